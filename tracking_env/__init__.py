@@ -1,0 +1,1 @@
+"""Visual object tracking as a reinforcement-learning environment."""

@@ -1,0 +1,29 @@
+"""The paper's two rewards, on relative boxes (section 3.2.1). Shape ``(..., 4)`` twice -> ``(...)``."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from array_api_compat import array_namespace
+
+from tracking_env import boxes
+from tracking_env.boxes import Array
+
+
+def l1(l: Array, g: Array) -> Array:  # noqa: E741 (the paper's symbol)
+    """Eq. 2: ``-mean|l - g| - max|l - g|`` over the four components; 0 at best.
+
+    Args:
+        l: the agent's box as it was output (not clipped, so that a box outside the image still knows the way back).
+        g: the true box.
+    """
+    xp = array_namespace(l, g)
+    distance = xp.abs(l - g)
+    return -xp.mean(distance, axis=-1) - xp.max(distance, axis=-1)
+
+
+def iou(l: Array, g: Array) -> Array:  # noqa: E741
+    """Eq. 3: intersection over union, in [0, 1]; ``l`` is clipped to the image first, 0 for an empty box."""
+    return boxes.iou(boxes.top_left(boxes.clip(l)), boxes.top_left(g))
+
+
+REWARDS: Mapping[str, Callable[[Array, Array], Array]] = MappingProxyType({"l1": l1, "iou": iou})

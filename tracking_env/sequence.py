@@ -1,0 +1,165 @@
+"""A tracking sequence: frames, true boxes, and the seen / unseen split."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+import cv2
+import numpy as np
+
+from tracking_env import boxes as bx
+from tracking_env.boxes import Size
+from tracking_env.errors import InputError
+
+Split = Literal["train", "unseen", "all"]
+SPLITS: tuple[str, ...] = get_args(Split)
+
+
+class Frames(Protocol):
+    """Random access to the frames of one sequence; nothing is read before it is asked for."""
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the frames change; part of the key under which features are stored."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8, RGB."""
+
+
+class ImageFiles:
+    """Frames that are image files, one each."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return read_image(self.paths[index])
+
+    @cached_property
+    def size(self) -> Size:
+        """Width and height of the first frame, in pixels."""
+        height, width, _ = self[0].shape
+        return width, height
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the file names and their sizes in bytes."""
+        listing = "\n".join(f"{path.name} {path.stat().st_size}" for path in self.paths)
+        return hashlib.sha256(listing.encode()).hexdigest()[:16]
+
+
+class ArrayFrames:
+    """Frames held in memory, ``(T, height, width, 3)`` uint8, RGB."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        if array.ndim != 4 or array.shape[-1] != 3 or array.dtype != np.uint8:
+            raise InputError(f"frames must be (T, height, width, 3) uint8, got {array.shape} {array.dtype}")
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.array[index]
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return self.array.shape[2], self.array.shape[1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the pixels."""
+        return hashlib.sha256(np.ascontiguousarray(self.array).tobytes()).hexdigest()[:16]
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode one image file to ``(height, width, 3)`` uint8 RGB; grey images become three equal channels.
+
+    Raises:
+        InputError: the file is missing, cut off or no image. (OpenCV fills the lost part of a truncated JPEG with grey
+            and says nothing, so the end-of-image marker is looked for first.)
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the frame {path}: {error.strerror}") from None
+    if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[2:]:
+        raise InputError(f"the frame {path} is a truncated JPEG ({len(data)} bytes, no end marker); fetch it again")
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    if image is None:
+        raise InputError(f"the frame {path} does not decode as an image ({len(data)} bytes); fetch it again")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """One target in one video.
+
+    Attributes:
+        name: unique in its dataset, for example ``Jogging-2``.
+        frames: as many as there are boxes.
+        boxes: true pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)`` float64, read-only.
+        attributes: the benchmark's difficulty tags, for example ``("OCC", "SV")``.
+        dataset: where it comes from: ``otb`` or ``synthetic``.
+    """
+
+    name: str
+    frames: Frames
+    boxes: np.ndarray
+    attributes: tuple[str, ...] = ()
+    dataset: str = "otb"
+
+    def __post_init__(self) -> None:
+        array = np.array(self.boxes, dtype=np.float64)  # a copy: nobody else can write to it
+        if array.ndim != 2 or array.shape[1] != 4 or len(array) == 0:
+            raise InputError(f"{self.name}: boxes must be (T, 4) with T > 0, got {array.shape}")
+        if len(self.frames) != len(array):
+            raise InputError(f"{self.name}: {len(self.frames)} frames for {len(array)} boxes; give one box per frame")
+        array.flags.writeable = False
+        object.__setattr__(self, "boxes", array)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the frames, in pixels."""
+        return self.frames.size
+
+    @property
+    def seen(self) -> int:
+        """Number of frames in the training third: ``floor(T / 3)``."""
+        return len(self) // 3
+
+    @cached_property
+    def relative(self) -> np.ndarray:
+        """The true boxes as relative boxes ``cx, cy, w, h``, ``(T, 4)`` float32, read-only."""
+        array: Any = bx.to_relative(self.boxes, self.size).astype(np.float32)
+        array.flags.writeable = False
+        return array
+
+    def part(self, split: Split) -> range:
+        """Frame indices of a split: ``train`` is the first third, ``unseen`` the rest, ``all`` the whole video."""
+        if split not in SPLITS:
+            raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+        return {"train": range(self.seen), "unseen": range(self.seen, len(self)), "all": range(len(self))}[split]
+
+    def windows(self, split: Split, length: int) -> Iterator[range]:
+        """Consecutive windows of ``length`` frames over a split; the last one may be shorter (Algorithm 1, line 4)."""
+        part = self.part(split)
+        for start in range(part.start, part.stop, length):
+            yield range(start, min(start + length, part.stop))

@@ -1,0 +1,1 @@
+"""Scripts: flags, files and loops; every formula lives in `tracking_env` or `agents`."""
