@@ -65,8 +65,9 @@ def iou(a: Array, b: Array) -> Array:
     intersection = sides[..., 0] * sides[..., 1]
     union = a[..., 2] * a[..., 3] + b[..., 2] * b[..., 3] - intersection
     one, zero = xp.ones_like(union), xp.zeros_like(union)
-    empty = (a[..., 2] <= 0) | (a[..., 3] <= 0) | (b[..., 2] <= 0) | (b[..., 3] <= 0)
-    return xp.where(empty, zero, intersection / xp.where(empty, one, union))
+    empty = (a[..., 2] <= 0) | (a[..., 3] <= 0) | (b[..., 2] <= 0) | (b[..., 3] <= 0) | (union <= 0)
+    ratio = intersection / xp.where(empty, one, union)
+    return xp.where(empty, zero, ratio.clip(0, 1))  # rounding takes equal boxes a hair past 1
 
 
 def centre_error(a: Array, b: Array) -> Array:

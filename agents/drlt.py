@@ -1,0 +1,86 @@
+"""DRLT, the paper's recurrent network (section 3.1): what was seen and where it was -> the mean of the next box."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class DRLTConfig:
+    """Sizes of the network. The paper's are the defaults (section 4.2)."""
+
+    observation: int = 5000
+    """neurons of the fully connected layer on top of feature + location"""
+    hidden: int = 5000
+    """units of the LSTM; its last four are the box"""
+
+
+class DRLT(nn.Module):
+    """Observation network (one fully connected layer on a frozen extractor's features) and a one-layer LSTM.
+
+    Recurrent state is a value: it goes in and comes out of `forward`, and the network keeps none.
+
+    Args:
+        features: size D of the extractor's feature vector.
+        config: layer sizes.
+
+    The normaliser of the features (`fit_normaliser`) is part of the module's state, and so of every checkpoint.
+    """
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+
+    def __init__(self, features: int, config: DRLTConfig = DRLTConfig()) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("feature_mean", torch.zeros(features))
+        self.register_buffer("feature_scale", torch.ones(features))
+        self.fc = nn.Linear(features + 4, config.observation)
+        self.lstm = nn.LSTM(config.observation, config.hidden, batch_first=True)
+
+    def fit_normaliser(self, features: Tensor) -> None:
+        """Standardise each feature by its mean and deviation over ``(frames, D)``; constant features become 0."""
+        wide = features.float()
+        deviation, mean = torch.std_mean(wide, dim=0, correction=0)
+        self.feature_mean.copy_(mean)
+        self.feature_scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0))
+
+    def forward(self, features: Tensor, location: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Eq. 1 over T frames.
+
+        Args:
+            features: ``i_t``, shape ``(B, T, D)``.
+            location: ``s_t``, shape ``(B, T, 4)``: the relative box where it is given, else zeros.
+            state: LSTM state before the first frame, or None to start from zeros.
+
+        Returns:
+            The means ``mu_t``, shape ``(B, T, 4)``, each component in (-1, 1) (the last four of ``h_t``), and the state
+            after the last frame.
+        """
+        standard = (features - self.feature_mean) * self.feature_scale
+        observation = torch.relu(self.fc(torch.cat([standard, location], dim=-1)))
+        h, state = self.lstm(observation, state)
+        return h[..., -4:], state
+
+    @torch.no_grad()
+    def act(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[np.ndarray, State]:
+        """One step of the test-time policy (the mean, section 4.2) for one environment.
+
+        Args:
+            observation: ``features (D,)`` and ``location (4,)`` as ``OTBTrack-v0`` gives them.
+            state: what the last call returned; None on the first frame.
+
+        Returns:
+            The action ``(4,)`` float32, not clipped, and the next state.
+        """
+        device = self.feature_mean.device
+        features, location = (
+            torch.as_tensor(observation[key], dtype=torch.float32, device=device)[None, None]
+            for key in ("features", "location")
+        )
+        mean, state = self(features, location, state)
+        return mean[0, 0].cpu().numpy(), state

@@ -1,0 +1,31 @@
+import importlib.util
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("no deadline")
+
+if importlib.util.find_spec("torch"):
+    import torch
+
+    torch.set_num_threads(1)  # pytest-xdist already uses the cores
+
+
+@pytest.fixture(scope="session")
+def otb_root() -> Path:
+    """The folder that holds real OTB sequences, given by the environment variable OTB_ROOT."""
+    if not os.environ.get("OTB_ROOT"):
+        pytest.skip("OTB_ROOT is not set: it names the folder that holds OTB's sequence folders")
+    return Path(os.environ["OTB_ROOT"])
+
+
+@pytest.fixture(scope="session")
+def reference(otb_root: Path) -> Path:
+    """Official annotations and a published tracker's results, beside the sequences."""
+    folder = otb_root.parent / "reference"
+    if not folder.is_dir():
+        pytest.skip(f"no reference results in {folder}")
+    return folder

@@ -1,0 +1,137 @@
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from tracking_env import otb, report
+from tracking_env.errors import InputError
+from tracking_env.evaluation import Report, evaluate, score_folder, write_result
+
+
+def track(length: int) -> np.ndarray:
+    """A target that moves one pixel to the right a frame."""
+    return np.array([[10.0 + at, 10, 30, 20] for at in range(length)])
+
+
+def test_evaluate_reports_the_three_parts():
+    truths = {"a": track(9), "b": track(2)}
+    runs = {"a": truths["a"].copy(), "b": track(2), "other": track(5)}
+    runs["a"][3:] += 1000
+    scored = evaluate(runs, truths)
+    assert list(scored.sequences) == ["a", "b"]
+    assert scored.sequences["a"]["seen"].mean_iou == 1
+    assert scored.sequences["a"]["unseen"].mean_iou == 0
+    assert scored.sequences["b"]["seen"] is None  # floor(2 / 3)
+    assert scored.mean["whole"].mean_iou == pytest.approx((1 / 3 + 1) / 2)
+    assert scored.mean["seen"].mean_iou == 1
+    assert scored.mean["unseen"].mean_iou == 0.5
+
+
+def test_seen_may_be_given():
+    truths = {"a": track(9)}
+    scored = evaluate(truths, truths, seen={"a": 0})
+    assert scored.mean["seen"] is None
+    assert scored.mean["unseen"] == scored.mean["whole"]
+    assert evaluate(truths, truths, seen={"a": 4}).sequences["a"]["seen"].frames == 4
+
+
+def test_json():
+    truths = {"a": track(9), "b": track(3)}
+    data = json.loads(json.dumps(evaluate({"a": track(9)}, truths, seen={"a": 0, "b": 1}).to_json()))
+    numbers = {"auc": pytest.approx(20 / 21), "precision20": 1, "mean_iou": 1}
+    assert data["mean"] == {"whole": numbers, "seen": None, "unseen": numbers}
+    assert data["sequences"] == {"a": {"frames": 9, "whole": numbers, "seen": None, "unseen": numbers}}
+    assert data["failed"] == {"b": "no result"}
+    assert "21 overlaps" in data["protocol"]
+
+
+def test_a_wrong_number_of_rows_fails_that_sequence_only():
+    scored = evaluate({"a": track(8), "b": track(5)}, {"a": track(9), "b": track(5)})
+    assert scored.failed == {"a": "8 rows for 9 frames; write one row per frame"}
+    assert list(scored.sequences) == ["b"]
+
+
+def test_nothing_scored():
+    scored = evaluate({}, {"a": track(3)})
+    assert scored.mean == {"whole": None, "seen": None, "unseen": None}
+    assert scored.to_json()["sequences"] == {}
+
+
+def test_rows_of_the_full_annotation_file_are_cut():
+    full = track(354)
+    truths = {"Tiger1": otb.crop("Tiger1", full)}
+    assert len(truths["Tiger1"]) == 349
+    assert evaluate({"Tiger1": full}, truths) == evaluate(truths, truths)
+    assert evaluate({"Tiger1": track(353)}, truths).failed
+
+
+def test_result_files_round_trip(tmp_path):
+    boxes = track(6) + 0.12344
+    boxes[3] = np.nan
+    write_result(tmp_path / "new" / "a.txt", boxes)
+    assert (tmp_path / "new" / "a.txt").read_text().splitlines()[0] == "10.1234,10.1234,30.1234,20.1234"
+    assert_array_equal(otb.read_boxes(tmp_path / "new" / "a.txt"), boxes.round(4))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.txt"]
+
+
+def test_score_folder(tmp_path):
+    truths = {"a": track(9), "b": track(9), "c": track(9)}
+    write_result(tmp_path / "a.txt", truths["a"])
+    (tmp_path / "b.txt").write_text("1,2,3\n")
+    scored = score_folder(tmp_path, truths)
+    assert scored.sequences == evaluate({"a": truths["a"]}, {"a": truths["a"]}).sequences
+    assert "b.txt, line 1" in scored.failed["b"]
+    assert "cannot read boxes" in scored.failed["c"]
+    with pytest.raises(InputError, match="no folder"):
+        score_folder(tmp_path / "absent", truths)
+
+
+def test_tables():
+    perfect = evaluate({"a": track(9)}, {"a": track(9)})
+    unseen = evaluate({"a": track(9)}, {"a": track(9)}, seen={"a": 0})
+    head, first, second = report.table({"perfect": perfect, "only unseen": unseen}).splitlines()
+    assert "AUC unseen (headline)" in head
+    assert first.split() == ["perfect", "0.952", "0.952", "0.952", "1.000", "1.000", "1.000", "1.000"]
+    assert second.split()[2:] == ["0.952", "-", "0.952", "1.000", "-", "1.000", "1.000"]
+    assert len({len(line) for line in (head, first, second)}) == 1
+    assert [line.split()[0] for line in report.sequence_table(perfect).splitlines()] == ["sequence", "a", "mean"]
+    lines = report.markdown({"perfect": perfect}).splitlines()
+    assert lines[0].startswith("| tracker | AUC whole | AUC seen | **AUC unseen** | P@20 whole |")
+    assert lines[2] == "| perfect | 0.952 | 0.952 | **0.952** | 1.000 | 1.000 | 1.000 | 1.000 |"
+    assert report.table({}).splitlines() == [report.table({})]
+
+
+def struck(reference, names) -> Report:
+    truths = {name: otb.load_annotations(reference / "annotations", name) for name in names}
+    return score_folder(reference / "struck_ope", truths)
+
+
+@pytest.mark.otb
+def test_parity_with_the_official_scores(reference):
+    expected = json.loads((reference / "expected_struck_drlt30.json").read_text())
+    scored = struck(reference, otb.LISTS["drlt30"])
+    assert scored.sequences.keys() == expected.keys()
+    for name, parts in scored.sequences.items():
+        whole, unseen, wanted = parts["whole"], parts["unseen"], expected[name]
+        got = [whole.frames, whole.auc, whole.precision20, whole.mean_iou, unseen.auc, unseen.mean_iou]
+        keys = ["n", "auc21", "p20", "mean_iou", "unseen_auc21", "unseen_mean_iou"]
+        assert got == pytest.approx([wanted[key] for key in keys], abs=1e-6), name
+    mean = scored.mean
+    for key, got in [("mean_iou", mean["whole"].mean_iou), ("unseen_auc21", mean["unseen"].auc)]:
+        assert got == pytest.approx(np.mean([one[key] for one in expected.values()]), abs=1e-6)
+    assert [mean["whole"].auc, mean["whole"].precision20] == pytest.approx([0.494741, 0.664437], abs=1e-6)
+
+
+@pytest.mark.otb
+def test_parity_on_otb2013(reference):
+    scored = struck(reference, otb.LISTS["otb2013"])
+    assert not scored.failed
+    mean = scored.mean["whole"]
+    assert [mean.auc, mean.precision20] == pytest.approx([0.473663, 0.656132], abs=1e-6)
+
+
+@pytest.mark.otb
+def test_a_published_result_that_is_too_short_fails(reference):
+    scored = struck(reference, otb.LISTS["otb100"])
+    assert scored.failed == {"ClifBar": "329 rows for 472 frames; write one row per frame"}
