@@ -84,3 +84,20 @@ class DRLT(nn.Module):
         )
         mean, state = self(features, location, state)
         return mean[0, 0].cpu().numpy(), state
+
+    @torch.no_grad()
+    def track(self, features: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """The test-time policy over a whole video in one pass: what `act` gives step by step.
+
+        Args:
+            features: ``(T, D)``.
+            first: the true relative box in the first frame, ``(4,)``.
+
+        Returns:
+            Relative boxes ``(T, 4)`` float32, not clipped.
+        """
+        device = self.feature_mean.device
+        location = torch.zeros(1, len(features), 4, device=device)
+        location[0, 0] = torch.tensor(first, device=device).clip(0, 1)
+        mean, _ = self(torch.as_tensor(np.asarray(features, np.float32), device=device)[None], location)
+        return mean[0].cpu().numpy()

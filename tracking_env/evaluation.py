@@ -9,6 +9,7 @@ import numpy as np
 
 from tracking_env import otb
 from tracking_env.errors import InputError
+from tracking_env.files import whole
 from tracking_env.metrics import Score, mean_score, part_scores
 
 PROTOCOL = (
@@ -103,10 +104,8 @@ def write_result(path: Path, boxes: np.ndarray) -> None:
 
     The file appears whole or not at all.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    np.savetxt(unfinished, boxes, fmt="%.4f", delimiter=",")
-    unfinished.replace(path)
+    with whole(path) as partial:
+        np.savetxt(partial, boxes, fmt="%.4f", delimiter=",")
 
 
 def _numbers(parts: Mapping[str, Score | None]) -> dict[str, Any]:

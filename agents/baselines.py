@@ -1,0 +1,36 @@
+"""The lines every results table needs: trackers that do not look.
+
+Each returns pixel boxes ``x, y, w, h``, ``(T, 4)``, for every frame of a sequence. Those that use more of the truth
+than its first box say so: they are yardsticks, not trackers.
+"""
+
+from collections.abc import Sequence as Several
+
+import numpy as np
+
+from tracking_env import boxes as bx
+from tracking_env.sequence import Sequence
+
+
+def static_first_box(sequence: Sequence) -> np.ndarray:
+    """The first frame's true box, for ever."""
+    return np.repeat(sequence.boxes[:1], len(sequence), axis=0)
+
+
+def constant_mean_box(sequence: Sequence, training: Several[Sequence] = ()) -> np.ndarray:
+    """The mean of the training boxes, in relative coordinates.
+
+    Args:
+        sequence: where it is tested.
+        training: the sequences that were trained on as a whole; without them the mean is over the seen third of
+            ``sequence`` itself (truth that a tracker started in frame 1 does not have).
+    """
+    known = np.concatenate([one.relative for one in training] or [sequence.relative[: max(1, sequence.seen)]])
+    mean = known.mean(axis=0, dtype=np.float64)
+    return np.repeat(bx.to_pixels(mean, sequence.size)[None], len(sequence), axis=0)
+
+
+def replay_and_freeze(sequence: Sequence) -> np.ndarray:
+    """The true boxes of the seen third, and then the last of them: what memory alone is worth on the paper's split."""
+    last = max(1, sequence.seen) - 1
+    return sequence.boxes[np.minimum(np.arange(len(sequence)), last)]

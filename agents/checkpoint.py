@@ -1,0 +1,108 @@
+"""Checkpoints: a folder with the network (its normaliser included), the optimiser's state and what they belong to.
+
+==========================  ===================================================================================
+``config.json``             ``features`` (D), ``extractor`` (its id), ``network`` (`DRLTConfig`), ``epoch`` (epochs
+                            done) and ``run`` (the whole configuration of the run)
+``model.safetensors``       weights and normaliser
+``optimizer.safetensors``   Adam's moments and step count, by parameter
+==========================  ===================================================================================
+
+Folders are named by their epoch and appear whole or not at all; loading one runs no code of it.
+"""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from agents.drlt import DRLT, DRLTConfig
+from tracking_env.errors import InputError
+from tracking_env.files import whole
+
+KEPT = 2  # checkpoints of one run that are left on disk
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint: the network, Adam's state by parameter, the extractor's id, epochs done, and the run."""
+
+    model: DRLT
+    optimizer: dict[str, torch.Tensor]
+    extractor: str
+    epoch: int
+    run: dict[str, Any]
+
+
+def save(
+    folder: Path, model: DRLT, optimizer: torch.optim.Adam, extractor: str, epoch: int, run: dict[str, Any]
+) -> Path:
+    """Write the checkpoint of ``epoch`` into ``folder`` and delete all but the newest `KEPT`."""
+    path = folder / f"{epoch:06d}"
+    config = {
+        "features": model.feature_mean.numel(),
+        "extractor": extractor,
+        "network": asdict(model.config),
+        "epoch": epoch,
+        "run": run,
+    }
+    moments = {
+        f"{key}.{name}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state[parameter].items()
+    }
+    if not path.exists():
+        with whole(path) as partial:
+            partial.mkdir()
+            (partial / "config.json").write_text(json.dumps(config, indent=1))
+            save_file(model.state_dict(), partial / "model.safetensors")
+            save_file(moments, partial / "optimizer.safetensors")
+    for old in _epochs(folder)[:-KEPT]:
+        shutil.rmtree(old)
+    return path
+
+
+def newest(folder: Path) -> Path:
+    """The checkpoint of the latest epoch in ``folder``.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = _epochs(folder)
+    if not found:
+        raise InputError(f"no checkpoint in {folder}; train first, or give the folder of a run that has one")
+    return found[-1]
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Read a checkpoint folder.
+
+    Raises:
+        InputError: a file is missing, damaged, or of another network than the config says.
+    """
+    try:
+        config = json.loads((path / "config.json").read_text())
+        model = DRLT(config["features"], DRLTConfig(**config["network"]))
+        model.load_state_dict(load_file(path / "model.safetensors"))
+        moments = load_file(path / "optimizer.safetensors", device=str(device))
+        return Checkpoint(model.to(device), moments, config["extractor"], config["epoch"], config["run"])
+    except OSError as error:
+        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None
+
+
+def restore(optimizer: torch.optim.Adam, model: DRLT, moments: dict[str, torch.Tensor]) -> None:
+    """Give ``optimizer``, made for ``model``, the state that a checkpoint holds."""
+    for name, parameter in model.named_parameters():
+        keys = [key for key in moments if key.partition(".")[2] == name]
+        optimizer.state[parameter] = {key.partition(".")[0]: moments[key] for key in keys}
+
+
+def _epochs(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.name.isdigit() and path.is_dir())

@@ -1,0 +1,237 @@
+"""OTBTrack-v0: follow one target through a video, one box per frame."""
+
+import difflib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+from tracking_env import boxes as bx
+from tracking_env import dataset, rendering, rewards
+from tracking_env.errors import InputError
+from tracking_env.features import Extractor, FeatureStore, make_extractor
+from tracking_env.sequence import Sequence, Split
+
+Observation = dict[str, np.ndarray]
+FEATURE_LIMIT = float(np.finfo(np.float16).max)  # features are stored as float16
+OPTIONS = ("sequence", "start", "length")
+
+
+class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
+    """Visual object tracking as in *Deep Reinforcement Learning for Visual Object Tracking in Videos* (DRLT).
+
+    ## Description
+    One episode is a clip of a video with one target. At every step the agent sees the features of the current frame and
+    says where the target is in that frame. The true box is given once, with the episode's first frame. What the agent
+    says does not change what it sees next.
+
+    ## Action Space
+    ``Box(0, 1, (4,), float32)``: a relative box ``cx, cy, w, h`` (centre and size over the image's width and height)
+    for the frame just observed. Components outside [0, 1] are clipped, except in the ``l1`` reward, which measures the
+    action as it came, so that it still says which way is back. Another shape or a NaN is an error.
+
+    ## Observation Space
+    ``Dict`` of:
+
+    * ``features``: ``(D,)`` float32, the extractor's vector of the frame (values of float16 range);
+    * ``location``: ``(4,)`` float32 in [0, 1], the paper's ``s_t``: the true relative box (clipped) with the first
+      frame, zeros after.
+
+    ## Rewards
+    ``l1``: Eq. 2, ``-mean|l - g| - max|l - g|`` over the four components. ``iou``: Eq. 3, intersection over union. Set
+    the property ``reward`` (``env.unwrapped.reward = "iou"``, or ``set_attr`` on vector envs) to switch while training.
+
+    ## Starting State
+    A sequence drawn uniformly, and a start frame drawn uniformly among those that leave a full clip. ``reset`` takes
+    ``options`` with any of ``sequence`` (a name), ``start`` (0-based frame of the whole video, inside the split) and
+    ``length`` (frames; None for the rest of the split).
+
+    ## Episode End
+    ``truncated`` after the action for the clip's last frame; ``terminated`` never. The observation that comes with it
+    is the frame after the clip, or once more the last frame where the split ends there.
+
+    ## Info
+    ``dataset``, ``sequence``, ``frame`` (0-based), ``truth`` (pixel box ``x, y, w, h``, 1-based) of the frame acted on;
+    after a step also ``prediction`` (pixel box), ``iou``, ``centre_error`` (pixels), ``reward_l1``, ``reward_iou``.
+    After ``reset`` they speak of the first frame. No observation ever holds a later frame's true box.
+
+    ## Arguments
+    * ``root``: folder of OTB sequences. Without it sequences are drawn (a warning says so).
+    * ``sequences``: names, lists (``drlt30``, ``otb100``, ...) or ``synthetic:0-31``; or a list of `Sequence`.
+    * ``split``: ``train`` (first third of each video), ``unseen`` (the rest) or ``all``.
+    * ``features``: an extractor's name, or an `Extractor`; ``weights``: its weights file.
+    * ``store``: folder of the feature store; by default in the user's cache folder. Missing features are extracted when
+      a sequence is first met.
+    * ``reward``: ``l1`` or ``iou``.
+    * ``clip_length``: frames per episode (the paper's T), or None for the whole split.
+    * ``render_mode``: ``rgb_array`` or ``human``.
+
+    ## Version History
+    * v0: first version.
+    """
+
+    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 25}  # noqa: RUF012 (Gymnasium's convention)
+
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        sequences: str | list[Sequence] | None = None,
+        split: Split = "train",
+        features: str | Extractor = "grid",
+        weights: str | Path | None = None,
+        store: str | Path | None = None,
+        reward: str = "l1",
+        clip_length: int | None = 10,
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise InputError(f"unknown render_mode {render_mode!r}; choose rgb_array, human or None")
+        if clip_length is not None and clip_length < 1:
+            raise InputError(f"clip_length is {clip_length}; give a number of frames >= 1, or None for the whole split")
+        if root is None and sequences is None:
+            warnings.warn(
+                f"no OTB folder given: OTBTrack-v0 runs on drawn sequences ({dataset.EMBEDDED}). "
+                "Give root='OTB' for real video, or sequences='synthetic:0-31' to mean it",
+                stacklevel=2,
+            )
+        loaded = sequences if isinstance(sequences, list) else dataset.load(root, sequences)
+        self.sequences = {one.name: one for one in loaded if len(one.part(split))}
+        if not self.sequences:
+            raise InputError(f"no sequence has a frame in the split {split!r}; give longer sequences or another split")
+        self.split: Split = split
+        self.clip_length = clip_length
+        self.render_mode = render_mode
+        self.reward = reward
+        extractor = make_extractor(features, weights) if isinstance(features, str) else features
+        self.store = FeatureStore(extractor, Path(store) if store else None)
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # spaces.Dict is typed by Any
+            {
+                "features": spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, (extractor.dim,), np.float32),
+                "location": spaces.Box(0.0, 1.0, (4,), np.float32),
+            }
+        )
+        self.action_space = spaces.Box(0.0, 1.0, (4,), np.float32)
+        self._sequence: Sequence | None = None
+        self._clip = range(0)
+        self._frame = 0  # the frame last observed
+        self._prediction: np.ndarray | None = None  # relative box for the frame before it
+
+    @property
+    def reward(self) -> str:
+        """Which reward `step` returns: ``l1`` (Eq. 2) or ``iou`` (Eq. 3)."""
+        return self._reward
+
+    @reward.setter
+    def reward(self, name: str) -> None:
+        if name not in rewards.REWARDS:
+            raise InputError(f"unknown reward {name!r}; choose one of {', '.join(rewards.REWARDS)}")
+        self._reward = name
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode; see *Starting State* for ``options``.
+
+        Raises:
+            InputError: an option is unknown, or names a sequence, start or length that is not there.
+        """
+        super().reset(seed=seed)
+        self._sequence, self._clip = self._choose(options or {})
+        self._features = self.store[self._sequence]
+        self._frame = self._clip.start
+        self._prediction = None
+        if self.render_mode == "human":
+            self.render()
+        location = bx.clip(self._sequence.relative[self._frame])
+        return self._observe(location), self._describe(self._frame)
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Take the box for the frame last observed, and show the next one.
+
+        Raises:
+            InputError: the action is not four finite numbers.
+            gymnasium.error.ResetNeeded: there is no episode, or it is over.
+        """
+        if self._sequence is None or self._frame >= self._clip.stop:
+            raise gym.error.ResetNeeded("call reset() first: there is no episode, or it is over")
+        box = np.asarray(action, dtype=np.float32)
+        if box.shape != (4,) or not np.isfinite(box).all():
+            raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {action!r}")
+        frame, truth = self._frame, self._sequence.relative[self._frame]
+        terms = {f"reward_{name}": float(formula(box, truth)) for name, formula in rewards.REWARDS.items()}
+        self._prediction = bx.clip(box)
+        info = self._describe(frame)
+        info["prediction"] = bx.to_pixels(self._prediction.astype(np.float64), self._sequence.size)
+        info["iou"] = terms["reward_iou"]
+        info["centre_error"] = float(bx.centre_error(info["prediction"], info["truth"]))
+        info |= terms
+        self._frame += 1
+        if self.render_mode == "human":
+            self.render()
+        over = self._frame == self._clip.stop
+        return self._observe(np.zeros(4, np.float32)), terms[f"reward_{self._reward}"], False, over, info
+
+    def render(self) -> np.ndarray | None:
+        """The frame last acted on with the true box (green) and the agent's (red), ``(height, width, 3)`` uint8 RGB.
+
+        Before the first action it is the first frame. In ``human`` mode it goes to a window instead.
+        """
+        if self._sequence is None:
+            raise gym.error.ResetNeeded("call reset() before render()")
+        frame = self._frame if self._prediction is None else self._frame - 1
+        drawn = {"truth": self._sequence.boxes[frame]}
+        if self._prediction is not None:
+            drawn["agent"] = bx.to_pixels(self._prediction, self._sequence.size)
+        picture = rendering.draw(self._sequence.frames[frame], drawn)
+        if self.render_mode == "human":
+            rendering.show(picture, fps=self.metadata["render_fps"])
+            return None
+        return picture
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self.render_mode == "human":
+            rendering.close()
+
+    def _choose(self, options: dict[str, Any]) -> tuple[Sequence, range]:
+        for key in options:
+            if key not in OPTIONS:
+                raise InputError(f"unknown reset option {key!r}{_nearest(key, OPTIONS)}; the options are {OPTIONS}")
+        names = list(self.sequences)
+        name = options.get("sequence") or names[self.np_random.integers(len(names))]
+        if name not in self.sequences:
+            raise InputError(f"no sequence {name!r} in this environment{_nearest(name, names)}")
+        sequence = self.sequences[name]
+        part = sequence.part(self.split)
+        length = options.get("length", self.clip_length)
+        if length is not None and length < 1:
+            raise InputError(f"the option length is {length}; give a number of frames >= 1, or None")
+        length = len(part) if length is None else length
+        start = options.get("start")
+        if start is None:
+            start = part.start + int(self.np_random.integers(max(1, len(part) - length + 1)))
+        if start not in part:
+            raise InputError(f"start {start} is outside {name}'s {self.split!r} frames {part.start}..{part.stop - 1}")
+        return sequence, range(start, min(start + length, part.stop))
+
+    def _observe(self, location: np.ndarray) -> Observation:
+        assert self._sequence is not None
+        last = self._sequence.part(self.split).stop - 1
+        return {"features": self._features[min(self._frame, last)].astype(np.float32), "location": location}
+
+    def _describe(self, frame: int) -> dict[str, Any]:
+        assert self._sequence is not None
+        return {
+            "dataset": self._sequence.dataset,
+            "sequence": self._sequence.name,
+            "frame": frame,
+            "truth": self._sequence.boxes[frame].copy(),
+        }
+
+
+def _nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
+    near = difflib.get_close_matches(str(word), known, n=1)
+    return f", did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,32 @@
+"""Files that are there whole or not at all, and where those live that can be made again."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary name to write a file or a folder under; it gets its real name when the block ends well.
+
+    A file replaces an older one of that name; a folder must have a name of its own. After an error nothing is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for this library, or the folder that ``TRACKING_ENV_CACHE`` names."""
+    return Path(os.environ.get("TRACKING_ENV_CACHE") or platformdirs.user_cache_dir("tracking-env"))

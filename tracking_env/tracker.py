@@ -1,0 +1,85 @@
+"""Trackers on raw frames, and running one over a sequence."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from tracking_env import boxes as bx
+from tracking_env.features import Extractor
+from tracking_env.sequence import Sequence
+
+
+class Tracker(Protocol):
+    """What follows one target, frame by frame. Frames are ``(height, width, 3)`` uint8 RGB, boxes pixel boxes."""
+
+    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
+        """Start on the first frame, where the target's box ``(4,)`` is given."""
+
+    def update(self, frame: np.ndarray) -> np.ndarray:
+        """The target's box ``(4,)`` in the next frame."""
+
+
+class Policy(Protocol):
+    """An agent for ``OTBTrack-v0``; its recurrent state is a value, None before the first frame."""
+
+    def act(self, observation: dict[str, np.ndarray], state: Any) -> tuple[np.ndarray, Any]:
+        """One observation of the environment -> the action ``(4,)`` and the next state."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A run: pixel boxes ``(T, 4)``, the first as given, and the seconds ``(T,)`` that each frame took."""
+
+    boxes: np.ndarray
+    seconds: np.ndarray
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, decoding included."""
+        return len(self.seconds) / float(self.seconds.sum())
+
+
+class PolicyTracker:
+    """A policy of ``OTBTrack-v0`` as a tracker on raw frames: it is given what the environment would show it."""
+
+    def __init__(self, policy: Policy, extractor: Extractor) -> None:
+        self.policy = policy
+        self.extractor = extractor
+
+    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
+        """Start on the first frame."""
+        size = frame.shape[1], frame.shape[0]
+        location = bx.clip(bx.to_relative(np.asarray(box, dtype=np.float64), size)).astype(np.float32)
+        _, self.state = self.policy.act(self._observe(frame, location), None)
+
+    def update(self, frame: np.ndarray) -> np.ndarray:
+        """The policy's box, clipped to the image."""
+        action, self.state = self.policy.act(self._observe(frame, np.zeros(4, np.float32)), self.state)
+        return bx.to_pixels(bx.clip(action.astype(np.float64)), (frame.shape[1], frame.shape[0]))
+
+    def _observe(self, frame: np.ndarray, location: np.ndarray) -> dict[str, np.ndarray]:
+        return {"features": self.extractor(frame[None])[0], "location": location}
+
+
+def run(tracker: Tracker, sequence: Sequence, frames: int | None = None) -> Trajectory:
+    """One-pass evaluation (OPE): start on the true first box, then see no truth again.
+
+    Args:
+        tracker: is started anew.
+        sequence: its frames are decoded one by one, in the time that is measured.
+        frames: stop after so many; by default at the end.
+    """
+    count = len(sequence) if frames is None else min(frames, len(sequence))
+    boxes, seconds = np.empty((count, 4)), np.empty(count)
+    for index in range(count):
+        start = time.perf_counter()
+        frame = sequence.frames[index]
+        if index == 0:
+            tracker.init(frame, sequence.boxes[0])
+            boxes[0] = sequence.boxes[0]
+        else:
+            boxes[index] = tracker.update(frame)
+        seconds[index] = time.perf_counter() - start
+    return Trajectory(boxes, seconds)

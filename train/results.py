@@ -1,0 +1,108 @@
+"""What a trained agent is worth: scores beside the lines, speed, pictures."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from agents import baselines
+from agents.drlt import DRLT
+from tracking_env import boxes as bx
+from tracking_env import rendering
+from tracking_env.evaluation import Report, evaluate, write_result
+from tracking_env.features import FeatureStore
+from tracking_env.sequence import Sequence
+from tracking_env.tracker import PolicyTracker, run
+
+Predictions = dict[str, np.ndarray]
+SPEED_FRAMES = 200  # frames over which speed is measured
+
+
+def predict(model: DRLT, store: FeatureStore, sequences: Iterable[Sequence]) -> Predictions:
+    """The agent's pixel boxes ``(T, 4)`` per sequence: the truth once, in frame 1, then features alone."""
+    return {
+        one.name: bx.to_pixels(bx.clip(model.track(store[one], one.relative[0]).astype(np.float64)), one.size)
+        for one in sequences
+    }
+
+
+def score(predictions: Predictions, sequences: Iterable[Sequence], unseen: bool) -> Report:
+    """OPE scores; ``unseen`` says that no frame of these sequences was trained on."""
+    sequences = list(sequences)
+    seen = {one.name: 0 if unseen else one.seen for one in sequences}
+    return evaluate(predictions, {one.name: one.boxes for one in sequences}, seen)
+
+
+def lines(testing: list[Sequence], training: list[Sequence], unseen: bool) -> dict[str, Report]:
+    """Scores of the trackers that do not look; *replay-and-freeze* only where the split has a seen third."""
+    runs = {
+        "static first box": {one.name: baselines.static_first_box(one) for one in testing},
+        "constant mean box": {
+            one.name: baselines.constant_mean_box(one, training if unseen else ()) for one in testing
+        },
+    }
+    if not unseen:
+        runs["replay-and-freeze"] = {one.name: baselines.replay_and_freeze(one) for one in testing}
+    return {name: score(boxes, testing, unseen) for name, boxes in runs.items()}
+
+
+def scalars(report: Report) -> dict[str, float]:
+    """The mean scores for the log: ``eval/auc_whole``, ``eval/precision20_unseen``, ..."""
+    return {
+        f"eval/{what}_{part}": getattr(one, what)
+        for part, one in report.mean.items()
+        if one is not None
+        for what in ("auc", "precision20")
+    }
+
+
+def speed(model: DRLT, store: FeatureStore, sequence: Sequence) -> dict[str, float]:
+    """Frames per second, one frame at a time as a live tracker must.
+
+    ``online``: decode, extract, decide. ``precomputed``: the network alone on stored features. (Table 1 has both.)
+    """
+    online = run(PolicyTracker(model, store.extractor), sequence, SPEED_FRAMES).fps
+    features, location, state = np.asarray(store[sequence], np.float32), np.zeros(4, np.float32), None
+    features = features[:SPEED_FRAMES]
+    start = time.perf_counter()
+    for vector in features:
+        _, state = model.act({"features": vector, "location": location}, state)
+    return {"online": online, "precomputed": len(features) / (time.perf_counter() - start)}
+
+
+def median(report: Report, sequences: list[Sequence]) -> Sequence:
+    """The sequence in the middle by AUC: neither the luckiest nor the worst."""
+    ranked = sorted(sequences, key=lambda one: getattr(report.sequences[one.name]["whole"], "auc", 0.0))
+    return ranked[len(ranked) // 2]
+
+
+def film_strip(sequence: Sequence, boxes: np.ndarray, frames: int = 6) -> np.ndarray:
+    """Frames spread over the video, side by side, with the true box and the agent's."""
+    chosen = np.linspace(0, len(sequence) - 1, frames).astype(int)
+    return rendering.strip([_overlay(sequence, boxes, int(index)) for index in chosen])
+
+
+def write_boxes(folder: Path, predictions: Predictions) -> None:
+    """One result file per sequence."""
+    for name, boxes in predictions.items():
+        write_result(folder / f"{name}.txt", boxes)
+
+
+def write_overlay(path: Path, sequence: Sequence, boxes: np.ndarray) -> None:
+    """The whole sequence as a video with the true box and the agent's."""
+    frames = tqdm(range(len(sequence)), desc=path.name, unit="frame", leave=False, disable=None)
+    rendering.write_video(path, (_overlay(sequence, boxes, index) for index in frames))
+
+
+def summary(report: Report, others: dict[str, Report], **facts: Any) -> dict[str, Any]:
+    """The content of ``report.json``: the agent's scores, the lines' means, and the given facts about the run."""
+    return report.to_json() | {"lines": {name: one.to_json()["mean"] for name, one in others.items()}} | facts
+
+
+def _overlay(sequence: Sequence, boxes: np.ndarray, index: int) -> np.ndarray:
+    drawn = {"truth": sequence.boxes[index], "agent": boxes[index]}
+    overlap = float(bx.iou(sequence.boxes[index], boxes[index]))
+    return rendering.draw(sequence.frames[index], drawn, f"{sequence.name} {index + 1}  IoU {overlap:.2f}")

@@ -1,0 +1,121 @@
+"""The run directory: configuration, logs, checkpoints, report.
+
+======================  ===============================================================================
+``config.json``         the whole configuration
+``metrics.jsonl``       one line of scalars per logged epoch, the same as in TensorBoard
+``events.out.*``        TensorBoard: scalars, film strips, the configuration
+``checkpoints/``        the newest two, see `agents.checkpoint`
+``report.json``         final scores, see `train.results`
+``results/NAME.txt``    final boxes of every test sequence, in OTB's format
+``overlay.mp4``         the test sequence of median AUC with the true box and the agent's
+======================  ===============================================================================
+"""
+
+import json
+import shutil
+import signal
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from agents import checkpoint
+from agents.checkpoint import Checkpoint
+from tracking_env.errors import InputError
+from tracking_env.files import whole
+from train.config import RunConfig, differences
+
+
+class Run:
+    """One run directory, made anew or opened to go on.
+
+    Args:
+        config: with ``out`` set.
+        device: where a checkpoint is loaded to.
+
+    Attributes:
+        checkpoint: where to go on from; None for a new run.
+
+    Raises:
+        InputError: the folder already holds a run (or something else), or there is nothing to resume, or the run there
+            has another configuration.
+    """
+
+    def __init__(self, config: RunConfig, device: torch.device) -> None:
+        self.path = Path(config.out or "runs")
+        self.checkpoint: Checkpoint | None = None
+        saved = self.path / "config.json"
+        if config.resume:
+            if not saved.exists():
+                raise InputError(f"no run to resume in {self.path}; leave --resume out, or give --out of one that is")
+            changed = differences(config, json.loads(saved.read_text()))
+            if changed:
+                raise InputError(f"the run in {self.path} was made with another configuration: {', '.join(changed)}")
+            self.checkpoint = checkpoint.load(checkpoint.newest(self.checkpoints), device)
+        elif self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
+            if not saved.exists():
+                raise InputError(f"{self.path} exists and is not a run; give another folder with --out")
+            if not config.overwrite:
+                raise InputError(
+                    f"{self.path} already holds a run; type --resume to go on with it, --overwrite to start anew, or "
+                    "--out FOLDER for another"
+                )
+            shutil.rmtree(self.path)
+        if self.checkpoint is None:
+            with whole(saved) as partial:
+                partial.write_text(json.dumps(asdict(config), indent=1))
+        done = self.checkpoint.epoch if self.checkpoint else 0
+        self._metrics = self.path / "metrics.jsonl"
+        self._forget_after(done)
+        self._writer = SummaryWriter(str(self.path), purge_step=done + 1)
+        self.stop_asked = False
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def log(self, epoch: int, scalars: dict[str, float]) -> None:
+        """Append scalars of an epoch (1-based) to the metrics file and to TensorBoard."""
+        with self._metrics.open("a") as file:
+            file.write(json.dumps({"epoch": epoch} | scalars) + "\n")
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, epoch)
+
+    def picture(self, epoch: int, name: str, picture: np.ndarray) -> None:
+        """Add a picture ``(height, width, 3)`` uint8 to TensorBoard."""
+        self._writer.add_image(name, picture, epoch, dataformats="HWC")
+
+    def text(self, name: str, text: str) -> None:
+        """Add a text to TensorBoard."""
+        self._writer.add_text(name, text)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file into the directory, whole or not at all."""
+        with whole(self.path / name) as partial:
+            partial.write_text(json.dumps(value, indent=1))
+
+    def close(self) -> None:
+        """Flush and close the logs."""
+        self._writer.close()
+
+    def catch_interrupts(self) -> None:
+        """Make the first Ctrl-C (or SIGTERM) set `stop_asked`; the next one ends the program at once."""
+
+        def handle(number: int, _: FrameType | None) -> None:
+            self.stop_asked = True
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+        signal.signal(signal.SIGINT, handle)
+        signal.signal(signal.SIGTERM, handle)
+
+    def _forget_after(self, epoch: int) -> None:
+        """Drop the metrics of epochs that will be run again."""
+        if self._metrics.exists():
+            lines = [line for line in self._metrics.read_text().splitlines() if json.loads(line)["epoch"] <= epoch]
+            with whole(self._metrics) as partial:
+                partial.write_text("".join(line + "\n" for line in lines))
