@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tracking_env.errors import InputError
+
 State = tuple[Tensor, Tensor]
 
 
@@ -17,6 +19,10 @@ class DRLTConfig:
     """neurons of the fully connected layer on top of feature + location"""
     hidden: int = 5000
     """units of the LSTM; its last four are the box"""
+
+    def __post_init__(self) -> None:
+        if self.observation < 1 or self.hidden < 4:
+            raise InputError(f"observation is {self.observation} and hidden {self.hidden}; give at least 1 and 4 (the box)")
 
 
 class DRLT(nn.Module):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tracking_env.errors import InputError
+
 
 @dataclass(frozen=True)
 class ReinforceConfig:
@@ -14,6 +16,14 @@ class ReinforceConfig:
     """N, episodes sampled from one forward pass"""
     sigma: float = 0.01
     """standard deviation of the Gaussian policy, in relative box units"""
+
+    def __post_init__(self) -> None:
+        if self.episodes < 2:
+            raise InputError(
+                f"episodes is {self.episodes}; give at least 2: one alone is its own baseline, learns nothing"
+            )
+        if not self.sigma > 0:
+            raise InputError(f"sigma is {self.sigma}; give a number > 0")
 
 
 def sample(mean: Tensor, config: ReinforceConfig, generator: torch.Generator | None = None) -> Tensor:

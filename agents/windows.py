@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tracking_env.errors import InputError
+
 
 @dataclass(frozen=True)
 class WindowConfig:
@@ -22,6 +24,10 @@ class WindowConfig:
     first_location: Literal["window", "video"] = "window"
     """where the true box is given: at each window, with the LSTM's state reset; or once per video, with state carried
     from window to window without gradient"""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1:
+            raise InputError(f"steps is {self.steps} and batch is {self.batch}; give numbers >= 1")
 
 
 class Batch(NamedTuple):

@@ -3,8 +3,8 @@
 import difflib
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 import tyro
 
@@ -14,6 +14,7 @@ from agents.windows import WindowConfig
 from tracking_env.errors import InputError
 
 PresetName = Literal["demo", "small", "paper"]
+DRAWN_TRAINING, DRAWN_TEST = "synthetic:0-127", "synthetic:10000-10019"  # other seeds: unseen as a whole
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,31 @@ class DataConfig:
 
     root: str | None = None
     """folder of OTB sequences; without it sequences are drawn"""
-    sequences: str = "available"
-    """names or lists (drlt30, otb100, ..., available), or drawn ones (synthetic:0-95)"""
+    sequences: str | None = None
+    """names or lists (drlt30, otb100, ...), or drawn ones (synthetic:0-95); by default all that are in the root"""
     test_sequences: str | None = None
     """other sequences to test on, then `sequences` are trained on as a whole; by default the paper's protocol: training
     on the first third of each of `sequences`, testing on all of it"""
+    augment: int = 0
+    """changed copies (moving, mirrored crops) of each training clip, besides the clip; not in the paper"""
     features: str = "grid"
     """extractor: grid (no weights) or yolo-nano-voc"""
     weights: str | None = None
     """weights file of the extractor"""
     store: str | None = None
     """folder of extracted features; by default in the user's cache folder"""
+
+    def __post_init__(self) -> None:
+        if self.augment < 0:
+            raise InputError(f"--augment is {self.augment}; give a number of copies >= 0")
+
+    def filled(self) -> "DataConfig":
+        """With the defaults that depend on the root written out."""
+        if self.sequences is not None:
+            return self
+        if self.root is not None:
+            return replace(self, sequences="available")
+        return replace(self, sequences=DRAWN_TRAINING, test_sequences=self.test_sequences or DRAWN_TEST)
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,16 @@ class ScheduleConfig:
     """epochs between evaluations on the test sequences"""
     checkpoint_every: int = 25
     """epochs between checkpoints"""
+
+    def __post_init__(self) -> None:
+        if min(self.l1_epochs, self.iou_epochs) < 0 or self.epochs < 1:
+            raise InputError("--l1-epochs and --iou-epochs must not be negative, and not both 0")
+        if not (self.lr > 0 and self.lr_end > 0):
+            raise InputError(f"--lr is {self.lr} and --lr-end is {self.lr_end}; give numbers > 0")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise InputError(f"--clip-norm is {self.clip_norm}; give a number > 0, or None")
+        if min(self.evaluate_every, self.checkpoint_every) < 1:
+            raise InputError("--evaluate-every and --checkpoint-every count epochs; give numbers >= 1")
 
     @property
     def epochs(self) -> int:
@@ -90,6 +115,10 @@ class RunConfig:
     overwrite: bool = False
     """delete the run in `out` and start anew"""
 
+    def __post_init__(self) -> None:
+        if self.resume and self.overwrite:
+            raise InputError("--resume and --overwrite exclude each other; give one of them")
+
 
 CONTROL = ("out", "device", "resume", "overwrite")
 """Fields that may differ between a run and its continuation."""
@@ -97,7 +126,6 @@ CONTROL = ("out", "device", "resume", "overwrite")
 PRESETS: dict[PresetName, RunConfig] = {
     # Minutes on two CPU cores with nothing but the installed packages.
     "demo": RunConfig(
-        data=DataConfig(sequences="synthetic:0-127", test_sequences="synthetic:10000-10019"),
         network=DRLTConfig(observation=256, hidden=256),
         windows=WindowConfig(batch=32, order="shuffled"),
         schedule=ScheduleConfig(60, 40, lr=1e-3, lr_end=1e-4, clip_norm=10.0, evaluate_every=20),
@@ -114,6 +142,11 @@ PRESETS: dict[PresetName, RunConfig] = {
 }
 
 
+@dataclass(frozen=True)
+class _Choice:
+    preset: str = "demo"
+
+
 def parse(argv: Sequence[str] | None = None) -> RunConfig:
     """The configuration that command-line flags ask for: a preset, and what is changed in it.
 
@@ -121,71 +154,36 @@ def parse(argv: Sequence[str] | None = None) -> RunConfig:
         InputError: a flag is unknown, or a value is out of range.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    flat = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
-    names = [one.partition("=")[2] if "=" in one else nxt for one, nxt in zip(given, [*given[1:], ""], strict=True)
-             if one.split("=")[0] == "--preset"]  # fmt: skip
-    preset = names[-1] if names else "demo"
-    if preset not in PRESETS:
-        raise InputError(f"unknown preset {preset!r}; choose one of {', '.join(get_args(PresetName))}")
-    config, rest = tyro.cli(
+    chosen, _ = tyro.cli(_Choice, args=given, return_unknown_args=True, add_help=False)
+    preset = next((one for name, one in PRESETS.items() if name == chosen.preset), None)
+    if preset is None:
+        raise InputError(f"unknown preset {chosen.preset!r}; choose one of {', '.join(PRESETS)}")
+    config, unknown = tyro.cli(
         RunConfig,
         prog="train/reinforce.py",
         description="Train DRLT with REINFORCE, test it by OTB's one-pass evaluation, and write a report.",
         args=given,
-        default=PRESETS[preset],
+        default=preset,
         return_unknown_args=True,
-        config=flat,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
-    if rest:
-        flags = ["--" + name.replace("_", "-") for name in _names(RunConfig())]
-        near = difflib.get_close_matches(rest[0], flags, n=1)
-        raise InputError(f"unknown flag {rest[0]!r}{f', did you mean {near[0]}?' if near else ''}; see --help")
-    _check(config)
-    return replace(config, out=config.out or f"runs/{config.preset}")
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], ["--" + name.replace("_", "-") for name in flat(config)], n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise InputError(f"unknown flag {unknown[0]!r}{hint}; --help lists them all")
+    return replace(config, data=config.data.filled(), out=config.out or f"runs/{config.preset}")
 
 
-def flat(config: Any) -> dict[str, Any]:
-    """All fields of nested dataclasses by their own names, which are unique; for hyper-parameter tables."""
+def flat(config: RunConfig | dict[str, Any]) -> dict[str, Any]:
+    """All fields, those of nested dataclasses (or dicts) too, by their own names, which are unique."""
     found: dict[str, Any] = {}
-    for one in fields(config):
-        value = getattr(config, one.name)
-        found |= flat(value) if is_dataclass(value) else {one.name: value}
+    for name, value in (config if isinstance(config, dict) else asdict(config)).items():
+        found |= flat(value) if isinstance(value, dict) else {name: value}
     return found
 
 
 def differences(config: RunConfig, saved: dict[str, Any]) -> list[str]:
-    """What differs between a configuration and a saved run's ``asdict``, but for `CONTROL`: ``name: saved -> now``."""
-    now = asdict(config)
-    found = []
-    for group, value in now.items():
-        if group in CONTROL:
-            continue
-        pairs = value.items() if isinstance(value, dict) else [(group, value)]
-        before = saved.get(group, {})
-        for name, one in pairs:
-            old = before.get(name) if isinstance(value, dict) else before
-            if old != one:
-                found.append(f"{name} {old} -> {one}")
-    return found
-
-
-def _names(config: Any) -> list[str]:
-    return list(flat(config))
-
-
-def _check(config: RunConfig) -> None:
-    values = flat(config)
-    for name in ("steps", "batch", "episodes", "observation", "evaluate_every", "checkpoint_every"):
-        if values[name] < 1:
-            raise InputError(f"--{name.replace('_', '-')} is {values[name]}; give a number >= 1")
-    for name in ("sigma", "lr", "lr_end"):
-        if not values[name] > 0:
-            raise InputError(f"--{name.replace('_', '-')} is {values[name]}; give a number > 0")
-    if values["hidden"] < 4:
-        raise InputError(f"--hidden is {values['hidden']}; give at least 4, the last four are the box")
-    if values["episodes"] < 2:
-        raise InputError("--episodes is 1; give at least 2, one episode is its own baseline and nothing is learned")
-    if config.schedule.epochs < 1 or min(config.schedule.l1_epochs, config.schedule.iou_epochs) < 0:
-        raise InputError("--l1-epochs and --iou-epochs must not be negative, and one of them at least 1")
-    if config.resume and config.overwrite:
-        raise InputError("--resume and --overwrite exclude each other; give one of them")
+    """What differs between a configuration and a saved run's (`asdict`), but for `CONTROL`: ``name: saved -> now``."""
+    now, before = flat(config), flat(saved)
+    names = [name for name in now | before if name not in CONTROL]
+    return [f"{name}: {before.get(name)} -> {now.get(name)}" for name in names if now.get(name) != before.get(name)]

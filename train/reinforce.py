@@ -14,6 +14,7 @@ if not __package__:  # run as a file: sys.path[0] is train/; make it the reposit
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from agents import checkpoint, reinforce
 from agents.drlt import DRLT, State
 from agents.windows import Windows
 from tracking_env import dataset
+from tracking_env.augment import cropped
 from tracking_env.errors import InputError
 from tracking_env.features import FeatureStore, make_extractor
 from tracking_env.report import table
@@ -45,10 +47,12 @@ def train(config: RunConfig) -> None:
     zero_shot = data.test_sequences is not None
     testing = dataset.load(data.root, data.test_sequences) if zero_shot else training
     clips = [(one, one.part("all" if zero_shot else "train")) for one in training]
+    copies = [cropped(one, part, number) for one, part in clips for number in range(data.augment)]
+    clips += [(one, one.part("all")) for one in copies]
     extractor = make_extractor(data.features, data.weights)
     run = Run(config, device)
     store = FeatureStore(extractor, Path(data.store) if data.store else None)
-    store.build({one.name: one for one in (*training, *testing)}.values())
+    store.build({one.name: one for one in (*training, *testing, *copies)}.values())
     windows = Windows(
         [store[one][part.start : part.stop] for one, part in clips],
         [one.relative[part.start : part.stop] for one, part in clips],
@@ -158,7 +162,7 @@ def train(config: RunConfig) -> None:
         "dataset": {
             "name": testing[0].dataset,
             "training": [one.name for one in training],
-            "training_frames": sum(len(part) for _, part in clips),
+            "training_frames": sum(len(part) for _, part in clips[: len(training)]),
             "testing": [one.name for one in testing],
             "testing_frames": sum(map(len, testing)),
         },
@@ -194,11 +198,11 @@ def _copy_first_box(windows: Windows) -> dict[str, float]:
     return {name: float((formula(copy, batch.truth) * batch.mask).sum() / frames) for name, formula in REWARDS.items()}
 
 
-def main() -> int:
-    """Run on the process's flags; exit code 2 where the input cannot be used."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run on ``argv``, by default the process's flags; returns exit code 2 where the input cannot be used."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        train(parse())
+        train(parse(argv))
     except InputError as error:
         print(f"train/reinforce.py: error: {error}", file=sys.stderr)
         return 2
