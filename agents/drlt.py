@@ -22,7 +22,9 @@ class DRLTConfig:
 
     def __post_init__(self) -> None:
         if self.observation < 1 or self.hidden < 4:
-            raise InputError(f"observation is {self.observation} and hidden {self.hidden}; give at least 1 and 4 (the box)")
+            raise InputError(
+                f"observation is {self.observation} and hidden {self.hidden}; give at least 1 and 4 (the box)"
+            )
 
 
 class DRLT(nn.Module):
@@ -105,5 +107,5 @@ class DRLT(nn.Module):
         device = self.feature_mean.device
         location = torch.zeros(1, len(features), 4, device=device)
         location[0, 0] = torch.tensor(first, device=device).clip(0, 1)
-        mean, _ = self(torch.as_tensor(np.asarray(features, np.float32), device=device)[None], location)
+        mean, _ = self(torch.tensor(np.asarray(features, np.float32), device=device)[None], location)
         return mean[0].cpu().numpy()

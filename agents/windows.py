@@ -85,7 +85,7 @@ class Windows:
         location = torch.zeros_like(truth)
         given = 1.0 if self.config.first_location == "window" else self.at_start[rows, None].float()
         location[:, 0] = truth[:, 0].clip(0, 1) * given
-        return Batch(self.features[index].float() * mask[..., None], location, truth, mask)
+        return Batch(self.features[index].float() * mask[..., None], location, truth * mask[..., None], mask)
 
     def epoch(self, generator: torch.Generator) -> Iterator[tuple[list[int], int]]:
         """One pass over all windows: pairs of window numbers and how many of them go on from the batch before.

@@ -48,7 +48,7 @@ def finished(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     out = tmp_path_factory.mktemp("finished") / "run"
     done = _train(environment, *TINY, "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "DRLT (REINFORCE)" in done.stdout and "static first box" in done.stdout
+    assert "DRLT (reinforce)" in done.stdout and "static first box" in done.stdout
     return out
 
 
@@ -66,7 +66,7 @@ def test_a_run_leaves_what_its_page_says(finished: Path) -> None:
     assert report["mean"].keys() == {"whole", "seen", "unseen"}
     assert report["mean"]["seen"] is None  # other seeds than those trained on
     assert report["mean"]["whole"] == report["mean"]["unseen"]
-    assert report["mean"]["whole"].keys() == {"auc", "precision20", "mean_iou"}
+    assert report["mean"]["whole"].keys() == {"auc", "precision20", "norm_precision20", "mean_iou"}
     assert list(report["sequences"]) == ["Synthetic-0100", "Synthetic-0101", "Synthetic-0102"]
     assert report["sequences"]["Synthetic-0100"]["frames"] == 60
     assert report["lines"].keys() == {"static first box", "constant mean box"}

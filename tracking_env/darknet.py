@@ -21,7 +21,14 @@ ACTIVATIONS = {
     "leaky": lambda x: F.leaky_relu(x, 0.1),
     "logistic": torch.sigmoid,
 }
-HEADS = ("yolo",)  # layers that only decode or score what the layer before them computed
+KNOWN = {  # layer types and the options that this reader honours; others would change the result unnoticed
+    "convolutional": {"filters", "size", "stride", "pad", "padding", "groups", "batch_normalize", "activation"},
+    "maxpool": {"size", "stride"},
+    "route": {"layers"},
+    "shortcut": {"from", "activation"},
+    "upsample": {"stride"},
+    "yolo": None,  # only decodes what the layer before it computed
+}
 BATCH_NORM_EPS = 1e-6  # darknet adds it to the standard deviation, not to the variance
 
 Section = dict[str, str]
@@ -33,11 +40,19 @@ class Layer(nn.Module):
     def __init__(self, section: Section, index: int, channels: list[int]) -> None:
         super().__init__()
         self.kind = section["type"]
+        if self.kind not in KNOWN:
+            raise InputError(f"layer {index} of the cfg is [{self.kind}], which this reader does not know")
+        known = KNOWN[self.kind]
+        for key in section:
+            if known is not None and key not in known | {"type"}:
+                raise InputError(f"layer {index} of the cfg, [{self.kind}], has {key}, which this reader does not know")
         self.sources: list[int] = []
         before = channels[-1]
         self.channels = before
-        self.stride, self.size = int(section.get("stride", 1)), int(section.get("size", 1))
-        self.activation = ACTIVATIONS[_choice(section, "activation", "linear", index)]
+        self.stride = int(section.get("stride", 2 if self.kind == "upsample" else 1))
+        self.size = int(section.get("size", self.stride if self.kind == "maxpool" else 1))
+        default = "logistic" if self.kind == "convolutional" else "linear"
+        self.activation = ACTIVATIONS[_choice(section, "activation", default, index)]
         if self.kind == "convolutional":
             self.channels = int(section["filters"])
             padding = self.size // 2 if int(section.get("pad", 0)) else int(section.get("padding", 0))
@@ -46,11 +61,11 @@ class Layer(nn.Module):
             self.conv = nn.Conv2d(before, self.channels, self.size, self.stride, padding, groups=groups)
         elif self.kind == "shortcut":
             self.sources = _references(section["from"], index)
+            if len(self.sources) > 1:
+                raise InputError(f"layer {index} of the cfg adds {len(self.sources)} layers; this reader adds one")
         elif self.kind == "route":
             self.sources = _references(section["layers"], index)
             self.channels = sum(channels[source + 1] for source in self.sources)
-        elif self.kind not in ("maxpool", "upsample", *HEADS):
-            raise InputError(f"layer {index} of the cfg is [{self.kind}], which this reader does not know")
 
     def forward(self, x: Tensor, sources: list[Tensor]) -> Tensor:
         """``x`` is the output of the layer before; ``sources`` the outputs this layer asked for."""
@@ -93,7 +108,7 @@ class Darknet(nn.Module):
     Args:
         cfg: the ``.cfg`` file.
         weights: the ``.weights`` file that belongs to it.
-        taps: indices of the layers to return; no layer after the last of them is built.
+        taps: indices of the layers to return; no layer after the last of them is computed.
 
     Raises:
         InputError: a file is missing or not of this format, a layer type is unknown, or the sizes do not add up.
@@ -102,12 +117,20 @@ class Darknet(nn.Module):
     def __init__(self, cfg: Path, weights: Path, taps: tuple[int, ...]) -> None:
         super().__init__()
         header, *sections = read_cfg(cfg)
-        self.height, self.width = int(header["height"]), int(header["width"])
+        try:
+            self.height, self.width = int(header["height"]), int(header["width"])
+        except (KeyError, ValueError) as error:
+            raise InputError(f"[net] of {cfg} has no proper width and height: {error}") from None
         self.taps = taps
         channels = [int(header.get("channels", 3))]  # channels[i + 1] belongs to layer i
         layers = []
         for index, section in enumerate(sections):
-            layers.append(Layer(section, index, channels))
+            try:
+                layers.append(Layer(section, index, channels))
+            except InputError:
+                raise
+            except (KeyError, ValueError, IndexError) as error:
+                raise InputError(f"layer {index} of {cfg}, [{section['type']}], is malformed: {error}") from None
             channels.append(layers[-1].channels)
         numbers, self.sha256 = read_weights(weights)
         taken = 0
@@ -177,4 +200,7 @@ def _choice(section: Section, key: str, default: str, index: int) -> str:
 def _references(text: str, index: int) -> list[int]:
     """Layer numbers of a cfg: negative ones count back from ``index``."""
     numbers = [int(part) for part in text.split(",")]
-    return [index + number if number < 0 else number for number in numbers]
+    absolute = [index + number if number < 0 else number for number in numbers]
+    if not all(0 <= number < index for number in absolute):
+        raise ValueError(f"{text} points outside the layers before it")
+    return absolute

@@ -12,11 +12,10 @@ from gymnasium import spaces
 from tracking_env import boxes as bx
 from tracking_env import dataset, rendering, rewards
 from tracking_env.errors import InputError
-from tracking_env.features import Extractor, FeatureStore, make_extractor
+from tracking_env.features import FEATURE_LIMIT, Extractor, FeatureStore, make_extractor
 from tracking_env.sequence import Sequence, Split
 
 Observation = dict[str, np.ndarray]
-FEATURE_LIMIT = float(np.finfo(np.float16).max)  # features are stored as float16
 OPTIONS = ("sequence", "start", "length")
 
 
@@ -99,6 +98,9 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
             )
         loaded = sequences if isinstance(sequences, list) else dataset.load(root, sequences)
         self.sequences = {one.name: one for one in loaded if len(one.part(split))}
+        if len({one.name for one in loaded}) < len(loaded):
+            twice = next(one.name for one in loaded if sum(other.name == one.name for other in loaded) > 1)
+            raise InputError(f"two sequences are named {twice!r}; give each a name of its own")
         if not self.sequences:
             raise InputError(f"no sequence has a frame in the split {split!r}; give longer sequences or another split")
         self.split: Split = split
@@ -139,8 +141,9 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
             InputError: an option is unknown, or names a sequence, start or length that is not there.
         """
         super().reset(seed=seed)
-        self._sequence, self._clip = self._choose(options or {})
-        self._features = self.store[self._sequence]
+        sequence, clip = self._choose(options or {})
+        self._features = self.store[sequence]  # may fail, and then the episode before goes on
+        self._sequence, self._clip = sequence, clip
         self._frame = self._clip.start
         self._prediction = None
         if self.render_mode == "human":
@@ -157,7 +160,10 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
         """
         if self._sequence is None or self._frame >= self._clip.stop:
             raise gym.error.ResetNeeded("call reset() first: there is no episode, or it is over")
-        box = np.asarray(action, dtype=np.float32)
+        try:
+            box = np.asarray(action, dtype=np.float32)
+        except (TypeError, ValueError):
+            box = np.empty(0, np.float32)
         if box.shape != (4,) or not np.isfinite(box).all():
             raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {action!r}")
         frame, truth = self._frame, self._sequence.relative[self._frame]
@@ -200,8 +206,11 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
         for key in options:
             if key not in OPTIONS:
                 raise InputError(f"unknown reset option {key!r}{_nearest(key, OPTIONS)}; the options are {OPTIONS}")
+            if key != "sequence" and not isinstance(options[key], int | np.integer | None):
+                raise InputError(f"the option {key} is {options[key]!r}; give a whole number, or None")
         names = list(self.sequences)
-        name = options.get("sequence") or names[self.np_random.integers(len(names))]
+        name = options.get("sequence")
+        name = names[self.np_random.integers(len(names))] if name is None else name
         if name not in self.sequences:
             raise InputError(f"no sequence {name!r} in this environment{_nearest(name, names)}")
         sequence = self.sequences[name]

@@ -10,8 +10,11 @@ import numpy as np
 from tqdm import tqdm
 
 from tracking_env.errors import InputError
-from tracking_env.files import cache_folder, whole
+from tracking_env.files import PARTIAL, cache_folder, whole
 from tracking_env.sequence import Sequence
+
+FEATURE_LIMIT = float(np.finfo(np.float16).max)
+"""Features are kept as float16: larger values are clipped to it."""
 
 
 class Extractor(Protocol):
@@ -33,12 +36,13 @@ class GridExtractor:
     """Colour and gradient-orientation statistics on a grid: needs no weights and no torch.
 
     The frame is resized to `CELL` pixels per cell. Each of the 12 x 16 cells holds the means of red, green, blue and
-    saturation, and of the gradient's magnitude in four orientations, all in [0, 1].
+    saturation, and of the gradient's magnitude in four orientations (across, falling, down, rising; bins are centred on
+    them), all in [0, 1].
     """
 
     ROWS, COLUMNS, CELL, ORIENTATIONS = 12, 16, 8, 4
 
-    id = f"grid-{ROWS}x{COLUMNS}-v1"
+    id = f"grid-{ROWS}x{COLUMNS}-v2"
     dim = ROWS * COLUMNS * (4 + ORIENTATIONS)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
@@ -53,7 +57,7 @@ class GridExtractor:
         grey = image.mean(axis=2)
         dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
         magnitude = np.hypot(dx, dy) / 4  # of a step from 0 to 1: 1
-        bin_of = np.floor(np.arctan2(dy, dx) / np.pi * self.ORIENTATIONS).astype(int) % self.ORIENTATIONS
+        bin_of = np.round(np.arctan2(dy, dx) / np.pi * self.ORIENTATIONS).astype(int) % self.ORIENTATIONS
         oriented = [np.where(bin_of == number, magnitude, 0) for number in range(self.ORIENTATIONS)]
         channels = np.dstack([image, saturation, *oriented])
         cells = channels.reshape(self.ROWS, self.CELL, self.COLUMNS, self.CELL, -1).mean(axis=(1, 3))
@@ -105,14 +109,14 @@ class FeatureStore:
         wanted = {"format": 1, "extractor": extractor.id, "dim": extractor.dim, "dtype": "float16"}
         header = self.folder / self.HEADER
         if header.exists():
-            found = json.loads(header.read_text())
+            found = self._read(header)
             if found != wanted:
                 raise InputError(
                     f"the feature store {self.folder} holds features of {found.get('extractor')!r}, not of "
                     f"{extractor.id!r}; give another folder with --store"
                 )
         else:
-            if self.folder.is_dir() and any(self.folder.iterdir()):
+            if self.folder.is_dir() and not all(one.name.startswith(PARTIAL) for one in self.folder.iterdir()):
                 raise InputError(
                     f"{self.folder} is not a feature store and not empty; give another folder with --store"
                 )
@@ -127,7 +131,10 @@ class FeatureStore:
         path = self._path(sequence)
         if not path.exists():
             self._extract(sequence, path)
-        features = np.load(path, mmap_mode="r")
+        try:
+            features = np.load(path, mmap_mode="r")
+        except (ValueError, EOFError, OSError) as error:
+            raise InputError(f"cannot read the features {path}: {error}; delete the file") from None
         if features.shape != (len(sequence), self.extractor.dim):
             raise InputError(f"{path} holds {features.shape}, wanted {(len(sequence), self.extractor.dim)}; delete it")
         return features
@@ -136,11 +143,19 @@ class FeatureStore:
         """Extract what is missing, with a progress bar on a terminal; a sequence is written whole or not at all."""
         missing = [one for one in sequences if not self._path(one).exists()]
         frames = sum(len(one) for one in missing)
-        with tqdm(
-            total=frames, desc=f"features {self.extractor.id}", unit="frame", disable=None if frames else True
-        ) as bar:
+        desc, hidden = f"features {self.extractor.id}", None if frames else True  # None: hidden but on a terminal
+        with tqdm(total=frames, desc=desc, unit="frame", disable=hidden) as bar:
             for sequence in missing:
                 self._extract(sequence, self._path(sequence), bar)
+
+    def _read(self, header: Path) -> dict[str, Any]:
+        try:
+            found = json.loads(header.read_text())
+        except (OSError, ValueError):
+            found = None
+        if not isinstance(found, dict):
+            raise InputError(f"the feature store's header {header} does not read; delete {self.folder}")
+        return found
 
     def _path(self, sequence: Sequence) -> Path:
         return self.folder / f"{sequence.name}-{sequence.frames.fingerprint}.npy"
@@ -149,7 +164,8 @@ class FeatureStore:
         features = np.empty((len(sequence), self.extractor.dim), np.float16)
         for start in range(0, len(sequence), self.BATCH):
             batch = range(start, min(start + self.BATCH, len(sequence)))
-            features[batch.start : batch.stop] = self.extractor(np.stack([sequence.frames[i] for i in batch]))
+            values = self.extractor(np.stack([sequence.frames[i] for i in batch]))
+            features[batch.start : batch.stop] = np.clip(values, -FEATURE_LIMIT, FEATURE_LIMIT)
             if bar is not None:
                 bar.update(len(batch))
         with whole(path) as partial, partial.open("wb") as file:

@@ -8,15 +8,26 @@ from pathlib import Path
 
 import platformdirs
 
+from tracking_env.errors import InputError
+
+PARTIAL = ".partial-"
+"""How names of unfinished files and folders begin."""
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary name to write a file or a folder under; it gets its real name when the block ends well.
 
     A file replaces an older one of that name; a folder must have a name of its own. After an error nothing is left.
+
+    Raises:
+        InputError: the folder that it lies in cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; give another folder") from None
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")  # the suffix is kept: some writers go by it
     try:
         yield partial
         partial.replace(path)

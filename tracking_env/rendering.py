@@ -36,8 +36,9 @@ def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") 
         for colour, thickness in (((0, 0, 0), 4), (COLOURS[role], 2)):
             cv2.rectangle(picture, start, end, colour, thickness, cv2.LINE_AA)
     if caption:
-        for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(picture, caption, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thickness, cv2.LINE_AA)
+        (width, height), _ = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
+        cv2.rectangle(picture, (0, 0), (width + 12, height + 12), (0, 0, 0), -1)
+        cv2.putText(picture, caption, (6, height + 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,) * 3, 1, cv2.LINE_AA)
     return picture
 
 
@@ -67,19 +68,23 @@ def write_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25) -> 
     """Write pictures of one size ``(height, width, 3)`` uint8 RGB as an ``.mp4``; it appears whole or not at all.
 
     Raises:
-        InputError: the file cannot be written, or this OpenCV has no MPEG-4 encoder.
+        InputError: the file cannot be written, there are no pictures or of several sizes, or this OpenCV has no MPEG-4
+            encoder.
     """
     with whole(path) as partial:
-        name = str(partial.with_suffix(".partial.mp4"))  # OpenCV takes the container from the suffix
         writer = None
-        for picture in pictures:
-            if writer is None:
-                height, width = picture.shape[:2]
-                writer = cv2.VideoWriter(name, cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
-                if not writer.isOpened():
-                    raise InputError(f"cannot write the video {path}: no such folder, or no MPEG-4 encoder in OpenCV")
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        try:
+            for picture in pictures:
+                if writer is None:
+                    shape = picture.shape
+                    writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), fps, shape[1::-1])
+                    if not writer.isOpened():
+                        raise InputError(f"cannot write the video {path}: no MPEG-4 encoder in this OpenCV")
+                if picture.shape != shape:  # OpenCV would leave it out without a word
+                    raise InputError(f"cannot write the video {path}: pictures of size {shape} and {picture.shape}")
+                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        finally:
+            if writer is not None:
+                writer.release()
         if writer is None:
             raise InputError(f"cannot write the video {path}: it has no pictures")
-        writer.release()
-        Path(name).replace(partial)

@@ -45,12 +45,18 @@ class ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return read_image(self.paths[index])
+        frame = read_image(self.paths[index])
+        if frame.shape[1::-1] != self.size:
+            got, wanted = "x".join(map(str, frame.shape[1::-1])), "x".join(map(str, self.size))
+            raise InputError(
+                f"the frame {self.paths[index]} is {got} pixels, the first one is {wanted}; fetch it again"
+            )
+        return frame
 
     @cached_property
     def size(self) -> Size:
         """Width and height of the first frame, in pixels."""
-        height, width, _ = self[0].shape
+        height, width, _ = read_image(self.paths[0]).shape
         return width, height
 
     @cached_property

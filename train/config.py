@@ -99,6 +99,8 @@ class RunConfig:
 
     preset: PresetName = "demo"
     """where the defaults come from"""
+    learner: Literal["reinforce", "supervised"] = "reinforce"
+    """the paper's estimator, or its control: the same reward differentiated"""
     data: DataConfig = field(default_factory=DataConfig)
     network: DRLTConfig = field(default_factory=DRLTConfig)
     windows: WindowConfig = field(default_factory=WindowConfig)

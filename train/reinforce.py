@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from agents import checkpoint, reinforce
+from agents import checkpoint, reinforce, supervised
 from agents.drlt import DRLT, State
 from agents.windows import Windows
 from tracking_env import dataset
@@ -100,7 +100,10 @@ def train(config: RunConfig) -> None:
             actions = reinforce.sample(mean, config.reinforce, noise)
             rewards = {name: formula(actions, batch.truth) for name, formula in REWARDS.items()}
             advantages = reinforce.advantage(rewards[reward_name])
-            loss = reinforce.loss(mean, actions, advantages, config.reinforce.sigma, batch.mask)
+            if config.learner == "reinforce":
+                loss = reinforce.loss(mean, actions, advantages, config.reinforce.sigma, batch.mask)
+            else:
+                loss = supervised.loss(mean, batch.truth, reward_name, batch.mask)
             if not torch.isfinite(loss):
                 raise InputError(
                     f"the loss is not finite in epoch {epoch + 1}, update {updates + 1}; the checkpoints in "
@@ -170,7 +173,7 @@ def train(config: RunConfig) -> None:
     }
     run.write_json("report.json", results.summary(report, others, **facts))
     run.close()
-    print(table(others | {"DRLT (REINFORCE)": report}))
+    print(table(others | {f"DRLT ({config.learner})": report}))
     print(f"speed: {fps['online']:.0f} fps online, {fps['precomputed']:.0f} fps with features precomputed")
     print(f"in {run.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {run.path}")
 
