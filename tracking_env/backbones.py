@@ -29,8 +29,8 @@ class Darknets:
 
 
 NETWORKS = {
-    # The two detection layers (box, objectness and 20 VOC classes, 3 anchors each): what is where, in 75 maps.
-    "yolo-nano-voc": Darknets("MobileNetV2-YOLOv3-Nano-voc.weights", taps=(68, 78), grid=10),
+    # The finer detection layer (box, objectness and 20 VOC classes for 3 anchors, 75 maps): what is where.
+    "yolo-nano-voc": Darknets("MobileNetV2-YOLOv3-Nano-voc.weights", taps=(78,), grid=10),
 }
 
 
