@@ -10,8 +10,10 @@
 Folders are named by their epoch and appear whole or not at all; loading one runs no code of it.
 """
 
+import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,9 @@ from safetensors.torch import load_file, save_file
 
 from agents.drlt import DRLT, DRLTConfig
 from tracking_env.errors import InputError
+from tracking_env.features import make_extractor
 from tracking_env.files import whole
+from tracking_env.tracker import PolicyTracker
 
 KEPT = 2  # checkpoints of one run that are left on disk
 
@@ -89,12 +93,52 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
         model = DRLT(config["features"], DRLTConfig(**config["network"]))
         model.load_state_dict(load_file(path / "model.safetensors"))
         moments = load_file(path / "optimizer.safetensors", device=str(device))
+        shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+        for key, value in moments.items():
+            moment, _, name = key.partition(".")
+            if name not in shapes or (moment != "step" and value.shape != shapes[name]):
+                raise ValueError(f"its optimiser has {key} {tuple(value.shape)}, which is not the network's")
         return Checkpoint(model.to(device), moments, config["extractor"], config["epoch"], config["run"])
     except OSError as error:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None
+
+
+class TrainedTracker(PolicyTracker):
+    """A checkpoint's network as a tracker on raw frames; ``id`` names its weights and its extractor."""
+
+    id: str
+
+
+def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedTracker:
+    """The network of a checkpoint as a tracker on raw frames, with the extractor that it was trained on.
+
+    Args:
+        checkpoint: folder of a run, of which the newest checkpoint is taken, or of one checkpoint.
+        weights: the extractor's weights file or its folder, one path; by default what the run was given.
+
+    Raises:
+        InputError: there is no checkpoint, or its extractor cannot be built, or gives other features than the run had.
+    """
+    if checkpoint is None:
+        raise InputError("a trained agent needs its weights; give --checkpoint RUN, a folder of train/reinforce.py")
+    path = checkpoint if (checkpoint / "model.safetensors").exists() else newest(checkpoint / "checkpoints")
+    if len(weights) > 1:
+        raise InputError(f"got {len(weights)} weights files, an extractor has one; give --weights FILE")
+    loaded = load(path)
+    data = loaded.run.get("data", {})
+    extractor = make_extractor(data.get("features", "grid"), weights[0] if weights else data.get("weights"))
+    if extractor.id != loaded.extractor:
+        raise InputError(
+            f"the checkpoint {path} was trained on {loaded.extractor}, not on {extractor.id}; give the weights that it "
+            "was trained with: --weights FILE"
+        )
+    made = TrainedTracker(loaded.model.eval(), extractor)
+    digest = hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:8]
+    made.id = f"{path.name} {digest} {extractor.id}"
+    return made
 
 
 def restore(optimizer: torch.optim.Adam, model: DRLT, moments: dict[str, torch.Tensor]) -> None:

@@ -52,11 +52,80 @@ def test_a_sequence_that_cannot_be_scored_is_exit_code_1(folders):
     assert done.stderr == f"tracking-env: not scored: Deer: {reason}\n"
 
 
+PAIR = ("--sequences", "Deer,Skiing")
+
+
+def score(capsys, *args: str | Path) -> str:
+    assert cli.main(["score", *map(str, args)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def test_several_folders_are_several_trackers(folders, capsys):
+    results, annotations = folders
+    for run in (1, 2):
+        for name in FRAMES:
+            write_result(results.parent / "other" / f"run-{run}" / f"{name}.txt", np.ones((FRAMES[name], 4)) * run)
+    both = (results, results.parent / "other", "--annotations", annotations, *PAIR)
+    lines = score(capsys, *both).splitlines()
+    assert [line.split()[0] for line in lines] == ["tracker", "results", "other"]
+    assert "±" in lines[2]
+    data = json.loads(score(capsys, *both, "--json"))
+    assert data.keys() == {"results", "other"}
+    assert data["results"]["mean"]["whole"]["auc"] == pytest.approx(20 / 21)
+    assert [data[name]["runs"] for name in data] == [1, 2]
+    assert score(capsys, *both, "--markdown").splitlines()[1].startswith("| --- | ---: |")
+
+
+def test_folders_of_the_same_name_are_told_apart(folders, capsys):
+    results, annotations = folders
+    for name, frames in FRAMES.items():
+        write_result(results.parent / "b" / "results" / f"{name}.txt", np.ones((frames, 4)))
+    data = json.loads(
+        score(capsys, results, results.parent / "b" / "results", "--annotations", annotations, *PAIR, "--json")
+    )
+    assert list(data) == [str(results), str(results.parent / "b" / "results")]
+
+
+def test_attributes(folders, capsys):
+    results, annotations = folders
+    args = ("--annotations", annotations, *PAIR, "--attributes")
+    lines = score(capsys, results, *args).splitlines()
+    assert lines[0].split()[0] == "attribute"
+    assert lines[1].split()[:2] == ["IV", "(1)"]
+    assert lines[1].split()[2] == "0.952"
+    text = score(capsys, results, annotations, *args)
+    assert [part.splitlines()[0] for part in text.split("\n\n")[::2]] == ["results", "annotations"]
+
+
+def test_the_paper_s_protocol(folders, capsys):
+    results, annotations = folders
+    args = (results, "--annotations", annotations, *PAIR, "--protocol", "drlt-paper")
+    lines = score(capsys, *args).splitlines()
+    assert lines[-1].split() == ["mean", "1.000", "1.000", "1.000", "1.000"]
+    data = json.loads(score(capsys, *args, "--json"))
+    assert data["mean"]["whole"]["precision20"] is None
+    assert "compare with that table only" in data["protocol"]
+
+
+def test_files_that_cannot_be_read_cost_their_sequence_only(folders, capsys):
+    results, annotations = folders
+    (results / "Deer.txt").write_text("1,2,3,4\n1,2,,4\n")
+    assert cli.main(["score", str(results), str(annotations), "--annotations", str(annotations), *PAIR]) == 1
+    captured = capsys.readouterr()
+    reason = f"{results}/Deer.txt, line 2: got '1,2,,4', wanted four numbers x,y,w,h"
+    assert captured.err == f"tracking-env: not scored: results: Deer: {reason}\n"
+    assert [line.split()[0] for line in captured.out.splitlines()] == ["tracker", "results", "annotations"]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["sequences", "--sequences", "Skiin"], "did you mean 'Skiing'"),
         (["sequences", "--root", "no-such-folder"], "no folder no-such-folder"),
+        (["score", "--root", "a"], "no folder to score; type tracking-env score DIR"),
+        (["score", "results", "--annotations", "a", "--sequences", "Deer,Skiin"], "did you mean 'Skiing'"),
         (["score", "results"], "either --root OTB or --annotations DIR"),
         (["score", "results", "--root", "a", "--annotations", "b"], "either --root OTB or --annotations DIR"),
         (["score", "results", "--annotations", "no-such-folder"], "cannot read boxes"),
@@ -102,3 +171,10 @@ def test_struck_from_the_command_line(reference):
     done = command("score", reference / "struck_ope", "--annotations", reference / "annotations", "--json")
     mean = json.loads(done.stdout)["mean"]["whole"]
     assert [mean["auc"], mean["precision20"]] == pytest.approx([0.494741, 0.664437], abs=1e-6)
+
+
+@pytest.mark.otb
+def test_struck_by_the_paper_s_formula(reference):
+    args = (reference / "struck_ope", "--annotations", reference / "annotations", "--json", "--protocol", "drlt-paper")
+    mean = json.loads(command("score", *args).stdout)["mean"]["whole"]
+    assert [mean["mean_iou"], mean["auc"]] == pytest.approx([0.4766, 0.4962], abs=5e-5)

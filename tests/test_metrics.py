@@ -75,6 +75,31 @@ def test_a_broken_row_repeats_the_one_before(broken):
     assert_array_equal(metrics.sanitise(run, TRUTH), shifted(0, 0, 0, 4))
 
 
+def test_normalised_precision_measures_x_in_true_widths_and_y_in_true_heights():
+    truth = np.tile([11.0, 11, 10, 40], (5, 1))
+    run = truth + np.array([[0, 0], [2, 0], [2.001, 0], [0, 8], [1.2, 6.4]])[:, [0, 1, 0, 1]] * [1, 1, 0, 0]
+    assert_allclose(metrics.norm_centre_errors(run, truth), [0, 0.2, 0.2001, 0.2, 0.2])  # the last: 0.12 and 0.16
+    curve = metrics.norm_precision_curve(np.array([0, 0.2, 0.2001, 0.5, 0.51]))
+    assert_array_equal(curve[[0, 19, 20, 21, 49, 50]], [0.2, 0.2, 0.4, 0.6, 0.6, 0.8])
+    assert metrics.score(run[:4], truth[:4]).norm_precision20 == 0.75
+    assert metrics.score(run[:4], truth[:4]).precision20 == 1
+
+
+def test_normalised_precision_of_an_invalid_true_row_is_a_hit_too():
+    truth, run = TRUTH.copy(), shifted(0, 1, 50, 50)
+    truth[2] = 0
+    assert_array_equal(metrics.norm_centre_errors(run, truth), [0, 0.1, -1, 5])
+    assert metrics.score(run, truth).norm_precision20 == 0.75
+
+
+def test_numbers_beyond_any_image_are_misses_without_overflow():
+    run = shifted(0, 0, 0, 0)
+    run[1:] = [[1e308, 1, 1e308, 1e308], [-1e308, 1, 1e308, 1], [1, 1, 1e300, 1e300]]
+    score = metrics.score(run, TRUTH)
+    assert score.auc == pytest.approx((20 + 1) / 21 / 4)  # the last box covers the target: above 0, by a hair
+    assert (score.precision20, score.norm_precision20, score.mean_iou) == (0.25, 0.25, pytest.approx(0.25))
+
+
 def test_sanitise_leaves_its_input_alone():
     run = np.full((4, 4), np.nan)
     metrics.sanitise(run, TRUTH)
@@ -119,9 +144,22 @@ def test_shapes_must_fit(run):
 
 
 def test_mean_does_not_weigh_by_length():
-    mean = metrics.mean_score([metrics.Score(0.2, 0, 1, 1), metrics.Score(0.4, 1, 0, 9)])
-    assert (mean.auc, mean.precision20, mean.mean_iou, mean.frames) == (pytest.approx(0.3), 0.5, 0.5, 10)
+    mean = metrics.mean_score([metrics.Score(0.2, 0, 1, 1, 1), metrics.Score(0.4, 1, 0.5, 0, 9)])
+    assert mean == metrics.Score(pytest.approx(0.3), 0.5, 0.75, 0.5, 10)
     assert metrics.mean_score([]) is None
+
+
+def test_mean_by_frames_is_the_score_of_all_frames_together():
+    one, two = metrics.Score(0.2, 0, 1, 1, 1), metrics.Score(0.4, 1, 0.5, 0, 3)
+    assert metrics.mean_score([one, two], by_frames=True) == metrics.Score(pytest.approx(0.35), 0.75, 0.625, 0.25, 4)
+
+
+def test_standard_deviation_of_a_sample():
+    one, two = metrics.Score(0.2, 0, None, 1, 5), metrics.Score(0.4, 1, None, 1, 5)
+    std = metrics.std_score([one, two])
+    assert (std.auc, std.precision20) == (pytest.approx(0.02**0.5), pytest.approx(0.5**0.5))
+    assert (std.norm_precision20, std.mean_iou) == (None, 0)
+    assert metrics.std_score([one]) is None
 
 
 numbers = st.one_of(st.integers(-50, 50), st.integers(-(10**5), 10**5).map(lambda cents: cents / 100), st.just(np.nan))
@@ -135,6 +173,7 @@ def test_any_run_gets_a_score_in_range(run, truth):
     score = metrics.score(run, truth)
     assert 0 <= score.auc <= 20 / 21 + 1e-12
     assert 0 <= score.precision20 <= 1
+    assert 0 <= score.norm_precision20 <= 1
     assert 0 <= score.mean_iou <= 1
 
 
@@ -142,4 +181,5 @@ def test_curves_fall_and_rise():
     values = np.random.default_rng(0).uniform(0, 1, 100)
     assert (np.diff(metrics.success_curve(values)) <= 0).all()
     assert (np.diff(metrics.precision_curve(values * 60)) >= 0).all()
+    assert (np.diff(metrics.norm_precision_curve(values)) >= 0).all()
     assert_allclose(metrics.auc(values), metrics.success_curve(values).mean())

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -208,6 +209,22 @@ def test_a_loss_that_is_not_finite_stops_the_run(environment: dict[str, str], tm
     done = _train(environment, *TINY, "--out", tmp_path / "run", "--sigma", "1e-25")  # (l - mu)^2 / sigma^2 is 0 / 0
     assert done.returncode == 2 and "not finite in epoch 1, update 1" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_truncated_frame_stops_before_anything_is_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+    images = tmp_path / "otb" / "Mine" / "img"
+    images.mkdir(parents=True)
+    for number in range(1, 7):
+        assert cv2.imwrite(str(images / f"{number:04d}.jpg"), np.full((40, 60, 3), 30 * number, np.uint8))
+    (images.parent / "groundtruth_rect.txt").write_text("10,10,20,20\n" * 6)
+    broken = images / "0005.jpg"
+    broken.write_bytes(broken.read_bytes()[:-20])
+    err = _refused(capsys, "--root", tmp_path / "otb", "--sequences", "Mine", "--out", tmp_path / "run", *TINY[4:])
+    assert "0005.jpg" in err and "truncated" in err
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.otb

@@ -7,12 +7,15 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
-from tracking_env import evaluation, otb, report
+from tracking_env import dataset, evaluation, otb, report, running, tasks
 from tracking_env.errors import InputError
+from tracking_env.protocols import Protocol
+from tracking_env.results import read as read_results
+from tracking_env.trackers import Choice
 
 app = tyro.extras.SubcommandApp()
 
@@ -40,32 +43,141 @@ def list_sequences(root: Path | None = None, sequences: str | None = None) -> in
 
 @app.command(name="score")
 def score_results(
-    results: tyro.conf.Positional[Path],
+    results: tyro.conf.Positional[tuple[Path, ...]],
     root: Path | None = None,
     annotations: Path | None = None,
     sequences: str = "drlt30",
+    protocol: Literal["otb", "drlt-paper"] = "otb",
+    attributes: bool = False,
+    markdown: bool = False,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> int:
-    """Score result files by OTB's one-pass evaluation: whole, first third (seen) and the rest (unseen).
+    """Score trackers by OTB's one-pass evaluation: whole, first third (seen) and the rest (unseen).
 
     Args:
-        results: folder of result files NAME.txt, one box x,y,w,h a line, in pixels, 1-based.
+        results: one folder per tracker, each with NAME.txt, one box x,y,w,h a line, in pixels, 1-based; or in another
+            layout of the field (run-1/NAME.txt, TRE, SRE, got10k's, NAME.json, NAME_TRACKER.mat). One folder gives a
+            row per sequence, several a row per tracker.
         root: folder that holds OTB's sequence folders, for the true boxes. Give this or --annotations.
         annotations: folder of true boxes NAME.txt, where there are no frames.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas.
-        as_json: print JSON instead of a table.
+        protocol: otb, or drlt-paper, the formula behind the paper's Table 2, only to compare with that.
+        attributes: print a row per difficulty attribute instead.
+        markdown: print Markdown tables.
+        as_json: print JSON instead of a table: the report, or of several folders one for each.
     """
+    if not results:
+        raise InputError("no folder to score; type tracking-env score DIR --root OTB")
+    tags = None
     if annotations is not None and root is None:
         truths = {name: otb.load_annotations(annotations, name) for name in otb.names(sequences, None)}
     elif root is not None and annotations is None:
-        truths = {one.name: one.boxes for one in otb.load(root, sequences)}
+        loaded = otb.load(root, sequences)
+        truths, tags = {one.name: one.boxes for one in loaded}, {one.name: one.attributes for one in loaded}
     else:
         raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
-    scored = evaluation.score_folder(results, truths)
-    print(json.dumps(scored.to_json(), indent=1) if as_json else report.sequence_table(scored))
-    for name, reason in scored.failed.items():
-        print(f"tracking-env: not scored: {name}: {reason}", file=sys.stderr)
+    names = [folder.resolve().name for folder in results]
+    labels = [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, results, strict=True)]
+    scored = {
+        label: evaluation.score_folder(folder, truths, attributes=tags, protocol=protocol)
+        for label, folder in zip(labels, results, strict=True)
+    }
+    only = next(iter(scored.values())) if len(scored) == 1 else None
+    if as_json:
+        data = only.to_json() if only else {label: one.to_json() for label, one in scored.items()}
+        print(json.dumps(data, indent=1))
+    elif attributes:
+        tables = {label: report.attribute_table(one, markdown) for label, one in scored.items()}
+        print("\n\n".join(text if only else f"{label}\n\n{text}" for label, text in tables.items()))
+    else:
+        print(report.sequence_table(only, markdown) if only else report.table(scored, markdown))
+    for label, one in scored.items():
+        for name, reason in one.failed.items():
+            print(f"tracking-env: not scored: {'' if only else f'{label}: '}{name}: {reason}", file=sys.stderr)
+    return 1 if any(one.failed for one in scored.values()) else 0
+
+
+@app.command(name="evaluate")
+def evaluate_tracker(
+    tracker: str,
+    out: Path,
+    root: Path | None = None,
+    sequences: str | None = None,
+    protocol: Protocol = "ope",
+    repeat: int = 1,
+    jobs: int = 1,
+    weights: tuple[Path, ...] = (),
+    checkpoint: Path | None = None,
+    name: str | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """Run a tracker over sequences into result files, and score them. What is there already is not run again.
+
+    Args:
+        tracker: static, mil, nano, kcf, csrt, drlt; or your own as module:attribute, a class or a function that makes
+            an object with init(frame, box) and update(frame); or what reads the truth: mean, velocity, replay, late,
+            copy.
+        out: folder for results: out/TRACKER/NAME.txt, one box x,y,w,h a line, and NAME_time.txt, seconds per frame.
+        root: folder that holds OTB's sequence folders; without it sequences are drawn.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
+            as synthetic:0-9. By default all that are in the root.
+        protocol: ope (once, from the first frame), tre (from 20 frames on) or sre (with 12 perturbed first boxes).
+        repeat: with ope, how often, with other seeds: out/TRACKER/run-1/NAME.txt, ...
+        jobs: number of processes; several distort the measured speed.
+        weights: weights files, or their folder (nano, drlt with a pretrained extractor).
+        checkpoint: folder of a run of train/reinforce.py, or of one of its checkpoints (drlt).
+        name: name of the results' folder in out, by default the tracker's.
+        as_json: print JSON instead of a table.
+    """
+    choice = Choice(tracker, weights, checkpoint)
+    folder = tasks.folder(out, name or choice.folder, protocol)
+    try:
+        scored = running.evaluate(choice, dataset.load(root, sequences), folder, protocol, repeat, jobs)
+    except KeyboardInterrupt:
+        print(f"tracking-env: stopped; what is done is in {folder}: type the same command to go on", file=sys.stderr)
+        return 130
+    print(json.dumps(scored.to_json(), indent=1) if as_json else report.table({folder.name: scored}))
+    for one, reason in scored.failed.items():
+        print(f"tracking-env: failed: {one}: {reason}", file=sys.stderr)
     return 1 if scored.failed else 0
+
+
+@app.command(name="report")
+def make_report(
+    results: tyro.conf.Positional[tuple[Path, ...]],
+    out: Path = Path("report"),
+    root: Path | None = None,
+    annotations: Path | None = None,
+    sequences: str = "drlt30",
+) -> int:
+    """Make a page of plots and tables that opens in any browser: out/index.html, its plots beside it in out/plots.
+
+    Args:
+        results: one folder per tracker, as score reads them. The first ones get the clearest colours.
+        out: folder for the page; an older one there is replaced.
+        root: folder that holds OTB's sequence folders; with it the page has film strips. Give this or --annotations.
+        annotations: folder of true boxes NAME.txt, where there are no frames.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
+            as synthetic:0-9, which need neither folder.
+    """
+    try:
+        from tracking_env import report_page  # needs jinja2 and matplotlib, which the rest does without
+    except ModuleNotFoundError as error:
+        raise InputError(f"report needs {error.name}; type: pip install 'tracking-env[report]'") from None
+    if not results:
+        raise InputError("no folder to report on; type tracking-env report DIR --root OTB")
+    videos = report_page.load_videos(root, annotations, sequences)
+    names = [folder.resolve().name for folder in results]
+    labels = [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, results, strict=True)]
+    wanted = [video.name for video in videos]
+    reports = report_page.write(
+        out, videos, {label: read_results(folder, wanted) for label, folder in zip(labels, results, strict=True)}
+    )
+    print(out / "index.html")
+    for label, one in reports.items():
+        for name, reason in one.failed.items():
+            print(f"tracking-env: not scored: {label}: {name}: {reason}", file=sys.stderr)
+    return 1 if any(one.failed for one in reports.values()) else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,22 +1,38 @@
 """From predicted boxes, in memory or in result files, to a report of scores: whole, seen and unseen."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tracking_env import otb
+from tracking_env import drlt_paper, metrics, otb, results
 from tracking_env.errors import InputError
 from tracking_env.files import whole
-from tracking_env.metrics import Score, mean_score, part_scores
+from tracking_env.metrics import METRICS, Score, mean_score, std_score
+from tracking_env.results import Results
 
 PROTOCOL = (
-    "OTB one-pass evaluation: success at 21 overlaps k/20 (>), precision at 20 px (<=), first frame counted, "
-    "unweighted mean over sequences; seen = the frames open to training, unseen = the rest"
+    "OTB one-pass evaluation: success at 21 overlaps k/20 (>), precision at 20 px (<=), normalised precision at 0.20 "
+    "of the true box (<=), first frame counted, unweighted mean over sequences; seen = the frames open to training, "
+    "unseen = the rest"
 )
 PARTS = ("whole", "seen", "unseen")
+ATTRIBUTES = ("IV", "SV", "OCC", "DEF", "MB", "FM", "IPR", "OPR", "OV", "BC", "LR")
+"""OTB's difficulty tags, in the order of the benchmark's page."""
+
+Parts = Mapping[str, Score | None]
+PROTOCOLS: dict[str, tuple[str, Callable[[np.ndarray, np.ndarray, int], dict[str, Score | None]]]] = {
+    "otb": (PROTOCOL, metrics.part_scores),
+    "drlt-paper": (drlt_paper.PROTOCOL, drlt_paper.part_scores),
+}
+"""Per protocol, what it is and its formula."""
+_SEVERAL = {
+    "OPE": "",
+    "TRE": "; TRE: of each sequence, all frames of the runs from all starts, each run's first frame being the true one",
+    "SRE": "; SRE: of each sequence, all frames of the runs from all perturbed first boxes",
+}
 
 
 @dataclass(frozen=True)
@@ -24,79 +40,137 @@ class Report:
     """Scores of one tracker on a set of sequences.
 
     Attributes:
-        sequences: per sequence, the score of each of `PARTS`; None for a part without frames.
+        sequences: per sequence, the score of each of `PARTS`, of several runs the mean; None for a part without frames.
         failed: sequences that could not be scored, each with a one-line reason; they are in no mean.
+        runs: per run of the tracker, its mean over sequences of each of `PARTS`.
+        attributes: per sequence, its difficulty tags.
+        fps: frames per second by sequence, where known.
+        protocol: how it was scored, in words.
     """
 
-    sequences: Mapping[str, Mapping[str, Score | None]]
+    sequences: Mapping[str, Parts]
     failed: Mapping[str, str] = field(default_factory=dict)
+    runs: Sequence[Parts] = ()
+    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    fps: Mapping[str, float] = field(default_factory=dict)
+    protocol: str = PROTOCOL
 
     @property
     def mean(self) -> dict[str, Score | None]:
         """Per part, the unweighted mean over the sequences that have it; None where none has."""
+        return _mean(self.sequences.values())
+
+    @property
+    def std(self) -> dict[str, Score | None]:
+        """Per part, the sample standard deviation of `mean` over the runs; None of fewer than two runs."""
+        return {part: std_score([one for run in self.runs if (one := run[part])]) for part in PARTS}
+
+    @property
+    def mean_fps(self) -> float | None:
+        """The mean over the scored sequences whose speed is known."""
+        speeds = [speed for name, speed in self.fps.items() if name in self.sequences]
+        return sum(speeds) / len(speeds) if speeds else None
+
+    def by_attribute(self) -> dict[str, tuple[int, dict[str, Score | None]]]:
+        """Per difficulty tag, OTB's in OTB's order, on how many sequences it is, and the mean over these."""
+        tags = dict.fromkeys((*ATTRIBUTES, *(tag for own in self.attributes.values() for tag in own)))
+        tagged = {tag: [one for one in self.sequences if tag in self.attributes.get(one, ())] for tag in tags}
         return {
-            part: mean_score([one for parts in self.sequences.values() if (one := parts[part]) is not None])
-            for part in PARTS
+            tag: (len(names), _mean([self.sequences[name] for name in names])) for tag, names in tagged.items() if names
         }
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain dicts: ``mean``, ``sequences``, ``failed`` and ``protocol``."""
+        """The report as plain dicts.
+
+        ``mean``, ``std`` (None of one run), ``runs`` (their number), ``fps`` (None if unknown), ``sequences`` (with
+        their ``fps`` if known), ``attributes``, ``failed`` and ``protocol``.
+        """
         return {
             "mean": _numbers(self.mean),
-            "sequences": {name: {"frames": _frames(parts)} | _numbers(parts) for name, parts in self.sequences.items()},
+            "std": _numbers(self.std) if len(self.runs) > 1 else None,
+            "runs": len(self.runs),
+            "fps": self.mean_fps,
+            "sequences": {
+                name: {"frames": _frames(parts)}
+                | ({"fps": self.fps[name]} if name in self.fps else {})
+                | _numbers(parts)
+                for name, parts in self.sequences.items()
+            },
+            "attributes": {
+                tag: {"sequences": count} | _numbers(parts) for tag, (count, parts) in self.by_attribute().items()
+            },
             "failed": dict(self.failed),
-            "protocol": PROTOCOL,
+            "protocol": self.protocol,
         }
 
 
 def evaluate(
-    predictions: Mapping[str, np.ndarray], truths: Mapping[str, np.ndarray], seen: Mapping[str, int] | None = None
+    predictions: Mapping[str, np.ndarray] | Results,
+    truths: Mapping[str, np.ndarray],
+    seen: Mapping[str, int] | None = None,
+    attributes: Mapping[str, Sequence[str]] | None = None,
+    protocol: str = "otb",
 ) -> Report:
-    """Score predictions by the protocol of `tracking_env.metrics`.
+    """Score predictions.
+
+    Of TRE and SRE results, a run's first frame counts as the true one, and a sequence's score is over the frames of all
+    its runs together, as in both OTB toolkits (``genPerfMat.m``; ``eval_results.py``).
 
     Args:
-        predictions: pixel boxes ``x, y, w, h`` per sequence, ``(T, 4)``; ones that are not in ``truths`` are left out.
+        predictions: pixel boxes ``x, y, w, h`` per sequence, ``(T, 4)``, or several runs of them; ones that are not in
+            ``truths`` are left out.
         truths: true boxes of every sequence to score, ``(T, 4)``.
         seen: number of first frames that training could see, per sequence, in [0, T); 0 for a sequence that is unseen
             as a whole. By default the paper's third, ``floor(T / 3)``, of each.
+        attributes: difficulty tags per sequence; by default those of OTB's table.
+        protocol: one of `PROTOCOLS`.
 
     Returns:
-        A report in the order of ``truths``. A sequence without prediction, or with too many or too few rows, is in its
-        ``failed``; a run over all rows of the official annotation file is cut to the official range (see `otb.crop`).
+        A report in the order of ``truths``. A sequence is in its ``failed`` if one of its runs is missing or has too
+        many or too few rows; a run over all rows of the official annotation file is cut to the official range (see
+        `otb.crop`).
     """
-    sequences: dict[str, Mapping[str, Score | None]] = {}
+    given = predictions if isinstance(predictions, Results) else Results("", (predictions,))
+    if attributes is None:
+        attributes = {name: otb.TABLE[name].attributes for name in truths if name in otb.TABLE}
+    text, formula = PROTOCOLS[protocol]
+    scored: dict[str, list[dict[str, Score | None]]] = {}
     failed: dict[str, str] = {}
     for name, truth in truths.items():
-        if name not in predictions:
-            failed[name] = "no result"
-            continue
-        run = np.asarray(predictions[name])
-        if len(run) != len(truth):
-            run = otb.crop(name, run)
-        if len(run) != len(truth):
-            failed[name] = f"{len(run)} rows for {len(truth)} frames; write one row per frame"
-            continue
-        sequences[name] = part_scores(run, truth, len(truth) // 3 if seen is None else seen[name])
-    return Report(sequences, failed)
+        try:
+            first = len(truth) // 3 if seen is None else seen[name]
+            scored[name] = [
+                formula(run, truth[start:], max(first - start, 0)) for run, start in _runs(given, name, truth)
+            ]
+        except InputError as error:
+            failed[name] = str(error)
+    pooled = given.kind != "OPE"
+    return Report(
+        sequences={
+            name: {part: _combined([one[part] for one in runs], pooled) for part in PARTS}
+            for name, runs in scored.items()
+        },
+        failed=failed,
+        runs=() if pooled else [_mean([runs[at] for runs in scored.values()]) for at in range(len(given.runs))],
+        attributes={name: tuple(tags) for name, tags in attributes.items() if name in truths},
+        fps={name: speed for name, speed in given.fps.items() if name in truths},
+        protocol=text + _SEVERAL[given.kind],
+    )
 
 
-def score_folder(results: Path, truths: Mapping[str, np.ndarray], seen: Mapping[str, int] | None = None) -> Report:
-    """Score a folder of OTB result files ``NAME.txt``; see `evaluate`. A file that cannot be read is in ``failed``.
+def score_folder(
+    folder: Path,
+    truths: Mapping[str, np.ndarray],
+    seen: Mapping[str, int] | None = None,
+    attributes: Mapping[str, Sequence[str]] | None = None,
+    protocol: str = "otb",
+) -> Report:
+    """Score the folder of one tracker, in any layout of `tracking_env.results`; see `evaluate`.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: there is no such folder, or it cannot be what one tracker left.
     """
-    if not results.is_dir():
-        raise InputError(f"no folder {results}; give the folder that holds the results NAME.txt")
-    predictions: dict[str, np.ndarray] = {}
-    unread: dict[str, str] = {}
-    for name in truths:
-        try:
-            predictions[name] = otb.read_boxes(results / f"{name}.txt")
-        except InputError as error:
-            unread[name] = str(error)
-    report = evaluate(predictions, truths, seen)
-    return Report(report.sequences, {**report.failed, **unread})
+    return evaluate(results.read(folder, truths), truths, seen, attributes, protocol)
 
 
 def write_result(path: Path, boxes: np.ndarray) -> None:
@@ -108,12 +182,48 @@ def write_result(path: Path, boxes: np.ndarray) -> None:
         np.savetxt(partial, boxes, fmt="%.4f", delimiter=",")
 
 
-def _numbers(parts: Mapping[str, Score | None]) -> dict[str, Any]:
-    return {
-        part: {"auc": one.auc, "precision20": one.precision20, "mean_iou": one.mean_iou} if one else None
-        for part, one in parts.items()
-    }
+def _runs(given: Results, name: str, truth: np.ndarray) -> list[tuple[np.ndarray, int]]:
+    """The runs of a sequence, each as long as the truth from its start, and their starts.
+
+    Raises:
+        InputError: a run cannot be read, is missing, or is too long or too short.
+    """
+    if name in given.unreadable:
+        raise InputError(given.unreadable[name])
+    if not any(name in run for run in given.runs):
+        raise InputError("no result")
+    starts = given.starts.get(name) or (0,) * len(given.runs)
+    runs = []
+    for at, start in enumerate(starts):
+        where = f"{'run' if given.kind == 'OPE' else 'start'} {at + 1}: " if len(starts) > 1 else ""
+        if at >= len(given.runs) or name not in given.runs[at]:
+            raise InputError(f"{where}no result")
+        if not 0 <= start < len(truth):
+            raise InputError(f"{where}starts at frame {start} of {len(truth)}, counted from 0; run the tracker again")
+        run, frames = np.asarray(given.runs[at][name]), len(truth) - start
+        if len(run) != frames and start == 0:
+            run = otb.crop(name, run)
+        if len(run) != frames:
+            raise InputError(f"{where}{len(run)} rows for {frames} frames; write one row per frame")
+        runs.append((run, start))
+    return runs
 
 
-def _frames(parts: Mapping[str, Score | None]) -> int:
+def _mean(scores: Iterable[Parts]) -> dict[str, Score | None]:
+    scores = list(scores)
+    return {part: mean_score([one for parts in scores if (one := parts[part])]) for part in PARTS}
+
+
+def _combined(scores: Sequence[Score | None], pooled: bool) -> Score | None:
+    """One sequence's score from its runs: over all their frames, or the mean of runs over the same frames."""
+    there = [one for one in scores if one]
+    mean = mean_score(there, by_frames=pooled)
+    return mean if mean is None or pooled else replace(mean, frames=there[0].frames)
+
+
+def _numbers(parts: Parts) -> dict[str, Any]:
+    return {part: {what: getattr(one, what) for what in METRICS} if one else None for part, one in parts.items()}
+
+
+def _frames(parts: Parts) -> int:
     return max(one.frames for one in parts.values() if one)

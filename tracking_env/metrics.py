@@ -1,10 +1,11 @@
 """OTB's official one-pass evaluation of one run: overlap, centre error, success, precision.
 
-The rules are those of the benchmark's toolkit, with its strict ``>`` for success and ``<=`` for precision. Boxes are
-pixel boxes ``x, y, w, h``, ``(T, 4)``, one row a frame.
+The rules are those of the benchmark's toolkit, with its strict ``>`` for success and ``<=`` for precision. Normalised
+precision, which OTB's toolkit has not, follows LaSOT's and keeps OTB's rules for the first frame and invalid true rows.
+Boxes are pixel boxes ``x, y, w, h``, ``(T, 4)``, one row a frame.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,21 +15,26 @@ from tracking_env.errors import InputError
 
 SUCCESS_THRESHOLDS: np.ndarray = np.arange(21) / 20  # not arange(0, 1.05, .05): overlaps of whole-pixel boxes do tie
 PRECISION_THRESHOLDS: np.ndarray = np.arange(51)  # pixels
+NORM_PRECISION_THRESHOLDS: np.ndarray = np.arange(51) / 100  # of the true box's sides
+_FAR = 1e9  # pixels
+METRICS = ("auc", "precision20", "norm_precision20", "mean_iou")
 
 
 @dataclass(frozen=True)
 class Score:
-    """The three numbers of one run, or their means over sequences.
+    """The numbers of one run, named in `METRICS`; or their means, or deviations, over sequences or runs.
 
     Attributes:
         auc: mean of the 21 success rates, in [0, 20/21]: no overlap exceeds the last threshold, 1.
-        precision20: rate of frames with a centre error of at most 20 pixels, in [0, 1].
+        precision20: rate of frames with a centre error of at most 20 pixels, in [0, 1]; None if not measured.
+        norm_precision20: the same for an error of at most 0.20 of the true box (see `norm_centre_errors`).
         mean_iou: mean overlap, in [0, 1]; a frame without a valid true box counts 0.
         frames: the number of frames behind them.
     """
 
     auc: float
-    precision20: float
+    precision20: float | None
+    norm_precision20: float | None
     mean_iou: float
     frames: int
 
@@ -37,7 +43,7 @@ def sanitise(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The run as the benchmark scores it, ``(T, 4)`` float64.
 
     The first row is the true one, since the tracker was given it. A row that is not finite or has ``w <= 0`` or
-    ``h <= 0`` repeats the row before.
+    ``h <= 0`` repeats the row before. Numbers beyond 1e9 pixels are cut to that, so that no area overflows.
 
     Raises:
         InputError: the two are not both ``(T, 4)`` with the same ``T > 0``.
@@ -50,7 +56,7 @@ def sanitise(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     broken[:, 2:] |= run[:, 2:] <= 0
     broken[0] = False
     source = np.where(broken.any(axis=1), 0, np.arange(len(run)))
-    return run[np.maximum.accumulate(source)]
+    return run[np.maximum.accumulate(source)].clip(-_FAR, _FAR)
 
 
 def _invalid(truth: np.ndarray) -> np.ndarray:
@@ -73,6 +79,17 @@ def centre_errors(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.where(_invalid(truth), -1.0, bx.centre_error(prediction, truth))
 
 
+def norm_centre_errors(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Distance of the centres per frame, ``(T,)``, x in true widths and y in true heights; -1 where `overlaps` has it.
+
+    From TrackingNet (Mueller et al., ECCV 2018, section 5), which reports the area under the curve from 0 to 0.5; the
+    score taken here is the rate at 0.20, as LaSOT's toolkit takes it. ``prediction`` must be sanitised.
+    """
+    invalid = _invalid(truth)
+    sides = np.where(invalid[:, None], 1.0, truth[:, 2:])
+    return np.where(invalid, -1.0, np.hypot(*((bx.centre(prediction) - bx.centre(truth))[:, :2] / sides).T))
+
+
 def success_curve(overlaps: np.ndarray) -> np.ndarray:
     """Rate of frames with an overlap above each of `SUCCESS_THRESHOLDS`: ``(T,)`` -> ``(21,)``."""
     return (overlaps[:, None] > SUCCESS_THRESHOLDS).mean(axis=0)
@@ -81,6 +98,11 @@ def success_curve(overlaps: np.ndarray) -> np.ndarray:
 def precision_curve(errors: np.ndarray) -> np.ndarray:
     """Rate of frames with an error of at most each of `PRECISION_THRESHOLDS`: ``(T,)`` -> ``(51,)``."""
     return (errors[:, None] <= PRECISION_THRESHOLDS).mean(axis=0)
+
+
+def norm_precision_curve(errors: np.ndarray) -> np.ndarray:
+    """Rate of frames with an error of at most each of `NORM_PRECISION_THRESHOLDS`: ``(T,)`` -> ``(51,)``."""
+    return (errors[:, None] <= NORM_PRECISION_THRESHOLDS).mean(axis=0)
 
 
 def auc(overlaps: np.ndarray) -> float:
@@ -100,31 +122,47 @@ def score(prediction: np.ndarray, truth: np.ndarray, frames: slice | range | Non
     part = np.array(frames, dtype=int) if isinstance(frames, range) else np.arange(len(run))[frames or slice(None)]
     if len(part) == 0:
         raise InputError(f"no frames to score: got {frames} of a run of {len(run)}")
-    overlap, error = overlaps(run, truth)[part], centre_errors(run, truth)[part]
+    run, truth = run[part], np.asarray(truth, dtype=np.float64)[part]
+    overlap = overlaps(run, truth)
     return Score(
         auc=auc(overlap),
-        precision20=float(precision_curve(error)[20]),
+        precision20=float((centre_errors(run, truth) <= PRECISION_THRESHOLDS[20]).mean()),
+        norm_precision20=float((norm_centre_errors(run, truth) <= NORM_PRECISION_THRESHOLDS[20]).mean()),
         mean_iou=float(overlap.clip(0, None).mean()),
         frames=len(part),
     )
 
 
-def part_scores(prediction: np.ndarray, truth: np.ndarray, seen: int) -> dict[str, Score | None]:
-    """Scores of a run: ``whole``, ``seen`` (its first ``seen`` frames; None for 0) and ``unseen`` (the rest)."""
+def part_scores(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    seen: int,
+    score: Callable[[np.ndarray, np.ndarray, slice], Score] = score,
+) -> dict[str, Score | None]:
+    """Scores of a run: ``whole``, ``seen`` (its first ``seen`` frames; None for 0) and ``unseen`` (the rest).
+
+    ``score`` is the protocol's formula, OTB's by default.
+    """
     return {
-        "whole": score(prediction, truth),
+        "whole": score(prediction, truth, slice(None)),
         "seen": score(prediction, truth, slice(seen)) if seen else None,
         "unseen": score(prediction, truth, slice(seen, None)),
     }
 
 
-def mean_score(scores: Collection[Score]) -> Score | None:
-    """The mean over sequences, each with the same weight whatever its length; None of none. ``frames`` is the sum."""
-    if not scores:
-        return None
-    return Score(
-        auc=float(np.mean([one.auc for one in scores])),
-        precision20=float(np.mean([one.precision20 for one in scores])),
-        mean_iou=float(np.mean([one.mean_iou for one in scores])),
-        frames=sum(one.frames for one in scores),
-    )
+def mean_score(scores: Sequence[Score], by_frames: bool = False) -> Score | None:
+    """The mean, each score with the same weight or by its ``frames``; None of none. ``frames`` is the sum."""
+    weights = [one.frames if by_frames else 1 for one in scores]
+    return _combined(scores, lambda column: float(np.average(column, weights=weights))) if scores else None
+
+
+def std_score(scores: Sequence[Score]) -> Score | None:
+    """The sample standard deviation (divisor n - 1) of each number; None of fewer than two. ``frames`` is the sum."""
+    return _combined(scores, lambda column: float(np.std(column, ddof=1))) if len(scores) > 1 else None
+
+
+def _combined(scores: Sequence[Score], combine: Callable[[list[float]], float]) -> Score:
+    """One score from several; a number that one of them lacks is None."""
+    columns = {what: [getattr(one, what) for one in scores] for what in METRICS}
+    numbers = {what: None if None in column else combine(column) for what, column in columns.items()}
+    return Score(**numbers, frames=sum(one.frames for one in scores))  # type: ignore[arg-type]

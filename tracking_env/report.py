@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-from tracking_env.evaluation import Report
+from tracking_env.evaluation import Parts, Report
 from tracking_env.metrics import Score
-
-Parts = Mapping[str, Score | None]
 
 _COLUMNS = (
     ("AUC whole", "whole", "auc"),
@@ -14,44 +12,67 @@ _COLUMNS = (
     ("P@20 whole", "whole", "precision20"),
     ("P@20 seen", "seen", "precision20"),
     ("P@20 unseen", "unseen", "precision20"),
+    ("norm. P@.20 whole", "whole", "norm_precision20"),
     ("mean IoU whole", "whole", "mean_iou"),
 )
 _HEADLINE = 3  # its column, the name's being 0
+_Row = tuple[Parts, Parts | None]  # means, and over runs their deviations
 
 
-def table(rows: Mapping[str, Report]) -> str:
-    """Plain text, aligned, without a line break at the end: one row per tracker, its means over sequences.
+def table(rows: Mapping[str, Report], markdown: bool = False) -> str:
+    """Aligned text or Markdown, without a line break at the end: one row per tracker, its means over sequences.
 
-    Three decimals; ``-`` where there is no such part.
+    Three decimals, and the standard deviation after a ± where there were several runs; ``-`` where there is no such
+    part. Numbers that the protocol has not are left out; frames per second are there if one tracker's are known.
     """
-    return _plain(_cells("tracker", {name: report.mean for name, report in rows.items()}))
+    cells = _cells("tracker", {name: (one.mean, one.std if len(one.runs) > 1 else None) for name, one in rows.items()})
+    speeds = [one.mean_fps for one in rows.values()]
+    if any(speeds):
+        for row, cell in zip(
+            cells, ["fps", *("-" if speed is None else f"{speed:.1f}" for speed in speeds)], strict=True
+        ):
+            row.append(cell)
+    return _text(cells, markdown)
 
 
-def sequence_table(report: Report) -> str:
+def sequence_table(report: Report, markdown: bool = False) -> str:
     """The same columns for one tracker: one row per sequence, the mean as the last."""
-    return _plain(_cells("sequence", {**report.sequences, "mean": report.mean}))
+    rows: dict[str, _Row] = {name: (parts, None) for name, parts in report.sequences.items()}
+    mean = (report.mean, report.std if len(report.runs) > 1 else None)
+    return _text(_cells("sequence", {**rows, "mean": mean}), markdown)
 
 
-def markdown(rows: Mapping[str, Report]) -> str:
-    """The rows of `table` as a Markdown table, the headline column in bold."""
-    head, *body = _cells("tracker", {name: report.mean for name, report in rows.items()})
-    head[_HEADLINE] = f"**{head[_HEADLINE]}**"
-    for row in body:
-        row[_HEADLINE] = f"**{row[_HEADLINE]}**"
-    rule = ["---"] + ["---:"] * len(_COLUMNS)
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
+def attribute_table(report: Report, markdown: bool = False) -> str:
+    """The same columns for one tracker: one row per difficulty tag, with the number of sequences it is on."""
+    rows: dict[str, _Row] = {f"{tag} ({n})": (parts, None) for tag, (n, parts) in report.by_attribute().items()}
+    return _text(_cells("attribute", rows), markdown)
 
 
-def _cells(corner: str, rows: Mapping[str, Parts]) -> list[list[str]]:
-    head = [corner, *(title for title, _, _ in _COLUMNS)]
-    return [head, *([name, *(_cell(parts[part], what) for _, part, what in _COLUMNS)] for name, parts in rows.items())]
+def _cells(corner: str, rows: Mapping[str, _Row]) -> list[list[str]]:
+    scores = [score for means, _ in rows.values() for score in means.values() if score]
+    columns = [one for one in _COLUMNS if not scores or any(getattr(score, one[2]) is not None for score in scores)]
+    head = [corner, *(title for title, _, _ in columns)]
+    return [
+        head,
+        *(
+            [name, *(_cell(means[part], std[part] if std else None, what) for _, part, what in columns)]
+            for name, (means, std) in rows.items()
+        ),
+    ]
 
 
-def _cell(score: Score | None, what: str) -> str:
-    return "-" if score is None else f"{getattr(score, what):.3f}"
+def _cell(score: Score | None, std: Score | None, what: str) -> str:
+    value, deviation = getattr(score, what, None), getattr(std, what, None)
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if deviation is None else f"{value:.3f} ± {deviation:.3f}"
 
 
-def _plain(cells: list[list[str]]) -> str:
+def _text(cells: list[list[str]], markdown: bool) -> str:
+    if markdown:
+        head, *body = [[*row[:_HEADLINE], f"**{row[_HEADLINE]}**", *row[_HEADLINE + 1 :]] for row in cells]
+        rule = ["---"] + ["---:"] * (len(head) - 1)
+        return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
     cells[0][_HEADLINE] += " (headline)"
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(

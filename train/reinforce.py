@@ -50,7 +50,7 @@ def train(config: RunConfig) -> None:
     copies = [cropped(one, part, number) for one, part in clips for number in range(data.augment)]
     clips += [(one, one.part("all")) for one in copies]
     extractor = make_extractor(data.features, data.weights)
-    run = Run(config, device)
+    run = Run(config, device)  # refuses what it must before the long work begins
     store = FeatureStore(extractor, Path(data.store) if data.store else None)
     store.build({one.name: one for one in (*training, *testing, *copies)}.values())
     windows = Windows(
@@ -75,6 +75,7 @@ def train(config: RunConfig) -> None:
 
     others = results.lines(testing, training, zero_shot)
     copied = _copy_first_box(windows)
+    run.start()
     run.text("config", "\n".join(f"    {name} = {value}" for name, value in flat(config).items()))
     run.catch_interrupts()
 
@@ -209,6 +210,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"train/reinforce.py: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; features and checkpoints so far are kept", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -31,7 +31,7 @@ from train.config import RunConfig, differences
 
 
 class Run:
-    """One run directory, made anew or opened to go on.
+    """One run directory, made anew or opened to go on; nothing in it changes before `start`.
 
     Args:
         config: with ``out`` set.
@@ -46,7 +46,9 @@ class Run:
     """
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
+        self.config = config
         self.path = Path(config.out or "runs")
+        self.stop_asked = False
         self.checkpoint: Checkpoint | None = None
         saved = self.path / "config.json"
         if config.resume:
@@ -64,15 +66,16 @@ class Run:
                     f"{self.path} already holds a run; type --resume to go on with it, --overwrite to start anew, or "
                     "--out FOLDER for another"
                 )
-            shutil.rmtree(self.path)
+
+    def start(self) -> None:
+        """Clear the way for a new run, or forget what a continued one will do again; open the logs."""
         if self.checkpoint is None:
-            with whole(saved) as partial:
-                partial.write_text(json.dumps(asdict(config), indent=1))
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.write_json("config.json", asdict(self.config))
         done = self.checkpoint.epoch if self.checkpoint else 0
         self._metrics = self.path / "metrics.jsonl"
         self._forget_after(done)
         self._writer = SummaryWriter(str(self.path), purge_step=done + 1)
-        self.stop_asked = False
 
     @property
     def checkpoints(self) -> Path:

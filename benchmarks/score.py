@@ -1,0 +1,72 @@
+"""How long scoring takes: 100 sequences x 10 trackers, read from result files and scored whole, seen and unseen.
+
+python benchmarks/score.py [--json]
+
+The sequences have OTB's official lengths; trajectories are made up from a seed, in whole pixels for half the trackers
+and with four decimals for the others, as results are published. Writing them is not timed.
+One process, one thread: the exit code is 1 above GOAL seconds.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tracking_env import otb, report, results
+from tracking_env.evaluation import evaluate, write_result
+
+TRACKERS = 10
+GOAL = 5.0  # seconds
+
+
+def trajectory(generator: np.random.Generator, frames: int) -> np.ndarray:
+    """A box that wanders over a 640 x 480 image, ``(frames, 4)``."""
+    box = np.array([300.0, 220.0, 60.0, 80.0])
+    return np.clip(box + generator.normal(0, [3, 3, 0.5, 0.5], (frames, 4)).cumsum(axis=0), [1, 1, 10, 10], 640)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    as_json = parser.parse_args().json
+    generator = np.random.default_rng(0)
+    truths = {name: trajectory(generator, entry.frames).round() for name, entry in otb.TABLE.items()}
+    with tempfile.TemporaryDirectory() as root:
+        folders = [Path(root) / f"tracker-{number}" for number in range(TRACKERS)]
+        for number, folder in enumerate(folders):
+            for name, truth in truths.items():
+                run = truth + generator.normal(0, 1, truth.shape).cumsum(axis=0) / (number + 1)
+                if number % 2:
+                    write_result(folder / f"{name}.txt", run)
+                else:
+                    folder.mkdir(exist_ok=True)
+                    np.savetxt(folder / f"{name}.txt", run, fmt="%d", delimiter="\t")
+        begun = time.perf_counter()
+        read = {folder.name: results.read(folder, truths) for folder in folders}
+        loaded = time.perf_counter()
+        reports = {name: evaluate(one, truths) for name, one in read.items()}
+        scored = time.perf_counter()
+    assert not any(one.failed for one in reports.values())
+    numbers = {
+        "sequences": len(truths),
+        "trackers": TRACKERS,
+        "frames": TRACKERS * sum(map(len, truths.values())),
+        "read_seconds": round(loaded - begun, 3),
+        "score_seconds": round(scored - loaded, 3),
+        "total_seconds": round(scored - begun, 3),
+        "goal_seconds": GOAL,
+    }
+    if as_json:
+        print(json.dumps(numbers))
+    else:
+        print(report.table(reports), end="\n\n")
+        print("\n".join(f"{name:<14} {value:>9}" for name, value in numbers.items()))
+    return 0 if scored - begun < GOAL else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
