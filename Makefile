@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check bench clean
+.PHONY: demo test lint type check bench table clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -18,6 +18,25 @@ type: .venv/.dev
 
 check: .venv/.dev
 	$(BIN)/python -m pytest -n 2
+
+bench: .venv/.dev
+	$(BIN)/python benchmarks/score.py
+
+# The table of real video in the README, and its page in report/. Give ROOT=OTB (sequence folders), WEIGHTS=FOLDER (the
+# files of yolo-nano-voc and of NanoTrack), and OTHERS="FOLDER ..." (result files of other trackers), if there are any.
+SMALL = train/reinforce.py --preset small --root $(ROOT) --sequences drlt30 --features yolo-nano-voc --weights $(WEIGHTS)
+EVALUATE = $(BIN)/tracking-env evaluate --root $(ROOT) --sequences drlt30 --out results
+TABLE = $(addprefix results/,static mean replay copy velocity late mil nano) $(OTHERS) results/supervised results/drlt
+
+table: .venv/.train
+	test -e runs/drlt/report.json || $(BIN)/python $(SMALL) --out runs/drlt
+	test -e runs/supervised/report.json || $(BIN)/python $(SMALL) --learner supervised --out runs/supervised
+	for line in static mean replay copy velocity late mil; do $(EVALUATE) --tracker $$line || exit; done
+	$(EVALUATE) --tracker nano --weights $(WEIGHTS)
+	$(EVALUATE) --tracker drlt --checkpoint runs/supervised --name supervised
+	$(EVALUATE) --tracker drlt --checkpoint runs/drlt
+	$(BIN)/tracking-env score $(TABLE) --root $(ROOT) --markdown
+	$(BIN)/tracking-env report $(TABLE) --root $(ROOT) --out report
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; type: make PYTHON=python3.11")'
