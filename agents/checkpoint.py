@@ -2,8 +2,10 @@
 
 ==========================  ===================================================================================
 ``config.json``             ``features`` (D), ``extractor`` (its id), ``network`` (`DRLTConfig`), ``epoch`` (epochs
-                            done) and ``run`` (the whole configuration of the run)
+                            done), ``progress`` (where the run is in its schedule) and ``run`` (the whole
+                            configuration of the run)
 ``model.safetensors``       weights and normaliser
+``heads.safetensors``       what the estimator learned besides (`agents.heads`), if anything
 ``optimizer.safetensors``   Adam's moments and step count, by parameter
 ==========================  ===================================================================================
 
@@ -14,13 +16,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from agents.drlt import DRLT, DRLTConfig
 from tracking_env.errors import InputError
@@ -29,21 +32,34 @@ from tracking_env.files import whole
 from tracking_env.tracker import PolicyTracker
 
 KEPT = 2  # checkpoints of one run that are left on disk
+_HEADS = "heads."  # before the names of the heads' parameters in the optimiser's file
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded checkpoint: the network, Adam's state by parameter, the extractor's id, epochs done, and the run."""
+    """A loaded checkpoint: the network, Adam's state by parameter, the extractor's id, epochs done, and the run.
+
+    Also the weights of the estimator's heads, and where the run is in its schedule, as they were given.
+    """
 
     model: DRLT
     optimizer: dict[str, torch.Tensor]
     extractor: str
     epoch: int
     run: dict[str, Any]
+    heads: dict[str, torch.Tensor] = field(default_factory=dict)
+    progress: dict[str, Any] = field(default_factory=dict)
 
 
 def save(
-    folder: Path, model: DRLT, optimizer: torch.optim.Adam, extractor: str, epoch: int, run: dict[str, Any]
+    folder: Path,
+    model: DRLT,
+    optimizer: torch.optim.Adam,
+    extractor: str,
+    epoch: int,
+    run: dict[str, Any],
+    heads: nn.Module | None = None,
+    progress: dict[str, Any] | None = None,
 ) -> Path:
     """Write the checkpoint of ``epoch`` into ``folder`` and delete all but the newest `KEPT`."""
     path = folder / f"{epoch:06d}"
@@ -52,11 +68,12 @@ def save(
         "extractor": extractor,
         "network": asdict(model.config),
         "epoch": epoch,
+        "progress": progress or {},
         "run": run,
     }
     moments = {
         f"{key}.{name}": value
-        for name, parameter in model.named_parameters()
+        for name, parameter in _parameters(model, heads).items()
         for key, value in optimizer.state[parameter].items()
     }
     if not path.exists():
@@ -65,6 +82,8 @@ def save(
             (partial / "config.json").write_text(json.dumps(config, indent=1))
             save_file(model.state_dict(), partial / "model.safetensors")
             save_file(moments, partial / "optimizer.safetensors")
+            if heads is not None and heads.state_dict():
+                save_file(heads.state_dict(), partial / "heads.safetensors")
     for old in _epochs(folder)[:-KEPT]:
         shutil.rmtree(old)
     return path
@@ -93,12 +112,17 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
         model = DRLT(config["features"], DRLTConfig(**config["network"]))
         model.load_state_dict(load_file(path / "model.safetensors"))
         moments = load_file(path / "optimizer.safetensors", device=str(device))
+        heads = load_file(path / "heads.safetensors") if (path / "heads.safetensors").exists() else {}
         shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+        shapes |= {f"{_HEADS}{name}": value.shape for name, value in heads.items()}
         for key, value in moments.items():
             moment, _, name = key.partition(".")
             if name not in shapes or (moment != "step" and value.shape != shapes[name]):
                 raise ValueError(f"its optimiser has {key} {tuple(value.shape)}, which is not the network's")
-        return Checkpoint(model.to(device), moments, config["extractor"], config["epoch"], config["run"])
+        progress = config.get("progress", {})  # not in those of the first version
+        return Checkpoint(
+            model.to(device), moments, config["extractor"], config["epoch"], config["run"], heads, progress
+        )
     except OSError as error:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -141,11 +165,18 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
     return made
 
 
-def restore(optimizer: torch.optim.Adam, model: DRLT, moments: dict[str, torch.Tensor]) -> None:
-    """Give ``optimizer``, made for ``model``, the state that a checkpoint holds."""
-    for name, parameter in model.named_parameters():
+def restore(
+    optimizer: torch.optim.Adam, model: DRLT, moments: dict[str, torch.Tensor], heads: nn.Module | None = None
+) -> None:
+    """Give ``optimizer``, made for ``model`` and ``heads``, the state that a checkpoint holds."""
+    for name, parameter in _parameters(model, heads).items():
         keys = [key for key in moments if key.partition(".")[2] == name]
         optimizer.state[parameter] = {key.partition(".")[0]: moments[key] for key in keys}
+
+
+def _parameters(model: DRLT, heads: nn.Module | None) -> dict[str, nn.Parameter]:
+    own = {f"{_HEADS}{name}": parameter for name, parameter in heads.named_parameters()} if heads is not None else {}
+    return dict(model.named_parameters()) | own
 
 
 def _epochs(folder: Path) -> list[Path]:

@@ -69,10 +69,19 @@ class DRLT(nn.Module):
             The means ``mu_t``, shape ``(B, T, 4)``, each component in (-1, 1) (the last four of ``h_t``), and the state
             after the last frame.
         """
+        h, state = self.hidden(features, location, state)
+        return self.mean(h), state
+
+    def hidden(self, features: Tensor, location: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """All of ``h_t``, shape ``(B, T, H)``, and the state after the last frame; arguments as of `forward`."""
         standard = (features - self.feature_mean) * self.feature_scale
         observation = torch.relu(self.fc(torch.cat([standard, location], dim=-1)))
-        h, state = self.lstm(observation, state)
-        return h[..., -4:], state
+        return self.lstm(observation, state)
+
+    @staticmethod
+    def mean(hidden: Tensor) -> Tensor:
+        """``mu_t``, the last four of ``h_t`` (section 4.2). ``(..., H)`` -> ``(..., 4)``."""
+        return hidden[..., -4:]
 
     @torch.no_grad()
     def act(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[np.ndarray, State]:
@@ -109,3 +118,9 @@ class DRLT(nn.Module):
         location[0, 0] = torch.tensor(first, device=device).clip(0, 1)
         mean, _ = self(torch.tensor(np.asarray(features, np.float32), device=device)[None], location)
         return mean[0].cpu().numpy()
+
+
+def kept(state: State, rows: int) -> State:
+    """The state of a batch's first ``rows`` windows, cut off from the gradient."""
+    h, c = (one[:, :rows].detach().contiguous() for one in state)
+    return h, c

@@ -51,6 +51,7 @@ class Windows:
         truths: the relative boxes of the same frames, ``(T_v, 4)``.
         config: T, batch size and order.
         device: where everything is kept, features as float16.
+        names: of the videos, for `where`; by default their numbers.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Windows:
         truths: Sequence[np.ndarray],
         config: WindowConfig,
         device: torch.device | str = "cpu",
+        names: Sequence[str] = (),
     ) -> None:
         self.config = config
         lengths = [len(truth) for truth in truths]
@@ -66,6 +68,7 @@ class Windows:
         self.truth = torch.cat([torch.tensor(one, dtype=torch.float32) for one in truths]).to(device)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         starts = [(video, start) for video, length in enumerate(lengths) for start in range(0, length, config.steps)]
+        self.starts = [(names[video] if names else f"video {video}", start) for video, start in starts]
         frame = torch.tensor([start for _, start in starts])[:, None] + torch.arange(config.steps)
         length = torch.tensor([lengths[video] for video, _ in starts])[:, None]
         first = torch.tensor([int(offsets[video]) for video, _ in starts])[:, None]
@@ -86,6 +89,12 @@ class Windows:
         given = 1.0 if self.config.first_location == "window" else self.at_start[rows, None].float()
         location[:, 0] = truth[:, 0].clip(0, 1) * given
         return Batch(self.features[index].float() * mask[..., None], location, truth * mask[..., None], mask)
+
+    def where(self, window: int) -> str:
+        """What a window is, in words: ``Suv, window 4 (frames 31-40)``, counted from 1 from the clip's first frame."""
+        name, start = self.starts[window]
+        end = start + int(self.mask[window].sum())
+        return f"{name}, window {start // self.config.steps + 1} (frames {start + 1}-{end})"
 
     def epoch(self, generator: torch.Generator) -> Iterator[tuple[list[int], int]]:
         """One pass over all windows: pairs of window numbers and how many of them go on from the batch before.

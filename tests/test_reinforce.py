@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import reinforce  # noqa: E402
+from agents import reinforce, returns  # noqa: E402
 from agents.reinforce import ReinforceConfig  # noqa: E402
 from tracking_env import rewards  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
@@ -17,18 +17,41 @@ def seeded(seed=0):
 
 def gradient(mean, actions, advantages, sigma, mask=None):
     mean = mean.clone().requires_grad_()
-    reinforce.loss(mean, actions, advantages, sigma, mask).backward()
+    reinforce.loss(mean, actions, advantages, sigma, mask).mean().backward()
     return mean.grad
 
 
 def test_the_defaults_are_the_papers_numbers():
-    assert ReinforceConfig() == ReinforceConfig(episodes=5, sigma=0.01)
+    assert ReinforceConfig() == ReinforceConfig(
+        episodes=5, sigma=0.01, sigma_end=None, learn_sigma=False, returns="step", baseline="mean", reuse=1
+    )
+    assert not ReinforceConfig().normalise and not ReinforceConfig().entropy
 
 
-@pytest.mark.parametrize("number", [{"episodes": 1}, {"sigma": 0.0}, {"sigma": -1.0}, {"sigma": math.nan}])
-def test_numbers_that_learn_nothing_are_an_input_error(number):
-    with pytest.raises(InputError, match=next(iter(number))):
-        ReinforceConfig(**number)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"episodes": 1},
+        {"episodes": 1, "baseline": "leave_one_out"},
+        {"episodes": 0, "baseline": "none"},
+        {"sigma": 0.0},
+        {"sigma": -1.0},
+        {"sigma": math.nan},
+        {"sigma_end": 0.0},
+        {"sigma_end": 0.1, "learn_sigma": True},
+        {"entropy": 0.1},
+        {"reuse": 0},
+        {"ratio_clip": 0.0},
+    ],
+)
+def test_options_that_learn_nothing_or_contradict_are_an_input_error(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        ReinforceConfig(**options)
+
+
+def test_one_episode_is_enough_where_it_is_not_compared_with_itself():
+    assert ReinforceConfig(episodes=1, baseline="none").episodes == 1
+    assert ReinforceConfig(episodes=1, baseline="value").episodes == 1
 
 
 def test_the_gradient_of_one_step_is_equations_7_and_9_by_hand():
@@ -55,7 +78,7 @@ def test_every_step_has_its_own_advantage():
 
 def test_windows_of_a_batch_are_averaged():
     mean = torch.rand(3, 2, 4, generator=seeded())
-    actions = reinforce.sample(mean, ReinforceConfig(4, 0.1), seeded(1))
+    actions = reinforce.sample(mean, 4, 0.1, seeded(1))
     advantages = torch.randn(4, 3, 2, generator=seeded(2))
     together = gradient(mean, actions, advantages, 0.1)
     for b in range(3):
@@ -68,18 +91,21 @@ def test_the_density_is_the_gaussians_up_to_a_constant():
     actions = torch.rand(5, 4, generator=seeded(1)).double()
     exact = torch.distributions.Normal(mean, sigma).log_prob(actions).sum(dim=-1)
     rest = exact - reinforce.log_density(actions, mean, sigma)
-    assert rest.numpy() == pytest.approx(-4 * math.log(sigma * math.sqrt(2 * math.pi)))
+    assert rest.numpy() == pytest.approx(-2 * math.log(2 * math.pi))
+    assert reinforce.log_density(actions, mean, torch.tensor(sigma).double()).numpy() == pytest.approx(
+        (exact - rest).numpy()
+    )
 
 
 def test_no_advantage_no_gradient():
     mean = torch.rand(2, 3, 4, generator=seeded())
-    actions = reinforce.sample(mean, ReinforceConfig(), seeded())
+    actions = reinforce.sample(mean, 5, 0.01, seeded())
     assert not gradient(mean, actions, torch.zeros(5, 2, 3), 0.01).any()
 
 
 def test_padding_has_no_gradient_and_changes_no_other():
     mean = torch.rand(2, 3, 4, generator=seeded())
-    actions = reinforce.sample(mean, ReinforceConfig(), seeded(1))
+    actions = reinforce.sample(mean, 5, 0.01, seeded(1))
     advantages = torch.randn(5, 2, 3, generator=seeded(2))
     mask = torch.tensor([[1.0, 1, 1], [1, 0, 0]])
     masked, free = gradient(mean, actions, advantages, 0.01, mask), gradient(mean, actions, advantages, 0.01)
@@ -87,25 +113,9 @@ def test_padding_has_no_gradient_and_changes_no_other():
     assert torch.equal(masked[0], free[0]) and torch.equal(masked[1, 0], free[1, 0])
 
 
-def test_advantages_are_what_exceeds_the_mean_over_episodes():
-    # Step 1: 1, 2, 6 with mean 3; step 2: equal rewards.
-    got = reinforce.advantage(torch.tensor([[1.0, 5], [2, 5], [6, 5]]))
-    assert got.tolist() == [[-2, 0], [-1, 0], [3, 0]]
-
-
-def test_advantages_sum_to_zero_over_the_episodes():
-    got = reinforce.advantage(torch.randn(7, 2, 3, generator=seeded()) - 5)
-    assert got.shape == (7, 2, 3)
-    assert got.sum(dim=0).abs().max() < 1e-5
-
-
-def test_one_episode_alone_has_no_advantage():
-    assert not reinforce.advantage(torch.randn(1, 2, 3, generator=seeded())).any()
-
-
 def test_samples_have_the_policys_mean_and_deviation():
     mean = torch.tensor([[[0.1, 0.9, -0.5, 0.0]]])
-    got = reinforce.sample(mean, ReinforceConfig(episodes=40_000, sigma=0.02), seeded())
+    got = reinforce.sample(mean, 40_000, 0.02, seeded())
     assert got.shape == (40_000, 1, 1, 4)
     # Four standard errors: sigma / sqrt(N) of the mean, sigma / sqrt(2 N) of the deviation.
     assert (got.mean(dim=0) - mean).abs().max() < 4 * 0.02 / 200
@@ -116,40 +126,23 @@ def test_samples_have_the_policys_mean_and_deviation():
 
 def test_samples_carry_no_gradient_and_are_repeatable():
     mean = torch.rand(2, 3, 4, generator=seeded()).requires_grad_()
-    first, again = (reinforce.sample(mean, ReinforceConfig(), seeded(3)) for _ in range(2))
+    first, again = (reinforce.sample(mean, 5, 0.01, seeded(3)) for _ in range(2))
     assert not first.requires_grad
     assert torch.equal(first, again)
-    assert not torch.equal(first, reinforce.sample(mean, ReinforceConfig(), seeded(4)))
-
-
-def test_the_estimator_is_the_true_gradient_times_n_minus_1_over_n():
-    # l ~ Normal(mu, sigma), r = -(l - c)^2. J = E[r] = -((mu - c)^2 + sigma^2), so dJ/dmu = -2 (mu - c).
-    # b is the mean of all N rewards, so episode i's own is in it with weight 1/N. E[score_i r_j] = 0 for i != j, so
-    # E[score_i (r_i - b)] = (1 - 1/N) E[score_i r_i] = (N - 1) / N dJ/dmu.
-    # The loss averages over B windows, so B problems at once are B independent estimates, each B times its gradient.
-    count, episodes, sigma, target = 20_000, 5, 0.1, 0.2
-    mean = torch.zeros(count, 1, 4, dtype=torch.double)
-    mean[..., 0] = 0.5
-    actions = reinforce.sample(mean, ReinforceConfig(episodes, sigma), seeded())
-    advantages = reinforce.advantage(-((actions[..., 0] - target) ** 2))
-    estimates = -gradient(mean, actions, advantages, sigma)[:, 0, 0] * count
-    analytic = -2 * (0.5 - target)
-    standard_error = float(estimates.std()) / math.sqrt(count)
-    assert standard_error < 0.01
-    assert float(estimates.mean()) == pytest.approx((episodes - 1) / episodes * analytic, abs=4 * standard_error)
-    assert abs(float(estimates.mean()) - analytic) > 4 * standard_error, "the factor is seen"
+    assert not torch.equal(first, reinforce.sample(mean, 5, 0.01, seeded(4)))
 
 
 def climb(reward, start, truth, steps, rate):
     mean = torch.tensor(start).reshape(1, 1, 4).requires_grad_()
-    adam, generator, config = torch.optim.Adam([mean], lr=rate), seeded(), ReinforceConfig(episodes=8, sigma=0.01)
+    adam, generator = torch.optim.Adam([mean], lr=rate), seeded()
     for step in range(steps):
         for group in adam.param_groups:
             group["lr"] = rate * (1 - step / steps)
-        actions = reinforce.sample(mean, config, generator)
-        advantages = reinforce.advantage(rewards.REWARDS[reward](actions, torch.tensor(truth)))
+        actions = reinforce.sample(mean, 8, 0.01, generator)
+        gained = rewards.REWARDS[reward](actions, torch.tensor(truth))
+        advantages = gained - returns.baseline(gained, "mean")
         adam.zero_grad()
-        reinforce.loss(mean, actions, advantages, config.sigma).backward()
+        reinforce.loss(mean, actions, advantages, 0.01).mean().backward()
         adam.step()
     return mean.detach().flatten()
 
@@ -171,3 +164,49 @@ def test_reinforce_with_iou_finds_the_box_from_an_overlap():
 def test_reinforce_with_iou_cannot_start_without_an_overlap():
     start = [0.1, 0.1, 0.1, 0.1]
     assert climb("iou", start, [0.8, 0.8, 0.1, 0.1], steps=20, rate=0.01).tolist() == pytest.approx(start)
+
+
+def test_the_gradient_in_a_learned_sigma_by_hand():
+    # l - mu = 0.2 in one of four components, sigma 0.1, advantage 3: (0.04 / 0.01 - 4) / 0.1 * 3 = 0;
+    # with 0.3: (9 - 4) / 0.1 * 3 = 150, so the loss falls as sigma grows to where the good box is.
+    mean = torch.zeros(1, 1, 4)
+    for offset, wanted in ((0.2, 0.0), (0.3, -150.0)):
+        sigma = torch.tensor(0.1, requires_grad=True)
+        actions = torch.tensor([offset, 0, 0, 0]).reshape(1, 1, 1, 4)
+        reinforce.loss(mean, actions, torch.full((1, 1, 1), 3.0), sigma).mean().backward()
+        assert float(sigma.grad) == pytest.approx(wanted, abs=1e-3)
+
+
+def test_the_entropy_is_the_gaussians_up_to_a_constant():
+    exact = 4 * torch.distributions.Normal(0.0, 0.3).entropy()
+    assert float(exact) - reinforce.entropy(0.3) == pytest.approx(2 * math.log(2 * math.pi * math.e))
+
+
+def reused(mean, old_mean, actions, advantages, sigma=0.1, ratio_clip=0.2):
+    mean = mean.clone().requires_grad_()
+    old = reinforce.log_density(actions, old_mean, sigma)
+    reinforce.reuse_loss(mean, actions, advantages, sigma, old, ratio_clip).mean().backward()
+    return mean.grad
+
+
+def test_the_first_use_of_samples_has_reinforces_gradient():
+    mean = torch.rand(3, 2, 4, generator=seeded()).double()
+    actions = reinforce.sample(mean, 5, 0.1, seeded(1))
+    advantages = torch.randn(5, 3, 2, generator=seeded(2)).double()
+    assert torch.allclose(reused(mean, mean, actions, advantages), gradient(mean, actions, advantages, 0.1))
+
+
+def test_reuse_weighs_by_the_ratio_and_stops_at_the_clip():
+    # sigma 0.1; action 0.52 in one component; the old mean 0.5, the new 0.51: squares 4e-4 -> 1e-4, so the ratio is
+    # exp(3e-4 / 0.02) = exp(0.015); the score is 0.01 / 0.01 = 1, the advantage 2: the loss has -2 exp(0.015).
+    old, new = torch.zeros(1, 1, 4), torch.zeros(1, 1, 4)
+    old[..., 0], new[..., 0] = 0.5, 0.51
+    action = torch.zeros(1, 1, 1, 4)
+    action[..., 0] = 0.52
+    good, bad = torch.full((1, 1, 1), 2.0), torch.full((1, 1, 1), -2.0)
+    assert float(reused(new, old, action, good)[0, 0, 0]) == pytest.approx(-2 * math.exp(0.015), rel=1e-4)
+    # Clipped at 1.01, it has been gained already; as a loss it still counts in full.
+    assert not reused(new, old, action, good, ratio_clip=0.01).any()
+    assert float(reused(new, old, action, bad, ratio_clip=0.01)[0, 0, 0]) == pytest.approx(
+        2 * math.exp(0.015), rel=1e-4
+    )

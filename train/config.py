@@ -12,85 +12,10 @@ from agents.drlt import DRLTConfig
 from agents.reinforce import ReinforceConfig
 from agents.windows import WindowConfig
 from tracking_env.errors import InputError
+from train.data import DataConfig
+from train.schedule import ScheduleConfig
 
 PresetName = Literal["demo", "small", "paper"]
-DRAWN_TRAINING, DRAWN_TEST = "synthetic:0-127", "synthetic:10000-10019"  # other seeds: unseen as a whole
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """What is trained and tested on, and what the agent sees of it."""
-
-    root: str | None = None
-    """folder of OTB sequences; without it sequences are drawn"""
-    sequences: str | None = None
-    """names or lists (drlt30, otb100, ...), or drawn ones (synthetic:0-95); by default all that are in the root"""
-    test_sequences: str | None = None
-    """other sequences to test on, then `sequences` are trained on as a whole; by default the paper's protocol: training
-    on the first third of each of `sequences`, testing on all of it"""
-    augment: int = 0
-    """changed copies (moving, mirrored crops) of each training clip, besides the clip; not in the paper"""
-    features: str = "grid"
-    """extractor: grid (no weights) or yolo-nano-voc"""
-    weights: str | None = None
-    """weights file of the extractor"""
-    store: str | None = None
-    """folder of extracted features; by default in the user's cache folder"""
-
-    def __post_init__(self) -> None:
-        if self.augment < 0:
-            raise InputError(f"--augment is {self.augment}; give a number of copies >= 0")
-
-    def filled(self) -> "DataConfig":
-        """With the defaults that depend on the root written out."""
-        if self.sequences is not None:
-            return self
-        if self.root is not None:
-            return replace(self, sequences="available")
-        return replace(self, sequences=DRAWN_TRAINING, test_sequences=self.test_sequences or DRAWN_TEST)
-
-
-@dataclass(frozen=True)
-class ScheduleConfig:
-    """How long, and how fast; the paper's numbers are the defaults (section 4.2)."""
-
-    l1_epochs: int = 300
-    """epochs on the L1 reward (Eq. 2), first"""
-    iou_epochs: int = 200
-    """epochs on the IoU reward (Eq. 3), after them"""
-    lr: float = 1e-5
-    """Adam's learning rate in the first epoch"""
-    lr_end: float = 1e-6
-    """and in the last; exponential in between"""
-    clip_norm: float | None = None
-    """largest norm of the gradient, longer ones are scaled down to it; none by default"""
-    evaluate_every: int = 25
-    """epochs between evaluations on the test sequences"""
-    checkpoint_every: int = 25
-    """epochs between checkpoints"""
-
-    def __post_init__(self) -> None:
-        if min(self.l1_epochs, self.iou_epochs) < 0 or self.epochs < 1:
-            raise InputError("--l1-epochs and --iou-epochs must not be negative, and not both 0")
-        if not (self.lr > 0 and self.lr_end > 0):
-            raise InputError(f"--lr is {self.lr} and --lr-end is {self.lr_end}; give numbers > 0")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise InputError(f"--clip-norm is {self.clip_norm}; give a number > 0, or None")
-        if min(self.evaluate_every, self.checkpoint_every) < 1:
-            raise InputError("--evaluate-every and --checkpoint-every count epochs; give numbers >= 1")
-
-    @property
-    def epochs(self) -> int:
-        """Epochs in all."""
-        return self.l1_epochs + self.iou_epochs
-
-    def reward(self, epoch: int) -> str:
-        """The reward's name in an epoch (0-based)."""
-        return "l1" if epoch < self.l1_epochs else "iou"
-
-    def rate(self, epoch: int) -> float:
-        """The learning rate in an epoch (0-based): ``lr * (lr_end / lr) ** (epoch / (epochs - 1))``."""
-        return self.lr * (self.lr_end / self.lr) ** (epoch / max(1, self.epochs - 1))
 
 
 @dataclass(frozen=True)
@@ -99,8 +24,8 @@ class RunConfig:
 
     preset: PresetName = "demo"
     """where the defaults come from"""
-    learner: Literal["reinforce", "supervised"] = "reinforce"
-    """the paper's estimator, or its control: the same reward differentiated"""
+    learner: Literal["reinforce", "pathwise", "supervised"] = "reinforce"
+    """the paper's estimator; or the gradient of the same samples' reward, differentiated; or of the mean's reward"""
     data: DataConfig = field(default_factory=DataConfig)
     network: DRLTConfig = field(default_factory=DRLTConfig)
     windows: WindowConfig = field(default_factory=WindowConfig)
@@ -110,6 +35,10 @@ class RunConfig:
     """run directory; by default runs/ and the preset's name"""
     seed: int = 0
     """of the weights, the order and the policy's noise"""
+    seeds: int = 1
+    """runs, with this seed and the next ones, in folders seed-0, ... of `out`; and then their mean and deviation"""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """of the network while training; bf16 also rounds the mean, to steps of 1/256 between 0.5 and 1"""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ..."""
     resume: bool = False
@@ -120,6 +49,10 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:
             raise InputError("--resume and --overwrite exclude each other; give one of them")
+        if self.seeds < 1:
+            raise InputError(f"--seeds is {self.seeds}; give a number of runs >= 1")
+        if self.learner != "reinforce" and (self.reinforce.reuse > 1 or self.reinforce.learn_sigma):
+            raise InputError(f"--reuse and --learn-sigma are REINFORCE's; leave them out with --learner {self.learner}")
 
 
 CONTROL = ("out", "device", "resume", "overwrite")
@@ -130,7 +63,7 @@ PRESETS: dict[PresetName, RunConfig] = {
     "demo": RunConfig(
         network=DRLTConfig(observation=256, hidden=256),
         windows=WindowConfig(batch=32, order="shuffled"),
-        schedule=ScheduleConfig(60, 40, lr=1e-3, lr_end=1e-4, clip_norm=10.0, evaluate_every=20),
+        schedule=ScheduleConfig(l1_epochs=60, iou_epochs=40, lr=1e-3, lr_end=1e-4, clip_norm=10.0, evaluate_every=20),
     ),
     # Real video on two CPU cores: a network ten times narrower, larger steps, and more clips than the paper's.
     "small": RunConfig(
@@ -138,7 +71,7 @@ PRESETS: dict[PresetName, RunConfig] = {
         data=DataConfig(augment=4),
         network=DRLTConfig(observation=512, hidden=512),
         windows=WindowConfig(batch=16, order="shuffled"),
-        schedule=ScheduleConfig(180, 120, lr=1e-4, lr_end=1e-5, clip_norm=10.0),
+        schedule=ScheduleConfig(l1_epochs=180, iou_epochs=120, lr=1e-4, lr_end=1e-5, clip_norm=10.0),
     ),
     # Section 4.2 to the letter: 220 million parameters.
     "paper": RunConfig(preset="paper", schedule=ScheduleConfig(checkpoint_every=5)),

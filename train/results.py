@@ -10,10 +10,13 @@ from tqdm import tqdm
 
 from agents import baselines
 from agents.drlt import DRLT
+from agents.windows import Windows
 from tracking_env import boxes as bx
 from tracking_env import rendering
 from tracking_env.evaluation import Report, evaluate, write_result
 from tracking_env.features import FeatureStore
+from tracking_env.results import Results
+from tracking_env.rewards import REWARDS
 from tracking_env.sequence import Sequence
 from tracking_env.tracker import PolicyTracker, run
 
@@ -29,8 +32,8 @@ def predict(model: DRLT, store: FeatureStore, sequences: Iterable[Sequence]) -> 
     }
 
 
-def score(predictions: Predictions, sequences: Iterable[Sequence], unseen: bool) -> Report:
-    """OPE scores; ``unseen`` says that no frame of these sequences was trained on."""
+def score(predictions: Predictions | Results, sequences: Iterable[Sequence], unseen: bool) -> Report:
+    """OPE scores, of one run or several; ``unseen`` says that no frame of these sequences was trained on."""
     sequences = list(sequences)
     seen = {one.name: 0 if unseen else one.seen for one in sequences}
     return evaluate(predictions, {one.name: one.boxes for one in sequences}, seen)
@@ -47,6 +50,14 @@ def lines(testing: list[Sequence], training: list[Sequence], unseen: bool) -> di
     if not unseen:
         runs["replay-and-freeze"] = {one.name: baselines.replay_and_freeze(one) for one in testing}
     return {name: score(boxes, testing, unseen) for name, boxes in runs.items()}
+
+
+def copy_first_box(windows: Windows) -> dict[str, float]:
+    """Both rewards of copying each window's first true box: what not looking is worth in training."""
+    batch = windows[list(range(len(windows)))]
+    copy = batch.truth[:, :1].expand_as(batch.truth)
+    frames = batch.mask.sum()
+    return {name: float((formula(copy, batch.truth) * batch.mask).sum() / frames) for name, formula in REWARDS.items()}
 
 
 def scalars(report: Report) -> dict[str, float]:

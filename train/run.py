@@ -103,8 +103,10 @@ class Run:
             partial.write_text(json.dumps(value, indent=1))
 
     def close(self) -> None:
-        """Flush and close the logs."""
+        """Flush and close the logs; interrupts are no longer caught."""
         self._writer.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def catch_interrupts(self) -> None:
         """Make the first Ctrl-C (or SIGTERM) set `stop_asked`; the next one ends the program at once."""

@@ -1,0 +1,55 @@
+"""One configuration with several seeds: what of a result is the method's, and what is luck."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tracking_env import results as files
+from tracking_env.errors import InputError
+from tracking_env.files import whole
+from tracking_env.report import table
+from train import results
+from train.config import RunConfig
+from train.data import load
+
+
+def several(config: RunConfig, train: Callable[[RunConfig], bool]) -> None:
+    """Run ``config.seeds`` seeds, one after the other, into ``OUT/seed-N``; print and write mean and deviation.
+
+    With ``resume`` a finished run is reported again, a stopped one goes on, and those that are missing begin; so more
+    seeds can be added. ``OUT/report.json`` is a run's report over all of them: ``mean``, ``std``, ``runs``.
+
+    Args:
+        config: with ``out`` set.
+        train: one run; False where it was stopped.
+
+    Raises:
+        InputError: a folder already holds a run and neither ``resume`` nor ``overwrite`` is given, or a run fails.
+    """
+    out = Path(config.out or "runs")
+    if (out / "config.json").exists():
+        raise InputError(f"{out} holds a single run; give another folder with --out")
+    runs = [
+        replace(config, seed=seed, seeds=1, out=str(out / f"seed-{seed}"))
+        for seed in range(config.seed, config.seed + config.seeds)
+    ]
+    there = [Path(one.out or "", "config.json").exists() for one in runs]
+    if any(there) and not (config.resume or config.overwrite):
+        raise InputError(f"{out} already holds runs; type --resume to go on with them, or --overwrite to start anew")
+    if config.resume and not any(there):
+        raise InputError(f"no run to resume in {out}; leave --resume out, or give --out of one that is")
+    for one, begun in zip(runs, there, strict=True):
+        if not train(replace(one, resume=config.resume and begun)):
+            return
+
+    data = load(config.data)
+    truths = {one.name: one.boxes for one in data.testing}
+    read = tuple(files.read(Path(one.out or "", "results"), truths).runs[0] for one in runs)
+    report = results.score(files.Results(out.name, read), data.testing, data.unseen)
+    others = results.lines(data.testing, data.training, data.unseen)
+    facts = {"config": asdict(config), "dataset": data.facts(), "seeds": [one.seed for one in runs]}
+    with whole(out / "report.json") as partial:
+        partial.write_text(json.dumps(results.summary(report, others, **facts), indent=1))
+    print(table(others | {f"DRLT ({config.learner}), {len(runs)} seeds": report}))
+    print(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
