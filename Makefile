@@ -19,8 +19,9 @@ type: .venv/.dev
 check: .venv/.dev
 	$(BIN)/python -m pytest -n 2
 
-bench: .venv/.dev
+bench: .venv/.dev .venv/.bench
 	$(BIN)/python benchmarks/score.py
+	$(BIN)/python benchmarks/train.py
 
 # The table of real video in the README, and its page in report/. Give ROOT=OTB (sequence folders), WEIGHTS=FOLDER (the
 # files of yolo-nano-voc and of NanoTrack), and OTHERS="FOLDER ..." (result files of other trackers), if there are any.
@@ -42,7 +43,7 @@ table: .venv/.train
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; type: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-.venv/.train .venv/.dev: .venv/.%: pyproject.toml | .venv/bin/python
+.venv/.train .venv/.dev .venv/.bench: .venv/.%: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	touch $@
 

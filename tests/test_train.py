@@ -1,12 +1,15 @@
 """The training script, run as a script."""
 
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +18,9 @@ from safetensors.numpy import load_file
 
 from agents import checkpoint
 from tracking_env import otb
+from train import reinforce, results
 from train.reinforce import main
+from train.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = [
@@ -33,6 +38,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "PYTHONWARNINGS": "error::UserWarning",
     }
+
+
+@pytest.fixture
+def here(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """For runs in this process, which starts faster than a new one: the same cache."""
+    monkeypatch.setenv("TRACKING_ENV_CACHE", environment["TRACKING_ENV_CACHE"])
 
 
 def _command(*flags: str | Path) -> list[str]:
@@ -128,6 +139,47 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(
     assert reports[0]["sequences"] == reports[1]["sequences"]
 
 
+EVERYTHING = [
+    *(
+        "--warm-epochs",
+        "2",
+        "--iou-epochs",
+        "20",
+        "--plateau",
+        "2",
+        "--returns",
+        "to_go",
+        "--baseline",
+        "value",
+        "--normalise",
+    ),
+    *("--learn-sigma", "--entropy", "0.01", "--reuse", "2", "--precision", "bf16"),
+]
+
+
+def test_all_options_at_once_go_on_to_the_same_numbers_too(
+    here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "whole")]) == 0
+    log = Run.log
+
+    def stopping(run: Run, epoch: int, scalars: dict[str, float]) -> None:
+        log(run, epoch, scalars)
+        run.stop_asked = epoch == 3
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "log", stopping)
+        assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "stopped")]) == 0
+    assert checkpoint.newest(tmp_path / "stopped" / "checkpoints").name == "000003"
+    assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "stopped"), "--resume"]) == 0
+    assert _equal(_weights(tmp_path / "whole"), _weights(tmp_path / "stopped"))
+    metrics = [(tmp_path / run / "metrics.jsonl").read_text() for run in ("whole", "stopped")]
+    assert metrics[0] == metrics[1]
+    phases = [json.loads(line)["train/phase"] for line in metrics[0].splitlines()]
+    assert phases == sorted(phases) and set(phases) == {0, 1, 2}
+    assert len(phases) < 20, "a plateau ended a phase early"
+
+
 def test_another_seed_gives_another_agent(environment: dict[str, str], finished: Path, tmp_path: Path) -> None:
     assert _train(environment, *TINY, "--seed", "1", "--out", tmp_path / "run").returncode == 0
     assert not _equal(_weights(finished), _weights(tmp_path / "run"))
@@ -144,6 +196,7 @@ def test_another_seed_gives_another_agent(environment: dict[str, str], finished:
         (["--features", "vgg"], ["vgg", "grid"]),
         (["--features", "yolo-nano-voc", "--weights", "none.weights"], ["none.weights"]),
         (["--resume"], ["no run to resume"]),
+        (["--seeds", "2", "--resume"], ["no run to resume"]),
         (["--device", "cuda:77"], ["cuda:77", "--device cpu"]),
     ],
 )
@@ -157,7 +210,18 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("flags", [["--episodes", "1"], ["--lr", "fast"], ["--sigma", "0"], ["--hidden", "3"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--episodes", "1"],
+        ["--lr", "fast"],
+        ["--sigma", "0"],
+        ["--hidden", "3"],
+        ["--entropy", "1"],
+        ["--plateau", "0"],
+        ["--reuse", "2", "--learner", "supervised"],
+    ],
+)
 def test_a_bad_value_is_told_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: list[str]
 ) -> None:
@@ -207,8 +271,75 @@ def test_a_folder_that_is_no_run_is_left_alone(capsys: pytest.CaptureFixture[str
 
 def test_a_loss_that_is_not_finite_stops_the_run(environment: dict[str, str], tmp_path: Path) -> None:
     done = _train(environment, *TINY, "--out", tmp_path / "run", "--sigma", "1e-25")  # (l - mu)^2 / sigma^2 is 0 / 0
-    assert done.returncode == 2 and "not finite in epoch 1, update 1" in done.stderr
+    assert done.returncode == 2 and "the loss is not finite in epoch 1, update 1: Synthetic-000" in done.stderr
+    assert re.search(r"window [1-6] \(frames \d1-\d0\) and 31 more", done.stderr)
     assert done.stderr.count("\n") == 1
+
+
+def test_the_last_good_checkpoint_is_kept_and_the_bad_window_named(
+    here: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # From the fourth epoch on the third window of a batch is rewarded with infinity.
+    flags = [*TINY, "--out", str(tmp_path / "run"), "--order", "sequential", "--batch", "8"]
+    iou = reinforce.REWARDS["iou"]
+    calls = []
+
+    def broken(boxes: Any, truth: Any) -> Any:
+        calls.append(0)
+        reward = iou(boxes, truth)
+        if len(calls) > 3 * 5:  # 36 windows are 5 updates
+            reward[:, 2, 1] = math.inf
+        return reward
+
+    monkeypatch.setattr(results, "REWARDS", dict(reinforce.REWARDS))
+    monkeypatch.setattr(reinforce, "REWARDS", {"l1": reinforce.REWARDS["l1"], "iou": broken})
+    assert main(flags) == 2
+    err = capsys.readouterr().err
+    assert "epoch 4, update 1: Synthetic-0000, window 3 (frames 21-30);" in err and "checkpoints" in err
+    kept = checkpoint.load(checkpoint.newest(tmp_path / "run" / "checkpoints"))
+    assert kept.epoch == 2
+    assert all(parameter.isfinite().all() for parameter in kept.model.parameters())
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--learner", "pathwise"],
+        ["--learner", "supervised"],
+        ["--returns", "episode", "--baseline", "leave_one_out"],
+        ["--baseline", "none", "--episodes", "1"],
+        ["--sigma", "0.1", "--sigma-end", "0.01"],
+    ],
+    ids=" ".join,
+)
+def test_every_choice_changes_what_is_learned(here: None, finished: Path, tmp_path: Path, flags: list[str]) -> None:
+    assert main([*TINY, *flags, "--out", str(tmp_path / "run")]) == 0
+    assert not _equal(_weights(finished), _weights(tmp_path / "run"))
+    if "--sigma-end" in flags:
+        lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+        assert [line["train/sigma"] for line in lines] == pytest.approx([0.1 * 0.1 ** (e / 4) for e in range(5)])
+
+
+def test_several_seeds_are_runs_of_their_own_with_a_mean_and_a_deviation(
+    here: None, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    flags = [*TINY, "--out", str(out), "--seeds"]
+    assert main([*flags, "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "±" in printed and "DRLT (reinforce), 2 seeds" in printed
+    assert _equal(_weights(finished), _weights(out / "seed-0"))
+    reports = [json.loads((out / name / "report.json").read_text()) for name in ("seed-0", "seed-1", ".")]
+    aucs = [one["mean"]["whole"]["auc"] for one in reports]
+    assert aucs[2] == pytest.approx((aucs[0] + aucs[1]) / 2, abs=1e-4)  # result files have four decimals
+    assert reports[2]["runs"] == 2
+    assert reports[2]["std"]["whole"]["auc"] == pytest.approx(abs(aucs[0] - aucs[1]) / math.sqrt(2), abs=1e-4)
+
+    assert "--resume" in _refused(capsys, *flags, "2")
+    before = (out / "seed-0" / "metrics.jsonl").read_text()
+    assert main([*flags, "3", "--resume"]) == 0
+    assert (out / "seed-0" / "metrics.jsonl").read_text() == before
+    assert json.loads((out / "report.json").read_text())["runs"] == 3
 
 
 def test_a_truncated_frame_stops_before_anything_is_written(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 import tracking_env  # noqa: E402, F401 (registers the environments)
-from agents import reinforce  # noqa: E402
+from agents import plain, reinforce, returns  # noqa: E402
+from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from agents.reinforce import ReinforceConfig  # noqa: E402
 from agents.windows import WindowConfig, Windows  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
@@ -107,6 +108,17 @@ def test_a_first_box_that_sticks_out_is_clipped_in_the_location_and_not_in_the_t
     assert batch.truth.flatten().tolist() == box.flatten().tolist()
 
 
+def test_a_window_says_where_it_is():
+    w = windows([5, 2], steps=4)
+    assert [w.where(row) for row in range(3)] == [
+        "video 0, window 1 (frames 1-4)",
+        "video 0, window 2 (frames 5-5)",
+        "video 1, window 1 (frames 1-2)",
+    ]
+    named = Windows([np.zeros((3, 1))], [np.zeros((3, 4))], WindowConfig(steps=2), names=["Suv"])
+    assert named.where(1) == "Suv, window 2 (frames 3-3)"
+
+
 def test_features_are_given_as_single_precision():
     assert windows([3], steps=2)[[0]].features.dtype == torch.float32
 
@@ -179,7 +191,7 @@ def test_the_fast_path_and_stepping_the_environment_agree(environment, reward, s
     config, noise, compared = ReinforceConfig(episodes=2, sigma=sigma), generator(3), 0
     for rows, _ in w.epoch(generator()):
         batch = w[rows]
-        actions = reinforce.sample(batch.truth, config, noise)
+        actions = reinforce.sample(batch.truth, config.episodes, sigma, noise)
         fast = REWARDS[reward](actions, batch.truth)
         for place, row in enumerate(rows):
             sequence, part = clips[row]
@@ -198,3 +210,70 @@ def test_the_fast_path_and_stepping_the_environment_agree(environment, reward, s
     assert compared == 2 * sum(map(len, sequences))
     if sigma > 0.5:
         assert ((actions < 0) | (actions > 1)).float().mean() > 0.3
+
+
+@pytest.mark.parametrize("baseline", ["mean", "leave_one_out", "none"])
+@pytest.mark.parametrize("kind", ["step", "to_go", "episode"])
+@pytest.mark.parametrize("reward", ["l1", "iou"])
+def test_the_fast_and_the_plain_path_have_equal_returns_and_gradients(environment, reward, kind, baseline):
+    environment.unwrapped.reward = reward
+    sequences = list(environment.unwrapped.sequences.values())
+    store = environment.unwrapped.store
+    w = Windows([store[s] for s in sequences], [s.relative for s in sequences], WindowConfig(steps=5))
+    clips = [(s, part) for s in sequences for part in s.windows("all", 5)]
+    rows = [1, 2, 13]  # five frames, two, and two of another video
+    assert [len(clips[row][1]) for row in rows] == [5, 2, 2]
+    torch.manual_seed(0)
+    model = DRLT(w.features.shape[1], DRLTConfig(observation=16, hidden=12))
+    model.fit_normaliser(w.features)
+    with torch.no_grad():
+        model.lstm.bias_ih_l0[2 * 12 + 8 : 3 * 12] += 1  # the box's cells fill at once, so that some boxes overlap
+    config = ReinforceConfig(episodes=3, sigma=0.05, returns=kind, baseline=baseline)
+
+    batch = w[rows]
+    mean, _ = model(batch.features, batch.location)
+    actions = reinforce.sample(mean, 3, 0.05, generator(1))
+    gained = returns.returns(REWARDS[reward](actions, batch.truth), kind, batch.mask)
+    advantages = gained - returns.baseline(gained, baseline)
+    fast = reinforce.loss(mean, actions, advantages, 0.05, batch.mask).mean()
+    fast.backward()
+    wanted = {name: parameter.grad for name, parameter in model.named_parameters()}
+    model.zero_grad(set_to_none=True)
+
+    noise = torch.randn((3, *mean.shape), generator=generator(1))
+    options = [{"sequence": clips[row][0].name, "start": clips[row][1].start, "length": 5} for row in rows]
+    slow, stepped = plain.loss(environment, options, model, noise, config)
+    slow.backward()
+    for place, one in enumerate(stepped):
+        assert torch.allclose(one, gained[:, place, : one.shape[1]], atol=1e-5)
+    assert gained.any(), "some box overlaps"
+    for name, parameter in model.named_parameters():
+        scale = float(wanted[name].abs().max())
+        assert scale > 0
+        assert float((parameter.grad - wanted[name]).abs().max()) < 1e-5 * scale, name
+
+
+def test_reinforce_reaches_the_known_optimum_of_a_tiny_env():
+    # The one thing seen is the box itself, so the best policy copies it: reward 0, IoU 1.
+    truths = [torch.rand(20, 4, generator=generator(seed)).numpy() * 0.4 + 0.3 for seed in range(4)]
+    w = Windows(truths, truths, WindowConfig(steps=5, batch=8, order="shuffled"))
+    torch.manual_seed(0)
+    model = DRLT(4, DRLTConfig(observation=32, hidden=32))
+    model.fit_normaliser(w.features)
+    adam, noise = torch.optim.Adam(model.parameters(), lr=0.01), generator(1)
+    for epoch in range(150):
+        for group in adam.param_groups:
+            group["lr"] = 0.01 * 0.01 ** (epoch / 149)
+        for rows, _ in w.epoch(noise):
+            batch = w[rows]
+            mean, _ = model(batch.features, batch.location)
+            actions = reinforce.sample(mean, 5, 0.01, noise)
+            gained = REWARDS["l1"](actions, batch.truth)
+            advantages = gained - returns.baseline(gained, "mean")
+            adam.zero_grad()
+            reinforce.loss(mean, actions, advantages, 0.01, batch.mask).mean().backward()
+            adam.step()
+    batch = w[list(range(len(w)))]
+    with torch.no_grad():
+        mean, _ = model(batch.features, batch.location)
+    assert float(REWARDS["iou"](mean, batch.truth).mean()) > 0.85

@@ -115,7 +115,7 @@ def train(config: RunConfig) -> bool:
                     losses = reinforce.reuse_loss(mean, actions, advantages, sigma, old, options.ratio_clip, batch.mask)
                 else:
                     losses = reinforce.loss(mean, actions, advantages, sigma, batch.mask)
-                if options.entropy:
+                if options.entropy and learner == "reinforce":
                     losses = losses - options.entropy * reinforce.entropy(sigma) * batch.mask.sum(dim=-1)
                 if value is not None:
                     losses = losses + returns.value_loss(value, gained, batch.mask)
@@ -140,7 +140,7 @@ def train(config: RunConfig) -> bool:
         scalars |= {
             "train/gradient_norm": float(totals["gradient"]) / updates,
             "train/learning_rate": lr,
-            "train/sigma": float(heads.sigma(annealed)),
+            "train/sigma": sigma if isinstance(sigma, float) else sigma.item(),
             "train/phase": phase.number,
             "collapse/empty_boxes": float(totals["empty"]) / frames,
         }

@@ -1,0 +1,143 @@
+"""Which option helps: one training run per variant, a table, a plot.
+
+python benchmarks/ablation.py --study credit --out runs/credit --seeds 3 -- --preset small --root OTB --sequences drlt30
+python benchmarks/ablation.py --vary "" "--episodes 20" "--sigma 0.03" --out runs/mine -- --preset demo --hidden 64
+
+Each variant is train/reinforce.py with the flags after ``--`` and then its own, in a folder of ``--out``; the empty
+variant has none of its own. The same command goes on where it stopped, and finished variants are only read. Prints a
+Markdown table of the test sequences, whole, seen and unseen, with deviations over the seeds; writes it to OUT/table.md,
+and OUT/auc.png and .svg beside it.
+"""
+
+if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from tracking_env import plots
+from tracking_env.errors import InputError
+from tracking_env.evaluation import PARTS
+from tracking_env.files import whole
+from train.config import differences, parse
+
+TRAIN = Path(__file__).resolve().parents[1] / "train" / "reinforce.py"
+STUDIES = {
+    "T": ("--steps 5", "--steps 10", "--steps 20"),  # the paper's Figure 4
+    "N": ("--episodes 2", "--episodes 5", "--episodes 20"),
+    "sigma": ("--sigma 0.003", "--sigma 0.01", "--sigma 0.03", "--sigma 0.1 --sigma-end 0.01", "--learn-sigma"),
+    "reward": ("", "--l1-epochs {epochs} --iou-epochs 0", "--l1-epochs 0 --iou-epochs {epochs}", "--plateau 10"),
+    "credit": tuple(
+        f"--returns {returns} --baseline {baseline}"
+        for returns in ("step", "to_go", "episode")
+        for baseline in ("mean", "leave_one_out", "none", "value")
+    ),
+    "learner": ("", "--learner pathwise", "--learner supervised", "--warm-epochs 50"),
+    "beyond": ("", "--normalise", "--learn-sigma --entropy 0.001", "--reuse 4", "--precision bf16"),
+    "order": ("--order sequential", "--order shuffled", "--first-location video"),
+}
+"""Variants by question; ``{epochs}`` are all epochs of the common flags."""
+COLUMNS = (("AUC", "auc"), ("P@20", "precision20"))
+
+
+def run(common: list[str], variant: str, folder: Path) -> dict[str, Any]:
+    """The report of one variant: read where it is finished, else trained, from where it stopped.
+
+    Raises:
+        InputError: the flags are refused, or the training did not come to its end.
+    """
+    flags = [*common, *shlex.split(variant), "--out", str(folder)]
+    report = folder / "report.json"
+    if report.exists():
+        finished = json.loads(report.read_text())
+        if not differences(parse(flags), finished["config"]):
+            return finished
+    if any(folder.glob("**/config.json")):
+        flags.append("--resume")
+    print(f"{variant or 'as given'}: {shlex.join(flags)}", file=sys.stderr)
+    code = subprocess.run([sys.executable, str(TRAIN), *flags], stdout=subprocess.DEVNULL).returncode
+    if code or not report.exists():
+        raise InputError(f"{variant or 'the first variant'} did not come to its end; the same command goes on there")
+    return json.loads(report.read_text())
+
+
+def table(reports: dict[str, dict[str, Any]]) -> str:
+    """Markdown: a row per variant."""
+    head = ["variant", *(f"{title} {part}" for title, _ in COLUMNS for part in PARTS)]
+    rows = [
+        [f"`{name}`", *(cell(one, part, what) for _, what in COLUMNS for part in PARTS)]
+        for name, one in reports.items()
+    ]
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
+
+
+def cell(report: dict[str, Any], part: str, what: str) -> str:
+    mean, std = ((report[key] or {}).get(part) for key in ("mean", "std"))
+    return "-" if not mean else f"{mean[what]:.3f}" + (f" ± {std[what]:.3f}" if std else "")
+
+
+def plot(reports: dict[str, dict[str, Any]]) -> Figure:
+    """AUC of each part: a point per variant, with its deviation."""
+    figure = Figure(figsize=(7, 1.2 + 0.34 * len(reports)), layout="constrained")
+    axes = figure.add_subplot()
+    for offset, (part, style) in enumerate(plots.styles(PARTS).items()):
+        there = [(row, one) for row, one in enumerate(reports.values()) if one["mean"][part]]
+        axes.errorbar(
+            [one["mean"][part]["auc"] for _, one in there],
+            [row + 0.15 * (offset - 1) for row, _ in there],
+            xerr=[one["std"][part]["auc"] if one["std"] else 0.0 for _, one in there],
+            fmt="o",
+            color=style.colour,
+            label=part if there else None,
+        )
+    axes.set_yticks(range(len(reports)), list(reports))
+    axes.set(xlabel="AUC", ylim=(len(reports) - 0.5, -0.5))
+    axes.grid(alpha=0.2)
+    figure.legend(loc="outside upper right", ncols=3, frameon=False)
+    return figure
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--study", choices=STUDIES, help="variants that answer one question")
+    what.add_argument("--vary", nargs="+", metavar="FLAGS", help="variants of your own, each one quoted argument")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs and of the table")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each variant")
+    given = sys.argv[1:]
+    cut = given.index("--") if "--" in given else len(given)
+    arguments = parser.parse_args(given[:cut])
+    common = given[cut + 1 :] + (["--seeds", str(arguments.seeds)] if arguments.seeds > 1 else [])
+    try:
+        epochs = parse(common).schedule.epochs
+        variants = [one.format(epochs=epochs) for one in STUDIES.get(arguments.study, arguments.vary)]
+        reports = {
+            variant or "as given": run(
+                common, variant, arguments.out / (re.sub(r"[^\w.]+", "-", variant).strip("-") or "as-given")
+            )
+            for variant in variants
+        }
+    except InputError as error:
+        print(f"benchmarks/ablation.py: error: {error}", file=sys.stderr)
+        return 2
+    with whole(arguments.out / "table.md") as partial:
+        partial.write_text(table(reports) + "\n")
+    plots.save(plot(reports), arguments.out / "auc")
+    print(table(reports))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

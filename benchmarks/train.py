@@ -1,0 +1,255 @@
+"""Frames per second of training: the fast path, stepping the environment, and sb3-contrib's RecurrentPPO.
+
+python benchmarks/train.py [--json] [--seconds 10] [--hidden 256] [--steps 10] [--episodes 5] [--batch 32]
+
+One process, the same drawn videos, features and layer sizes for all three; the first two do the same updates (windows,
+samples, baseline, Adam). A frame is a video frame of a window that was learned from.
+
+* ``fast``: what train/reinforce.py does: all T steps of a batch in one pass, N boxes drawn from each mean.
+* ``plain``: agents/plain.py: gym.make("OTBTrack-v0"), one step of the LSTM at a time, N episodes one after the other.
+* ``recurrent_ppo``: sb3-contrib on the same environment, as many of them at once as the batch has windows, an update
+  after T steps of each, one pass over them (gamma = 0). It learns from one box a frame, the others from N:
+  ``boxes_per_second`` counts those.
+
+Then how the fast path grows with T, N and the hidden size, and the share of its time in matrix products (torch's
+profiler). The exit code is 1 where the fast path learns from less than GOAL times the boxes of either alternative.
+"""
+
+if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import torch
+
+from agents import plain, reinforce, returns
+from agents.drlt import DRLT, DRLTConfig
+from agents.reinforce import ReinforceConfig
+from agents.windows import WindowConfig, Windows
+from tracking_env import dataset
+from tracking_env.features import FeatureStore, make_extractor
+from tracking_env.rewards import REWARDS
+from tracking_env.sequence import Sequence
+
+GOAL = 50
+GROWTH = {"steps": (5, 10, 20, 40), "episodes": (5, 10, 20, 50), "hidden": (128, 256, 512, 1024)}
+PRODUCTS = ("mm", "rnn")  # in the names of mm, addmm, bmm, cudnn_rnn, mkldnn_rnn_layer
+
+
+def new_model(store: FeatureStore, windows: Windows, hidden: int, device: str) -> DRLT:
+    torch.manual_seed(0)
+    model = DRLT(store.extractor.dim, DRLTConfig(hidden, hidden)).to(device)
+    model.fit_normaliser(windows.features)
+    return model
+
+
+def batches(windows: Windows) -> Iterator[list[int]]:
+    """Rows of windows, epoch after epoch."""
+    order = torch.Generator().manual_seed(0)
+    while True:
+        yield from (rows for rows, _ in windows.epoch(order))
+
+
+def fast(windows: Windows, model: DRLT, options: ReinforceConfig) -> Callable[[], int]:
+    """One update of train/reinforce.py with its default options; returns its frames."""
+    device = windows.truth.device
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    rows, noise = batches(windows), torch.Generator(device).manual_seed(0)
+
+    def update() -> int:
+        batch = windows[next(rows)]
+        mean, _ = model(batch.features, batch.location)
+        actions = reinforce.sample(mean, options.episodes, options.sigma, noise)
+        rewards = {name: formula(actions, batch.truth) for name, formula in REWARDS.items()}
+        gained = returns.returns(rewards["l1"], options.returns, batch.mask)
+        advantages = gained - returns.baseline(gained, options.baseline)
+        loss = reinforce.loss(mean, actions, advantages, options.sigma, batch.mask).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        assert torch.isfinite(loss + norm)
+        optimizer.step()
+        return int(batch.mask.sum())
+
+    return update
+
+
+def stepped(
+    env: gym.Env, clips: list[dict[str, Any]], windows: Windows, model: DRLT, options: ReinforceConfig
+) -> Callable[[], int]:
+    """The same update on the plain path."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    rows, noise = batches(windows), torch.Generator().manual_seed(0)
+
+    def update() -> int:
+        chosen = next(rows)
+        shape = (options.episodes, len(chosen), windows.config.steps, 4)
+        loss, _ = plain.loss(env, [clips[row] for row in chosen], model, torch.randn(shape, generator=noise), options)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+        return int(windows.mask[chosen].sum())
+
+    return update
+
+
+def recurrent_ppo(make: Callable[[], gym.Env], hidden: int, steps: int, batch: int) -> Callable[[], int] | None:
+    """One rollout and one update of RecurrentPPO; None where it is not installed."""
+    try:
+        from sb3_contrib import RecurrentPPO
+        from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+        from stable_baselines3.common.vec_env import DummyVecEnv
+    except ImportError:
+        return None
+
+    class Observation(BaseFeaturesExtractor):
+        """DRLT's fully connected layer on feature + location."""
+
+        def __init__(self, space: gym.spaces.Dict) -> None:
+            super().__init__(space, hidden)
+            self.fc = torch.nn.Linear(sum(one.shape[0] for one in space.values()), hidden)
+
+        def forward(self, observation: dict[str, torch.Tensor]) -> torch.Tensor:
+            return torch.relu(self.fc(torch.cat([observation["features"], observation["location"]], dim=-1)))
+
+    envs = DummyVecEnv([make] * batch)
+    policy = {
+        "features_extractor_class": Observation,
+        "lstm_hidden_size": hidden,
+        "shared_lstm": True,  # one LSTM for policy and value: the least work it can do
+        "enable_critic_lstm": False,
+        "net_arch": [],
+        "log_std_init": -4.6,  # ln 0.01
+    }
+    model = RecurrentPPO(
+        "MultiInputLstmPolicy",
+        envs,
+        n_steps=steps,
+        batch_size=steps * batch,
+        n_epochs=1,
+        gamma=0.0,
+        policy_kwargs=policy,
+        seed=0,
+        device="cpu",
+    )
+
+    def update() -> int:
+        model.learn(steps * batch, reset_num_timesteps=False)
+        return steps * batch
+
+    return update
+
+
+def rate(update: Callable[[], int], seconds: float) -> float:
+    """Frames per second over at least ``seconds``, after one update that is not counted."""
+    update()
+    frames, begun = 0, time.perf_counter()
+    while (passed := time.perf_counter() - begun) < seconds or not frames:
+        frames += update()  # ends with a number from the device, so nothing is still under way
+    return frames / passed
+
+
+def products(update: Callable[[], int], updates: int = 10) -> float:
+    """The share of the time that is spent in matrix products, the LSTM's among them, in [0, 1]."""
+    update()
+    with torch.profiler.profile() as profile:
+        for _ in range(updates):
+            update()
+    operations = [one for one in profile.key_averages() if one.device_type == torch.autograd.DeviceType.CPU]
+    on_device = any(one.self_device_time_total for one in operations)
+    spent = [(one.key, one.self_device_time_total if on_device else one.self_cpu_time_total) for one in operations]
+    return sum(t for name, t in spent if any(part in name for part in PRODUCTS)) / sum(t for _, t in spent)
+
+
+def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All numbers."""
+    store = FeatureStore(make_extractor("grid"), folder)
+    videos = dataset.load(None, arguments.sequences)
+    store.build(videos)
+    hidden, steps, episodes, batch = arguments.hidden, arguments.steps, arguments.episodes, arguments.batch
+
+    def path(steps: int = steps, episodes: int = episodes, hidden: int = hidden, device: str = arguments.device):
+        config = WindowConfig(steps=steps, batch=batch, order="shuffled")
+        windows = Windows([store[one] for one in videos], [one.relative for one in videos], config, device)
+        return windows, new_model(store, windows, hidden, device), ReinforceConfig(episodes=episodes)
+
+    def make() -> gym.Env:
+        return gym.make("OTBTrack-v0", sequences=videos, store=folder, split="all", clip_length=steps)
+
+    def clip(video: Sequence, part: range) -> dict[str, Any]:
+        return {"sequence": video.name, "start": part.start, "length": steps}
+
+    fps = {"fast": rate(fast(*path()), arguments.seconds)}
+    clips = [clip(one, part) for one in videos for part in one.windows("all", steps)]
+    fps["plain"] = rate(stepped(make(), clips, *path(device="cpu")), arguments.seconds)
+    other = recurrent_ppo(make, hidden, steps, batch)
+    if other is None:
+        print("RecurrentPPO is left out; type: pip install sb3-contrib", file=sys.stderr)
+    else:
+        fps["recurrent_ppo"] = rate(other, arguments.seconds)
+    boxes = {name: one * (1 if name == "recurrent_ppo" else episodes) for name, one in fps.items()}
+    growth = {
+        what: {str(value): rate(fast(*path(**{what: value})), arguments.seconds / 2) for value in values}
+        for what, values in GROWTH.items()
+    }
+    return {
+        "threads": torch.get_num_threads(),
+        "device": arguments.device,
+        "sizes": {"hidden": hidden, "steps": steps, "episodes": episodes, "batch": batch},
+        "frames_per_second": fps,
+        "boxes_per_second": boxes,
+        "fast_is_times": {name: fps["fast"] / one for name, one in fps.items() if name != "fast"},
+        "fast_is_times_in_boxes": {name: boxes["fast"] / one for name, one in boxes.items() if name != "fast"},
+        "growth": growth,
+        "share_of_matrix_products": products(fast(*path())),
+    }
+
+
+def show(numbers: dict[str, Any]) -> None:
+    """The numbers as tables."""
+    print(f"{'path':<15}{'frames/s':>12}{'boxes/s':>12}{'fast is times':>15}{'in boxes':>10}")
+    for name, fps in numbers["frames_per_second"].items():
+        times, in_boxes = (
+            f"{numbers[key][name]:.1f}" if name in numbers[key] else ""
+            for key in ("fast_is_times", "fast_is_times_in_boxes")
+        )
+        print(f"{name:<15}{fps:>12,.0f}{numbers['boxes_per_second'][name]:>12,.0f}{times:>15}{in_boxes:>10}")
+    print(f"\nshare of matrix products in the fast path: {numbers['share_of_matrix_products']:.0%}\n")
+    for what, row in numbers["growth"].items():
+        print(f"{what:<10}" + "".join(f"{value:>12}" for value in row))
+        print(f"{'frames/s':<10}" + "".join(f"{fps:>12,.0f}" for fps in row.values()))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--sequences", default="synthetic:0-31", help="drawn videos to train on")
+    parser.add_argument("--hidden", type=int, default=256, help="neurons of the FC layer and units of the LSTM")
+    parser.add_argument("--steps", type=int, default=10, help="T")
+    parser.add_argument("--episodes", type=int, default=5, help="N")
+    parser.add_argument("--batch", type=int, default=32, help="windows per update")
+    parser.add_argument("--device", default="cpu", help="of the fast path; the others step on the CPU")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        numbers = measure(arguments, Path(folder))
+    print(json.dumps(numbers)) if arguments.json else show(numbers)
+    return 0 if min(numbers["fast_is_times_in_boxes"].values()) >= GOAL else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

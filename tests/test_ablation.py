@@ -1,0 +1,67 @@
+import json
+import runpy
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from train.config import parse
+
+SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "ablation.py"
+COMMON = ["--preset", "demo", "--hidden", "8"]
+
+
+def score(auc):
+    return {"auc": auc, "precision20": auc / 2}
+
+
+def finished(folder, *flags, auc, seen=None):
+    """A finished variant of two seeds."""
+    folder.mkdir(parents=True)
+    report = {
+        "mean": {"whole": score(auc), "seen": seen and score(seen), "unseen": score(auc)},
+        "std": {"whole": score(0.01), "seen": seen and score(0.02), "unseen": score(0.01)},
+        "config": asdict(parse([*COMMON, "--seeds", "2", *flags])),
+    }
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+def ablation(monkeypatch, *flags):
+    monkeypatch.setattr(sys, "argv", ["ablation.py", *map(str, flags), "--seeds", "2", "--", *COMMON])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    return stop.value.code
+
+
+def test_finished_variants_are_read_into_a_table_and_a_plot(tmp_path, monkeypatch, capsys):
+    finished(tmp_path / "as-given", auc=0.5, seen=0.75)
+    finished(tmp_path / "l1-epochs-100-iou-epochs-0", "--l1-epochs", "100", "--iou-epochs", "0", auc=0.4)
+    assert ablation(monkeypatch, "--vary", "", "--l1-epochs {epochs} --iou-epochs 0", "--out", tmp_path) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].startswith("| variant | AUC whole | AUC seen | AUC unseen | P@20 whole |")
+    assert rows[2].startswith("| `as given` | 0.500 ± 0.010 | 0.750 ± 0.020 | 0.500 ± 0.010 | 0.250 ± 0.005 |")
+    assert rows[3].startswith("| `--l1-epochs 100 --iou-epochs 0` | 0.400 ± 0.010 | - |")
+    assert (tmp_path / "table.md").read_text().splitlines() == rows
+    assert (tmp_path / "auc.png").stat().st_size > 1000
+
+
+def test_a_variant_of_other_flags_is_not_read_and_a_failed_one_is_told(tmp_path, monkeypatch, capsys):
+    finished(tmp_path / "sigma-0.5", "--sigma", "0.5", auc=0.5)
+    # Same folder, other common flags: it is trained, which fails for want of the sequences.
+    monkeypatch.setattr("subprocess.run", lambda command, **_: calls.append(command) or Failed())
+    calls = []
+    flags = ["--vary", "--sigma 0.5", "--out", tmp_path]
+    assert ablation(monkeypatch, *flags) == 0 and not calls
+    COMMON[:] = [*COMMON, "--seed", "7"]
+    try:
+        assert ablation(monkeypatch, *flags) == 2
+    finally:
+        del COMMON[-2:]
+    assert "--seed" in calls[0] and "--sigma" in calls[0]
+    assert "--sigma 0.5 did not come to its end" in capsys.readouterr().err
+
+
+class Failed:
+    returncode = 2
