@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from agents import checkpoint
@@ -140,20 +141,9 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(
 
 
 EVERYTHING = [
-    *(
-        "--warm-epochs",
-        "2",
-        "--iou-epochs",
-        "20",
-        "--plateau",
-        "2",
-        "--returns",
-        "to_go",
-        "--baseline",
-        "value",
-        "--normalise",
-    ),
-    *("--learn-sigma", "--entropy", "0.01", "--reuse", "2", "--precision", "bf16"),
+    *("--warm-epochs", "2", "--iou-epochs", "20", "--plateau", "2", "--returns", "to_go", "--baseline", "value"),
+    *("--normalise", "--learn-sigma", "--entropy", "0.01", "--reuse", "2", "--precision", "bf16"),
+    *("--first-location", "video", "--batch", "2"),
 ]
 
 
@@ -301,6 +291,15 @@ def test_the_last_good_checkpoint_is_kept_and_the_bad_window_named(
     assert all(parameter.isfinite().all() for parameter in kept.model.parameters())
 
 
+def test_a_gradient_that_is_not_finite_stops_the_run_too(
+    here: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", lambda *_: torch.tensor(math.nan))
+    assert main([*TINY, "--out", str(tmp_path / "run"), "--order", "sequential"]) == 2
+    said = "the gradient is not finite in epoch 1, update 1: Synthetic-0000, window 1 (frames 1-10) and 31 more;"
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "flags",
     [
@@ -329,6 +328,7 @@ def test_several_seeds_are_runs_of_their_own_with_a_mean_and_a_deviation(
     printed = capsys.readouterr().out
     assert "±" in printed and "DRLT (reinforce), 2 seeds" in printed
     assert _equal(_weights(finished), _weights(out / "seed-0"))
+    assert not _equal(_weights(finished), _weights(out / "seed-1"))
     reports = [json.loads((out / name / "report.json").read_text()) for name in ("seed-0", "seed-1", ".")]
     aucs = [one["mean"]["whole"]["auc"] for one in reports]
     assert aucs[2] == pytest.approx((aucs[0] + aucs[1]) / 2, abs=1e-4)  # result files have four decimals
@@ -336,9 +336,12 @@ def test_several_seeds_are_runs_of_their_own_with_a_mean_and_a_deviation(
     assert reports[2]["std"]["whole"]["auc"] == pytest.approx(abs(aucs[0] - aucs[1]) / math.sqrt(2), abs=1e-4)
 
     assert "--resume" in _refused(capsys, *flags, "2")
-    before = (out / "seed-0" / "metrics.jsonl").read_text()
+    (out / "seed-1" / "report.json").unlink()
+    trained = (out / "seed-0" / "report.json").stat().st_mtime_ns
     assert main([*flags, "3", "--resume"]) == 0
-    assert (out / "seed-0" / "metrics.jsonl").read_text() == before
+    assert (out / "seed-0" / "report.json").stat().st_mtime_ns == trained, "it is not done again"
+    assert (out / "seed-1" / "report.json").exists()
+    assert "episodes: 5 -> 6" in _refused(capsys, *flags, "3", "--resume", "--episodes", "6")
     assert json.loads((out / "report.json").read_text())["runs"] == 3
 
 

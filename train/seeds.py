@@ -10,15 +10,15 @@ from tracking_env.errors import InputError
 from tracking_env.files import whole
 from tracking_env.report import table
 from train import results
-from train.config import RunConfig
+from train.config import RunConfig, differences
 from train.data import load
 
 
 def several(config: RunConfig, train: Callable[[RunConfig], bool]) -> None:
     """Run ``config.seeds`` seeds, one after the other, into ``OUT/seed-N``; print and write mean and deviation.
 
-    With ``resume`` a finished run is reported again, a stopped one goes on, and those that are missing begin; so more
-    seeds can be added. ``OUT/report.json`` is a run's report over all of them: ``mean``, ``std``, ``runs``.
+    With ``resume`` finished runs are only read, a stopped one goes on, and those that are missing begin; so more seeds
+    can be added. ``OUT/report.json`` is a run's report over all of them: ``mean``, ``std``, ``runs``.
 
     Args:
         config: with ``out`` set.
@@ -40,7 +40,7 @@ def several(config: RunConfig, train: Callable[[RunConfig], bool]) -> None:
     if config.resume and not any(there):
         raise InputError(f"no run to resume in {out}; leave --resume out, or give --out of one that is")
     for one, begun in zip(runs, there, strict=True):
-        if not train(replace(one, resume=config.resume and begun)):
+        if not (config.resume and _finished(one)) and not train(replace(one, resume=config.resume and begun)):
             return
 
     data = load(config.data)
@@ -53,3 +53,9 @@ def several(config: RunConfig, train: Callable[[RunConfig], bool]) -> None:
         partial.write_text(json.dumps(results.summary(report, others, **facts), indent=1))
     print(table(others | {f"DRLT ({config.learner}), {len(runs)} seeds": report}))
     print(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
+
+
+def _finished(config: RunConfig) -> bool:
+    """Whether there is a report of just this run."""
+    report = Path(config.out or "", "report.json")
+    return report.exists() and not differences(config, json.loads(report.read_text())["config"])
