@@ -11,6 +11,11 @@ if not __package__:  # run as a file: sys.path[0] is train/; make it the reposit
 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import os
+
+# Threads that wait must sleep: spinning ones make training ten times slower wherever another program runs too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
+
 import logging
 import sys
 import time
