@@ -288,13 +288,13 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch):
 
 
 @pytest.mark.otb
-def test_the_real_networks_extractor_gives_features_of_its_two_heads(otb_root):
+def test_the_real_networks_extractor_gives_features_of_its_finer_head(otb_root):
     weights = otb_root.parent / "weights"
     if not weights.is_dir():
         pytest.skip(f"no weights in {weights}")
     pytest.importorskip("torch")
     extractor = make_extractor("yolo-nano-voc", weights)
-    assert extractor.dim == 2 * 3 * 25 * 10 * 10  # two heads, three anchors of 25 numbers, 10 x 10 places
+    assert extractor.dim == 3 * 25 * 10 * 10  # three anchors of 25 numbers, 10 x 10 places
     frames = np.stack([generate(seed, 1).frames[0] for seed in range(3)])
     together = extractor(frames)
     assert together.shape == (3, extractor.dim) and together.dtype == np.float32
