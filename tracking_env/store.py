@@ -62,7 +62,7 @@ class FeatureStore:
 
     HEADER = "store.json"
     FORMAT = 2
-    BATCH = 32  # frames given to the extractor at once
+    BATCH = 16  # frames given to the extractor at once; with more, a CPU spends its time on fresh memory pages
 
     def __init__(self, extractor: Extractor, folder: Path | None = None, jobs: int | None = None) -> None:
         self.extractor = extractor
@@ -205,12 +205,12 @@ class FeatureStore:
                     with _writing(path):
                         _append(partial, rows.tobytes())
                     bar.update(len(part))
+            with _writing(path), partial.open("r+b") as file:
+                os.fsync(file.fileno())  # before the name, in case the machine goes down; a late error shows here
             size = dict(zip(("width", "height"), sequence.size, strict=True))
             _write_json(path.with_suffix(".json"), self._origin(sequence) | {"dataset": sequence.dataset} | size)
             with _writing(path):
-                with partial.open("rb") as file:
-                    os.fsync(file.fileno())  # before the name, in case the machine goes down; a late error shows here
-                partial.replace(path)
+                partial.replace(path)  # last: a file of this name is whole, and says what it was made from
         except Exception:  # but not Ctrl-C: then the next one goes on, as after a kill
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
