@@ -32,9 +32,10 @@ from agents.windows import Windows
 from tracking_env import dataset
 from tracking_env.augment import cropped
 from tracking_env.errors import InputError
-from tracking_env.features import FeatureStore, make_extractor
+from tracking_env.features import make_extractor
 from tracking_env.report import table
 from tracking_env.rewards import REWARDS
+from tracking_env.store import FeatureStore
 from train import results
 from train.config import RunConfig, flat, parse
 from train.run import Run
