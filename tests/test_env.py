@@ -430,7 +430,7 @@ def test_without_a_folder_a_warning_says_that_sequences_are_drawn():
         ({"reward": "dice"}, "unknown reward 'dice'"),
         ({"features": "vgg"}, "unknown extractor 'vgg'"),
         ({"sequences": "Deer"}, "'Deer' needs a folder of real sequences; give root"),
-        ({"sequences": []}, "no sequence has a frame in the split 'train'"),
+        ({"sequences": []}, "no sequence has a frame with a true box in the split 'train'"),
     ],
 )
 def test_a_wrong_argument_is_an_input_error_that_says_what_to_do(arguments, message):
