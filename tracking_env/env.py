@@ -108,7 +108,8 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
             raise InputError(f"two sequences are named {twice!r}; give each a name of its own")
         if not self.sequences:
             raise InputError(
-                f"no sequence has a frame with a true box in the split {split!r}; give longer ones or another split"
+                f"no sequence has a frame with a true box in the split {split!r}; "
+                "give longer sequences or another split"
             )
         self.split: Split = split
         self.clip_length = clip_length
