@@ -300,6 +300,9 @@ def test_the_first_box_alone_tracks_but_does_not_score(tmp_path, kind, capsys):
 def test_a_video_file_is_a_root(tmp_path):
     video(tmp_path)
     assert [one.name for one in dataset.load(tmp_path / "two.mp4")] == ["two"]
+    (tmp_path / "two.txt").unlink()
+    with pytest.raises(InputError, match=r"two\.mp4 has no box to start from; write .* to two\.txt"):
+        dataset.load(tmp_path / "two.mp4")
 
 
 @pytest.mark.parametrize("kind", ["got10k", "lasot", "vot"])

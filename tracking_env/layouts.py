@@ -147,6 +147,9 @@ def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
     if not root.exists():
         raise InputError(f"no folder {root}; give one with {LAYOUTS[layout].looks}")
     if root.is_file():
+        if not root.with_suffix(".txt").is_file():
+            beside = root.with_suffix(".txt").name
+            raise InputError(f"{root} has no box to start from; write its first box x,y,w,h to {beside} beside it")
         root, spec = root.parent, root.stem if spec == AVAILABLE else spec
     places = _places(root, layout)
     wanted: dict[str, Place] = {}
