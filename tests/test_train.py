@@ -248,3 +248,20 @@ def test_the_papers_split_on_real_video(environment: dict[str, str], otb_root: P
     assert report["dataset"]["training_frames"] == 99 // 3 + 150 // 3
     assert report["mean"]["seen"] is not None
     assert report["lines"]["replay-and-freeze"]["seen"]["auc"] == pytest.approx(20 / 21)
+
+
+def test_a_sequence_with_its_first_box_alone_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "got10k" / "test" / "GOT-10k_Test_000001"
+    folder.mkdir(parents=True)
+    for number in range(1, 7):
+        assert cv2.imwrite(str(folder / f"{number:08d}.jpg"), np.full((40, 60, 3), 30 * number, np.uint8))
+    (folder / "groundtruth.txt").write_text("10,10,20,20\n")
+    flags = ["--root", tmp_path / "got10k", "--out", tmp_path / "run", *TINY[4:]]
+    assert "GOT-10k_Test_000001 has one true box" in _refused(capsys, *flags)
+    assert not (tmp_path / "run").exists()
+    (folder / "groundtruth.txt").write_text("10,10,20,20\n" * 6)
+    (folder / "absence.label").write_text("0\n0\n0\n1\n0\n0\n")
+    assert main([str(flag) for flag in flags]) == 0

@@ -22,7 +22,7 @@ class DataConfig:
     """What is trained and tested on, and what the agent sees of it."""
 
     root: str | None = None
-    """folder of OTB sequences; without it sequences are drawn"""
+    """folder of OTB sequences, or of GOT-10k, LaSOT, UAV123, VOT or videos; without it sequences are drawn"""
     sequences: str | None = None
     """names or lists (drlt30, otb100, ...), or drawn ones (synthetic:0-95); by default all that are in the root"""
     test_sequences: str | None = None

@@ -52,6 +52,9 @@ def train(config: RunConfig) -> None:
     training = dataset.load(data.root, data.sequences)
     zero_shot = data.test_sequences is not None
     testing = dataset.load(data.root, data.test_sequences) if zero_shot else training
+    for one in (*training, *testing):
+        if one.annotated.sum() < min(2, len(one)):
+            raise InputError(f"{one.name} has one true box: there is nothing to learn or to score; name others")
     clips = [(one, one.part("all" if zero_shot else "train")) for one in training]
     copies = [cropped(one, part, number) for one, part in clips for number in range(data.augment)]
     clips += [(one, one.part("all")) for one in copies]
