@@ -18,7 +18,7 @@ def static_first_box(sequence: Sequence) -> np.ndarray:
 
 
 def constant_mean_box(sequence: Sequence, training: Several[Sequence] = ()) -> np.ndarray:
-    """The mean of the training boxes, in relative coordinates.
+    """The mean of the training boxes, in relative coordinates, over the frames that have one.
 
     Args:
         sequence: where it is tested.
@@ -26,7 +26,7 @@ def constant_mean_box(sequence: Sequence, training: Several[Sequence] = ()) -> n
             ``sequence`` itself (truth that a tracker started in frame 1 does not have).
     """
     known = np.concatenate([one.relative for one in training] or [sequence.relative[: max(1, sequence.seen)]])
-    mean = known.mean(axis=0, dtype=np.float64)
+    mean = known[bx.annotated(known)].mean(axis=0, dtype=np.float64)
     return np.repeat(bx.to_pixels(mean, sequence.size)[None], len(sequence), axis=0)
 
 

@@ -58,7 +58,7 @@ def baseline(returns: Tensor, kind: Baseline, value: Tensor | None = None) -> Te
 def normalised(advantages: Tensor, mask: Tensor | None = None) -> Tensor:
     """Advantages ``(N, B, T)`` over their root mean square in the update, padding left out: none changes its sign."""
     counted = torch.ones_like(advantages) if mask is None else mask.expand_as(advantages)
-    square = (advantages**2 * counted).sum() / counted.sum()
+    square = (advantages**2 * counted).sum() / counted.sum().clamp(min=1)
     return advantages / (square.sqrt() + 1e-8)
 
 

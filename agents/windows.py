@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tracking_env import boxes as bx
 from tracking_env.errors import InputError
 
 
@@ -40,7 +41,8 @@ class Batch(NamedTuple):
     truth: Tensor
     """``(B, T, 4)``: ``g_t``, relative boxes"""
     mask: Tensor
-    """``(B, T)``: 1 for a frame, 0 for padding"""
+    """``(B, T)``: 1 for a frame to learn from; 0 for padding, a frame without a true box, and all frames of a window
+    that should be given its first true box and has none"""
 
 
 class Windows:
@@ -48,7 +50,7 @@ class Windows:
 
     Args:
         features: one array ``(T_v, D)`` per video.
-        truths: the relative boxes of the same frames, ``(T_v, 4)``.
+        truths: the relative boxes of the same frames, ``(T_v, 4)``; zeros where there is none.
         config: T, batch size and order.
         device: where everything is kept, features as float16.
         names: of the videos, for `where`; by default their numbers.
@@ -72,8 +74,10 @@ class Windows:
         frame = torch.tensor([start for _, start in starts])[:, None] + torch.arange(config.steps)
         length = torch.tensor([lengths[video] for video, _ in starts])[:, None]
         first = torch.tensor([int(offsets[video]) for video, _ in starts])[:, None]
-        self.mask = (frame < length).float().to(device)
+        self.inside = (frame < length).float().to(device)
         self.index = (first + frame.minimum(length - 1)).to(device)
+        annotated = bx.annotated(self.truth)[self.index].float()
+        self.mask = self.inside * annotated * (annotated[:, :1] if config.first_location == "window" else 1)
         self.at_start = (frame[:, 0] == 0).to(device)
         self.of_video = [[w for w, (video, _) in enumerate(starts) if video == v] for v in range(len(lengths))]
 
@@ -83,17 +87,17 @@ class Windows:
     def __getitem__(self, windows: list[int]) -> Batch:
         """The batch of these windows."""
         rows = torch.tensor(windows, device=self.index.device)
-        index, mask = self.index[rows], self.mask[rows]
+        index, inside = self.index[rows], self.inside[rows, :, None]
         truth = self.truth[index]
         location = torch.zeros_like(truth)
         given = 1.0 if self.config.first_location == "window" else self.at_start[rows, None].float()
         location[:, 0] = truth[:, 0].clip(0, 1) * given
-        return Batch(self.features[index].float() * mask[..., None], location, truth * mask[..., None], mask)
+        return Batch(self.features[index].float() * inside, location, truth * inside, self.mask[rows])
 
     def where(self, window: int) -> str:
         """What a window is, in words: ``Suv, window 4 (frames 31-40)``, counted from 1 from the clip's first frame."""
         name, start = self.starts[window]
-        end = start + int(self.mask[window].sum())
+        end = start + int(self.inside[window].sum())
         return f"{name}, window {start // self.config.steps + 1} (frames {start + 1}-{end})"
 
     def epoch(self, generator: torch.Generator) -> Iterator[tuple[list[int], int]]:

@@ -21,6 +21,10 @@ if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the re
 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in train/reinforce.py
+
 import argparse
 import json
 import sys
@@ -39,9 +43,10 @@ from agents.drlt import DRLT, DRLTConfig
 from agents.reinforce import ReinforceConfig
 from agents.windows import WindowConfig, Windows
 from tracking_env import dataset
-from tracking_env.features import FeatureStore, make_extractor
+from tracking_env.features import make_extractor
 from tracking_env.rewards import REWARDS
 from tracking_env.sequence import Sequence
+from tracking_env.store import FeatureStore
 
 GOAL = 50
 GROWTH = {"steps": (5, 10, 20, 40), "episodes": (5, 10, 20, 50), "hidden": (128, 256, 512, 1024)}

@@ -42,3 +42,15 @@ def test_frames_keep_the_size_they_announce() -> None:
 def test_mirrored_and_plain_copies_both_occur() -> None:
     mirrored = {cropped(_dot(30, 20, 10, 12), range(4), copy).frames.mirrored for copy in range(12)}  # type: ignore[attr-defined]
     assert mirrored == {True, False}
+
+
+@pytest.mark.parametrize("copy", range(6))
+def test_a_frame_without_a_box_has_none_in_the_copy(copy: int) -> None:
+    source = _dot(30, 20, 10, 12)
+    boxes = source.boxes.copy()
+    boxes[[3, 5]] = 0
+    seen = cropped(Sequence("Dot", source.frames, boxes), range(2, 7), copy)
+    assert seen.annotated.tolist() == [True, False, True, False, True]
+    assert not seen.boxes[~seen.annotated].any()
+    whole = cropped(source, range(2, 7), copy)
+    assert np.array_equal(seen.boxes[seen.annotated], whole.boxes[seen.annotated])

@@ -53,3 +53,9 @@ def test_the_boxes_belong_to_the_caller(baseline):
     s = sequence()
     baseline(s)[:] = 0
     assert np.array_equal(s.boxes, BOXES)
+
+
+def test_frames_without_a_true_box_are_not_in_the_mean():
+    boxes = BOXES.copy()
+    boxes[1] = 0  # of the two seen frames
+    assert constant_mean_box(sequence(boxes)) == pytest.approx(np.tile(BOXES[0], (6, 1)), abs=1e-4)

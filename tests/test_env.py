@@ -430,7 +430,7 @@ def test_without_a_folder_a_warning_says_that_sequences_are_drawn():
         ({"reward": "dice"}, "unknown reward 'dice'"),
         ({"features": "vgg"}, "unknown extractor 'vgg'"),
         ({"sequences": "Deer"}, "'Deer' needs a folder of real sequences; give root"),
-        ({"sequences": []}, "no sequence has a frame in the split 'train'"),
+        ({"sequences": []}, "no sequence has a frame with a true box in the split 'train'"),
     ],
 )
 def test_a_wrong_argument_is_an_input_error_that_says_what_to_do(arguments, message):
@@ -536,3 +536,31 @@ def test_real_sequences_run(otb_root):
     for _, _, info in steps[1:]:
         assert info["dataset"] == "otb"
         assert info["iou"] == pytest.approx(1, abs=1e-4)
+
+
+def partly(known):
+    """A sequence with true boxes in these frames of 12 alone."""
+    boxes = small().boxes.copy()
+    boxes[np.setdiff1d(np.arange(12), known)] = 0
+    return small(name="partly", boxes=boxes)
+
+
+def test_a_frame_without_a_true_box_rewards_nothing():
+    env = make([partly([0, 2])], split="all", clip_length=3)
+    steps = roll(env, [ACTION] * 3, options={"start": 0})
+    assert [reward == 0 for _, reward, _ in steps[1:]] == [False, True, False]
+    missing = steps[2][2]
+    assert missing["truth"].tolist() == [0, 0, 0, 0]
+    assert missing["iou"] == missing["reward_l1"] == missing["reward_iou"] == 0
+    assert np.isnan(missing["centre_error"]) and not np.isnan(steps[1][2]["centre_error"])
+
+
+def test_an_episode_starts_where_there_is_a_true_box():
+    env = make([partly([1, 4, 5, 11])], split="all", clip_length=4)
+    assert {env.reset(seed=seed)[1]["frame"] for seed in range(20)} == {1, 4, 5}
+    with pytest.raises(InputError, match="partly has no true box in frame 2 to start from"):
+        env.reset(options={"start": 2})
+    late = make([partly([11])], split="all", clip_length=4)
+    assert late.reset(seed=0)[1]["frame"] == 11
+    with pytest.raises(InputError, match="no sequence has a frame with a true box in the split 'train'"):
+        make([partly([11])])

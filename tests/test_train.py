@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents import checkpoint
 from tracking_env import otb
@@ -168,6 +169,16 @@ def test_all_options_at_once_go_on_to_the_same_numbers_too(
     phases = [json.loads(line)["train/phase"] for line in metrics[0].splitlines()]
     assert phases == sorted(phases) and set(phases) == {0, 1, 2}
     assert len(phases) < 20, "a plateau ended a phase early"
+
+
+def test_tensorboard_holds_the_documented_curves_and_pictures(finished: Path) -> None:
+    log = EventAccumulator(str(finished))
+    log.Reload()
+    logged = {"reward/l1", "reward/iou", "copy_first_box/l1", "copy_first_box/iou", "train/gradient_norm"}
+    logged |= {"train/learning_rate", "collapse/empty_boxes", "eval/auc_whole", "eval/precision20_unseen"}
+    assert logged <= set(log.Tags()["scalars"])
+    assert [event.step for event in log.Scalars("reward/l1")] == [1, 2, 3, 4, 5]
+    assert [event.step for event in log.Images("overlay")] == [2, 4, 5]
 
 
 def test_another_seed_gives_another_agent(environment: dict[str, str], finished: Path, tmp_path: Path) -> None:
@@ -371,3 +382,20 @@ def test_the_papers_split_on_real_video(environment: dict[str, str], otb_root: P
     assert report["dataset"]["training_frames"] == 99 // 3 + 150 // 3
     assert report["mean"]["seen"] is not None
     assert report["lines"]["replay-and-freeze"]["seen"]["auc"] == pytest.approx(20 / 21)
+
+
+def test_a_sequence_with_its_first_box_alone_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "got10k" / "test" / "GOT-10k_Test_000001"
+    folder.mkdir(parents=True)
+    for number in range(1, 7):
+        assert cv2.imwrite(str(folder / f"{number:08d}.jpg"), np.full((40, 60, 3), 30 * number, np.uint8))
+    (folder / "groundtruth.txt").write_text("10,10,20,20\n")
+    flags = ["--root", tmp_path / "got10k", "--out", tmp_path / "run", *TINY[4:]]
+    assert "GOT-10k_Test_000001 has one true box" in _refused(capsys, *flags)
+    assert not (tmp_path / "run").exists()
+    (folder / "groundtruth.txt").write_text("10,10,20,20\n" * 6)
+    (folder / "absence.label").write_text("0\n0\n0\n1\n0\n0\n")
+    assert main([str(flag) for flag in flags]) == 0

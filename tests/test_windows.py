@@ -277,3 +277,15 @@ def test_reinforce_reaches_the_known_optimum_of_a_tiny_env():
     with torch.no_grad():
         mean, _ = model(batch.features, batch.location)
     assert float(REWARDS["iou"](mean, batch.truth).mean()) > 0.85
+
+
+def test_frames_without_a_true_box_are_seen_but_not_learned_from():
+    truth = np.full((9, 4), 0.5, np.float32)
+    truth[[1, 3]] = 0  # in the second window it is the first frame
+    features = np.arange(1.0, 10)[:, None].astype(np.float16)
+    masks = {}
+    for start in ("window", "video"):
+        batch = Windows([features], [truth], WindowConfig(steps=3, first_location=start))[[0, 1, 2]]
+        assert batch.features[..., 0].tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+        masks[start] = batch.mask.tolist()
+    assert masks == {"window": [[1, 0, 1], [0, 0, 0], [1, 1, 1]], "video": [[1, 0, 1], [0, 1, 1], [1, 1, 1]]}

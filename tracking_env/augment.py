@@ -45,6 +45,7 @@ def cropped(sequence: Sequence, part: range, copy: int) -> Sequence:
     """A changed copy of a clip: seen through a window that moves steadily, and mirrored in half of the cases.
 
     The window keeps as much of the target inside as fits; boxes move (and mirror) with the pixels, none is resampled.
+    Where there is no true box, the window goes its way, and the copy has none either.
 
     Args:
         sequence: where the clip comes from.
@@ -58,17 +59,18 @@ def cropped(sequence: Sequence, part: range, copy: int) -> Sequence:
     extent = np.array(sequence.size)
     window = np.round(extent * rng.uniform(*SCALES)).astype(int)
     mirrored = bool(rng.integers(2))
+    known = sequence.annotated[part.start : part.stop, None]
     boxes = sequence.boxes[part.start : part.stop] - [1, 1, 0, 0]
     start, end = rng.uniform(size=(2, 2)) * (extent - window)
     way = start + np.linspace(0, 1, len(part))[:, None] * (end - start)
     centres = boxes[:, :2] + boxes[:, 2:] / 2
     margins = np.minimum(boxes[:, 2:], window) / 2
-    kept = np.clip(way, centres + margins - window, centres - margins)
+    kept = np.where(known, np.clip(way, centres + margins - window, centres - margins), way)
     origins = np.clip(np.round(kept), 0, extent - window).astype(int)
     moved = boxes - np.pad(origins, ((0, 0), (0, 2)))
     if mirrored:
         moved[:, 0] = window[0] - moved[:, 0] - moved[:, 2]
     size = int(window[0]), int(window[1])
     frames = CroppedFrames(sequence.frames, part, origins, size, mirrored)
-    one_based = moved + np.array([1, 1, 0, 0])
+    one_based = np.where(known, moved + np.array([1, 1, 0, 0]), 0)
     return Sequence(f"{sequence.name}~{copy}", frames, one_based, sequence.attributes, sequence.dataset)

@@ -48,6 +48,14 @@ def clip(boxes: Array) -> Array:
     return boxes.clip(0, 1)
 
 
+def annotated(boxes: Array) -> Array:
+    """Which rows are boxes: both sides above 0. ``(..., 4)`` -> ``(...)`` bool; False for NaN.
+
+    The others stand for frames without a true box: the target is out of sight, or nobody wrote down where it is.
+    """
+    return (boxes[..., 2] > 0) & (boxes[..., 3] > 0)
+
+
 def iou(a: Array, b: Array) -> Array:
     """Overlap of continuous top-left boxes: intersection area over union area (Eq. 3), in [0, 1].
 

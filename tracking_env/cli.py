@@ -1,9 +1,10 @@
-"""The ``tracking-env`` command: what is there, and what a tracker's results are worth.
+"""The ``tracking-env`` command: what is there, its features, and what a tracker's results are worth.
 
 Exit codes: 0 all well, 1 some sequences could not be scored, 2 the input cannot be used.
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Annotated, Literal
 
 import tyro
 
-from tracking_env import dataset, evaluation, otb, report, running, tasks
+from tracking_env import dataset, evaluation, otb, report, running, shards, tasks
 from tracking_env.errors import InputError
+from tracking_env.features import make_extractor
 from tracking_env.protocols import Protocol
 from tracking_env.results import read as read_results
+from tracking_env.store import FeatureStore
 from tracking_env.trackers import Choice
 
 app = tyro.extras.SubcommandApp()
@@ -25,19 +28,78 @@ def list_sequences(root: Path | None = None, sequences: str | None = None) -> in
     """List sequences: name, evaluated frames, attributes.
 
     Args:
-        root: folder that holds OTB's sequence folders; without it the benchmark's own list is shown.
-        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. By default all that
-            are in the root, or otb100 without one.
+        root: folder that holds OTB's sequence folders, or of GOT-10k, LaSOT, UAV123, VOT or videos; without it the
+            benchmark's own list is shown.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; of other data sets
+            names and folders (train, val; airplane), with the layout before a colon where it must be said, such as
+            vot:bag. By default all that are in the root, or otb100 without one.
     """
     if root is None:
         entries = [otb.TABLE[name] for name in otb.names(sequences or "otb100", None)]
         rows = [(entry.name, entry.frames, entry.attributes) for entry in entries]
     else:
-        loaded = otb.load(root, sequences or otb.AVAILABLE)
+        loaded = dataset.load(root, sequences)
         rows = [(one.name, len(one), one.attributes) for one in loaded]
     width = max(len(name) for name, _, _ in rows)
     for name, frames, attributes in rows:
         print(f"{name:<{width}}  {frames:>4}  {' '.join(attributes)}".rstrip())
+    return 0
+
+
+@app.command(name="extract")
+def extract_features(
+    root: Path | None = None,
+    sequences: str | None = None,
+    features: str = "grid",
+    weights: Path | None = None,
+    store: Path | None = None,
+    jobs: int | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """Extract features of all frames into a store, ahead of training. What is there already is not extracted again.
+
+    Under torchrun (or wherever RANK and WORLD_SIZE are set) each process extracts its share of the sequences.
+
+    Args:
+        root: folder that holds OTB's sequence folders; without it sequences are drawn.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
+            as synthetic:0-9. By default all that are in the root.
+        features: the extractor's name.
+        weights: its weights file, or the folder that holds it.
+        store: folder for the features, by default one of this extractor in the cache folder.
+        jobs: number of threads that decode frames beside the extractor; by default one a core, up to 8.
+        as_json: print JSON instead of a line.
+    """
+    shard = shards.from_environment(os.environ)
+    chosen = shards.mine(dataset.load(root, sequences), shard)
+    kept = FeatureStore(make_extractor(features, weights), store, jobs)
+    try:
+        built = kept.build(chosen)
+    except KeyboardInterrupt:
+        print(f"tracking-env: stopped; what is done is in {kept.folder}: type it again to go on", file=sys.stderr)
+        return 130
+    facts = {
+        "extractor": kept.extractor.id,
+        "dim": kept.extractor.dim,
+        "store": str(kept.folder),
+        **shard._asdict(),
+        "sequences": len(chosen),
+        "frames": sum(map(len, chosen)),
+        "extracted_sequences": built.sequences,
+        "extracted_frames": built.frames,
+        "seconds": round(built.seconds, 3),
+        "fps": round(built.fps, 1),
+    }
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        share = f" (process {shard.rank + 1} of {shard.world_size})" if shard.world_size > 1 else ""
+        print(
+            "{extractor} in {store}: {sequences} sequences, {frames} frames{share}; extracted now: "
+            "{extracted_sequences} sequences, {extracted_frames} frames in {seconds:.1f} s, {fps:.0f} frames/s".format(
+                share=share, **facts
+            )
+        )
     return 0
 
 
@@ -46,7 +108,7 @@ def score_results(
     results: tyro.conf.Positional[tuple[Path, ...]],
     root: Path | None = None,
     annotations: Path | None = None,
-    sequences: str = "drlt30",
+    sequences: str | None = None,
     protocol: Literal["otb", "drlt-paper"] = "otb",
     attributes: bool = False,
     markdown: bool = False,
@@ -58,9 +120,10 @@ def score_results(
         results: one folder per tracker, each with NAME.txt, one box x,y,w,h a line, in pixels, 1-based; or in another
             layout of the field (run-1/NAME.txt, TRE, SRE, got10k's, NAME.json, NAME_TRACKER.mat). One folder gives a
             row per sequence, several a row per tracker.
-        root: folder that holds OTB's sequence folders, for the true boxes. Give this or --annotations.
+        root: folder of OTB or another data set, as for sequences, for the true boxes. Give this or --annotations.
         annotations: folder of true boxes NAME.txt, where there are no frames.
-        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. By default drlt30,
+            or all of another data set.
         protocol: otb, or drlt-paper, the formula behind the paper's Table 2, only to compare with that.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
@@ -68,11 +131,11 @@ def score_results(
     """
     if not results:
         raise InputError("no folder to score; type tracking-env score DIR --root OTB")
-    tags = None
+    tags, sequences = None, sequences or dataset.default(root)
     if annotations is not None and root is None:
         truths = {name: otb.load_annotations(annotations, name) for name in otb.names(sequences, None)}
     elif root is not None and annotations is None:
-        loaded = otb.load(root, sequences)
+        loaded = dataset.load(root, sequences)
         truths, tags = {one.name: one.boxes for one in loaded}, {one.name: one.attributes for one in loaded}
     else:
         raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
@@ -118,7 +181,7 @@ def evaluate_tracker(
             an object with init(frame, box) and update(frame); or what reads the truth: mean, velocity, replay, late,
             copy.
         out: folder for results: out/TRACKER/NAME.txt, one box x,y,w,h a line, and NAME_time.txt, seconds per frame.
-        root: folder that holds OTB's sequence folders; without it sequences are drawn.
+        root: folder of OTB or another data set, as for sequences, or a video file; without it sequences are drawn.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
             as synthetic:0-9. By default all that are in the root.
         protocol: ope (once, from the first frame), tre (from 20 frames on) or sre (with 12 perturbed first boxes).
@@ -148,17 +211,18 @@ def make_report(
     out: Path = Path("report"),
     root: Path | None = None,
     annotations: Path | None = None,
-    sequences: str = "drlt30",
+    sequences: str | None = None,
 ) -> int:
     """Make a page of plots and tables that opens in any browser: out/index.html, its plots beside it in out/plots.
 
     Args:
         results: one folder per tracker, as score reads them. The first ones get the clearest colours.
         out: folder for the page; an older one there is replaced.
-        root: folder that holds OTB's sequence folders; with it the page has film strips. Give this or --annotations.
+        root: folder of OTB or another data set, as for sequences; with it the page has film strips. Give this or
+            --annotations.
         annotations: folder of true boxes NAME.txt, where there are no frames.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
-            as synthetic:0-9, which need neither folder.
+            as synthetic:0-9, which need neither folder. By default drlt30, or all of another data set.
     """
     try:
         from tracking_env import report_page  # needs jinja2 and matplotlib, which the rest does without
@@ -166,7 +230,7 @@ def make_report(
         raise InputError(f"report needs {error.name}; type: pip install 'tracking-env[report]'") from None
     if not results:
         raise InputError("no folder to report on; type tracking-env report DIR --root OTB")
-    videos = report_page.load_videos(root, annotations, sequences)
+    videos = report_page.load_videos(root, annotations, sequences or dataset.default(root))
     names = [folder.resolve().name for folder in results]
     labels = [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, results, strict=True)]
     wanted = [video.name for video in videos]

@@ -12,8 +12,9 @@ from gymnasium import spaces
 from tracking_env import boxes as bx
 from tracking_env import dataset, rendering, rewards
 from tracking_env.errors import InputError
-from tracking_env.features import FEATURE_LIMIT, Extractor, FeatureStore, make_extractor
+from tracking_env.features import Extractor, make_extractor
 from tracking_env.sequence import Sequence, Split
+from tracking_env.store import FEATURE_LIMIT, FeatureStore
 
 Observation = dict[str, np.ndarray]
 OPTIONS = ("sequence", "start", "length")
@@ -40,11 +41,13 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
       frame, zeros after.
 
     ## Rewards
-    ``l1``: Eq. 2, ``-mean|l - g| - max|l - g|`` over the four components. ``iou``: Eq. 3, intersection over union. Set
+    ``l1``: Eq. 2, ``-mean|l - g| - max|l - g|`` over the four components. ``iou``: Eq. 3, intersection over union. Both
+    are 0 for a frame without a true box (the target is out of sight, or its place is not known), whatever is said. Set
     the property ``reward`` (``env.unwrapped.reward = "iou"``, or ``set_attr`` on vector envs) to switch while training.
 
     ## Starting State
-    A sequence drawn uniformly, and a start frame drawn uniformly among those that leave a full clip. ``reset`` takes
+    A sequence drawn uniformly, and a start frame drawn uniformly among those that have a true box and leave a full clip
+    (the first with a true box, where none leaves one). ``reset`` takes
     ``options`` with any of ``sequence`` (a name), ``start`` (0-based frame of the whole video, inside the split) and
     ``length`` (frames; None for the rest of the split).
 
@@ -53,13 +56,16 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
     is the frame after the clip, or once more the last frame where the split ends there.
 
     ## Info
-    ``dataset``, ``sequence``, ``frame`` (0-based), ``truth`` (pixel box ``x, y, w, h``, 1-based) of the frame acted on;
-    after a step also ``prediction`` (pixel box), ``iou``, ``centre_error`` (pixels), ``reward_l1``, ``reward_iou``.
+    ``dataset``, ``sequence``, ``frame`` (0-based), ``truth`` (pixel box ``x, y, w, h``, 1-based; zeros where there is
+    none) of the frame acted on; after a step also ``prediction`` (pixel box), ``iou``, ``centre_error`` (pixels; NaN
+    without a true box), ``reward_l1``, ``reward_iou``.
     After ``reset`` they speak of the first frame. No observation ever holds a later frame's true box.
 
     ## Arguments
-    * ``root``: folder of OTB sequences. Without it sequences are drawn (a warning says so).
-    * ``sequences``: names, lists (``drlt30``, ``otb100``, ...) or ``synthetic:0-31``; or a list of `Sequence`.
+    * ``root``: folder of OTB sequences, or of another data set (see `tracking_env.dataset.load`). Without it sequences
+      are drawn (a warning says so).
+    * ``sequences``: names, lists (``drlt30``, ``otb100``, ...) or ``synthetic:0-31``; or a list of `Sequence`. Those
+      without a true box in the split are left out.
     * ``split``: ``train`` (first third of each video), ``unseen`` (the rest) or ``all``.
     * ``features``: an extractor's name, or an `Extractor`; ``weights``: its weights file.
     * ``store``: folder of the feature store; by default in the user's cache folder. Missing features are extracted when
@@ -97,12 +103,15 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
                 stacklevel=2,
             )
         loaded = sequences if isinstance(sequences, list) else dataset.load(root, sequences)
-        self.sequences = {one.name: one for one in loaded if len(one.part(split))}
+        self.sequences = {one.name: one for one in loaded if one.annotated[_slice(one.part(split))].any()}
         if len({one.name for one in loaded}) < len(loaded):
             twice = next(one.name for one in loaded if sum(other.name == one.name for other in loaded) > 1)
             raise InputError(f"two sequences are named {twice!r}; give each a name of its own")
         if not self.sequences:
-            raise InputError(f"no sequence has a frame in the split {split!r}; give longer sequences or another split")
+            raise InputError(
+                f"no sequence has a frame with a true box in the split {split!r}; "
+                "give longer sequences or another split"
+            )
         self.split: Split = split
         self.clip_length = clip_length
         self.render_mode = render_mode
@@ -167,12 +176,15 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
         if box.shape != (4,) or not np.isfinite(box).all():
             raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {action!r}")
         frame, truth = self._frame, self._sequence.relative[self._frame]
-        terms = {f"reward_{name}": float(formula(box, truth)) for name, formula in rewards.REWARDS.items()}
+        known = bool(self._sequence.annotated[frame])
+        terms = {
+            f"reward_{name}": float(formula(box, truth)) if known else 0.0 for name, formula in rewards.REWARDS.items()
+        }
         self._prediction = bx.clip(box)
         info = self._describe(frame)
         info["prediction"] = bx.to_pixels(self._prediction.astype(np.float64), self._sequence.size)
         info["iou"] = terms["reward_iou"]
-        info["centre_error"] = float(bx.centre_error(info["prediction"], info["truth"]))
+        info["centre_error"] = float(bx.centre_error(info["prediction"], info["truth"])) if known else np.nan
         info |= terms
         self._frame += 1
         if self.render_mode == "human":
@@ -221,9 +233,13 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
         length = len(part) if length is None else length
         start = options.get("start")
         if start is None:
-            start = part.start + int(self.np_random.integers(max(1, len(part) - length + 1)))
+            known = part.start + np.flatnonzero(sequence.annotated[_slice(part)])
+            full = int((known <= part.stop - length).sum())
+            start = int(known[self.np_random.integers(max(1, full))])
         if start not in part:
             raise InputError(f"start {start} is outside {name}'s {self.split!r} frames {part.start}..{part.stop - 1}")
+        if not sequence.annotated[start]:
+            raise InputError(f"{name} has no true box in frame {start} to start from; give another start")
         return sequence, range(start, min(start + length, part.stop))
 
     def _observe(self, location: np.ndarray) -> Observation:
@@ -239,6 +255,10 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
             "frame": frame,
             "truth": self._sequence.boxes[frame].copy(),
         }
+
+
+def _slice(part: range) -> slice:
+    return slice(part.start, part.stop)
 
 
 def _nearest(word: str, known: tuple[str, ...] | list[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tracking_env import boxes as bx
 from tracking_env import drlt_paper, metrics, otb, results
 from tracking_env.errors import InputError
 from tracking_env.files import whole
@@ -127,8 +128,8 @@ def evaluate(
 
     Returns:
         A report in the order of ``truths``. A sequence is in its ``failed`` if one of its runs is missing or has too
-        many or too few rows; a run over all rows of the official annotation file is cut to the official range (see
-        `otb.crop`).
+        many or too few rows, or if no frame but the first has a true box; a run over all rows of the official
+        annotation file is cut to the official range (see `otb.crop`).
     """
     given = predictions if isinstance(predictions, Results) else Results("", (predictions,))
     if attributes is None:
@@ -138,6 +139,8 @@ def evaluate(
     failed: dict[str, str] = {}
     for name, truth in truths.items():
         try:
+            if len(truth) > 1 and not bx.annotated(truth[1:]).any():
+                raise InputError("only its first frame has a true box, so that there is nothing to score")
             first = len(truth) // 3 if seen is None else seen[name]
             scored[name] = [
                 formula(run, truth[start:], max(first - start, 0)) for run, start in _runs(given, name, truth)

@@ -9,6 +9,7 @@ import csv
 import difflib
 import logging
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,11 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.errors import InputError
-from tracking_env.sequence import ImageFiles, Sequence
+from tracking_env.sequence import Sequence, numbered_images
 
 AVAILABLE = "available"
 _TRUTH = "groundtruth_rect.txt"
-_IMAGES = {".jpg", ".jpeg", ".png"}
 _SEPARATOR = re.compile(r"\s*,\s*|\s+")
 _log = logging.getLogger(__name__)
 
@@ -171,16 +171,7 @@ def load_sequence(root: Path, name: str) -> Sequence:
     if not folder.is_dir():
         raise InputError(f"no sequence {name} in {root}: there is no folder {folder.name}; fetch it, or leave it out")
     boxes = _read_truth(folder / (entry.truth if entry else _TRUTH), name)
-    images = _images(folder / "img")
-    first = entry.first if entry else min(images)
-    wanted = range(first, first + len(boxes))
-    missing = [number for number in wanted if number not in images]
-    if missing:
-        example = next(iter(images.values()))
-        absent = f"{missing[0]:0{len(example.stem)}d}{example.suffix}"
-        counts = f"{len(wanted) - len(missing)} images for {len(boxes)} boxes, the first missing is {absent}"
-        raise InputError(f"{folder / 'img'} has fewer images than boxes: {counts}; fetch the sequence again")
-    frames = ImageFiles([images[number] for number in wanted])
+    frames = numbered_images(folder / "img", len(boxes), entry.first if entry else None)
     return Sequence(name, frames, boxes, entry.attributes if entry else ())
 
 
@@ -209,24 +200,39 @@ def read_boxes(path: Path) -> np.ndarray:
     Raises:
         InputError: the file cannot be read, has no rows, or has a row that is not four numbers.
     """
+    return np.array(read_rows(path), dtype=np.float64)
+
+
+def read_rows(path: Path, columns: Collection[int] = (4,), wanted: str = "four numbers x,y,w,h") -> list[list[float]]:
+    """The numbers of each line of a text file, as `read_boxes` reads them.
+
+    Args:
+        path: the file.
+        columns: how many numbers a line may have; any number of them where it is empty.
+        wanted: what a line should hold, for the error message.
+
+    Raises:
+        InputError: the file cannot be read, has no rows, or has a row of something else.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot read boxes from {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is not a text file; wanted lines of x,y,w,h") from None
-    rows = [_parse(line, f"{path}, line {at}") for at, line in enumerate(text.split("\n"), 1) if line.strip()]
+    rows = []
+    for at, line in enumerate(text.split("\n"), 1):
+        if line := line.strip():
+            try:
+                row = [float(word) for word in _SEPARATOR.split(line)]
+            except ValueError:
+                row = []
+            if not row or (columns and len(row) not in columns):
+                raise InputError(f"{path}, line {at}: got {line[:60]!r}, wanted {wanted}")
+            rows.append(row)
     if not rows:
         raise InputError(f"{path} holds no boxes; wanted lines of x,y,w,h")
-    return np.array(rows, dtype=np.float64)
-
-
-def _parse(line: str, where: str) -> list[float]:
-    try:
-        x, y, w, h = map(float, _SEPARATOR.split(line.strip()))
-    except ValueError:  # also the wrong number of columns
-        raise InputError(f"{where}: got {line.strip()[:60]!r}, wanted four numbers x,y,w,h") from None
-    return [x, y, w, h]
+    return rows
 
 
 def _read_truth(path: Path, name: str) -> np.ndarray:
@@ -239,14 +245,3 @@ def _read_truth(path: Path, name: str) -> np.ndarray:
         official = entry.last - entry.truth_start + 1
         raise InputError(f"{path} has {len(boxes)} boxes, OTB's {name} has {official}; fetch the official file")
     return boxes
-
-
-def _images(folder: Path) -> dict[int, Path]:
-    """The numbered images of a folder, never empty."""
-    images: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() in _IMAGES and path.stem.isascii() and path.stem.isdigit():
-            images.setdefault(int(path.stem), path)
-    if not images:
-        raise InputError(f"no images in {folder}; wanted files such as 0001.jpg")
-    return images

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tracking_env import boxes as bx
 from tracking_env.errors import InputError
 from tracking_env.files import whole
 
@@ -22,7 +23,7 @@ def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") 
 
     Args:
         frame: ``(height, width, 3)`` uint8 RGB.
-        boxes: pixel boxes ``(4,)`` by role, one of `COLOURS`.
+        boxes: pixel boxes ``(4,)`` by role, one of `COLOURS`; a true one without sides is left out: there is none.
         caption: written in the top-left corner.
 
     Returns:
@@ -31,6 +32,8 @@ def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") 
     factor = -(-SMALLEST // frame.shape[1])
     picture = np.repeat(np.repeat(frame, factor, axis=0), factor, axis=1)
     for role, box in boxes.items():
+        if role == "truth" and not bx.annotated(np.asarray(box)):
+            continue
         x, y, w, h = (np.asarray(box, dtype=np.float64) - [1, 1, 0, 0]) * factor  # boxes are 1-based
         start, end = (round(x), round(y)), (round(x + w), round(y + h))
         for colour, thickness in (((0, 0, 0), 4), (COLOURS[role], 2)):

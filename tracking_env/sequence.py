@@ -16,6 +16,7 @@ from tracking_env.errors import InputError
 
 Split = Literal["train", "unseen", "all"]
 SPLITS: tuple[str, ...] = get_args(Split)
+_IMAGES = {".jpg", ".jpeg", ".png"}
 
 
 class Frames(Protocol):
@@ -32,7 +33,7 @@ class Frames(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8, RGB."""
+        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8, RGB. Several threads may ask at once."""
 
 
 class ImageFiles:
@@ -91,6 +92,34 @@ class ArrayFrames:
         return hashlib.sha256(np.ascontiguousarray(self.array).tobytes()).hexdigest()[:16]
 
 
+def numbered_images(folder: Path, count: int | None, first: int | None = None) -> ImageFiles:
+    """Consecutive images of a folder, found by number: ``0001.jpg``, ``00000001.png``, ...; other files are ignored.
+
+    Args:
+        folder: where they lie.
+        count: how many; None for all from the first to the last one there is.
+        first: the first one's number, by default the lowest that is there.
+
+    Raises:
+        InputError: there are no images, or one is missing.
+    """
+    images: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.suffix.lower() in _IMAGES and path.stem.isascii() and path.stem.isdigit():
+            images.setdefault(int(path.stem), path)
+    if not images:
+        raise InputError(f"no images in {folder}; wanted files such as 0001.jpg")
+    start = min(images) if first is None else first
+    wanted = range(start, max(images) + 1 if count is None else start + count)
+    missing = [number for number in wanted if number not in images]
+    if missing:
+        example = next(iter(images.values()))
+        absent = f"{missing[0]:0{len(example.stem)}d}{example.suffix}"
+        counts = f"{len(wanted) - len(missing)} images for {len(wanted)} boxes, the first missing is {absent}"
+        raise InputError(f"{folder} has fewer images than boxes: {counts}; fetch the sequence again")
+    return ImageFiles([images[number] for number in wanted])
+
+
 def read_image(path: Path) -> np.ndarray:
     """Decode one image file to ``(height, width, 3)`` uint8 RGB; grey images become three equal channels.
 
@@ -118,9 +147,10 @@ class Sequence:
     Attributes:
         name: unique in its dataset, for example ``Jogging-2``.
         frames: as many as there are boxes.
-        boxes: true pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)`` float64, read-only.
+        boxes: true pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)`` float64, read-only. A frame without a true box has
+            a row of zeros, as OTB writes it: the target is out of sight, or its place is not known (see `annotated`).
         attributes: the benchmark's difficulty tags, for example ``("OCC", "SV")``.
-        dataset: where it comes from: ``otb`` or ``synthetic``.
+        dataset: where it comes from: ``otb``, ``synthetic`` or a name of `tracking_env.layouts.LAYOUTS`.
     """
 
     name: str
@@ -152,9 +182,16 @@ class Sequence:
         return len(self) // 3
 
     @cached_property
+    def annotated(self) -> np.ndarray:
+        """Which frames have a true box, ``(T,)`` bool, read-only."""
+        array: Any = bx.annotated(self.boxes)
+        array.flags.writeable = False
+        return array
+
+    @cached_property
     def relative(self) -> np.ndarray:
-        """The true boxes as relative boxes ``cx, cy, w, h``, ``(T, 4)`` float32, read-only."""
-        array: Any = bx.to_relative(self.boxes, self.size).astype(np.float32)
+        """The true boxes as relative boxes ``cx, cy, w, h``, or zeros, ``(T, 4)`` float32, read-only."""
+        array: Any = np.where(self.annotated[:, None], bx.to_relative(self.boxes, self.size), 0).astype(np.float32)
         array.flags.writeable = False
         return array
 

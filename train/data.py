@@ -16,7 +16,7 @@ class DataConfig:
     """What is trained and tested on, and what the agent sees of it."""
 
     root: str | None = None
-    """folder of OTB sequences; without it sequences are drawn"""
+    """folder of OTB sequences, or of GOT-10k, LaSOT, UAV123, VOT or videos; without it sequences are drawn"""
     sequences: str | None = None
     """names or lists (drlt30, otb100, ...), or drawn ones (synthetic:0-95); by default all that are in the root"""
     test_sequences: str | None = None
@@ -79,6 +79,9 @@ def load(config: DataConfig) -> Data:
     training = dataset.load(config.root, config.sequences)
     unseen = config.test_sequences is not None
     testing = dataset.load(config.root, config.test_sequences) if unseen else training
+    for one in (*training, *testing):
+        if one.annotated.sum() < min(2, len(one)):
+            raise InputError(f"{one.name} has one true box: there is nothing to learn or to score; name others")
     clips = [(one, one.part("all" if unseen else "train")) for one in training]
     copies = [cropped(one, part, number) for one, part in clips for number in range(config.augment)]
     return Data(training, testing, unseen, clips + [(one, one.part("all")) for one in copies])

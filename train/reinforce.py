@@ -11,6 +11,11 @@ if not __package__:  # run as a file: sys.path[0] is train/; make it the reposit
 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import os
+
+# Threads that wait must sleep: spinning ones make training ten times slower wherever another program runs too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
+
 import logging
 import sys
 import time
@@ -26,9 +31,10 @@ from agents.drlt import DRLT, State, kept
 from agents.heads import Heads
 from agents.windows import Windows
 from tracking_env.errors import InputError
-from tracking_env.features import FeatureStore, make_extractor
+from tracking_env.features import make_extractor
 from tracking_env.report import table
 from tracking_env.rewards import REWARDS
+from tracking_env.store import FeatureStore
 from train import results
 from train.config import RunConfig, flat, parse
 from train.data import load
