@@ -8,9 +8,10 @@ torch = pytest.importorskip("torch")
 
 from tracking_env import boxes as bx  # noqa: E402
 from tracking_env import otb  # noqa: E402
-from tracking_env.darknet import Darknet, read_cfg, read_weights  # noqa: E402
+from tracking_env.darknet import read  # noqa: E402
+from tracking_env.darknet_files import read_cfg, read_weights  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
-from tracking_env.features import make_extractor  # noqa: E402
+from tracking_env.extractors import make_extractor  # noqa: E402
 
 NET = "[net]\nwidth=4\nheight=4\nchannels={channels}\n"
 CONV = "[convolutional]\nfilters={filters}\nsize={size}\nstride=1\npad=1\nactivation={activation}\n"
@@ -30,7 +31,7 @@ def network(tmp_path):
         cfg, weights = tmp_path / "net.cfg", tmp_path / "net.weights"
         cfg.write_text(NET.format(channels=channels) + layers)
         weights.write_bytes((header() if head is None else head) + np.array(numbers, "<f4").tobytes())
-        return Darknet(cfg, weights, taps if taps is not None else (layers.count("[") - 1,)).eval()
+        return read(cfg, weights, taps if taps is not None else (layers.count("[") - 1,))
 
     return make
 
@@ -174,9 +175,9 @@ def test_both_lengths_of_the_header_are_read(network, version):
 def test_weights_come_with_the_sha256_of_their_file(tmp_path):
     data = header() + np.array([1.5, -2], "<f4").tobytes()
     (tmp_path / "a.weights").write_bytes(data)
-    numbers, digest = read_weights(tmp_path / "a.weights")
-    assert numbers.tolist() == [1.5, -2]
-    assert digest == hashlib.sha256(data).hexdigest()
+    found = read_weights(tmp_path / "a.weights")
+    assert found.numbers.tolist() == [1.5, -2]
+    assert found.sha256 == hashlib.sha256(data).hexdigest()
 
 
 def test_comments_and_blanks_in_a_cfg_are_skipped(tmp_path):
@@ -187,13 +188,13 @@ def test_comments_and_blanks_in_a_cfg_are_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("layers", "numbers", "message"),
     [
-        ("[gru]\noutput=3\n", [], r"layer 0 of the cfg is \[gru\]"),
-        (conv() + "[connected]\noutput=3\n", [0, 1], r"layer 1 of the cfg is \[connected\]"),
+        ("[gru]\noutput=3\n", [], r"layer 0 of net.cfg is \[gru\]"),
+        (conv() + "[lstm]\noutput=3\n", [0, 1], r"layer 1 of net.cfg is \[lstm\]"),
         (conv(activation="mish"), [0, 1], "layer 0 of the cfg has activation=mish, wanted one of linear, relu"),
-        (conv(), [1], "holds 1 numbers, net.cfg needs 2"),
+        (conv(), [1], "holds 1 numbers, net.cfg needs 2: 1 too few"),
         (conv(), [], "holds 0 numbers, net.cfg needs 2"),
-        (conv(), [1, 2, 3], "holds 3 numbers, net.cfg needs 2"),
-        (conv() + conv(batch_normalize=1), [1, 2, 3, 4], "holds 4 numbers, net.cfg needs 7"),
+        (conv(), [1, 2, 3], "holds 3 numbers, net.cfg needs 2: 1 too many"),
+        (conv() + conv(batch_normalize=1), [1, 2, 3, 4], "holds 4 numbers, net.cfg needs 7: 3 too few"),
     ],
 )
 def test_what_does_not_fit_is_named(network, layers, numbers, message):
@@ -244,10 +245,10 @@ def test_a_truncated_weights_file_is_an_input_error(network, size):
 
 def test_a_missing_file_is_an_input_error_that_names_it(tmp_path):
     with pytest.raises(InputError, match=r"cannot read the darknet cfg .*none\.cfg.*beside its weights"):
-        Darknet(tmp_path / "none.cfg", tmp_path / "none.weights", (0,))
+        read(tmp_path / "none.cfg", tmp_path / "none.weights", (0,))
     (tmp_path / "net.cfg").write_text(NET.format(channels=1) + conv())
     with pytest.raises(InputError, match=r"cannot read the weights .*none\.weights"):
-        Darknet(tmp_path / "net.cfg", tmp_path / "none.weights", (0,))
+        read(tmp_path / "net.cfg", tmp_path / "none.weights", (0,))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,7 @@ def test_a_cfg_without_a_size_is_an_input_error(tmp_path, missing):
     (tmp_path / "net.cfg").write_text("\n".join(lines) + "\n" + conv())
     (tmp_path / "net.weights").write_bytes(header() + bytes(8))
     with pytest.raises(InputError, match=missing):
-        Darknet(tmp_path / "net.cfg", tmp_path / "net.weights", (0,))
+        read(tmp_path / "net.cfg", tmp_path / "net.weights", (0,))
 
 
 CAR, PERSON = 6, 14  # of VOC's 20 classes in alphabetical order
@@ -287,7 +288,7 @@ def detector(otb_root):
     sections = read_cfg(weights.with_suffix(".cfg"))[1:]
     heads = [(index, one) for index, one in enumerate(sections) if one["type"] == "yolo"]
     assert [index - 1 for index, _ in heads] == [68, 78]
-    net = Darknet(weights.with_suffix(".cfg"), weights, (68, 78)).eval()
+    net = read(weights.with_suffix(".cfg"), weights, (68, 78))
 
     def detect(frame):
         image = cv2.resize(frame, (320, 320), interpolation=cv2.INTER_LINEAR)
@@ -352,7 +353,7 @@ def test_the_extractors_features_are_the_finer_head_of_the_whole_frame_in_rgb(ot
         pytest.skip(f"no weights at {weights}")
     frame = otb.load(otb_root, "Couple")[0].frames[0]
     image = cv2.resize(frame, (320, 320), interpolation=cv2.INTER_LINEAR)
-    net = Darknet(weights.with_suffix(".cfg"), weights, (78,)).eval()
+    net = read(weights.with_suffix(".cfg"), weights, (78,))
     with torch.inference_mode():
         (fine,) = (one[0].numpy() for one in net(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255))
     assert fine.shape == (75, 20, 20)

@@ -11,11 +11,13 @@ from typing import Annotated, Literal
 
 import tyro
 
-from tracking_env import dataset, evaluation, otb, report, running, tasks
+from tracking_env import dataset, download, evaluation, otb, report, running, tasks
 from tracking_env.errors import InputError
+from tracking_env.files import cache_folder
 from tracking_env.protocols import Protocol
 from tracking_env.results import read as read_results
 from tracking_env.trackers import Choice
+from tracking_env.zoo import NETWORKS
 
 app = tyro.extras.SubcommandApp()
 
@@ -38,6 +40,29 @@ def list_sequences(root: Path | None = None, sequences: str | None = None) -> in
     width = max(len(name) for name, _, _ in rows)
     for name, frames, attributes in rows:
         print(f"{name:<{width}}  {frames:>4}  {' '.join(attributes)}".rstrip())
+    return 0
+
+
+@app.command(name="download")
+def download_weights(names: tyro.conf.Positional[tuple[str, ...]] = (), out: Path | None = None) -> int:
+    """Download the weights of extractors, or go on with a download that broke off; without names, list what there is.
+
+    Args:
+        names: extractors, such as yolo-nano-voc or yolov1-small.
+        out: folder for the files; by default the one where extractors look for them.
+    """
+    for name in names:
+        if name not in NETWORKS:
+            raise InputError(f"no weights are published for {name!r}; choose from {', '.join(NETWORKS)}")
+    for name in names:
+        for file in NETWORKS[name].files:
+            print(download.fetch(file, out or cache_folder() / "weights"))
+    if not names:
+        width = max(map(len, NETWORKS))
+        for name, network in NETWORKS.items():
+            for file in network.files:
+                size = f"{file.size / 1e6:,.1f} MB" if file.size else "?"
+                print(f"{name:<{width}}  {size:>10}  {file.name}")
     return 0
 
 

@@ -27,7 +27,8 @@ from agents.windows import Windows
 from tracking_env import dataset
 from tracking_env.augment import cropped
 from tracking_env.errors import InputError
-from tracking_env.features import FeatureStore, make_extractor
+from tracking_env.extractors import make_extractor
+from tracking_env.features import FeatureStore
 from tracking_env.report import table
 from tracking_env.rewards import REWARDS
 from train import results
