@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import os
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -95,11 +96,13 @@ def _go_on(url: str, file: File, partial: Path, begun: int) -> bool:
         total = begun + int(length) if length else None
         if file.size is not None and total is not None and total != file.size:
             raise _NotThisOneError(f"offers {total} bytes, the file has {file.size}")
-        # Written at its own place rather than appended: two processes that fetch the same file do no harm.
+        # All is written at its own place, and nothing cut off: two processes that fetch the same file do no harm.
         with (
-            partial.open("r+b" if partial.exists() else "w+b") as out,
+            os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as out,
             tqdm(total=total, initial=begun, desc=file.name, unit="B", unit_scale=True, disable=None) as bar,
         ):
+            if out.seek(0, os.SEEK_END) < begun:
+                return False  # the other one was done with it meanwhile
             out.seek(begun)
             while chunk := response.read(CHUNK):
                 out.write(chunk)
@@ -107,7 +110,7 @@ def _go_on(url: str, file: File, partial: Path, begun: int) -> bool:
             reached = out.tell()
             if total is not None and reached < total:
                 return False
-            out.truncate()
+            out.truncate()  # of what may lie there longer than the file
     return True
 
 
