@@ -21,6 +21,8 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/score.py
+	$(BIN)/python benchmarks/extract.py
+	$(BIN)/python benchmarks/online.py --observation 512 --hidden 512
 
 # The table of real video in the README, and its page in report/. Give ROOT=OTB (sequence folders), WEIGHTS=FOLDER (the
 # files of yolo-nano-voc and of NanoTrack), and OTHERS="FOLDER ..." (result files of other trackers), if there are any.

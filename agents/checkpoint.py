@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from agents.drlt import DRLT, DRLTConfig
 from tracking_env.errors import InputError
-from tracking_env.extractors import make_extractor
+from tracking_env.features import make_extractor
 from tracking_env.files import whole
 from tracking_env.tracker import PolicyTracker
 

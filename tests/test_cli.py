@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tracking_env import cli
 from tracking_env.evaluation import write_result
+from tracking_env.store import FeatureStore
 
 FRAMES = {"Deer": 71, "Skiing": 81}
 
@@ -178,3 +180,70 @@ def test_struck_by_the_paper_s_formula(reference):
     args = (reference / "struck_ope", "--annotations", reference / "annotations", "--json", "--protocol", "drlt-paper")
     mean = json.loads(command("score", *args).stdout)["mean"]["whole"]
     assert [mean["mean_iou"], mean["auc"]] == pytest.approx([0.4766, 0.4962], abs=5e-5)
+
+
+def extract(*args: str | Path) -> int:
+    return cli.main(["extract", "--sequences", "synthetic:0-1", *map(str, args)])
+
+
+def test_extract_says_what_it_did_and_does_it_once(tmp_path, capsys):
+    assert extract("--store", tmp_path / "store") == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert re.fullmatch(
+        r"grid-12x16-v2 in .*store: 2 sequences, 120 frames; extracted now: 2 sequences, 120 frames in .* s, .* "
+        r"frames/s\n",
+        captured.out,
+    )
+    assert extract("--store", tmp_path / "store", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts | {"seconds": 0} == {
+        "extractor": "grid-12x16-v2",
+        "dim": 1536,
+        "store": str(tmp_path / "store"),
+        "rank": 0,
+        "world_size": 1,
+        "sequences": 2,
+        "frames": 120,
+        "extracted_sequences": 0,
+        "extracted_frames": 0,
+        "seconds": 0,
+        "fps": 0.0,
+    }
+
+
+def test_extract_without_a_store_fills_the_cache(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path))
+    assert extract() == 0
+    assert len(list((tmp_path / "features" / "grid-12x16-v2").glob("*.npy"))) == 2
+
+
+def test_extract_under_torchrun_says_which_process_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    assert extract("--store", tmp_path) == 0
+    assert "1 sequences, 60 frames (process 2 of 3); extracted now: 1 sequences" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--features", "gird"), "unknown extractor 'gird'"),
+        (("--jobs", "0"), "--jobs is 0; give a number of decoding threads >= 1"),
+        (("--store", __file__), "cannot write .*store.json: .*; give another folder"),
+    ],
+)
+def test_extract_with_bad_flags_is_one_line_and_exit_code_2(tmp_path, capsys, args, message):
+    assert extract("--store", tmp_path, *args) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(rf"tracking-env: error: .*{message}.*\n", captured.err)
+
+
+def test_extract_stopped_by_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FeatureStore, "build", interrupted)
+    assert extract("--store", tmp_path) == 130
+    assert capsys.readouterr().err == f"tracking-env: stopped; what is done is in {tmp_path}: type it again to go on\n"

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 from tracking_env import backbones, otb  # noqa: E402
 from tracking_env.convnets import MobileNetV2, ResNet18, load  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
-from tracking_env.extractors import make_extractor  # noqa: E402
+from tracking_env.features import make_extractor  # noqa: E402
 
 NETS = {
     # parameters as torchvision counts them, classifier and batch normalisation included, and some of its names

@@ -11,7 +11,7 @@ from tracking_env import otb  # noqa: E402
 from tracking_env.darknet import read  # noqa: E402
 from tracking_env.darknet_files import read_cfg, read_weights  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
-from tracking_env.extractors import make_extractor  # noqa: E402
+from tracking_env.features import make_extractor  # noqa: E402
 
 NET = "[net]\nwidth=4\nheight=4\nchannels={channels}\n"
 CONV = "[convolutional]\nfilters={filters}\nsize={size}\nstride=1\npad=1\nactivation={activation}\n"

@@ -4,9 +4,9 @@ import pytest
 
 import tracking_env  # noqa: F401 (registers the environments)
 from tracking_env import boxes as bx
-from tracking_env.extractors import GridExtractor
-from tracking_env.features import FeatureStore
+from tracking_env.features import GridExtractor
 from tracking_env.sequence import ArrayFrames, Sequence
+from tracking_env.store import FeatureStore
 from tracking_env.synthetic import generate
 from tracking_env.tracker import PolicyTracker, Trajectory, run
 

@@ -7,7 +7,7 @@ import pytest
 
 from tracking_env import synthetic
 from tracking_env.errors import InputError
-from tracking_env.extractors import GridExtractor
+from tracking_env.features import GridExtractor
 from tracking_env.tracker import PolicyTracker, run
 from tracking_env.trackers import TABLE, Choice, resolve
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents import checkpoint
 from tracking_env import otb
@@ -126,6 +127,16 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(
     assert metrics[0] == metrics[1]
     reports = [json.loads((run / "report.json").read_text()) for run in (whole, stopped)]
     assert reports[0]["sequences"] == reports[1]["sequences"]
+
+
+def test_tensorboard_holds_the_documented_curves_and_pictures(finished: Path) -> None:
+    log = EventAccumulator(str(finished))
+    log.Reload()
+    logged = {"reward/l1", "reward/iou", "copy_first_box/l1", "copy_first_box/iou", "train/gradient_norm"}
+    logged |= {"train/learning_rate", "collapse/empty_boxes", "eval/auc_whole", "eval/precision20_unseen"}
+    assert logged <= set(log.Tags()["scalars"])
+    assert [event.step for event in log.Scalars("reward/l1")] == [1, 2, 3, 4, 5]
+    assert [event.step for event in log.Images("overlay")] == [2, 4, 5]
 
 
 def test_another_seed_gives_another_agent(environment: dict[str, str], finished: Path, tmp_path: Path) -> None:

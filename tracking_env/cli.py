@@ -1,9 +1,10 @@
-"""The ``tracking-env`` command: what is there, and what a tracker's results are worth.
+"""The ``tracking-env`` command: what is there, its features, and what a tracker's results are worth.
 
 Exit codes: 0 all well, 1 some sequences could not be scored, 2 the input cannot be used.
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Annotated, Literal
 
 import tyro
 
-from tracking_env import dataset, download, evaluation, otb, report, running, tasks
+from tracking_env import dataset, download, evaluation, otb, report, running, shards, tasks
 from tracking_env.errors import InputError
+from tracking_env.features import make_extractor
 from tracking_env.files import cache_folder
 from tracking_env.protocols import Protocol
 from tracking_env.results import read as read_results
+from tracking_env.store import FeatureStore
 from tracking_env.trackers import Choice
 from tracking_env.zoo import NETWORKS
 
@@ -63,6 +66,63 @@ def download_weights(names: tyro.conf.Positional[tuple[str, ...]] = (), out: Pat
             for file in network.files:
                 size = f"{file.size / 1e6:,.1f} MB" if file.size else "?"
                 print(f"{name:<{width}}  {size:>10}  {file.name}")
+    return 0
+
+
+@app.command(name="extract")
+def extract_features(
+    root: Path | None = None,
+    sequences: str | None = None,
+    features: str = "grid",
+    weights: Path | None = None,
+    store: Path | None = None,
+    jobs: int | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """Extract features of all frames into a store, ahead of training. What is there already is not extracted again.
+
+    Under torchrun (or wherever RANK and WORLD_SIZE are set) each process extracts its share of the sequences.
+
+    Args:
+        root: folder that holds OTB's sequence folders; without it sequences are drawn.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
+            as synthetic:0-9. By default all that are in the root.
+        features: the extractor's name.
+        weights: its weights file, or the folder that holds it; by default downloaded.
+        store: folder for the features, by default one of this extractor in the cache folder.
+        jobs: number of threads that decode frames beside the extractor; by default one a core, up to 8.
+        as_json: print JSON instead of a line.
+    """
+    shard = shards.from_environment(os.environ)
+    chosen = shards.mine(dataset.load(root, sequences), shard)
+    kept = FeatureStore(make_extractor(features, weights), store, jobs)
+    try:
+        built = kept.build(chosen)
+    except KeyboardInterrupt:
+        print(f"tracking-env: stopped; what is done is in {kept.folder}: type it again to go on", file=sys.stderr)
+        return 130
+    facts = {
+        "extractor": kept.extractor.id,
+        "dim": kept.extractor.dim,
+        "store": str(kept.folder),
+        **shard._asdict(),
+        "sequences": len(chosen),
+        "frames": sum(map(len, chosen)),
+        "extracted_sequences": built.sequences,
+        "extracted_frames": built.frames,
+        "seconds": round(built.seconds, 3),
+        "fps": round(built.fps, 1),
+    }
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        share = f" (process {shard.rank + 1} of {shard.world_size})" if shard.world_size > 1 else ""
+        print(
+            "{extractor} in {store}: {sequences} sequences, {frames} frames{share}; extracted now: "
+            "{extracted_sequences} sequences, {extracted_frames} frames in {seconds:.1f} s, {fps:.0f} frames/s".format(
+                share=share, **facts
+            )
+        )
     return 0
 
 

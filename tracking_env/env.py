@@ -12,9 +12,9 @@ from gymnasium import spaces
 from tracking_env import boxes as bx
 from tracking_env import dataset, rendering, rewards
 from tracking_env.errors import InputError
-from tracking_env.extractors import Extractor, PixelExtractor, make_extractor
-from tracking_env.features import FEATURE_LIMIT, FeatureStore
+from tracking_env.features import Extractor, PixelExtractor, make_extractor
 from tracking_env.sequence import Sequence, Split
+from tracking_env.store import FEATURE_LIMIT, FeatureStore
 
 Observation = dict[str, np.ndarray]
 OPTIONS = ("sequence", "start", "length")

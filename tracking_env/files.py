@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and where those live that can be made again."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,8 @@ def whole(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; give another folder") from None
-    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")  # the suffix is kept: some writers go by it
+    # Random, since processes of two containers may have the same id; the suffix is kept, since some writers go by it.
+    partial = path.with_name(f"{PARTIAL}{secrets.token_hex(4)}-{path.name}")
     try:
         yield partial
         partial.replace(path)

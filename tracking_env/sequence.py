@@ -32,7 +32,7 @@ class Frames(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8, RGB."""
+        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8, RGB. Several threads may ask at once."""
 
 
 class ImageFiles:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tracking_env import boxes as bx
-from tracking_env.extractors import Extractor
+from tracking_env.features import Extractor
 from tracking_env.sequence import Sequence
 
 

@@ -11,6 +11,11 @@ if not __package__:  # run as a file: sys.path[0] is train/; make it the reposit
 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import os
+
+# Threads that wait must sleep: spinning ones make training ten times slower wherever another program runs too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
+
 import logging
 import sys
 import time
@@ -27,10 +32,10 @@ from agents.windows import Windows
 from tracking_env import dataset
 from tracking_env.augment import cropped
 from tracking_env.errors import InputError
-from tracking_env.extractors import make_extractor
-from tracking_env.features import FeatureStore
+from tracking_env.features import make_extractor
 from tracking_env.report import table
 from tracking_env.rewards import REWARDS
+from tracking_env.store import FeatureStore
 from train import results
 from train.config import RunConfig, flat, parse
 from train.run import Run

@@ -13,8 +13,8 @@ from agents.drlt import DRLT
 from tracking_env import boxes as bx
 from tracking_env import rendering
 from tracking_env.evaluation import Report, evaluate, write_result
-from tracking_env.features import FeatureStore
 from tracking_env.sequence import Sequence
+from tracking_env.store import FeatureStore
 from tracking_env.tracker import PolicyTracker, run
 
 Predictions = dict[str, np.ndarray]

@@ -1,0 +1,93 @@
+"""How fast one frame at a time goes, as a live tracker must: decode, extract, one step of DRLT; and the step alone.
+
+python benchmarks/online.py [--root OTB] [--sequences NAME] [--features NAME] [--weights PATH] [--threads N]
+                            [--observation N] [--hidden N] [--device cuda] [--json]
+
+The network's weights are random: they do not matter to the speed. Every frame is timed; the first 10 warm up and are
+not counted. fps is frames over the sum of their times, the rest are medians in milliseconds.
+The paper's sizes are the default: --observation 5000 --hidden 5000 (220 M parameters); preset small has 512 and 512.
+"""
+
+if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from agents.drlt import DRLT, DRLTConfig
+from tracking_env import dataset
+from tracking_env.features import make_extractor
+
+WARM_UP = 10  # frames
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, help="folder of sequences; without it frames are drawn")
+    parser.add_argument("--sequences", help="the first of these is used; by default of all, or synthetic:0")
+    parser.add_argument("--features", default="grid", help="the extractor's name")
+    parser.add_argument("--weights", type=Path, help="its weights file or their folder")
+    parser.add_argument("--observation", type=int, default=DRLTConfig.observation, help="neurons of the first layer")
+    parser.add_argument("--hidden", type=int, default=DRLTConfig.hidden, help="units of the LSTM")
+    parser.add_argument("--device", default="cpu", help="of the network")
+    parser.add_argument("--threads", type=int, help="torch's threads; by default its own choice")
+    parser.add_argument("--frames", type=int, default=300, help="how many are timed")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    args = parser.parse_args()
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    sequence = dataset.load(args.root, args.sequences or (None if args.root else "synthetic:0"))[0]
+    extractor = make_extractor(args.features, args.weights)
+    torch.manual_seed(0)
+    model = DRLT(extractor.dim, DRLTConfig(args.observation, args.hidden)).to(args.device).eval()
+
+    times, state, vectors = [], None, []
+    location = sequence.relative[0].clip(0, 1)
+    for number in range(WARM_UP + args.frames):
+        begun = time.perf_counter()
+        frame = sequence.frames[number % len(sequence)]
+        decoded = time.perf_counter()
+        features = extractor(frame[None])[0]
+        extracted = time.perf_counter()
+        _, state = model.act({"features": features, "location": location}, state)  # the box is on the CPU when it ends
+        times.append((decoded - begun, extracted - decoded, time.perf_counter() - extracted))
+        location = np.zeros(4, np.float32)
+        vectors.append(features)
+
+    alone = []
+    for features in vectors:
+        begun = time.perf_counter()
+        _, state = model.act({"features": features, "location": location}, state)
+        alone.append(time.perf_counter() - begun)
+
+    stages, steps = np.array(times[WARM_UP:]), np.array(alone[WARM_UP:])
+    milliseconds = [round(1000 * median, 2) for median in np.median(stages, axis=0).tolist()]
+    numbers = {
+        "features": extractor.id,
+        "dim": extractor.dim,
+        "observation": args.observation,
+        "hidden": args.hidden,
+        "device": args.device,
+        "threads": torch.get_num_threads(),
+        "frame": "x".join(map(str, sequence.size)),
+        "frames": args.frames,
+        "fps": round(args.frames / float(stages.sum()), 1),
+        "decode_ms": milliseconds[0],
+        "extract_ms": milliseconds[1],
+        "step_ms": milliseconds[2],
+        "step_alone_fps": round(args.frames / float(steps.sum()), 1),
+    }
+    print(json.dumps(numbers) if args.json else "\n".join(f"{name:<16} {value:>24}" for name, value in numbers.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""That the measurements run and say what they measured; how fast anything is, is no test."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def measure(name, *args):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_extract():
+    numbers = json.loads(
+        measure("extract", "--sequences", "synthetic:0-3", "--frames", "61", "--repeat", "1", "--json")
+    )
+    assert (numbers["sequences"], numbers["frames"]) == (2, 120)
+    rates = [numbers[f"{name}_fps"] for name in ("decode", "extractor", "end_to_end")]
+    assert min(rates) > 0
+    assert numbers["ratio"] == pytest.approx(rates[2] / rates[1], abs=0.01)
+
+
+def test_online():
+    pytest.importorskip("torch")
+    table = measure("online", "--observation", "8", "--hidden", "4", "--frames", "5", "--threads", "1")
+    numbers = dict(line.split() for line in table.splitlines())
+    assert (numbers["frame"], numbers["hidden"], numbers["threads"], numbers["frames"]) == ("160x120", "4", "1", "5")
+    assert min(float(numbers[key]) for key in ("fps", "step_alone_fps")) > 0
