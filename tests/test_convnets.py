@@ -84,6 +84,16 @@ def test_a_block_of_resnet_adds_its_input_before_the_activation(tmp_path):
         assert torch.allclose(block(x), wanted)
 
 
+def test_a_block_of_mobilenet_adds_its_input_only_where_it_keeps_the_size():
+    network = MobileNetV2()
+    with torch.no_grad():
+        for number, channels, added in ((2, 16, False), (3, 24, True), (4, 24, False), (17, 160, False)):
+            block, x = network.features[number], torch.randn(1, channels, 6, 6)
+            out = block(x)
+            assert torch.allclose(out, block.conv(x) + x if added else block.conv(x), atol=1e-5)
+            assert out.shape[2] == (3 if number in (2, 4) else 6)
+
+
 def test_features_of_published_weights_are_the_averaged_map_in_imagenets_scale(tmp_path):
     path = tmp_path / "resnet18-f37072fd.pth"
     network = ResNet18()

@@ -76,7 +76,7 @@ def file(server, *paths, **known):
 
 
 def names(folder):
-    return sorted(one.name for one in folder.iterdir())
+    return sorted(one.name for one in folder.iterdir() if one.name != ".locks")
 
 
 def test_a_file_is_fetched_once_and_only_it_is_left(server, tmp_path):
@@ -121,6 +121,11 @@ def test_a_host_that_cannot_resume_sends_the_whole_again(server, tmp_path):
     assert fetch(file(server, "forgetful"), tmp_path).read_bytes() == DATA
 
 
+def test_nothing_is_left_behind_the_end_of_a_shorter_file(server, tmp_path):
+    (tmp_path / f"{PARTIAL}a.weights").write_bytes(DATA + b"of an older version")
+    assert fetch(file(server, "forgetful", size=None, sha256=""), tmp_path).read_bytes() == DATA
+
+
 @pytest.mark.parametrize("extra", [0, 5])
 def test_a_partial_file_as_long_as_the_whole_or_longer_is_no_dead_end(server, tmp_path, extra):
     (tmp_path / f"{PARTIAL}a.weights").write_bytes(DATA + bytes(extra))
@@ -153,7 +158,7 @@ def test_what_is_not_the_file_is_refused_and_not_kept(server, tmp_path, path, si
     with pytest.raises(InputError, match=message) as caught:
         fetch(file(server, path, size=size, sha256=sha256), tmp_path)
     assert server.url(path) in str(caught.value) and "\n" not in str(caught.value)
-    assert not [one for one in tmp_path.iterdir() if one.stat().st_size]
+    assert not [one for one in names(tmp_path) if (tmp_path / one).stat().st_size]
 
 
 def test_without_internet_one_line_says_what_to_fetch_by_hand_and_where_to_put_it(tmp_path):

@@ -42,6 +42,14 @@ def test_what_is_taken_is_the_leaky_layer_of_4096_before_the_last(name):
     assert NETWORKS[name].dim == 4096 and NETWORKS[name].pixels.side == 448
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("yolov1", ["1470"]), ("yolov1-small", ["1470"]), ("yolov1-tiny", ["256", "1470"])]
+)
+def test_all_layers_are_leaky_but_the_last_and_the_first_connected_one_of_tiny(name, wanted):
+    linear = [one["output"] for one in yolo_v1.sections(name)[1:] if one.get("activation") == "linear"]
+    assert linear == wanted
+
+
 def test_what_is_taken_of_the_later_release_is_its_last_hidden_map():
     network = Darknet(yolo_v1.sections("yolov1-2016"), NETWORKS["yolov1-2016"].taps)
     assert network.shapes == [(256, 7, 7)] and NETWORKS["yolov1-2016"].dim == 256 * 49

@@ -2,11 +2,11 @@
 
 import hashlib
 import http.client
-import os
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from filelock import FileLock
 from tqdm import tqdm
 
 from tracking_env.errors import InputError
@@ -35,23 +35,21 @@ def fetch(file: File, folder: Path) -> Path:
     path = folder / file.name
     if path.exists():
         return path
-    partial = path.with_name(f"{PARTIAL}{file.name}")
+    partial, lock = path.with_name(f"{PARTIAL}{file.name}"), folder / ".locks" / f"{file.name}.lock"
     reasons = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for url in file.urls:
-            try:
-                _complete(url, file, partial)
-                _check(file, partial)
-            except (_NotThisOneError, urllib.error.URLError) as error:
-                reasons.append(f"{url}: {getattr(error, 'reason', None) or error}")
-                continue
-            except FileNotFoundError:
-                if not path.exists():
-                    raise
-            else:
-                partial.replace(path)
-            return path  # by this process, or just now by another one
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):  # of several processes that miss the file one fetches it
+            for url in () if path.exists() else file.urls:
+                try:
+                    _complete(url, file, partial)
+                    _check(file, partial)
+                    partial.replace(path)
+                    break
+                except (_NotThisOneError, urllib.error.URLError) as error:
+                    reasons.append(f"{url}: {getattr(error, 'reason', None) or error}")
+            if path.exists():
+                return path
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; make room, or name another folder by TRACKING_ENV_CACHE"
@@ -96,22 +94,15 @@ def _go_on(url: str, file: File, partial: Path, begun: int) -> bool:
         total = begun + int(length) if length else None
         if file.size is not None and total is not None and total != file.size:
             raise _NotThisOneError(f"offers {total} bytes, the file has {file.size}")
-        # All is written at its own place, and nothing cut off: two processes that fetch the same file do no harm.
         with (
-            os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as out,
+            partial.open("ab" if begun else "wb") as out,
             tqdm(total=total, initial=begun, desc=file.name, unit="B", unit_scale=True, disable=None) as bar,
         ):
-            if out.seek(0, os.SEEK_END) < begun:
-                return False  # the other one was done with it meanwhile
-            out.seek(begun)
             while chunk := response.read(CHUNK):
                 out.write(chunk)
                 bar.update(len(chunk))
             reached = out.tell()
-            if total is not None and reached < total:
-                return False
-            out.truncate()  # of what may lie there longer than the file
-    return True
+    return total is None or reached >= total
 
 
 def _check(file: File, partial: Path) -> None:
