@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BELOW = {"tracking_env": set(), "agents": {"tracking_env"}, "train": {"tracking_env", "agents"}}  # what a layer may use
-NEEDS_TORCH = {"backbones", "darknet"}
+NEEDS_TORCH = {"backbones", "convnets", "darknet", "darknet_layers"}
 FILES = sorted(path for package in BELOW for path in (ROOT / package).rglob("*.py"))
 
 

@@ -35,3 +35,17 @@ def test_online():
     numbers = dict(line.split() for line in table.splitlines())
     assert (numbers["frame"], numbers["hidden"], numbers["threads"], numbers["frames"]) == ("160x120", "4", "1", "5")
     assert min(float(numbers[key]) for key in ("fps", "step_alone_fps")) > 0
+
+
+def test_train():
+    pytest.importorskip("torch")
+    flags = ["--seconds", "0", "--sequences", "synthetic:0-1", "--hidden", "8", "--batch", "2", "--json"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "train.py"), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode in (0, 1), done.stderr
+    numbers = json.loads(done.stdout)
+    assert {"fast", "plain"} <= numbers["frames_per_second"].keys()
+    assert min(numbers["frames_per_second"].values()) > 0
+    assert numbers["boxes_per_second"]["fast"] == 5 * numbers["frames_per_second"]["fast"]
+    assert numbers["growth"].keys() == {"steps", "episodes", "hidden"}
+    assert 0 < numbers["share_of_matrix_products"] < 1

@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch")
 
 from tracking_env import boxes as bx  # noqa: E402
 from tracking_env import otb  # noqa: E402
-from tracking_env.darknet import Darknet, read_cfg, read_weights  # noqa: E402
+from tracking_env.darknet import read  # noqa: E402
+from tracking_env.darknet_files import read_cfg, read_weights  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.features import make_extractor  # noqa: E402
 
@@ -30,7 +31,7 @@ def network(tmp_path):
         cfg, weights = tmp_path / "net.cfg", tmp_path / "net.weights"
         cfg.write_text(NET.format(channels=channels) + layers)
         weights.write_bytes((header() if head is None else head) + np.array(numbers, "<f4").tobytes())
-        return Darknet(cfg, weights, taps if taps is not None else (layers.count("[") - 1,)).eval()
+        return read(cfg, weights, taps if taps is not None else (layers.count("[") - 1,))
 
     return make
 
@@ -160,6 +161,97 @@ def test_a_detection_layer_passes_its_input_on(network):
     assert run(network(layers, [1, 1], taps=(2,)), [[[2]]]).item() == 3
 
 
+def connected(output, activation="linear", **more):
+    options = "".join(f"{key}={value}\n" for key, value in more.items())
+    return f"[connected]\noutput={output}\nactivation={activation}\n{options}"
+
+
+IMAGE = np.arange(2 * 4 * 4).reshape(2, 4, 4) / 10 - 1  # two channels of the 4 x 4 pixels that [net] says
+OLD, TRANSPOSED = (0, 1, 0), (1001, 0, 0)  # versions of the header: the second stores matrices transposed
+
+
+def numbers(count, seed=0):
+    return np.random.default_rng(seed).normal(size=count)
+
+
+def test_a_connected_layer_reads_biases_and_then_rows_of_weights_over_channel_row_column(network):
+    bias, weight = numbers(3), numbers(3 * 32, 1)
+    net = network(connected(3), [*bias, *weight], channels=2)
+    got = run(net, IMAGE)
+    assert got.shape == (3, 1, 1)
+    # output o is bias o + the sum over c, h, w of weight[o, 16 c + 4 h + w] x[c, h, w]
+    wanted = [
+        bias[o] + sum(weight[32 * o + 16 * c + 4 * h + w] * IMAGE[c, h, w] for c, h, w in np.ndindex(2, 4, 4))
+        for o in range(3)
+    ]
+    assert got.ravel() == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("version", [TRANSPOSED, (0, 1001, 0)])
+def test_a_header_can_say_that_connected_matrices_are_transposed(network, version):
+    bias, weight = numbers(3), numbers(3 * 32, 1).reshape(3, 32)
+    plain = run(network(connected(3), [*bias, *weight.ravel()], channels=2, head=header(OLD)), IMAGE)
+    turned = run(network(connected(3), [*bias, *weight.T.ravel()], channels=2, head=header(version)), IMAGE)
+    assert turned == pytest.approx(plain, rel=1e-5)
+
+
+def test_transposed_concerns_connected_layers_alone(network):
+    net = network(conv(filters=2), [10, 20, 1, 2, 3, 4], channels=2, head=header(TRANSPOSED))
+    assert run(net, [[[5]], [[7]]]).ravel().tolist() == [10 + 5 + 14, 20 + 15 + 28]
+
+
+def test_batch_normalisation_of_a_connected_layer_follows_its_weights(network):
+    # Biases 10, 20; weights; then scales 3, 5, means 1, 2, variances 4, 9.
+    weight = numbers(2 * 16, 2)
+    net = network(connected(2, batch_normalize=1), [10, 20, *weight, 3, 5, 1, 2, 4, 9])
+    sums = weight.reshape(2, 16) @ IMAGE[0].ravel()
+    assert run(net, IMAGE[:1]).ravel() == pytest.approx(
+        [(sums[0] - 1) / 2 * 3 + 10, (sums[1] - 2) / 3 * 5 + 20], rel=1e-4
+    )
+
+
+def test_a_connected_layer_after_another_sees_its_numbers(network):
+    # 16 ones: -1 + 16 = 15, leaky keeps it; -2 x 15 leaks to -3
+    net = network(connected(1, "leaky") + connected(1, "leaky"), [-1, *[1] * 16, 0, -2])
+    assert run(net, np.ones((1, 4, 4))).item() == pytest.approx(-3)
+
+
+@pytest.mark.parametrize(("size", "stride", "pad", "side"), [(3, 1, 1, 4), (3, 2, 1, 2), (3, 1, 0, 2), (2, 2, 0, 2)])
+def test_a_local_layer_has_other_weights_at_every_place(network, size, stride, pad, side):
+    filters, places, reach = 3, side * side, 2 * size * size
+    bias = numbers(filters * places).reshape(filters, side, side)
+    weight = numbers(places * filters * reach, 1).reshape(side, side, filters, 2, size, size)
+    layer = f"[local]\nfilters=3\nsize={size}\nstride={stride}\npad={pad}\nactivation=leaky\n"
+    got = run(network(layer, [*bias.ravel(), *weight.ravel()], channels=2), IMAGE)
+    padded = np.pad(IMAGE, ((0, 0), (pad, pad), (pad, pad)))
+    wanted = np.empty((filters, side, side))
+    for f, r, c in np.ndindex(wanted.shape):
+        window = padded[:, r * stride : r * stride + size, c * stride : c * stride + size]
+        wanted[f, r, c] = bias[f, r, c] + (weight[r, c, f] * window).sum()
+    assert got == pytest.approx(np.where(wanted > 0, wanted, 0.1 * wanted), rel=1e-3, abs=1e-5)
+
+
+def test_dropout_and_detection_pass_their_input_on_and_hold_no_numbers(network):
+    layers = connected(2) + "[dropout]\nprobability=.5\n" + connected(1) + "[detection]\nclasses=1\nside=1\nnum=1\n"
+    net = network(layers, [1, 2, *[1] * 32, 0, 10, 100])
+    assert run(net, np.zeros((1, 4, 4))).item() == 210
+
+
+def test_crop_takes_the_middle_from_zero_to_one_to_minus_one_to_one(network):
+    crop = "[crop]\ncrop_height=2\ncrop_width=2\nflip=1\nangle=7\nsaturation=1.5\nexposure=1.5\n"
+    image = np.zeros((1, 4, 4))
+    image[0, 1:3, 1:3] = [[0, 0.25], [0.5, 1]]
+    assert run(network(crop), image)[0].tolist() == [[-1, -0.5], [0, 1]]
+    assert run(network(crop + "noadjust=1\n"), image)[0].tolist() == [[0, 0.25], [0.5, 1]]
+
+
+def test_numbers_after_the_last_tapped_layer_must_be_there_but_are_not_kept(network):
+    layers = conv() + connected(5)
+    assert run(network(layers, [1, 2, *[0] * 85], taps=(0,)), [[[4]]]).item() == 9
+    with pytest.raises(InputError, match=r"holds 86 numbers, net\.cfg needs 87: 1 too few"):
+        network(layers, [1, 2, *[0] * 84], taps=(0,))
+
+
 def test_several_taps_come_in_the_order_asked_for(network):
     net = network(conv() + conv(), [1, 1, 0, 10], taps=(1, 0))
     with torch.no_grad():
@@ -174,9 +266,9 @@ def test_both_lengths_of_the_header_are_read(network, version):
 def test_weights_come_with_the_sha256_of_their_file(tmp_path):
     data = header() + np.array([1.5, -2], "<f4").tobytes()
     (tmp_path / "a.weights").write_bytes(data)
-    numbers, digest = read_weights(tmp_path / "a.weights")
-    assert numbers.tolist() == [1.5, -2]
-    assert digest == hashlib.sha256(data).hexdigest()
+    found = read_weights(tmp_path / "a.weights")
+    assert found.numbers.tolist() == [1.5, -2]
+    assert found.sha256 == hashlib.sha256(data).hexdigest()
 
 
 def test_comments_and_blanks_in_a_cfg_are_skipped(tmp_path):
@@ -187,13 +279,13 @@ def test_comments_and_blanks_in_a_cfg_are_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("layers", "numbers", "message"),
     [
-        ("[gru]\noutput=3\n", [], r"layer 0 of the cfg is \[gru\]"),
-        (conv() + "[connected]\noutput=3\n", [0, 1], r"layer 1 of the cfg is \[connected\]"),
+        ("[gru]\noutput=3\n", [], r"layer 0 of net.cfg is \[gru\]"),
+        (conv() + "[lstm]\noutput=3\n", [0, 1], r"layer 1 of net.cfg is \[lstm\]"),
         (conv(activation="mish"), [0, 1], "layer 0 of the cfg has activation=mish, wanted one of linear, relu"),
-        (conv(), [1], "holds 1 numbers, net.cfg needs 2"),
+        (conv(), [1], "holds 1 numbers, net.cfg needs 2: 1 too few"),
         (conv(), [], "holds 0 numbers, net.cfg needs 2"),
-        (conv(), [1, 2, 3], "holds 3 numbers, net.cfg needs 2"),
-        (conv() + conv(batch_normalize=1), [1, 2, 3, 4], "holds 4 numbers, net.cfg needs 7"),
+        (conv(), [1, 2, 3], "holds 3 numbers, net.cfg needs 2: 1 too many"),
+        (conv() + conv(batch_normalize=1), [1, 2, 3, 4], "holds 4 numbers, net.cfg needs 7: 3 too few"),
     ],
 )
 def test_what_does_not_fit_is_named(network, layers, numbers, message):
@@ -210,11 +302,21 @@ def test_what_does_not_fit_is_named(network, layers, numbers, message):
         pytest.param(conv() + "[shortcut]\nactivation=linear\n", id="no from"),
         pytest.param("[route]\nlayers=-3\n", id="before the first layer"),
         pytest.param("[route]\nlayers=7\n", id="after the last layer"),
+        pytest.param(conv() + conv(size=3) + "[maxpool]\nsize=2\nstride=2\n[route]\nlayers=-1,0\n", id="unlike sides"),
+        pytest.param(conv() + conv(filters=3) + "[shortcut]\nfrom=-2\n", id="sum of unlike layers"),
+        pytest.param("[connected]\nactivation=linear\n", id="no output"),
+        pytest.param("[local]\nfilters=1\nsize=5\npad=1\n", id="a local layer darknet itself cannot fit"),
+        pytest.param("[local]\nfilters=1\nsize=7\n", id="larger than the image"),
+        pytest.param("[crop]\ncrop_height=9\ncrop_width=2\n", id="crop larger than the image"),
+        pytest.param("[convolutional]\nfilters=1\ngroups=2\n", id="channels that do not split"),
+        pytest.param("[maxpool]\nstride=0\n", id="no stride"),
+        pytest.param("[convolutional]\nfilters=-1\n", id="negative"),
     ],
 )
 def test_a_malformed_section_is_an_input_error(network, layers):
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"layer \d of net\.cfg, \[\w+\], is malformed") as caught:
         network(layers, [0, 1])
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -244,10 +346,10 @@ def test_a_truncated_weights_file_is_an_input_error(network, size):
 
 def test_a_missing_file_is_an_input_error_that_names_it(tmp_path):
     with pytest.raises(InputError, match=r"cannot read the darknet cfg .*none\.cfg.*beside its weights"):
-        Darknet(tmp_path / "none.cfg", tmp_path / "none.weights", (0,))
+        read(tmp_path / "none.cfg", tmp_path / "none.weights", (0,))
     (tmp_path / "net.cfg").write_text(NET.format(channels=1) + conv())
     with pytest.raises(InputError, match=r"cannot read the weights .*none\.weights"):
-        Darknet(tmp_path / "net.cfg", tmp_path / "none.weights", (0,))
+        read(tmp_path / "net.cfg", tmp_path / "none.weights", (0,))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +374,7 @@ def test_a_cfg_without_a_size_is_an_input_error(tmp_path, missing):
     (tmp_path / "net.cfg").write_text("\n".join(lines) + "\n" + conv())
     (tmp_path / "net.weights").write_bytes(header() + bytes(8))
     with pytest.raises(InputError, match=missing):
-        Darknet(tmp_path / "net.cfg", tmp_path / "net.weights", (0,))
+        read(tmp_path / "net.cfg", tmp_path / "net.weights", (0,))
 
 
 CAR, PERSON = 6, 14  # of VOC's 20 classes in alphabetical order
@@ -287,7 +389,7 @@ def detector(otb_root):
     sections = read_cfg(weights.with_suffix(".cfg"))[1:]
     heads = [(index, one) for index, one in enumerate(sections) if one["type"] == "yolo"]
     assert [index - 1 for index, _ in heads] == [68, 78]
-    net = Darknet(weights.with_suffix(".cfg"), weights, (68, 78)).eval()
+    net = read(weights.with_suffix(".cfg"), weights, (68, 78))
 
     def detect(frame):
         image = cv2.resize(frame, (320, 320), interpolation=cv2.INTER_LINEAR)
@@ -352,7 +454,7 @@ def test_the_extractors_features_are_the_finer_head_of_the_whole_frame_in_rgb(ot
         pytest.skip(f"no weights at {weights}")
     frame = otb.load(otb_root, "Couple")[0].frames[0]
     image = cv2.resize(frame, (320, 320), interpolation=cv2.INTER_LINEAR)
-    net = Darknet(weights.with_suffix(".cfg"), weights, (78,)).eval()
+    net = read(weights.with_suffix(".cfg"), weights, (78,))
     with torch.inference_mode():
         (fine,) = (one[0].numpy() for one in net(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255))
     assert fine.shape == (75, 20, 20)

@@ -5,6 +5,7 @@ import sys
 import warnings
 from dataclasses import replace
 
+import cv2
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -564,3 +565,22 @@ def test_an_episode_starts_where_there_is_a_true_box():
     assert late.reset(seed=0)[1]["frame"] == 11
     with pytest.raises(InputError, match="no sequence has a frame with a true box in the split 'train'"):
         make([partly([11])])
+
+
+def test_pixels_are_observed_as_the_resized_frame_of_the_step_and_not_stored(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+    env = gym.make("OTBTrack-v0", sequences="synthetic:0-1", features="pixels:24x32", clip_length=3)
+    space = env.observation_space["features"]
+    assert (space.shape, space.dtype, space.low.min(), space.high.max()) == ((24, 32, 3), np.uint8, 0, 255)
+    observation, info = env.reset(seed=0)
+    frames = env.unwrapped.sequences[info["sequence"]].frames
+    for step in range(4):
+        wanted = cv2.resize(frames[info["frame"] + min(step, 1)], (32, 24), interpolation=cv2.INTER_AREA)
+        assert observation["features"].dtype == np.uint8 and np.array_equal(observation["features"], wanted)
+        if step < 3:
+            observation, _, _, _, info = env.step(np.full(4, 0.5, np.float32))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_pixels_pass_gymnasiums_check():
+    check_env(gym.make("OTBTrack-v0", sequences="synthetic:0-1", features="pixels").unwrapped, skip_render_check=True)

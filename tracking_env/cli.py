@@ -12,13 +12,15 @@ from typing import Annotated, Literal
 
 import tyro
 
-from tracking_env import dataset, evaluation, otb, report, running, shards, tasks
+from tracking_env import dataset, download, evaluation, otb, report, running, shards, tasks
 from tracking_env.errors import InputError
 from tracking_env.features import make_extractor
+from tracking_env.files import cache_folder
 from tracking_env.protocols import Protocol
 from tracking_env.results import read as read_results
 from tracking_env.store import FeatureStore
 from tracking_env.trackers import Choice
+from tracking_env.zoo import NETWORKS
 
 app = tyro.extras.SubcommandApp()
 
@@ -46,6 +48,29 @@ def list_sequences(root: Path | None = None, sequences: str | None = None) -> in
     return 0
 
 
+@app.command(name="download")
+def download_weights(names: tyro.conf.Positional[tuple[str, ...]] = (), out: Path | None = None) -> int:
+    """Download the weights of extractors, or go on with a download that broke off; without names, list what there is.
+
+    Args:
+        names: extractors, such as yolo-nano-voc or yolov1-small.
+        out: folder for the files; by default the one where extractors look for them.
+    """
+    for name in names:
+        if name not in NETWORKS:
+            raise InputError(f"no weights are published for {name!r}; choose from {', '.join(NETWORKS)}")
+    for name in names:
+        for file in NETWORKS[name].files:
+            print(download.fetch(file, out or cache_folder() / "weights"))
+    if not names:
+        width = max(map(len, NETWORKS))
+        for name, network in NETWORKS.items():
+            for file in network.files:
+                size = f"{file.size / 1e6:,.1f} MB" if file.size else "?"
+                print(f"{name:<{width}}  {size:>10}  {file.name}")
+    return 0
+
+
 @app.command(name="extract")
 def extract_features(
     root: Path | None = None,
@@ -65,7 +90,7 @@ def extract_features(
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
             as synthetic:0-9. By default all that are in the root.
         features: the extractor's name.
-        weights: its weights file, or the folder that holds it.
+        weights: its weights file, or the folder that holds it; by default downloaded.
         store: folder for the features, by default one of this extractor in the cache folder.
         jobs: number of threads that decode frames beside the extractor; by default one a core, up to 8.
         as_json: print JSON instead of a line.

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from tracking_env import boxes as bx
 from tracking_env import dataset, rendering, rewards
 from tracking_env.errors import InputError
-from tracking_env.features import Extractor, make_extractor
+from tracking_env.features import Extractor, PixelExtractor, make_extractor
 from tracking_env.sequence import Sequence, Split
 from tracking_env.store import FEATURE_LIMIT, FeatureStore
 
@@ -36,7 +36,8 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
     ## Observation Space
     ``Dict`` of:
 
-    * ``features``: ``(D,)`` float32, the extractor's vector of the frame (values of float16 range);
+    * ``features``: ``(D,)`` float32, the extractor's vector of the frame (values of float16 range); with
+      ``features="pixels"`` the resized frame itself, ``(84, 84, 3)`` uint8 RGB (``pixels:ROWSxCOLUMNS``: another size);
     * ``location``: ``(4,)`` float32 in [0, 1], the paper's ``s_t``: the true relative box (clipped) with the first
       frame, zeros after.
 
@@ -67,9 +68,10 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
     * ``sequences``: names, lists (``drlt30``, ``otb100``, ...) or ``synthetic:0-31``; or a list of `Sequence`. Those
       without a true box in the split are left out.
     * ``split``: ``train`` (first third of each video), ``unseen`` (the rest) or ``all``.
-    * ``features``: an extractor's name, or an `Extractor`; ``weights``: its weights file.
+    * ``features``: an extractor's name (see `make_extractor`), or an `Extractor`; ``weights``: its weights file, by
+      default downloaded; ``random``: none.
     * ``store``: folder of the feature store; by default in the user's cache folder. Missing features are extracted when
-      a sequence is first met.
+      a sequence is first met. Pixels are not stored.
     * ``reward``: ``l1`` or ``iou``.
     * ``clip_length``: frames per episode (the paper's T), or None for the whole split.
     * ``render_mode``: ``rgb_array`` or ``human``.
@@ -117,12 +119,15 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
         self.render_mode = render_mode
         self.reward = reward
         extractor = make_extractor(features, weights) if isinstance(features, str) else features
-        self.store = FeatureStore(extractor, Path(store) if store else None)
+        self.pixels = extractor if isinstance(extractor, PixelExtractor) else None
+        seen: spaces.Box
+        if self.pixels:
+            seen = spaces.Box(0, 255, self.pixels.shape, np.uint8)
+        else:
+            self.store = FeatureStore(extractor, Path(store) if store else None)
+            seen = spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, (extractor.dim,), np.float32)
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # spaces.Dict is typed by Any
-            {
-                "features": spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, (extractor.dim,), np.float32),
-                "location": spaces.Box(0.0, 1.0, (4,), np.float32),
-            }
+            {"features": seen, "location": spaces.Box(0.0, 1.0, (4,), np.float32)}
         )
         self.action_space = spaces.Box(0.0, 1.0, (4,), np.float32)
         self._sequence: Sequence | None = None
@@ -151,7 +156,8 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
         """
         super().reset(seed=seed)
         sequence, clip = self._choose(options or {})
-        self._features = self.store[sequence]  # may fail, and then the episode before goes on
+        if not self.pixels:
+            self._features = self.store[sequence]  # may fail, and then the episode before goes on
         self._sequence, self._clip = sequence, clip
         self._frame = self._clip.start
         self._prediction = None
@@ -244,8 +250,10 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
 
     def _observe(self, location: np.ndarray) -> Observation:
         assert self._sequence is not None
-        last = self._sequence.part(self.split).stop - 1
-        return {"features": self._features[min(self._frame, last)].astype(np.float32), "location": location}
+        frame = min(self._frame, self._sequence.part(self.split).stop - 1)
+        if self.pixels:
+            return {"features": self.pixels.picture(self._sequence.frames[frame]), "location": location}
+        return {"features": self._features[frame].astype(np.float32), "location": location}
 
     def _describe(self, frame: int) -> dict[str, Any]:
         assert self._sequence is not None

@@ -1,13 +1,19 @@
-"""What an agent sees of a frame: extractors."""
+"""What an agent sees of a frame: extractors by name. Those that need torch are in `backbones`."""
 
+import logging
+import re
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 
+from tracking_env import download
 from tracking_env.errors import InputError
 from tracking_env.files import cache_folder
+from tracking_env.zoo import NETWORKS, RANDOM, File
+
+logger = logging.getLogger(__name__)
 
 
 class Extractor(Protocol):
@@ -57,26 +63,95 @@ class GridExtractor:
         return cells.ravel()
 
 
-EXTRACTORS = ("grid", "yolo-nano-voc")
+class PixelExtractor:
+    """The frame itself, resized, for policies that bring their own network.
+
+    Args:
+        rows, columns: size of the picture.
+    """
+
+    def __init__(self, rows: int = 84, columns: int = 84) -> None:
+        self.shape = rows, columns, 3
+        self.id = f"pixels-{rows}x{columns}"
+        self.dim = rows * columns * 3
+
+    def picture(self, frame: np.ndarray) -> np.ndarray:
+        """``(height, width, 3)`` uint8 RGB -> ``(rows, columns, 3)`` uint8 RGB."""
+        rows, columns, _ = self.shape
+        return cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """``(N, height, width, 3)`` uint8 RGB -> ``(N, D)`` float32 in [0, 255], order rows, columns, channels."""
+        return np.stack([self.picture(frame).ravel() for frame in frames]).astype(np.float32)
+
+
+EXTRACTORS = ("grid", "pixels", *NETWORKS, "timm:NAME")
+"""Names that `make_extractor` knows; ``timm:NAME`` is any model of timm."""
 
 
 def make_extractor(name: str = "grid", weights: str | Path | None = None) -> Extractor:
     """Build an extractor by name.
 
     Args:
-        name: one of `EXTRACTORS`. ``grid`` needs nothing, the others are pretrained networks and need torch.
-        weights: the weights file of a pretrained network, or the folder that holds it under its published name; by
-            default that folder is ``weights`` in this library's cache folder.
+        name: one of `EXTRACTORS`; ``grid`` and ``pixels`` need nothing, the others are pretrained networks and need
+            torch. With ``:ROWSxCOLUMNS`` after it (``yolo-nano-voc:20x20``) a network's map is averaged to such a grid,
+            and the picture of ``pixels`` has that size.
+        weights: the weights file of a pretrained network, or the folder that holds it under its published name. By
+            default that is the folder ``weights`` in this library's cache folder, and what is not there is downloaded.
+            ``random``: no training at all, to tell what training was worth.
 
     Raises:
         InputError: the name is unknown, torch is not installed, or the weights are missing or of another network.
     """
-    if name not in EXTRACTORS:
-        raise InputError(f"unknown extractor {name!r}; choose one of {', '.join(EXTRACTORS)}")
-    if name == "grid":
+    kind, grid = _parse(name)
+    if kind in ("grid", "pixels"):
+        if weights is not None:
+            raise InputError(f"{kind} has no weights; leave out --weights {weights}")
+        if kind == "pixels":
+            return PixelExtractor(*grid) if grid else PixelExtractor()
+        if grid:
+            raise InputError(f"got {name!r}, but grid is always {GridExtractor.ROWS} x {GridExtractor.COLUMNS}")
         return GridExtractor()
     try:
         from tracking_env import backbones  # needs torch, which the rest of the library does without
     except ModuleNotFoundError as error:
-        raise InputError(f"{name} needs {error.name}; type: pip install 'tracking-env[torch]'") from None
-    return backbones.make(name, Path(weights) if weights else cache_folder() / "weights")
+        raise InputError(f"{kind} needs {error.name}; type: pip install 'tracking-env[torch]'") from None
+    random = str(weights) == RANDOM
+    if random:
+        logger.warning("%s has random weights: it was never trained", kind)
+        weights = None
+    if kind.startswith("timm:"):
+        return backbones.make_timm(kind.removeprefix("timm:"), Path(weights) if weights else None, grid, random)
+    files = NETWORKS[kind].files
+    if weights is None:
+        folder = cache_folder() / "weights"
+        _download(kind, files[1:] if random else files, folder)
+        path = folder / files[0].name
+    else:
+        path = Path(weights) / files[0].name if Path(weights).is_dir() else Path(weights)
+        if not path.is_file():
+            raise InputError(f"no weights for {kind} at {path}; give the file {files[0].name} with --weights FILE")
+    return backbones.make(kind, path, grid, random)
+
+
+def _parse(name: str) -> tuple[str, tuple[int, int] | None]:
+    """``NAME`` or ``NAME:ROWSxCOLUMNS``."""
+    match = re.fullmatch(r"(.+?)(?::(\d+)x(\d+))?", name)
+    kind = match[1] if match else name
+    if kind not in EXTRACTORS[:-1] and not re.fullmatch("timm:.+", kind):
+        known = ", ".join(EXTRACTORS)
+        raise InputError(f"unknown extractor {kind!r}; choose one of {known}, with :ROWSxCOLUMNS after it for a grid")
+    if not match or match[2] is None:
+        return kind, None
+    grid = int(match[2]), int(match[3])
+    if min(grid) < 1:
+        raise InputError(f"got {name!r}, wanted a grid of at least 1 row and 1 column, such as {kind}:10x10")
+    return kind, grid
+
+
+def _download(name: str, files: tuple[File, ...], folder: Path) -> None:
+    missing = [one for one in files if not (folder / one.name).exists()]
+    if missing:
+        logger.warning("%s: downloading %s to %s", name, " and ".join(one.name for one in missing), folder)
+    for one in missing:
+        download.fetch(one, folder)

@@ -1,0 +1,74 @@
+"""Darknet's two kinds of file: a ``.cfg`` lists the layers, a ``.weights`` holds their numbers."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tracking_env.errors import InputError
+
+Section = dict[str, str]
+"""One section of a cfg: its options, and its name as ``type``."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weights file holds.
+
+    Attributes:
+        numbers: float32, all that follows the header, read from the disk where they are used.
+        transposed: the matrices of connected layers are stored ``(in, out)`` instead of ``(out, in)``.
+        sha256: of the whole file, hexadecimal.
+    """
+
+    numbers: np.ndarray
+    transposed: bool
+    sha256: str
+
+
+def read_cfg(path: Path) -> list[Section]:
+    """The sections of a cfg file, in order; the first is ``[net]``.
+
+    Raises:
+        InputError: the file is missing or is no cfg.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"cannot read the darknet cfg {path}: {error.strerror}; put it beside its weights") from None
+    sections: list[Section] = []
+    for number, line in enumerate((line.split("#")[0].strip() for line in text.splitlines()), start=1):
+        if line.startswith("["):
+            sections.append({"type": line.strip("[]")})
+        elif line:
+            key, equals, value = line.partition("=")
+            if not equals or not sections:
+                raise InputError(f"{path}, line {number}: got {line[:40]!r}, wanted [section] or key=value")
+            sections[-1][key.strip()] = value.strip()
+    if not sections or sections[0]["type"] not in ("net", "network"):
+        raise InputError(f"{path} is no darknet cfg: it does not begin with [net]")
+    return sections
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a weights file: ``major, minor, revision`` (int32), images ``seen`` (int32 or int64), then the numbers.
+
+    Raises:
+        InputError: the file is missing, or too short to be one, or ends within a number.
+    """
+    try:
+        length = path.stat().st_size
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read the weights {path}: {error.strerror}") from None
+    if length < 20:
+        raise InputError(f"{path} is no darknet weights file: {length} bytes, the header alone takes 16 or 20")
+    major, minor, _ = np.fromfile(path, "<i4", count=3).tolist()
+    start = 20 if major * 10 + minor >= 2 and major < 1000 and minor < 1000 else 16  # `seen` grew to 64 bits
+    if (length - start) % 4:
+        raise InputError(f"{path} is truncated: {length} bytes are no whole number of float32 after the header")
+    # Mapped and not read: the largest file has a gigabyte, of which a network may leave half unused.
+    numbers = np.memmap(path, "<f4", mode="r", offset=start) if length > start else np.empty(0, "<f4")
+    return Weights(numbers, major > 1000 or minor > 1000, sha256)

@@ -1,0 +1,149 @@
+"""The published networks that can be extractors: what is taken from them, what they are fed, where the weights are."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+RANDOM = "random"
+"""In place of a weights file: random numbers, always the same ones."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A published file.
+
+    Attributes:
+        name: under which it is kept.
+        urls: where it is published; each address is tried in turn.
+        size: in bytes, where it is known.
+        sha256: hexadecimal, the whole or its first digits; empty where none was published.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    size: int | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How a frame becomes a network's input: resized as a whole (not letterboxed), RGB, ``(rgb / 255 - mean) / std``.
+
+    Attributes:
+        text: the same in words, part of an extractor's id.
+        side: rows and columns of the input; of a darknet network, those that its published cfg says.
+    """
+
+    text: str
+    side: int
+    mean: tuple[float, float, float] = (0, 0, 0)
+    std: tuple[float, float, float] = (1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network and what is taken from it.
+
+    Attributes:
+        kind: what builds it.
+        files: the weights first.
+        pixels: its preprocessing.
+        channels: of the map that is taken, or the length of the vector.
+        grid: rows and columns to which the map is averaged by default; None: it is a vector.
+        taps: of a darknet network, indices of the layers that are taken.
+    """
+
+    kind: Literal["darknet", "mobilenet-v2", "resnet-18"]
+    files: tuple[File, ...]
+    pixels: Pixels
+    channels: int
+    grid: tuple[int, int] | None
+    taps: tuple[int, ...] = ()
+
+    @property
+    def dim(self) -> int:
+        """D, the length of the feature vector."""
+        return self.channels * math.prod(self.grid or (1,))
+
+
+# Darknet divides by 255. The networks of 2015 then begin with a [crop] layer that goes on to [-1, 1] (as ROLO did in
+# front of the same weights); those of 2016 and later do not. So both are right, and the cfg says which.
+CROPPED = Pixels("linear rgb/255 crop*2-1", 448)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET = Pixels("linear 224 imagenet", 224, IMAGENET_MEAN, IMAGENET_STD)
+# Networks that came from TensorFlow pad on the right and below only where the side is even: 32 k + 1 pixels pad evenly.
+TENSORFLOW = Pixels("linear 225 rgb/127.5-1", 225, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+_TORCH = "https://download.pytorch.org/models/"
+
+
+def _nano(file: str, size: int, sha256: str) -> File:
+    """The commit that the checksum was taken from, and the newest one."""
+    base, path = "https://github.com/dog-qiuqiu/MobileNet-Yolo/raw/", f"/MobileNetV2-YOLOv3-Nano/VOC/{file}"
+    return File(file, tuple(base + commit + path for commit in ("86c05bfc", "master")), size, sha256)
+
+
+def _yolo_v1(file: str, size: int) -> tuple[File, ...]:
+    """No checksum was published; the byte count tells a file from the later ones that took its name."""
+    folders = ("pjreddie.com/media/files/yolov1/", "pjreddie.com/media/files/", "data.pjreddie.com/files/")
+    return (File(file, tuple(f"https://{folder}{file}" for folder in folders), size),)
+
+
+NETWORKS = {
+    # The finer detection layer (box, objectness and 20 VOC classes for 3 anchors, 75 maps): what is where.
+    "yolo-nano-voc": Network(
+        "darknet",
+        (
+            _nano(
+                "MobileNetV2-YOLOv3-Nano-voc.weights",
+                3_079_020,
+                "3dc752a0dee830fb974bfd518d88df924d1eef03868e551786d606cd0f81c210",
+            ),
+            _nano(
+                "MobileNetV2-YOLOv3-Nano-voc.cfg",
+                7_009,
+                "671b726a719f21cb72d80326195be8ab6862361479ee5d1d4528ed68ae9d6a6b",
+            ),
+        ),
+        Pixels("linear rgb/255", 320),
+        channels=75,
+        grid=(10, 10),
+        taps=(78,),
+    ),
+    # YOLO v1, the paper's: the fully connected layer of 4096 numbers. In `yolov1` it is the first; in `yolov1-small`,
+    # which ROLO used and DRLT most likely did, and in `yolov1-tiny` it is the second, after one of 512 or 256.
+    "yolov1": Network("darknet", _yolo_v1("yolo.weights", 1_086_814_216), CROPPED, 4096, None, (29,)),
+    "yolov1-small": Network("darknet", _yolo_v1("yolo-small.weights", 375_881_736), CROPPED, 4096, None, (30,)),
+    "yolov1-tiny": Network("darknet", _yolo_v1("yolo-tiny.weights", 180_357_512), CROPPED, 4096, None, (17,)),
+    # Has no hidden fully connected layer; its last hidden one is a map.
+    "yolov1-2016": Network(
+        "darknet",
+        _yolo_v1("yolov1.weights", 789_312_988),
+        Pixels("linear rgb/255", 448),
+        channels=256,
+        grid=(7, 7),
+        taps=(28,),
+    ),
+    # The last map, averaged to 4 x 4 and not (as usual for classification) to 1 x 1, which would lose where things are.
+    "mobilenet-v2": Network(
+        "mobilenet-v2",
+        (File("mobilenet_v2-b0353104.pth", (_TORCH + "mobilenet_v2-b0353104.pth",), None, "b0353104"),),
+        IMAGENET,
+        channels=1280,
+        grid=(4, 4),
+    ),
+    "resnet-18": Network(
+        "resnet-18",
+        (
+            File(
+                "resnet18-f37072fd.pth",
+                (_TORCH + "resnet18-f37072fd.pth",),
+                46_830_571,
+                "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+            ),
+        ),
+        IMAGENET,
+        channels=512,
+        grid=(4, 4),
+    ),
+}
