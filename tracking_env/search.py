@@ -1,0 +1,106 @@
+"""OTBTrackSearch-v0: follow one target, looking where one last pointed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from tracking_env import boxes as bx
+from tracking_env import rewards
+from tracking_env.env import Observation, OTBTrackEnv
+from tracking_env.errors import InputError
+from tracking_env.gaze import CELLS, TEMPLATE_CELLS, Gaze
+from tracking_env.maps import MapExtractor, make_maps
+from tracking_env.sequence import Sequence, Split
+from tracking_env.store import FEATURE_LIMIT
+
+
+class OTBTrackSearchEnv(OTBTrackEnv):
+    """Visual object tracking as a closed loop: what the agent says decides what it sees next.
+
+    ## Description
+    As ``OTBTrack-v0``: one episode is a clip of a video with one target, at every step the agent says where the target is
+    in the current frame, and its true box is given once, with the first frame. But the agent sees a square region around
+    the box that it pointed at last, four times as wide as a square target, and nothing beyond. Who points beside the
+    target looks beside it, and may lose it; who recovers is rewarded later. Reward, info, splits and data are those of
+    ``OTBTrack-v0``.
+
+    ## Action Space
+    ``Box(0, 1, (4,), float32)``: the box ``cx, cy, w, h`` relative to the region just seen (its corner is 0, its side 1).
+    Components outside [0, 1] are clipped; then the box is brought back to the image: its centre inside, its sides
+    from 4 pixels to the image's. Another shape or a NaN is an error.
+
+    ## Observation Space
+    ``Dict`` of float32 arrays:
+
+    * ``search``: ``(C, 16, 16)``, the feature map of the region in the current frame;
+    * ``template``: ``(C, 8, 8)``, that of the target and its surroundings in the first frame, always the same;
+    * ``location``: ``(4,)``, the box last pointed at, relative to the region: its centre is in the middle. In the first
+      frame it is the true box;
+    * ``zoom``: ``(1,)``, the region's side over the first one's.
+
+    ## Rewards
+    As ``OTBTrack-v0``, of the box pointed at, relative to the image: ``l1`` (Eq. 2) or ``iou`` (Eq. 3).
+
+    ## Starting State
+    As ``OTBTrack-v0``, with the same ``options``. With ``jitter`` the first region and the first location are those of a
+    box beside the true one; the template is always that of the true box.
+
+    ## Episode End
+    ``truncated`` after the clip's last frame. ``terminated`` where ``lost_after`` is given, once so many frames in a row
+    with a true box had no overlap with the agent's.
+
+    ## Info
+    As ``OTBTrack-v0``; and ``region``, the pixel box of the region that the observation shows.
+
+    ## Arguments
+    As ``OTBTrack-v0``, except:
+
+    * ``features``: ``cells`` (no weights) or ``nanotrack``, or a `MapExtractor`; ``weights``: nanotrack's backbone.
+      Maps depend on where the agent looks and are not stored.
+    * ``template``: ``clip``, taken from the clip's first frame, or ``video``, from the video's first frame with a true
+      box (with the clip's first frame the true box is given all the same).
+    * ``jitter``: how far the first look is off, as a deviation over the target's size; 0: not at all.
+    * ``lost_after``: frames without overlap that end the episode; None: it goes on to the end.
+    * ``clip_length``: None, the whole split, by default.
+
+    ## Version History
+    * v0: first version.
+    """
+
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        sequences: str | list[Sequence] | None = None,
+        split: Split = "train",
+        features: str | MapExtractor = "cells",
+        weights: str | Path | None = None,
+        reward: str = "iou",
+        clip_length: int | None = None,
+        render_mode: str | None = None,
+        template: str = "clip",
+        jitter: float = 0.0,
+        lost_after: int | None = None,
+    ) -> None:
+        if template not in ("clip", "video"):
+            raise InputError(f"unknown template {template!r}; choose clip or video")
+        if not 0 <= jitter <= 1:
+            raise InputError(f"jitter is {jitter}; give a number from 0 to 1")
+        if lost_after is not None and lost_after < 1:
+            raise InputError(f"lost_after is {lost_after}; give a number of frames >= 1, or None")
+        super().__init__(
+            root, sequences, split, "pixels", reward=reward, clip_length=clip_length, render_mode=render_mode
+        )
+        self.template, self.jitter, self.lost_after = template, jitter, lost_after
+        self.maps = make_maps(features, weights) if isinstance(features, str) else features
+        self.gaze = Gaze(self.maps)
+        channels, limit = self.maps.channels, FEATURE_LIMIT
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # spaces.Dict is typed by Any
+            {
+                "search": spaces.Box(-limit, limit, (channels, CELLS, CELLS), np.float32),
+                "template": spaces.Box(-limit, limit, (channels, TEMPLATE_CELLS, TEMPLATE_CELLS), np.float32),
+                "location": spaces.Box(0.0, 1.0, (4,), np.float32),
+                "zoom": spaces.Box(0.0, np.inf, (1,), np.float32),
+            }
+        )
