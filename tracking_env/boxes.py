@@ -6,8 +6,8 @@ Two formats are used everywhere:
 * **relative box** ``cx, cy, w, h``: centre and size divided by the image's width and height, so all in [0, 1] for a box
   inside the image. This is the paper's ``l_t`` (section 3.1.2) and the environment's action.
 
-Instead of an array, a box may be a tuple of its four components: finite Python floats (one box at a time costs a tenth of an
-array's time, which is what the environment's step is made of), or arrays of one shape. The answer comes in kind.
+Instead of an array, a box may be a tuple of its four components: finite Python floats (one box at a time costs a tenth
+of an array's time, and the environment steps so), or arrays of one shape. The answer comes in kind.
 """
 
 import math
