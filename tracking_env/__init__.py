@@ -18,5 +18,9 @@ from tracking_env.sequence import Sequence
 __all__ = ["InputError", "Sequence"]
 __version__ = "0.1.0"
 
-if "OTBTrack-v0" not in _gym.registry:
-    _gym.register(id="OTBTrack-v0", entry_point="tracking_env.env:OTBTrackEnv")
+for _id, _entry_point in {
+    "OTBTrack-v0": "tracking_env.env:OTBTrackEnv",
+    "OTBTrackSearch-v0": "tracking_env.search:OTBTrackSearchEnv",
+}.items():
+    if _id not in _gym.registry:
+        _gym.register(id=_id, entry_point=_entry_point)

@@ -3,20 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
 from tracking_env import boxes as bx
-from tracking_env import rewards
-from tracking_env.env import Observation, OTBTrackEnv
+from tracking_env import dataset
+from tracking_env.clips import Clips
 from tracking_env.errors import InputError
 from tracking_env.gaze import CELLS, TEMPLATE_CELLS, Gaze
 from tracking_env.maps import MapExtractor, make_maps
 from tracking_env.sequence import Sequence, Split
 from tracking_env.store import FEATURE_LIMIT
+from tracking_env.track_env import UNKNOWN, Observation, TrackEnv, describe, judge, numbers
 
 
-class OTBTrackSearchEnv(OTBTrackEnv):
+class OTBTrackSearchEnv(TrackEnv):
     """Visual object tracking as a closed loop: what the agent says decides what it sees next.
 
     ## Description
@@ -36,6 +38,7 @@ class OTBTrackSearchEnv(OTBTrackEnv):
 
     * ``search``: ``(C, 16, 16)``, the feature map of the region in the current frame;
     * ``template``: ``(C, 8, 8)``, that of the target and its surroundings in the first frame, always the same;
+    * ``target``: ``(4,)``, the true box in it, relative to it, always the same;
     * ``location``: ``(4,)``, the box last pointed at, relative to the region: its centre is in the middle. In the first
       frame it is the true box;
     * ``zoom``: ``(1,)``, the region's side over the first one's.
@@ -89,9 +92,9 @@ class OTBTrackSearchEnv(OTBTrackEnv):
             raise InputError(f"jitter is {jitter}; give a number from 0 to 1")
         if lost_after is not None and lost_after < 1:
             raise InputError(f"lost_after is {lost_after}; give a number of frames >= 1, or None")
-        super().__init__(
-            root, sequences, split, "pixels", reward=reward, clip_length=clip_length, render_mode=render_mode
-        )
+        loaded = sequences if isinstance(sequences, list) else dataset.load(root, sequences)
+        self.clips = Clips(loaded, split, clip_length)
+        super().__init__(spaces.Box(0, 1, (1,)), reward, render_mode)
         self.template, self.jitter, self.lost_after = template, jitter, lost_after
         self.maps = make_maps(features, weights) if isinstance(features, str) else features
         self.gaze = Gaze(self.maps)
@@ -100,7 +103,70 @@ class OTBTrackSearchEnv(OTBTrackEnv):
             {
                 "search": spaces.Box(-limit, limit, (channels, CELLS, CELLS), np.float32),
                 "template": spaces.Box(-limit, limit, (channels, TEMPLATE_CELLS, TEMPLATE_CELLS), np.float32),
+                "target": spaces.Box(0.0, 1.0, (4,), np.float32),
                 "location": spaces.Box(0.0, 1.0, (4,), np.float32),
                 "zoom": spaces.Box(0.0, np.inf, (1,), np.float32),
             }
         )
+
+    @property
+    def size(self) -> bx.Size:
+        """Width and height of the episode's frames, in pixels."""
+        assert self._sequence is not None
+        return self._sequence.size
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode; see *Starting State* for ``options``.
+
+        Raises:
+            InputError: an option is unknown, or names a sequence, start or length that is not there.
+        """
+        gym.Env.reset(self, seed=seed)
+        (number,), (start,), (stop,) = (one.tolist() for one in self.clips.choose([self.np_random], options or {}))
+        sequence = self.clips.sequences[self.clips.names[number]]
+        origin = int(np.flatnonzero(sequence.annotated)[0]) if self.template == "video" else start
+        frame, first = sequence.frames[start], sequence.boxes[start]
+        self.gaze.start(frame if origin == start else sequence.frames[origin], sequence.boxes[origin])
+        if self.jitter:
+            shift, grown = self.np_random.normal(0, self.jitter, 2), np.exp(self.np_random.normal(0, self.jitter))
+            middle = bx.centre(first)[:2] + shift * np.sqrt(first[2] * first[3])
+            first = bx.top_left(np.concatenate([middle, first[2:] * grown]))
+        self.gaze.move(first, sequence.size)
+        self._sequence, self._clip, self._frame = sequence, range(start, stop), start
+        self._last, self._prediction, self._misses = sequence.part(self.clips.split).stop - 1, None, 0
+        if self.render_mode == "human":
+            self.render()
+        return self.gaze.look(frame), describe(sequence, start) | {"region": self.gaze.region}
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Take the box for the frame last observed, and look around it in the next one.
+
+        Raises:
+            InputError: the action is not four finite numbers.
+            gymnasium.error.ResetNeeded: there is no episode, or it is over.
+        """
+        frame, sequence = self._frame, self._sequence
+        if sequence is None or frame >= self._clip.stop:
+            raise gym.error.ResetNeeded("call reset() first: there is no episode, or it is over")
+        said = numbers(action, (4,))
+        if not np.isfinite(said).all():
+            raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {action!r}")
+        info = describe(sequence, frame)
+        self._prediction = info["prediction"] = self.gaze.point(said, sequence.size)
+        box = bx.to_relative(self._prediction, sequence.size)
+        truth = sequence.relative[frame], info["truth"]
+        _, measured = judge(tuple(box.tolist()), *(tuple(one.tolist()) for one in truth), sequence.size)
+        known = bool(sequence.annotated[frame])
+        info |= measured if known else UNKNOWN
+        self._misses = (self._misses + known) * (info["iou"] == 0)
+        self._frame = frame + 1
+        if self.render_mode == "human":
+            self.render()
+        lost = self.lost_after is not None and self._misses >= self.lost_after
+        if lost:
+            self._clip = range(self._clip.start, frame + 1)
+        over = not lost and frame + 1 == self._clip.stop
+        observation = self.gaze.look(sequence.frames[min(frame + 1, self._last)])
+        return observation, info[f"reward_{self._reward}"], lost, over, info | {"region": self.gaze.region}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -44,7 +45,7 @@ class Crops(NamedTuple):
     mirrored: Tensor
     """``(K,)`` bool"""
 
-    def batch(self, model: Pointing, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, State, Tensor]:
+    def batch(self, model: Pointing, size: int, pretended: float, generator: torch.Generator) -> tuple[Tensor, Tensor, State, Tensor]:
         """Crops drawn at random, with a state as the loop might have it.
 
         Each sequence is drawn in proportion to the root of its length. The template is the sequence's first frame or
@@ -58,6 +59,10 @@ class Crops(NamedTuple):
             return torch.rand(shape, generator=generator)
 
         weight = 1 / (self.last - self.first + 1).double().sqrt()
+        alone = self.last == self.first
+        if alone.any() and not alone.all():
+            weight[alone] *= pretended / weight[alone].sum()
+            weight[~alone] *= (1 - pretended) / weight[~alone].sum()
         chosen = torch.multinomial(weight, size, replacement=True, generator=generator)
         first, last, frame = self.first[chosen], self.last[chosen], self.frame[chosen]
         anywhere = first + (draw(size) * (last - first + 1)).long()
@@ -73,13 +78,17 @@ class Crops(NamedTuple):
         return self.search[chosen].float(), self.location[chosen], state, self.truth[chosen]
 
 
-def cut(sequences: Iterable[tuple[Sequence, range]], maps: MapExtractor, each: int, seed: int) -> Crops:
+def cut(
+    sequences: Iterable[tuple[Sequence, range]], maps: MapExtractor, each: int, pretended: int, seed: int
+) -> Crops:
     """Cut ``each`` crops of every frame with a true box: shifted, scaled, stretched, half of them mirrored or relit.
 
     Args:
         sequences: with the frames that are open to training.
         maps: the extractor.
         each: crops per frame.
+        pretended: targets per frame that are none: some box anywhere in it, found again in the same frame stretched,
+            relit, blurred and partly covered. So there are as many things to follow as one likes.
         seed: equal seeds cut equally.
     """
     rng = np.random.default_rng(seed)
@@ -112,6 +121,25 @@ def cut(sequences: Iterable[tuple[Sequence, range]], maps: MapExtractor, each: i
             count += 1
             bar.update()
         spans += [(first, count - 1)] * (each * len(part))
+        for index in part:
+            frame = one.frames[index]
+            fill = regions.mean_colour(frame)
+            for _ in range(pretended):
+                box = _anything(frame, rng)
+                region = regions.around(box, 1.0)
+                flip = int(rng.integers(2))
+                template += [maps(regions.crop(frame, region, TEMPLATE, fill)).astype(np.float16)] * 2
+                target += [regions.to_region(box, region)] * 2
+                changed, moved = _changed(frame, box, rng)
+                around = _jittered(moved, CLOSE if rng.random() < 0.5 else FAR, rng)
+                region = regions.around(around, CONTEXT)
+                search.append(maps(_relit(regions.crop(changed, region, SEARCH, fill), rng)).astype(np.float16))
+                truth.append(regions.to_region(moved, region))
+                location.append(regions.to_region(around, region))
+                frames.append(count)
+                mirrored.append(False)
+                spans.append((count, count))
+                count += 1
     bar.close()
     first_last = torch.tensor(spans)
     return Crops(
@@ -137,3 +165,40 @@ def _jittered(box: np.ndarray, spread: float, rng: np.random.Generator) -> np.nd
 def _relit(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gains = np.exp(rng.normal(0, 0.25) + rng.normal(0, 0.08, 3))
     return np.clip(crop * gains, 0, 255).astype(np.uint8)
+
+
+def _anything(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A pixel box with something in it, somewhere in a frame: of some tries the one of most contrast."""
+    height, width, _ = frame.shape
+    best, most = None, -1.0
+    for _ in range(4):
+        area = np.sqrt(width * height) * np.exp(rng.uniform(np.log(0.06), np.log(0.35)))
+        stretch = np.exp(rng.normal(0, 0.45))
+        w, h = min(area * stretch, 0.8 * width), min(area / stretch, 0.8 * height)
+        x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
+        inside = frame[int(y) : int(y + h) + 1, int(x) : int(x + w) + 1]
+        contrast = float(inside[::2, ::2].std())
+        if contrast > most:
+            best, most = np.array([x + 1, y + 1, w, h]), contrast
+    assert best is not None
+    return best
+
+
+def _changed(frame: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The frame stretched, perhaps blurred and with a piece of itself over a part of the target; and the box in it."""
+    height, width, _ = frame.shape
+    scale = np.exp(rng.normal(0, 0.15, 2))
+    size = max(16, int(width * scale[0])), max(16, int(height * scale[1]))
+    changed = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    scale = np.array(size) / (width, height)
+    moved = np.concatenate([(box[:2] - 1) * scale + 1, box[2:] * scale])
+    if rng.random() < 0.3:
+        w, h = (moved[2:] * rng.uniform(0.2, 0.6, 2)).astype(int) + 1
+        w, h = min(w, size[0] - 1), min(h, size[1] - 1)
+        x, y = (moved[:2] + rng.uniform(-0.2, 0.8, 2) * moved[2:]).astype(int)
+        x, y = np.clip(x, 0, size[0] - w), np.clip(y, 0, size[1] - h)
+        u, v = rng.integers(0, size[0] - w + 1), rng.integers(0, size[1] - h + 1)
+        changed[y : y + h, x : x + w] = changed[v : v + h, u : u + w].copy()
+    if rng.random() < 0.3:
+        changed = cv2.blur(changed, tuple(int(n) for n in rng.integers(1, 2 + max(1, min(moved[2:]) // 6), 2)))
+    return changed, moved

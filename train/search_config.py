@@ -35,6 +35,10 @@ class WarmConfig:
     """updates; 0: none"""
     crops: int = 8
     """crops cut of every training frame, once"""
+    pretended: int = 0
+    """things per training frame that are no target, cut all the same"""
+    pretended_share: float = 0.5
+    """of a batch, where there are any"""
     warm_batch: int = 64
     """crops per update"""
     warm_lr: float = 3e-3
