@@ -14,6 +14,8 @@ from tracking_env.gaze import CELLS
 
 SAMPLES = 5
 """Points per side at which the inside of a box is sampled."""
+QUICK = 10.0
+"""How much faster the two numbers of the size learn than the other weights: Adam moves all by equal steps."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class PointingConfig:
     """channels inside"""
     correlation: bool = True
     """compare the target's cells with the region's; without it the two only meet as an average"""
+    look: bool = True
+    """see the region's own features, and not only how alike they are to the target's"""
     memory: bool = True
     """remember how the target looked lately, and which way it went: the recurrent part"""
 
@@ -81,7 +85,7 @@ class Pointing(nn.Module):
         self.query = nn.Conv2d(channels, width, 1)
         self.key = nn.Conv1d(channels, width, 1)
         self.sharpness = nn.Parameter(torch.tensor(3.0))
-        self.look = nn.Conv2d(channels, width, 1)
+        self.look = nn.Conv2d(channels, width, 1) if config.look else None
         self.compare = nn.Conv2d(SAMPLES**2 * (1 + config.memory) if config.correlation else 2 * width, width, 1)
         self.place = nn.Conv2d(4, width, 1)
         self.body = nn.Sequential(nn.ReLU(), *(_separable(width, side) for side in (3, 5, 5, 5)))
@@ -89,14 +93,24 @@ class Pointing(nn.Module):
         self.box = nn.Conv2d(width, 4, 1)
         nn.init.zeros_(self.box.weight)
         nn.init.zeros_(self.box.bias)  # type: ignore[arg-type]  # it has one
-        self.pace = nn.Parameter(torch.tensor(_logit(0.3)))
-        self.pull = nn.Parameter(torch.tensor(_logit(0.02)))
+        self.pace_logit = nn.Parameter(torch.tensor(_logit(0.3) / QUICK))
+        self.pull_logit = nn.Parameter(torch.tensor(_logit(0.02) / QUICK))
         self.renew = nn.Linear(2, 1)
         nn.init.zeros_(self.renew.weight)
         nn.init.constant_(self.renew.bias, _logit(0.1))
         at = (torch.arange(CELLS) + 0.5) / CELLS
         y, x = torch.meshgrid(at, at, indexing="ij")
         self.register_buffer("cells", torch.stack([x, y]), persistent=False)
+
+    @property
+    def pace(self) -> Tensor:
+        """How much of a change of size is done in one frame, in (0, 1): a share of its logarithm."""
+        return torch.sigmoid(QUICK * self.pace_logit)
+
+    @property
+    def pull(self) -> Tensor:
+        """How much of the way back to the first size is done in one frame, in (0, 1)."""
+        return torch.sigmoid(QUICK * self.pull_logit)
 
     def begin(self, template: Tensor, target: Tensor) -> State:
         """The state before the first frame: maps ``(B, C, 8, 8)`` and the true boxes in them, relative, ``(B, 4)``."""
@@ -134,7 +148,8 @@ class Pointing(nn.Module):
         ahead = away - state.velocity[:, :, None, None] * self.config.memory
         near = [away, (away**2).sum(1, True) / 4, (ahead**2).sum(1, True)]
         place = torch.cat([torch.exp(-0.5 * near[0] ** 2), *(torch.exp(-0.5 * one) for one in near[1:])], dim=1)
-        hidden = self.body(self.look(search) + met + self.place(place))
+        met = met + self.place(place)
+        hidden = self.body(met if self.look is None else met + self.look(search))
         scores, moves = self.score(hidden).flatten(1), self.box(hidden)
         boxes = torch.cat(
             [self.cells + moves[:, :2] * sides, sides * torch.exp(moves[:, 2:].clamp(-1.5, 1.5))], dim=1
@@ -142,7 +157,7 @@ class Pointing(nn.Module):
         mean = (boxes * scores.softmax(dim=1)[:, None]).sum(dim=2)
         if zoom is not None:
             before, said = location[:, 2:], mean[:, 2:].clamp(min=1e-4)
-            damped = before * (said / before) ** self.pace.sigmoid() * zoom ** -self.pull.sigmoid()
+            damped = before * (said / before) ** self.pace * zoom**-self.pull
             mean = torch.cat([mean[:, :2], damped], dim=1)
         return Decision(mean, scores, boxes)
 

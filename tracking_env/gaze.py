@@ -38,7 +38,7 @@ class Gaze:
         self.template = self.maps(regions.crop(frame, region, TEMPLATE, self.fill))
         self.target = np.clip(regions.to_region(box, region), 0, 1).astype(np.float32)
         self._first = regions.around(box, CONTEXT)[2]
-        self.move(box, frame.shape[1::-1])
+        self.move(box, (frame.shape[1], frame.shape[0]))
 
     def move(self, box: np.ndarray, size: bx.Size) -> None:
         """Look around another pixel box from now on, brought back to the image where it leaves it."""
@@ -49,8 +49,8 @@ class Gaze:
         """What is to be seen in a frame: the observation of ``OTBTrackSearch-v0``."""
         return {
             "search": self.maps(regions.crop(frame, self.region, SEARCH, self.fill)),
-            "template": self.template,
-            "target": self.target,
+            "template": self.template.copy(),
+            "target": self.target.copy(),
             "location": np.clip(regions.to_region(self.box, self.region), 0, 1).astype(np.float32),
             "zoom": np.array([self.region[2] / self._first], dtype=np.float32),
         }

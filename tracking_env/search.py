@@ -105,7 +105,7 @@ class OTBTrackSearchEnv(TrackEnv):
                 "template": spaces.Box(-limit, limit, (channels, TEMPLATE_CELLS, TEMPLATE_CELLS), np.float32),
                 "target": spaces.Box(0.0, 1.0, (4,), np.float32),
                 "location": spaces.Box(0.0, 1.0, (4,), np.float32),
-                "zoom": spaces.Box(0.0, np.inf, (1,), np.float32),
+                "zoom": spaces.Box(0.0, limit, (1,), np.float32),
             }
         )
 
@@ -156,8 +156,8 @@ class OTBTrackSearchEnv(TrackEnv):
         info = describe(sequence, frame)
         self._prediction = info["prediction"] = self.gaze.point(said, sequence.size)
         box = bx.to_relative(self._prediction, sequence.size)
-        truth = sequence.relative[frame], info["truth"]
-        _, measured = judge(tuple(box.tolist()), *(tuple(one.tolist()) for one in truth), sequence.size)
+        relative, truth = tuple(sequence.relative[frame].tolist()), tuple(info["truth"].tolist())
+        _, measured = judge(tuple(box.tolist()), relative, truth, sequence.size)
         known = bool(sequence.annotated[frame])
         info |= measured if known else UNKNOWN
         self._misses = (self._misses + known) * (info["iou"] == 0)

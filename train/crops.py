@@ -157,7 +157,7 @@ def cut(
 
 def _jittered(box: np.ndarray, spread: float, rng: np.random.Generator) -> np.ndarray:
     """A pixel box where a tracker might have been: beside the true one, of another size and shape."""
-    sides = box[2:] * np.exp(rng.normal(0, 0.12, 2) + rng.normal(0, 0.15))
+    sides = box[2:] * np.exp(rng.normal(0, 0.12, 2) + rng.normal(0, 0.12 if rng.random() < 0.5 else 0.35))
     shift = np.clip(rng.laplace(0, spread, 2), -1.6, 1.6) * np.sqrt(box[2] * box[3])
     return bx.top_left(np.concatenate([bx.centre(box)[:2] + shift, sides]))
 

@@ -151,7 +151,7 @@ def train(config: SearchConfig) -> None:
         optimizer.step()
         hist.append((float((rollout.rewards["iou"] * mask).sum() / mask.sum()), float(norm)))
         if update % 20 == 19:
-            say(update + 1, reward, "iou", np.round(np.mean(hist[-20:], 0), 3), "pace", round(model.pace.sigmoid().item(), 3), "pull", round(model.pull.sigmoid().item(), 4), "renew", round(model.renew.bias.sigmoid().item(), 3), round(time.time() - t0), "s")
+            say(update + 1, reward, "iou", np.round(np.mean(hist[-20:], 0), 3), "pace", round(model.pace.item(), 3), "pull", round(model.pull.item(), 4), "renew", round(model.renew.bias.sigmoid().item(), 3), round(time.time() - t0), "s")
         if (update + 1) % config.evaluate_every == 0 or update + 1 == loop.updates:
             torch.save(model.state_dict(), out / f"loop-{update+1}.pt")
             test(f"loop-{update+1}")
