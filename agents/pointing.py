@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tracking_env.errors import InputError
-from tracking_env.gaze import CELLS
+from tracking_env.gaze import CELLS, CONTEXT
 
 SAMPLES = 5
 """Points per side at which the inside of a box is sampled."""
@@ -45,6 +45,8 @@ class State(NamedTuple):
     """the target lately, in the same form"""
     velocity: Tensor
     """its mean motion lately, in its own sizes per frame, ``(B, 2)``"""
+    sides: Tensor
+    """its width and height in the first frame, over the side of the first region, ``(B, 2)``"""
 
     def rows(self, chosen: Tensor) -> "State":
         """The state of some of the episodes."""
@@ -115,7 +117,7 @@ class Pointing(nn.Module):
     def begin(self, template: Tensor, target: Tensor) -> State:
         """The state before the first frame: maps ``(B, C, 8, 8)`` and the true boxes in them, relative, ``(B, 4)``."""
         keys = self.keys(template, target)
-        return State(keys, keys, torch.zeros_like(target[:, :2]))
+        return State(keys, keys, torch.zeros_like(target[:, :2]), target[:, 2:] / CONTEXT)
 
     def keys(self, maps: Tensor, boxes: Tensor) -> Tensor:
         """The inside of boxes ``(B, 4)`` (relative to maps ``(B, C, n, n)``) as keys ``(B, width, SAMPLES ** 2)``."""
@@ -156,8 +158,9 @@ class Pointing(nn.Module):
         ).flatten(2)
         mean = (boxes * scores.softmax(dim=1)[:, None]).sum(dim=2)
         if zoom is not None:
-            before, said = location[:, 2:], mean[:, 2:].clamp(min=1e-4)
-            damped = before * (said / before) ** self.pace * zoom**-self.pull
+            before, said, first = location[:, 2:], mean[:, 2:].clamp(min=1e-4), state.sides / zoom
+            damped = before * (said / before) ** self.pace
+            damped = damped * (first / damped) ** self.pull
             mean = torch.cat([mean[:, :2], damped], dim=1)
         return Decision(mean, scores, boxes)
 
@@ -182,7 +185,7 @@ class Pointing(nn.Module):
         memory = F.normalize((1 - rate) * state.memory + rate * seen, dim=1)
         moved = (decision.mean[:, :2] - location[:, :2]) / location[:, 2:]
         velocity = (0.7 * state.velocity + 0.3 * moved).clamp(-2, 2)
-        return decision, State(state.template, memory, velocity)
+        return decision, State(state.template, memory, velocity, state.sides)
 
     @torch.no_grad()
     def act(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[np.ndarray, State]:

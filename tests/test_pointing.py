@@ -4,6 +4,7 @@ import torch
 
 from agents.pointing import Pointing, PointingConfig
 from tracking_env.errors import InputError
+from tracking_env.gaze import CONTEXT
 
 
 def observation(batch=2, channels=5, seed=0):
@@ -90,7 +91,9 @@ def test_a_size_changes_by_its_pace_and_is_pulled_back_to_the_first():
     plain = one.decide(seen["search"], seen["location"], state).mean
     torch.testing.assert_close(plain[:, 2:], seen["location"][:, 2:] * np.exp(0.5))
     damped = one.decide(seen["search"], seen["location"], state, seen["zoom"] * 2).mean
-    expected = seen["location"][:, 2:] * torch.exp(0.5 * pace) * 2**-pull
+    slower = seen["location"][:, 2:] * torch.exp(0.5 * pace)
+    first = seen["target"][:, 2:] / CONTEXT / 2  # of a region that is twice as wide by now
+    expected = slower ** (1 - pull) * first**pull
     torch.testing.assert_close(damped[:, 2:], expected)
     torch.testing.assert_close(damped[:, :2], plain[:, :2])
 

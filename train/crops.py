@@ -74,7 +74,7 @@ class Crops(NamedTuple):
         wrong = torch.exp(0.1 * torch.randn((size, 4), generator=generator))
         memory = model.begin(self.template[before].float(), self.target[before] * wrong).template
         velocity = 0.1 * torch.randn((size, 2), generator=generator)
-        state = State(state.template, memory, velocity)
+        state = state._replace(memory=memory, velocity=velocity)
         return self.search[chosen].float(), self.location[chosen], state, self.truth[chosen]
 
 
