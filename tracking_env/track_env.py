@@ -54,6 +54,7 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
             raise InputError(f"unknown render_mode {render_mode!r}; choose rgb_array, human or None")
         self.render_mode = render_mode
         self.reward = reward
+        self.seen = seen
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # spaces.Dict is typed by Any
             {"features": seen, "location": spaces.Box(0.0, 1.0, (4,), np.float32)}
         )
@@ -188,13 +189,14 @@ def picture(sequence: Sequence, frame: int, prediction: np.ndarray | None) -> np
     return rendering.draw(sequence.frames[acted], drawn)
 
 
-def refuse(unknown: Iterable[str], *constructors: type) -> None:
-    """Refuse keywords that no constructor has, and name the nearest one that there is.
+def refuse(words: Iterable[str], *constructors: type) -> None:
+    """Refuse a keyword that no constructor has, and name the nearest one that there is.
 
     Raises:
-        InputError: there is any.
+        InputError: there is such a keyword.
     """
-    for word in unknown:
-        found = (inspect.signature(one).parameters.values() for one in constructors)
-        known = [one.name for each in found for one in each if one.kind is not one.VAR_KEYWORD]
-        raise InputError(f"unknown argument {word!r}{nearest(word, known)}; the arguments are {', '.join(known)}")
+    each = [one for of in constructors for one in inspect.signature(of).parameters.values()]
+    known = list(dict.fromkeys(one.name for one in each if one.kind is not one.VAR_KEYWORD))
+    for word in words:
+        if word not in known:
+            raise InputError(f"unknown argument {word!r}{nearest(word, known)}; the arguments are {', '.join(known)}")
