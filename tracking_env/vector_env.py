@@ -92,6 +92,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         self._truth = np.concatenate([one.boxes[part] for one, part in both])  # (M, 4)
         self._relative = np.concatenate([one.relative[part] for one, part in both])  # (M, 4) float32
         self._known = np.concatenate([one.annotated[part] for one, part in both])  # (M,)
+        self._all_known = bool(self._known.all())
         space = self._env.seen
         self._features = np.empty((ends[-1], *space.shape), space.dtype)  # no memory is taken before it is filled
         self._filled = np.zeros(ends[-1], bool)
@@ -148,26 +149,29 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         """
         self._check_begun()
         over = self._frame == self._stop
-        if self.autoreset_mode is not AutoresetMode.NEXT_STEP and over.any():
+        idle = bool(over.any())
+        if idle and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
             ended = np.flatnonzero(over).tolist()
             raise gym.error.ResetNeeded(f"the episodes of environments {ended} are over; reset them by reset_mask")
         boxes = self._check(actions, over)
         info = self._describe()
         measured = self._judge(boxes, info["truth"])
-        reward = np.where(over, 0.0, measured[f"reward_{self._reward}"])
+        reward = measured[f"reward_{self._reward}"].copy()
         self._frame = self._frame + ~over
         self._location = np.zeros((self.num_envs, 4), np.float32)
         truncated = (self._frame == self._stop) & ~over
-        fresh, final = over, {}  # who starts a new episode in this step
+        fresh, final = (over, {}) if idle else (None, {})  # who starts a new episode in this step
         if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
             fresh, final = truncated, self._final(info | measured, truncated)
-        if fresh.any():
+        if fresh is None:
+            infos = _batched(info | measured, np.ones(self.num_envs, bool))
+        else:
+            reward[over] = 0.0
             self._begin(np.flatnonzero(fresh), {})
             begun = self._describe()
             for key, value in begun.items():  # into new arrays: the final info has the others
                 value[~fresh] = info[key][~fresh]
-            info = begun
-        infos = _masked(info, np.ones(self.num_envs, bool)) | _masked(measured, ~fresh) | final
+            infos = _batched(begun, np.ones(self.num_envs, bool)) | _masked(measured, ~fresh) | final
         return self._observe(), reward, np.zeros(self.num_envs, bool), truncated, infos
 
     def render(self) -> tuple[np.ndarray, ...]:
@@ -255,6 +259,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         boxes = numbers(actions, (self.num_envs, 4)).T.astype(np.float64, order="C")
         if not np.isfinite(boxes.sum()):
             wrong = np.flatnonzero(~np.isfinite(boxes).all(axis=0) & ~over)
+            boxes[:, over] = 0  # these are not taken
             if len(wrong):
                 got = f"{boxes[:, wrong[0]]} for environment {wrong[0]}"
                 raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {got}")
@@ -280,10 +285,9 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         rows = self._rows()
         relative = self._relative[rows].T.astype(np.float64)
         size = self._size[:, self._number]
-        with np.errstate(invalid="ignore"):  # what an environment is told in the step that resets it may be NaN
-            prediction, measured = judge(tuple(boxes), tuple(relative), tuple(truth.T), tuple(size))
-        known = self._known[rows]
-        if not known.all():
+        prediction, measured = judge(tuple(boxes), tuple(relative), tuple(truth.T), tuple(size))
+        if not self._all_known:
+            known = self._known[rows]
             measured = {key: np.where(known, value, UNKNOWN[key]) for key, value in measured.items()}
         self._prediction = np.array(prediction).T
         return {"prediction": self._prediction.copy()} | measured
@@ -303,17 +307,18 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
 
 
 def _masked(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
-    """Gymnasium's batched info: each value, blank where the mask is False, and the mask as ``_key``."""
-    infos: dict[str, Any] = {}
+    """Those of the environments in the mask, blank for the others; nothing where it is empty."""
     if not mask.any():
-        return infos
-    whole = bool(mask.all())
-    for key, value in values.items():
-        if not whole:
-            value = value.copy()
-            value[~mask] = None if value.dtype == object else 0
-        infos[key], infos[f"_{key}"] = value, mask
-    return infos
+        return {}
+    copies = {key: value.copy() for key, value in values.items()}
+    for value in copies.values():
+        value[~mask] = None if value.dtype == object else 0
+    return _batched(copies, mask)
+
+
+def _batched(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
+    """Gymnasium's batched info: each value, and as ``_key`` who has it."""
+    return values | {f"_{key}": mask for key in values}
 
 
 class OTBTrackPixelsVectorEnv(OTBTrackVectorEnv):
