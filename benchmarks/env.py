@@ -3,8 +3,8 @@
 python benchmarks/env.py [--root OTB] [--sequences NAMES] [--features NAME] [--weights PATH] [--store FOLDER]
                          [--num-envs N] [--dim D] [--seconds S] [--json]
 
-* step: microseconds of one step of ``gym.make("OTBTrack-v0")``, resets not counted, and of ``CartPole-v1`` from the same
-  ``gym.make``.
+* step: microseconds of one step of ``gym.make("OTBTrack-v0")``, resets not counted, and of ``CartPole-v1`` from
+  ``gym.make`` too.
 * vector: steps a second of ``gym.make_vec("OTBTrack-v0", num_envs=N)``, new episodes counted, of the same environments
   in a ``SyncVectorEnv``, and of NumPy alone: one ``numpy.take`` of the same rows from one array in memory.
 
@@ -38,6 +38,7 @@ class MadeUp:
         self.dim, self.id = dim, f"made-up-{dim}"
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """``(N, height, width, 3)`` -> ``(N, D)`` float32."""
         return np.repeat(frames[:, :1, 0, 0], self.dim, axis=1).astype(np.float32)
 
 

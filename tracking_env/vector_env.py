@@ -90,7 +90,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         inside = [slice(part.start, part.stop) for part in parts]
         both = list(zip(self._sequences, inside, strict=True))
         self._truth = np.concatenate([one.boxes[part] for one, part in both])  # (M, 4)
-        self._relative = np.concatenate([one.relative[part] for one, part in both])  # (M, 4) float32
+        self._relative = np.concatenate([one.relative[part] for one, part in both], dtype=np.float64).T.copy()  # (4, M)
         self._known = np.concatenate([one.annotated[part] for one, part in both])  # (M,)
         self._all_known = bool(self._known.all())
         space = self._env.seen
@@ -234,7 +234,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         first = self._row[clip.number] + clip.start
         self._fill(clip, first)
         location = self._location.copy()  # the one before is the caller's
-        location[chosen] = bx.clip(self._relative[first])
+        location[chosen] = bx.clip(self._relative[:, first]).T
         self._location = location
         self._number[chosen], self._start[chosen], self._stop[chosen] = clip
         self._frame[chosen] = clip.start
@@ -283,8 +283,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
 
     def _judge(self, boxes: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
         rows = self._rows()
-        relative = self._relative[rows].T.astype(np.float64)
-        size = self._size[:, self._number]
+        relative, size = self._relative.take(rows, axis=1), self._size.take(self._number, axis=1)
         prediction, measured = judge(tuple(boxes), tuple(relative), tuple(truth.T), tuple(size))
         if not self._all_known:
             known = self._known[rows]
