@@ -24,6 +24,8 @@ bench: .venv/.dev .venv/.bench
 	$(BIN)/python benchmarks/train.py
 	$(BIN)/python benchmarks/extract.py
 	$(BIN)/python benchmarks/online.py --observation 512 --hidden 512
+	$(BIN)/python benchmarks/env.py
+	$(BIN)/python benchmarks/env.py --dim 4096
 
 # The table of real video in the README, and its page in report/. Give ROOT=OTB (sequence folders), WEIGHTS=FOLDER (the
 # files of yolo-nano-voc and of NanoTrack), and OTHERS="FOLDER ..." (result files of other trackers), if there are any.
