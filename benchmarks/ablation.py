@@ -30,7 +30,8 @@ from tracking_env import plots
 from tracking_env.errors import InputError
 from tracking_env.evaluation import PARTS
 from tracking_env.files import whole
-from train.config import differences, parse
+from train.config import parse
+from train.flags import differences
 
 TRAIN = Path(__file__).resolve().parents[1] / "train" / "reinforce.py"
 STUDIES = {
