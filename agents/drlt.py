@@ -120,7 +120,7 @@ class DRLT(nn.Module):
 
 
 def standardising(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and one over deviation of each feature over ``(frames, D)``, ``(D,)`` each; 0 over that of a constant one."""
+    """Mean and one over deviation of each feature over ``(frames, D)``, both ``(D,)``; 0 for that of a constant one."""
     wide = features.float()
     deviation, mean = torch.std_mean(wide, dim=0, correction=0)
     return mean, torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0)

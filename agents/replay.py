@@ -43,7 +43,7 @@ class FrameReplayBuffer(DictReplayBuffer):
         shape = (self.buffer_size, n_envs)
         self.observations = {
             key: np.zeros((*shape, *one), np.float16 if key == "features" else np.float32)
-            for key, one in self.obs_shape.items()  # type: ignore[union-attr]  # a Dict space has a dict of shapes
+            for key, one in self.obs_shape.items()
         }
         self.actions = np.zeros((*shape, self.action_dim), np.float32)
         self.terms = {name: np.zeros(shape, np.float32) for name in REWARDS}
@@ -68,7 +68,9 @@ class FrameReplayBuffer(DictReplayBuffer):
         if self.pos == self.buffer_size:
             self.full, self.pos = True, 0
 
-    def _get_samples(self, batch_inds: np.ndarray, env: VecNormalize | None = None) -> DictReplayBufferSamples:
+    def _get_samples(  # type: ignore[override]  # as SB3's own
+        self, batch_inds: np.ndarray, env: VecNormalize | None = None
+    ) -> DictReplayBufferSamples:
         rows = batch_inds, np.random.randint(0, high=self.n_envs, size=len(batch_inds))
         seen = {key: self.to_torch(one[rows].astype(np.float32)) for key, one in self.observations.items()}
         reward = self.to_torch(self.terms[self.reward][rows])[:, None]

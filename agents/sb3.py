@@ -98,19 +98,15 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
 
 
 def target_entropy(sigma: float) -> float:
-    """The entropy of the paper's policy in SB3's [-1, 1], in nats: what SAC is to hold; ``4 ln(2 sigma sqrt(2 pi e))``."""
+    """The entropy of the paper's policy in SB3's [-1, 1], in nats: what SAC is to hold."""
     return 4 * math.log(2 * sigma * math.sqrt(2 * math.pi * math.e))
 
 
 def new_policy(algorithm: str, features: int, hidden: int, sigma: float) -> BasePolicy:
     """A policy without its algorithm, to load weights into."""
-    made = ALGORITHMS[algorithm]
-    return made.made.policy_aliases[made.policy](
-        spaces_of(features),
-        spaces.Box(-1, 1, (4,), np.float32),
-        lambda _: 0.0,
-        **policy_options(algorithm, hidden, sigma),
-    )
+    made, action = ALGORITHMS[algorithm], spaces.Box(-1, 1, (4,), np.float32)
+    policy = made.made.policy_aliases[made.policy]
+    return policy(spaces_of(features), action, lambda _: 0.0, **policy_options(algorithm, hidden, sigma))
 
 
 def spaces_of(features: int) -> spaces.Dict:
@@ -195,7 +191,7 @@ class SB3Agent:
         if not isinstance(self.policy, RecurrentActorCriticPolicy):
             return self._relative(self.policy.predict(seen, deterministic=True)[0])
         self.policy.set_training_mode(False)
-        tensors, _ = self.policy.obs_to_tensor(seen)
+        tensors: Any = self.policy.obs_to_tensor(seen)[0]
         fresh = torch.zeros(self.policy.lstm_hidden_state_shape, device=self.policy.device)
         # No frame is marked as a start, for the state is fresh anyway: then the LSTM takes all frames at once.
         starts = torch.zeros(len(features), device=self.policy.device)

@@ -30,9 +30,7 @@ class SB3VecEnv(VecEnv):
     def __init__(self, env: VectorEnv) -> None:
         mode = env.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:
-            raise InputError(
-                f"SB3 needs environments that reset in the same step, got {mode}; make them with SAME_STEP"
-            )
+            raise InputError(f"SB3 needs environments that reset in the same step; got {mode}, give SAME_STEP")
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
@@ -41,7 +39,8 @@ class SB3VecEnv(VecEnv):
         options = self._options[0]
         if any(one != options for one in self._options):
             raise InputError("a vector environment takes one set of reset options; give all its environments the same")
-        observations, infos = self.env.reset(seed=list(self._seeds), options=dict(options) or None)
+        seeds: Any = list(self._seeds)  # Gymnasium takes one for each, too
+        observations, infos = self.env.reset(seed=seeds, options=dict(options) or None)
         self.reset_infos = _rows(infos, self.num_envs)
         self._reset_seeds()
         self._reset_options()
@@ -53,6 +52,7 @@ class SB3VecEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         """Take the step: observations, rewards ``(N,)`` float32, dones ``(N,)`` bool, and a dict per environment."""
+        observations: Any
         observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
         dones = terminated | truncated
         rows = _rows(infos, self.num_envs)
@@ -118,7 +118,7 @@ def make(num_envs: int, id: str = "OTBTrack-v0", **kwargs: Any) -> SB3VecEnv:
     if not gym.spec(id).vector_entry_point:
         mode = {"vector_kwargs": mode}  # Gymnasium's own vector environments take it apart from the environment's
     env = gym.make_vec(id, num_envs=num_envs, **mode, **kwargs)
-    return SB3VecEnv(RescaleAction(env, np.float32(-1), np.float32(1)))
+    return SB3VecEnv(RescaleAction(env, -1.0, 1.0))
 
 
 def _rows(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:

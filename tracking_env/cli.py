@@ -204,9 +204,9 @@ def evaluate_tracker(
     """Run a tracker over sequences into result files, and score them. What is there already is not run again.
 
     Args:
-        tracker: static, mil, nano, kcf, csrt, drlt, sb3; or your own as module:attribute, a class or a function that makes
-            an object with init(frame, box) and update(frame); or what reads the truth: mean, velocity, replay, late,
-            copy.
+        tracker: static, mil, nano, kcf, csrt, drlt, sb3; or your own as module:attribute, a class or a function that
+            makes an object with init(frame, box) and update(frame); or what reads the truth: mean, velocity, replay,
+            late, copy.
         out: folder for results: out/TRACKER/NAME.txt, one box x,y,w,h a line, and NAME_time.txt, seconds per frame.
         root: folder of OTB or another data set, as for sequences, or a video file; without it sequences are drawn.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such

@@ -59,6 +59,7 @@ def from_flags(argv: Sequence[str] | None, choice: str, presets: Mapping[Any, C]
     """
     given = list(sys.argv[1:] if argv is None else argv)
     first = next(iter(presets))
+    chosen: Any
     chosen, _ = tyro.cli(
         make_dataclass("Choice", [(choice, str, first)]), args=given, return_unknown_args=True, add_help=False
     )
@@ -83,7 +84,7 @@ def from_flags(argv: Sequence[str] | None, choice: str, presets: Mapping[Any, C]
 
 
 def flat(config: Any) -> dict[str, Any]:
-    """All fields of a configuration, those of nested dataclasses (or dicts) too, by their own names: they are unique."""
+    """All fields, those of nested dataclasses (or dicts) too, by their own names, which are unique."""
     found: dict[str, Any] = {}
     for name, value in (config if isinstance(config, dict) else asdict(config)).items():
         found |= flat(value) if isinstance(value, dict) else {name: value}
