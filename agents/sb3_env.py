@@ -52,7 +52,6 @@ class SB3VecEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         """Take the step: observations, rewards ``(N,)`` float32, dones ``(N,)`` bool, and a dict per environment."""
-        observations: Any
         observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
         dones = terminated | truncated
         rows = _rows(infos, self.num_envs)
@@ -71,7 +70,8 @@ class SB3VecEnv(VecEnv):
 
     def get_images(self) -> Sequence[np.ndarray | None]:
         """A picture of each environment, where ``render_mode`` is ``rgb_array``."""
-        return self.env.render() or [None] * self.num_envs
+        pictures: Any = self.env.render()
+        return pictures or [None] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """An attribute of each environment (or the vector environment's own, once for each)."""
@@ -118,7 +118,8 @@ def make(num_envs: int, id: str = "OTBTrack-v0", **kwargs: Any) -> SB3VecEnv:
     if not gym.spec(id).vector_entry_point:
         mode = {"vector_kwargs": mode}  # Gymnasium's own vector environments take it apart from the environment's
     env = gym.make_vec(id, num_envs=num_envs, **mode, **kwargs)
-    return SB3VecEnv(RescaleAction(env, -1.0, 1.0))
+    one = np.ones(env.single_action_space.shape or (), np.float32)
+    return SB3VecEnv(RescaleAction(env, -one, one))
 
 
 def _rows(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:

@@ -97,7 +97,8 @@ def train(config: SB3Config) -> bool:
     if not saved:
         sb3_checkpoint.save(run.checkpoints, model, facts | {"best": best})
 
-    callbacks = [RewardSchedule(math.ceil(config.l1_share * config.env_steps)), RewardMeter(), StopAsked(run)]
+    stop = StopAsked(run)
+    callbacks = [RewardSchedule(math.ceil(config.l1_share * config.env_steps)), RewardMeter(), stop]
     bar = tqdm(desc="training", initial=model.num_timesteps, total=config.env_steps, unit="step", disable=None)
     spent, taken = 0.0, model.num_timesteps
     while model.num_timesteps < config.env_steps:
@@ -108,13 +109,18 @@ def train(config: SB3Config) -> bool:
         model._last_obs = None  # SB3's own sign (in `load`) that the environments are to be reset
         part = min(config.evaluate_every, config.env_steps - done)
         began = time.perf_counter()
-        model.learn(part, callbacks, log_interval(config), reset_num_timesteps=False)
+        try:
+            model.learn(part, callbacks, log_interval(config), reset_num_timesteps=False)
+        except ValueError as error:
+            if "invalid values" not in str(error):  # as torch's distributions say it of a mean that is not finite
+                raise
+            raise InputError(
+                f"the policy is not finite after step {done}; the checkpoints in {run.checkpoints} are good, try a "
+                "smaller --lr"
+            ) from None
         spent += time.perf_counter() - began
-        if run.stop_asked:
-            bar.close()
-            print(f"stopped; saved is step {done}: type the same command with --resume to go on from there")
-            run.close()
-            return False
+        if stop.ended:
+            return _stopped(run, done)
         bar.update(model.num_timesteps - done)
 
         predictions = results.predict(agent, store, data.testing)
@@ -130,6 +136,8 @@ def train(config: SB3Config) -> bool:
             best = judged
             sb3_checkpoint.save(run.path / "best", model, facts | {"best": best}, keep=1, training=False)
         sb3_checkpoint.save(run.checkpoints, model, facts | {"best": best})
+        if run.stop_asked and model.num_timesteps < config.env_steps:
+            return _stopped(run, model.num_timesteps)
     bar.close()
 
     # Report.
@@ -147,6 +155,12 @@ def train(config: SB3Config) -> bool:
     run.close()
     env.close()
     return True
+
+
+def _stopped(run: Run, steps: int) -> bool:
+    run.close()
+    print(f"stopped; saved is step {steps}: type the same command with --resume to go on from there")
+    return False
 
 
 def new_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseAlgorithm:

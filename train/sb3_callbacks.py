@@ -45,14 +45,20 @@ class RewardMeter(BaseCallback):
 
 
 class StopAsked(BaseCallback):
-    """Ends learning at once where the run was asked to stop."""
+    """Ends learning at once where the run was asked to stop; what was collected since the last update is lost.
+
+    Attributes:
+        ended: that it did.
+    """
 
     def __init__(self, run: Run) -> None:
         super().__init__()
         self.run = run
+        self.ended = False
 
     def _on_step(self) -> bool:
-        return not self.run.stop_asked
+        self.ended = self.run.stop_asked
+        return not self.ended
 
 
 class RunWriter(KVWriter):
