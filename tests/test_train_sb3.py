@@ -69,7 +69,11 @@ def last(run):
 
 def weights(run):
     """All that the last checkpoint holds."""
-    return {f"{file.stem} {key}": value for file in last(run).glob("*.safetensors") for key, value in load_file(file).items()}
+    return {
+        f"{file.stem} {key}": value
+        for file in last(run).glob("*.safetensors")
+        for key, value in load_file(file).items()
+    }
 
 
 def metrics(run):
