@@ -1,7 +1,6 @@
 """Which algorithm learns most from the same number of environment steps: one row per algorithm, on any data.
 
-python benchmarks/algorithms.py --out runs/algorithms --env-steps 500000 --seeds 3 -- \\
-    --root OTB --sequences drlt30 --features yolo-nano-voc --augment 4
+python benchmarks/algorithms.py --out runs/algorithms --env-steps 500000 --seeds 3 -- --root OTB --sequences drlt30
 
 Trains SB3's five with train/sb3.py, REINFORCE and its supervised control with train/reinforce.py, all with the flags
 after ``--`` (data, store, device), and prints the Markdown table, with deviations over the seeds; also in OUT/table.md.
@@ -19,11 +18,10 @@ if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the re
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
-from benchmarks.ablation import TRAIN, run, table
+from benchmarks.ablation import TRAIN, Parse, run, table
 from tracking_env.errors import InputError
 from tracking_env.files import whole
 from train import config, data, sb3_config
@@ -65,20 +63,24 @@ def main() -> int:
         sb3 += ["--evaluate-every", str(max(1, arguments.env_steps // 10))]
         parsed = config.parse(drlt)
         frames = sum(len(part) for _, part in data.load(parsed.data).clips)
+        sb3 += ["--augment", str(parsed.data.augment)]  # which may be the preset's
         l1, iou = epochs(arguments.env_steps, frames, parsed.reinforce.episodes)
         drlt += ["--l1-epochs", str(l1), "--iou-epochs", str(iou)]
         drlt += ["--evaluate-every", str(max(1, (l1 + iou) // 10))]
-        reports = {}
+        runs: list[tuple[list[str], str, Path, Path, Parse]] = []
         for name in arguments.only:
-            folder = arguments.out / name
             if name in sb3_config.PRESETS:
-                reports[name] = run(sb3, f"--algo {name}", folder, SB3, sb3_config.parse)
+                runs.append((sb3, f"--algo {name}", arguments.out / name, SB3, sb3_config.parse))
             else:
-                reports[name] = run(drlt, f"--learner {name}", folder)
+                runs.append((drlt, f"--learner {name}", arguments.out / name, TRAIN, config.parse))
+        for flags, variant, _, _, parse in runs:
+            parse([*flags, *variant.split()])  # what is refused is refused before hours of training
+        reports = {name: run(*one) for name, one in zip(arguments.only, runs, strict=True)}
     except InputError as error:
         print(f"benchmarks/algorithms.py: error: {error}", file=sys.stderr)
         return 2
-    text = f"{table(reports)}\n\n{arguments.env_steps} environment steps; REINFORCE: {l1} + {iou} epochs of {frames} frames"
+    budget = f"{arguments.env_steps} environment steps; REINFORCE: {l1} + {iou} epochs of {frames} frames"
+    text = f"{table(reports)}\n\n{budget}"
     with whole(arguments.out / "table.md") as partial:
         partial.write_text(text + "\n")
     print(text)

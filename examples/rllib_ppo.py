@@ -9,7 +9,6 @@ Needs Ray: pip install 'tracking-env[rllib]'
 """
 
 import argparse
-import warnings
 
 import gymnasium as gym
 import ray
@@ -33,7 +32,6 @@ def make(config: dict) -> gym.Env:
     return gym.wrappers.RescaleAction(env, -env.action_space.high, env.action_space.high)
 
 
-warnings.simplefilter("ignore", DeprecationWarning)  # RLlib's own
 ray.init(address=arguments.address, num_cpus=None if arguments.address else arguments.workers + 1, log_to_driver=False)
 register_env("tracking", make)
 options = {"sequences": "synthetic:0-7", "split": "all", "reward": "iou"}
