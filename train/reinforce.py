@@ -32,13 +32,13 @@ from agents.heads import Heads
 from agents.windows import Windows
 from tracking_env.errors import InputError
 from tracking_env.features import make_extractor
-from tracking_env.report import table
 from tracking_env.rewards import REWARDS
 from tracking_env.store import FeatureStore
 from train import results
-from train.config import RunConfig, flat, parse
+from train.config import RunConfig, parse
 from train.data import load
-from train.run import Run
+from train.flags import flat
+from train.run import Run, find_device
 from train.schedule import Progress
 from train.seeds import several
 
@@ -47,14 +47,14 @@ def train(config: RunConfig) -> bool:
     """One run from flags to report; see `train.run` for what it leaves. False where it was stopped before its end."""
     begun = time.perf_counter()
     torch.manual_seed(config.seed)
-    device = torch.device(_device(config.device))
+    device = find_device(config.device)
     options, schedule = config.reinforce, config.schedule
 
     # Data and agent: the agent is new, or as the last checkpoint left it.
     data = load(config.data)
     extractor = make_extractor(config.data.features, config.data.weights)
-    run = Run(config, device)  # refuses what it must before the long work begins
-    saved = run.checkpoint
+    run = Run(config)  # refuses what it must before the long work begins
+    saved = checkpoint.load(run.newest, device) if run.newest else None
     if saved and saved.extractor != extractor.id:
         raise InputError(f"the run in {run.path} was trained on {saved.extractor}, not on {extractor.id}")
     store = FeatureStore(extractor, Path(config.data.store) if config.data.store else None)
@@ -78,7 +78,7 @@ def train(config: RunConfig) -> bool:
 
     others = results.lines(data.testing, data.training, data.unseen)
     copied = results.copy_first_box(windows)
-    run.start()
+    run.start(progress.epoch)
     run.text("config", "\n".join(f"    {name} = {value}" for name, value in flat(config).items()))
     run.catch_interrupts()
 
@@ -174,14 +174,7 @@ def train(config: RunConfig) -> bool:
     bar.close()
 
     # Report.
-    predictions = results.predict(model, store, data.testing)
-    report = results.score(predictions, data.testing, data.unseen)
-    shown = results.median(report, data.testing)
-    results.write_boxes(run.path / "results", predictions)
-    results.write_overlay(run.path / "overlay.mp4", shown, predictions[shown.name])
-    fps = results.speed(model, store, shown)
     facts = {
-        "fps": fps,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "seconds": time.perf_counter() - begun,
         "epochs": progress.epoch,
@@ -189,22 +182,14 @@ def train(config: RunConfig) -> bool:
         "dataset": data.facts(),
         "extractor": extractor.id,
     }
-    run.write_json("report.json", results.summary(report, others, **facts))
+    results.publish(run, model, store, data, others, label(config), facts)
     run.close()
-    print(table(others | {f"DRLT ({config.learner})": report}))
-    print(f"speed: {fps['online']:.0f} fps online, {fps['precomputed']:.0f} fps with features precomputed")
-    print(f"in {run.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {run.path}")
     return True
 
 
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError):
-        raise InputError(f"there is no device {name!r} for torch here; try --device cpu") from None
-    return name
+def label(config: RunConfig) -> str:
+    """The agent's name in tables."""
+    return f"DRLT ({config.learner})"
 
 
 def _not_finite(run: Run, epoch: int, updates: int, windows: list[str], losses: torch.Tensor) -> InputError:
@@ -225,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = parse(argv)
         if config.seeds > 1:
-            several(config, train)
+            several(config, train, label(config))
         else:
             train(config)
     except InputError as error:
