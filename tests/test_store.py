@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,6 +35,9 @@ class Counting:
 
     def __init__(self, id="counting", fail_at=None):
         self.id, self.fail_at, self.calls, self.frames = id, fail_at, 0, 0
+
+    def prepare(self, frame):
+        return frame
 
     def __call__(self, frames):
         self.calls += 1
@@ -309,6 +313,23 @@ def test_decoding_runs_ahead_but_not_far(tmp_path):
 
     FeatureStore(Looking(), tmp_path / "store", jobs=4)[Sequence("far", frames, np.ones((len(frames), 4)))]
     assert furthest[0] == max(furthest) == AHEAD
+
+
+def test_frames_are_prepared_on_the_decoding_threads(tmp_path):
+    threads = set()
+
+    class Halving(Counting):
+        def prepare(self, frame):
+            threads.add(threading.current_thread().name)
+            return frame[::2, ::2]
+
+        def __call__(self, frames):
+            assert frames.shape[1:] == (4, 5, 3)
+            return super().__call__(frames)
+
+    stored = FeatureStore(Halving(), tmp_path, jobs=2)[sequence(0, length=FeatureStore.BATCH + 1)]
+    assert stored[:, 0].tolist() == list(range(FeatureStore.BATCH + 1))
+    assert {name.split("_")[0] for name in threads - {"MainThread"}} == {"decode"}
 
 
 def test_jobs_below_one_are_refused(tmp_path):

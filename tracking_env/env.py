@@ -252,7 +252,7 @@ class OTBTrackEnv(gym.Env[Observation, np.ndarray]):
         assert self._sequence is not None
         frame = min(self._frame, self._sequence.part(self.split).stop - 1)
         if self.pixels:
-            return {"features": self.pixels.picture(self._sequence.frames[frame]), "location": location}
+            return {"features": self.pixels.prepare(self._sequence.frames[frame]), "location": location}
         return {"features": self._features[frame].astype(np.float32), "location": location}
 
     def _describe(self, frame: int) -> dict[str, Any]:
