@@ -49,6 +49,7 @@ class Run:
         self.config = config
         self.path = Path(config.out or "runs")
         self.stop_asked = False
+        self._writer: SummaryWriter | None = None
         self.checkpoint: Checkpoint | None = None
         saved = self.path / "config.json"
         if config.resume:
@@ -84,6 +85,7 @@ class Run:
 
     def log(self, epoch: int, scalars: dict[str, float]) -> None:
         """Append scalars of an epoch (1-based) to the metrics file and to TensorBoard."""
+        assert self._writer, "not started"
         with self._metrics.open("a") as file:
             file.write(json.dumps({"epoch": epoch} | scalars) + "\n")
         for name, value in scalars.items():
@@ -91,10 +93,12 @@ class Run:
 
     def picture(self, epoch: int, name: str, picture: np.ndarray) -> None:
         """Add a picture ``(height, width, 3)`` uint8 to TensorBoard."""
+        assert self._writer, "not started"
         self._writer.add_image(name, picture, epoch, dataformats="HWC")
 
     def text(self, name: str, text: str) -> None:
         """Add a text to TensorBoard."""
+        assert self._writer, "not started"
         self._writer.add_text(name, text)
 
     def write_json(self, name: str, value: Any) -> None:
@@ -103,17 +107,19 @@ class Run:
             partial.write_text(json.dumps(value, indent=1))
 
     def close(self) -> None:
-        """Flush and close the logs; interrupts are no longer caught."""
-        self._writer.close()
+        """Flush and close the logs, if they were opened; interrupts are no longer caught."""
+        if self._writer:
+            self._writer.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    def catch_interrupts(self) -> None:
-        """Make the first Ctrl-C (or SIGTERM) set `stop_asked`; the next one ends the program at once."""
+    def catch_interrupts(self, once: bool = True) -> None:
+        """Make Ctrl-C (or SIGTERM) set `stop_asked`; with ``once`` only the first, the next one ends the program."""
 
         def handle(number: int, _: FrameType | None) -> None:
             self.stop_asked = True
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            if once:
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
         signal.signal(signal.SIGINT, handle)
         signal.signal(signal.SIGTERM, handle)
