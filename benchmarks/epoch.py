@@ -112,7 +112,8 @@ def measure(config: RunConfig, frames: int, dim: int, most: int | None, megabyte
         times.append(time.perf_counter() - begun)
     peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else resident()
     seconds = statistics.median(times[WARM_UP:]) * len(updates)
-    floor = moved(learner.model, config) / (speed := bandwidth(device, megabytes)) * len(updates)
+    speed, least = bandwidth(device, megabytes), moved(learner.model, config)
+    floor = least / speed * len(updates)
     return {
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
@@ -122,10 +123,11 @@ def measure(config: RunConfig, frames: int, dim: int, most: int | None, megabyte
         "frames": frames,
         "updates": len(updates),
         "measured_updates": len(times) - WARM_UP,
-        "seconds_per_epoch": round(seconds, 4),
-        "minutes_of_all": round(seconds * config.schedule.epochs / 60, 2),
-        "copy_gb_per_s": round(speed / 1e9, 1),
-        "floor_seconds": round(floor, 4),
+        "seconds_per_epoch": float(f"{seconds:.4g}"),
+        "minutes_of_all": float(f"{seconds * config.schedule.epochs / 60:.4g}"),
+        "bytes_per_update": least,
+        "copy_gb_per_s": float(f"{speed / 1e9:.4g}"),
+        "floor_seconds": float(f"{floor:.4g}"),
         "times_the_floor": round(seconds / floor, 2),
         "peak_gb": round(peak / 1e9, 2),
     }
