@@ -156,7 +156,7 @@ def test_a_finished_run_is_not_overwritten_unasked(capsys: pytest.CaptureFixture
     assert (finished / "report.json").read_bytes() == before
 
 
-def test_a_checkpoint_of_another_configuration_isrefused(capsys: pytest.CaptureFixture[str], finished: Path) -> None:
+def test_a_checkpoint_of_another_configuration_is_refused(capsys: pytest.CaptureFixture[str], finished: Path) -> None:
     assert "hidden: 8 -> 12" in refused(capsys, *TINY, "--out", finished, "--resume", "--hidden", "12")
 
 

@@ -70,7 +70,7 @@ def test_an_error_of_the_script_is_one_line_and_exit_code_2(environment: dict[st
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("train/reinforce.py: error: ")
 
 
-def test_a_store_of_another_extractor_isrefused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_store_of_another_extractor_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     header = {"format": 1, "extractor": "other-1234", "dim": 9, "dtype": "float16"}
     (tmp_path / "store" / "store.json").write_text(json.dumps(header))
@@ -141,7 +141,7 @@ def test_a_truncated_frame_stops_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_sequence_with_its_first_box_alone_isrefused(
+def test_a_sequence_with_its_first_box_alone_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
