@@ -102,14 +102,11 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         norms: list[torch.Tensor] = []
         state: State | None = None
         for chosen, carried in windows.epoch(order):
-            # The noise is drawn for the whole update everywhere, so that its boxes do not depend on who draws them.
-            drawn = torch.randn(
-                (options.episodes, len(chosen), config.windows.steps, 4), generator=noise, device=device
-            )
+            # Drawn for the whole update by every process, so that no box depends on who draws it.
+            shape = options.episodes, len(chosen), config.windows.steps, 4
+            drawn = torch.randn(shape, generator=noise, device=device)
             mine = group.rows(len(chosen))
-            rows = list(
-                mine or range(1)
-            )  # where none is left for this process, it goes along with the first, unweighted
+            rows = list(mine or range(1))  # a process for which none is left goes along with the first, unweighted
             batch = windows[[chosen[row] for row in rows]]
             if not mine:
                 batch = batch._replace(mask=torch.zeros_like(batch.mask))
