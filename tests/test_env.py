@@ -273,6 +273,9 @@ def test_a_reset_whose_features_failed_mixes_no_two_sequences():
     class Failing:
         id, dim, broken = "failing", 1, False
 
+        def prepare(self, frame):
+            return frame
+
         def __call__(self, frames):
             if self.broken:
                 raise RuntimeError("no memory")

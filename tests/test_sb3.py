@@ -107,7 +107,7 @@ def test_a_model_that_somebody_saved(tmp_path, made, name, observation, action):
         if observation is FLAT:
             seen = np.concatenate([FEATURES[index], location])
         elif observation is PICTURE:
-            picture = PixelExtractor(40, 48).picture(frame).transpose(2, 0, 1)
+            picture = PixelExtractor(40, 48).prepare(frame).transpose(2, 0, 1)
             seen = {"features": picture, "location": location}
         box, state = model.predict(seen, state, start, deterministic=True)
         start = np.array([False])

@@ -36,7 +36,7 @@ class Pictures:
 
     def __getitem__(self, frame: int) -> np.ndarray:
         """``(rows, columns, 3)`` uint8 RGB."""
-        return self._extractor.picture(self._frames[frame])
+        return self._extractor.prepare(self._frames[frame])
 
 
 class Extracted:

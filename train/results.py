@@ -63,10 +63,9 @@ def lines(testing: list[Sequence], training: list[Sequence], unseen: bool) -> di
 
 def copy_first_box(windows: Windows) -> dict[str, float]:
     """Both rewards of copying each window's first true box: what not looking is worth in training."""
-    batch = windows[list(range(len(windows)))]
-    copy = batch.truth[:, :1].expand_as(batch.truth)
-    frames = batch.mask.sum()
-    return {name: float((formula(copy, batch.truth) * batch.mask).sum() / frames) for name, formula in REWARDS.items()}
+    truth, mask = windows.truth[windows.index], windows.mask
+    copy = truth[:, :1].expand_as(truth)
+    return {name: float((formula(copy, truth) * mask).sum() / mask.sum()) for name, formula in REWARDS.items()}
 
 
 def scalars(report: Report) -> dict[str, float]:

@@ -21,7 +21,6 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from agents import checkpoint
@@ -51,6 +50,7 @@ class Run:
         self.path = Path(config.out or "runs")
         self.stop_asked = False
         self.newest: Path | None = None
+        self._writer: SummaryWriter | None = None
         saved = self.path / "config.json"
         if config.resume:
             if not saved.exists():
@@ -88,6 +88,7 @@ class Run:
 
     def log(self, at: int, scalars: dict[str, float]) -> None:
         """Append scalars of an epoch (1-based), or of a number of steps, to the metrics file and to TensorBoard."""
+        assert self._writer, "not started"
         with self._metrics.open("a") as file:
             file.write(json.dumps({self.unit: at} | scalars) + "\n")
         for name, value in scalars.items():
@@ -95,10 +96,12 @@ class Run:
 
     def picture(self, at: int, name: str, picture: np.ndarray) -> None:
         """Add a picture ``(height, width, 3)`` uint8 to TensorBoard."""
+        assert self._writer, "not started"
         self._writer.add_image(name, picture, at, dataformats="HWC")
 
     def text(self, name: str, text: str) -> None:
         """Add a text to TensorBoard."""
+        assert self._writer, "not started"
         self._writer.add_text(name, text)
 
     def write_json(self, name: str, value: Any) -> None:
@@ -107,17 +110,19 @@ class Run:
             partial.write_text(json.dumps(value, indent=1))
 
     def close(self) -> None:
-        """Flush and close the logs; interrupts are no longer caught."""
-        self._writer.close()
+        """Flush and close the logs, if they were opened; interrupts are no longer caught."""
+        if self._writer:
+            self._writer.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    def catch_interrupts(self) -> None:
-        """Make the first Ctrl-C (or SIGTERM) set `stop_asked`; the next one ends the program at once."""
+    def catch_interrupts(self, once: bool = True) -> None:
+        """Make Ctrl-C (or SIGTERM) set `stop_asked`; with ``once`` only the first, the next one ends the program."""
 
         def handle(number: int, _: FrameType | None) -> None:
             self.stop_asked = True
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            if once:
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
         signal.signal(signal.SIGINT, handle)
         signal.signal(signal.SIGTERM, handle)
@@ -128,18 +133,3 @@ class Run:
             lines = [line for line in self._metrics.read_text().splitlines() if json.loads(line)[self.unit] <= done]
             with whole(self._metrics) as partial:
                 partial.write_text("".join(line + "\n" for line in lines))
-
-
-def find_device(name: str) -> torch.device:
-    """The device that ``--device`` names; ``auto`` is a GPU if there is one.
-
-    Raises:
-        InputError: it is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError):
-        raise InputError(f"there is no device {name!r} for torch here; try --device cpu") from None
-    return torch.device(name)

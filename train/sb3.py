@@ -35,6 +35,7 @@ from agents import sb3_checkpoint, sb3_env
 from agents.replay import FrameReplayBuffer
 from agents.sb3 import ALGORITHMS, SB3Agent, fit_normaliser, policy_options, target_entropy
 from agents.sb3_env import SB3VecEnv
+from tracking_env import devices
 from tracking_env.errors import InputError
 from tracking_env.features import make_extractor
 from tracking_env.rewards import REWARDS
@@ -42,7 +43,7 @@ from tracking_env.store import FeatureStore
 from train import results
 from train.data import Data, load
 from train.flags import flat
-from train.run import Run, find_device
+from train.run import Run
 from train.sb3_callbacks import RewardMeter, RewardSchedule, RunWriter, StopAsked
 from train.sb3_config import SB3Config, parse
 from train.seeds import several
@@ -54,11 +55,11 @@ JUDGED = 32  # training clips on which the best policy is chosen
 def train(config: SB3Config) -> bool:
     """One run from flags to report; see `train.run` for what it leaves. False where it was stopped before its end."""
     begun = time.perf_counter()
-    device = find_device(config.device)
+    device = devices.find(config.device)
 
     # Data and agent: the agent is new, or as the last checkpoint left it.
     data = load(config.data)
-    extractor = make_extractor(config.data.features, config.data.weights)
+    extractor = make_extractor(config.data.features, config.data.weights, config.device)
     run = Run(config, "step")  # refuses what it must before the long work begins
     saved = sb3_checkpoint.load(run.newest) if run.newest else None
     if saved and saved.extractor != extractor.id:
@@ -231,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = parse(argv)
         if config.seeds > 1:
-            several(config, train, label(config))
+            several(config, lambda one, _: train(one), label(config))
         else:
             train(config)
     except InputError as error:

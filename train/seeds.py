@@ -12,9 +12,10 @@ from tracking_env.report import table
 from train import results
 from train.data import load
 from train.flags import C, RunFlags, differences
+from train.parallel import ALONE, Group
 
 
-def several(config: C, train: Callable[[C], bool], label: str) -> None:
+def several(config: C, train: Callable[[C, Group], bool], label: str, group: Group = ALONE) -> None:
     """Run ``config.seeds`` seeds, one after the other, into ``OUT/seed-N``; print and write mean and deviation.
 
     With ``resume`` finished runs are only read, a stopped one goes on, and those that are missing begin; so more seeds
@@ -24,6 +25,7 @@ def several(config: C, train: Callable[[C], bool], label: str) -> None:
         config: with ``out`` set.
         train: one run; False where it was stopped.
         label: the agent's name in tables.
+        group: the processes that share it.
 
     Raises:
         InputError: a folder already holds a run and neither ``resume`` nor ``overwrite`` is given, or a run fails.
@@ -40,9 +42,13 @@ def several(config: C, train: Callable[[C], bool], label: str) -> None:
         raise InputError(f"{out} already holds runs; type --resume to go on with them, or --overwrite to start anew")
     if config.resume and not any(there):
         raise InputError(f"no run to resume in {out}; leave --resume out, or give --out of one that is")
-    for one, begun in zip(runs, there, strict=True):
-        if not (config.resume and _finished(one)) and not train(replace(one, resume=config.resume and begun)):
+    finished = [config.resume and _finished(one) for one in runs]
+    group.wait()  # until all have looked
+    for one, begun, is_done in zip(runs, there, finished, strict=True):
+        if not is_done and not train(replace(one, resume=config.resume and begun), group):
             return
+    if not group.leads:
+        return
 
     data = load(config.data)
     truths = {one.name: one.boxes for one in data.testing}
