@@ -3,7 +3,7 @@
 It leaves, in the folder of the tracker's results,
 
 * ``NAME.txt``: one box ``x,y,w,h`` a line, as `tracking_env.running` writes them, so that ``score`` reads them;
-* ``NAME.json``: what was tracked by what, and per frame its number, box and seconds;
+* ``NAME.track.json``: what was tracked by what, and per frame its number, box and seconds;
 * ``NAME.mp4``: the frames with the box.
 """
 

@@ -48,7 +48,8 @@ def open_source(video: str, start: int = 1) -> Source:
         return Source(f"camera-{int(video)}", _camera(int(video), start), None, 25.0)
     frames: Frames
     if path.is_dir():
-        name, frames, fps = path.resolve().name, _images(path), 25.0
+        frames, fps = _images(path), 25.0
+        name = (path if path.resolve().name != "img" else path.resolve().parent).resolve().name
     else:
         name, frames = path.stem, VideoFrames(path)
         fps = frames.fps

@@ -49,7 +49,7 @@ def push(checkpoint: Path, to: str, private: bool = False) -> str:
         if Path(to).exists():
             raise InputError(f"{to} exists; give a folder that does not, or hf://USER/REPO")
         with whole(Path(to)) as partial:
-            _prepare(checkpoint, partial, to)
+            _prepare(checkpoint, partial, "FOLDER")
         return to
     repository = to.removeprefix(SCHEME)
     with tempfile.TemporaryDirectory() as folder:

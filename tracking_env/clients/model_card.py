@@ -30,6 +30,7 @@ def render(config: dict[str, Any], report: dict[str, Any] | None, address: str) 
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["number"] = _number
     run = config.get("run", {})

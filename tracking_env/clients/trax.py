@@ -31,7 +31,13 @@ def serve(tracker: Tracker, name: str) -> None:
     except ModuleNotFoundError as error:
         raise InputError(f"trax needs {error.name}; type: pip install 'tracking-env[vot]'") from None
     server = trax.Server([trax.Region.RECTANGLE], [trax.Image.PATH], tracker_name=name)
-    while (request := server.wait()).type != trax.TraxStatus.QUIT:
+    while True:
+        try:
+            request = server.wait()
+        except trax.TraxException:
+            raise InputError("the client went away, or does not speak TraX") from None
+        if request.type == trax.TraxStatus.QUIT:
+            break
         try:
             box = _answer(tracker, request, request.type == trax.TraxStatus.INITIALIZE)
         except Exception as error:  # somebody's tracker

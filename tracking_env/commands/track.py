@@ -35,7 +35,7 @@ def track_video(
         checkpoint: of a trained agent (drlt): folder of a run or of a checkpoint, or hf://USER/REPO.
         weights: weights files, or their folder (nano, drlt with a pretrained extractor).
         start: number of the frame to start on, counted from 1.
-        out: folder for results: out/TRACKER/NAME.txt (one box x,y,w,h a line), NAME.json (with seconds per frame) and
+        out: folder for results: out/TRACKER/NAME.txt (one box x,y,w,h a line), NAME.track.json (seconds per frame too) and
             NAME.mp4 (the box drawn). Older ones of that name are replaced.
         show: show it in a window while it runs; q ends it.
         as_json: print the facts as JSON instead of a line.
@@ -48,7 +48,7 @@ def track_video(
     choice = Choice(tracker, weights, hub.local(checkpoint))
     made = choice.make()
     folder = out / choice.folder
-    kinds = {"boxes": ".txt", "json": ".json", "overlay": ".mp4"}
+    kinds = {"boxes": ".txt", "json": ".track.json", "overlay": ".mp4"}
     files = {kind: folder / f"{source.name}{suffix}" for kind, suffix in kinds.items()}
     if any(path.resolve() == Path(video).resolve() for path in files.values()):
         raise InputError(f"{video} would be overwritten; give another --out")

@@ -1,0 +1,156 @@
+import configparser
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from tracking_env import cli
+from tracking_env.clients.trax import serve, trackers_ini
+from tracking_env.errors import InputError
+
+OWN = """
+class Right:
+    def init(self, frame, box):
+        assert frame[0, 0].tolist() == [200, 100, 50]  # RGB
+        self.box = box.copy()
+    def update(self, frame):
+        self.box[0] += 1
+        return self.box
+
+class Fails(Right):
+    def update(self, frame):
+        raise ArithmeticError("lost it")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Works in a folder with an own tracker."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Path("own_of_trax.py").write_text(OWN)
+    yield tmp_path
+    sys.modules.pop("own_of_trax", None)
+
+
+def ini(*args, tracker="own_of_trax:Right"):
+    """The section that the toolkit would read."""
+    assert cli.main(["trax", "--tracker", tracker, "--ini", "trackers.ini", *args]) == 0
+    config = configparser.ConfigParser()
+    assert config.read("trackers.ini")
+    (section,) = config.sections()
+    return section, dict(config[section])
+
+
+@pytest.fixture
+def client(folder, monkeypatch):
+    """Starts the command of a trackers.ini as the toolkit does: in an empty folder, through pipes."""
+    pytest.importorskip("trax", reason="needs the extra vot")
+    from trax.client import Client
+
+    (folder / "empty").mkdir()
+    processes = []
+
+    def start(tracker):
+        _, options = ini(tracker=tracker)
+        path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        process = subprocess.Popen(
+            shlex.split(options["command"]),
+            cwd=folder / "empty",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=os.environ | {"TRAX": "1", "PYTHONPATH": path},
+        )
+        processes.append(process)
+        return Client(stream=(process.stdin.fileno(), process.stdout.fileno()), log=lambda text: None), process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def image():
+    import trax
+
+    path = Path("frame.png").resolve()
+    if not path.exists():
+        import numpy as np
+
+        cv2.imwrite(str(path), np.full((30, 40, 3), (50, 100, 200), np.uint8))
+    return {"color": trax.FileImage.create(str(path))}
+
+
+def box(reply):
+    ((region, _),), _ = reply
+    return region.bounds()
+
+
+def test_a_client_gets_our_boxes_counted_from_0(client):
+    import trax
+
+    connected, process = client("own_of_trax:Right")
+    assert (connected.tracker_name, connected.region_formats) == ("own_of_trax.Right", ["rectangle"])
+    for _ in range(2):  # a client may start it again
+        first = trax.Rectangle.create(0, 4, 10.5, 8)
+        assert box(connected.initialize(image(), [(first, {})], {})) == (0, 4, 10.5, 8)
+        assert [box(connected.frame(image(), {}, [])) for _ in range(2)] == [(1, 4, 10.5, 8), (2, 4, 10.5, 8)]
+    connected.quit()
+    assert process.wait(timeout=30) == 0
+    assert process.stderr.read() == b""
+
+
+def test_a_tracker_that_fails_tells_the_client(client):
+    import trax
+
+    connected, process = client("own_of_trax:Fails")
+    connected.initialize(image(), [(trax.Rectangle.create(0, 4, 10, 8), {})], {})
+    with pytest.raises(trax.TraxException, match="ArithmeticError: lost it"):
+        connected.frame(image(), {}, [])
+    assert process.wait(timeout=30) == 2
+    error = process.stderr.read().decode()
+    assert error.startswith("tracking-env: error: own_of_trax.Fails failed: ArithmeticError: lost it (own_of_trax.py")
+    assert error.count("\n") == 1
+
+
+def test_the_ini_has_what_the_toolkit_wants_and_absolute_paths(folder):
+    pytest.importorskip("torch")  # of the package agents
+    Path("100% mine").mkdir()
+    section, options = ini("--folder", "100% mine")
+    assert section == "own_of_trax_Right"
+    assert options.keys() == {"label", "protocol", "command"}
+    assert (options["label"], options["protocol"]) == ("own_of_trax.Right", "trax")
+    words = shlex.split(options["command"])
+    assert words[:4] == [sys.executable, "-m", "tracking_env.cli", "trax"]
+    assert words[words.index("--folder") + 1] == str(folder / "100% mine")
+
+
+def test_a_checkpoint_s_path_is_absolute(folder, monkeypatch):
+    from tracking_env.trackers import Choice
+
+    monkeypatch.setattr(Choice, "make", lambda self: type("Made", (), {"live": lambda self: None})())
+    _, options = ini("--checkpoint", "runs/small", "--weights", "a.onnx", "b.onnx", tracker="drlt")
+    words = shlex.split(options["command"])
+    assert words[words.index("--checkpoint") + 1] == str(folder / "runs/small")
+    assert words[words.index("--weights") + 1 :] == [str(folder / "a.onnx"), str(folder / "b.onnx")]
+
+
+def test_names_become_identifiers():
+    assert trackers_ini("my.tracker é", ["x"]).splitlines()[0] == "[my_tracker__]"
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trax", None)
+    with pytest.raises(InputError, match=r"trax needs trax; type: pip install 'tracking-env\[vot\]'"):
+        serve(None, "x")
+
+
+def test_an_ini_that_cannot_be_written(folder, capsys):
+    assert cli.main(["trax", "--tracker", "own_of_trax:Right", "--ini", "own_of_trax.py/trackers.ini"]) == 2
+    assert "cannot write own_of_trax.py/trackers.ini" in capsys.readouterr().err
