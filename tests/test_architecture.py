@@ -56,7 +56,9 @@ LIBRARY = [path for path in FILES if path.is_relative_to(ROOT / "tracking_env")]
 
 def library():
     """What each module of tracking_env imports of it; of a package what it offers itself."""
-    dotted = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in LIBRARY}
+    dotted = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in LIBRARY
+    }
     del dotted["tracking_env"]
     return {module: set(imported(ast.walk(tree(path)))) & dotted.keys() for module, path in dotted.items()}
 

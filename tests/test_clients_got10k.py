@@ -7,18 +7,19 @@ import pytest
 pytest.importorskip("got10k", reason="needs the extra got10k")
 pytest.importorskip("torch", reason="our trackers by name are in agents")
 
-import matplotlib  # noqa: E402
+import matplotlib
 
 matplotlib.use("Agg")
 
-from got10k.datasets import OTB  # noqa: E402
-from got10k.experiments import ExperimentOTB  # noqa: E402
+from got10k.datasets import OTB
+from got10k.experiments import ExperimentOTB
 
-from tracking_env import otb, synthetic  # noqa: E402
-from tracking_env.clients.got10k import make  # noqa: E402
-from tracking_env.errors import InputError  # noqa: E402
-from tracking_env.evaluation import score_folder, write_result  # noqa: E402
+from tracking_env import otb, synthetic
+from tracking_env.clients.got10k import make
+from tracking_env.errors import InputError
+from tracking_env.evaluation import score_folder, write_result
 
+STEP = np.array([1.0, 0, 0, 0])
 DRAWN = {"Deer": synthetic.generate(1, length=12), "Jogging": synthetic.generate(2, length=9)}
 
 
@@ -77,7 +78,7 @@ def test_boxes_and_frames_go_through_as_they_are(drawn, experiment, tmp_path, mo
             self.box = box
 
         def update(self, frame):
-            return self.box + [1, 0, 0, 0]
+            return self.box + STEP
 
     module = type(sys)("own_of_got10k")
     module.Own = Own
@@ -88,7 +89,7 @@ def test_boxes_and_frames_go_through_as_they_are(drawn, experiment, tmp_path, mo
     assert frame.dtype == np.uint8 and np.abs(frame[..., ::-1].astype(int) - image).max() <= 3  # two JPEG decoders
     assert box == pytest.approx(DRAWN["Deer"].boxes[0], abs=6e-4)
     written = otb.read_boxes(tmp_path / "results" / "OTB2015" / "own_of_got10k.Own" / "Deer.txt")
-    assert written[1] == pytest.approx(box + [1, 0, 0, 0], abs=6e-4)
+    assert written[1] == pytest.approx(box + STEP, abs=6e-4)
 
 
 def test_ties_and_a_wrong_first_row_score_alike(drawn, experiment, tmp_path):
@@ -117,7 +118,21 @@ def test_a_line_is_no_tracker_for_it():
 
 @pytest.mark.otb
 def test_struck_on_otb_13(otb_root, reference, experiment, tmp_path):
-    names = "Bird2 BlurBody BlurCar2 CarScale Couple Dancer2 Diving Human7 Jumping Singer2 Skating1 Suv Woman".split()
+    names = [
+        "Bird2",
+        "BlurBody",
+        "BlurCar2",
+        "CarScale",
+        "Couple",
+        "Dancer2",
+        "Diving",
+        "Human7",
+        "Jumping",
+        "Singer2",
+        "Skating1",
+        "Suv",
+        "Woman",
+    ]
     folder = tmp_path / "results" / "OTB2015" / "struck"
     folder.mkdir(parents=True)
     (tmp_path / "OTB").mkdir()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from tracking_env import cli
@@ -77,12 +78,9 @@ def client(folder, monkeypatch):
 
 
 def image():
-    import trax
-
+    trax = pytest.importorskip("trax")
     path = Path("frame.png").resolve()
     if not path.exists():
-        import numpy as np
-
         cv2.imwrite(str(path), np.full((30, 40, 3), (50, 100, 200), np.uint8))
     return {"color": trax.FileImage.create(str(path))}
 

@@ -35,8 +35,8 @@ def track_video(
         checkpoint: of a trained agent (drlt): folder of a run or of a checkpoint, or hf://USER/REPO.
         weights: weights files, or their folder (nano, drlt with a pretrained extractor).
         start: number of the frame to start on, counted from 1.
-        out: folder for results: out/TRACKER/NAME.txt (one box x,y,w,h a line), NAME.track.json (seconds per frame too) and
-            NAME.mp4 (the box drawn). Older ones of that name are replaced.
+        out: folder for results: out/TRACKER/NAME.txt (one box x,y,w,h a line), NAME.track.json (seconds per frame
+            too) and NAME.mp4 (the box drawn). Older ones of that name are replaced.
         show: show it in a window while it runs; q ends it.
         as_json: print the facts as JSON instead of a line.
     """
