@@ -139,10 +139,21 @@ def test_a_published_agent_tracks(run, library, capsys):
         Path("o/drlt/clip.txt").rename(f"{name.partition(':')[0]}.txt")
     assert library[-1] == ("me/drlt", "v1")
     assert Path("run.txt").read_bytes() == Path("hf.txt").read_bytes()
+    Path("clip.txt").write_text("9,9,30,30\n")  # without more there is nothing to score
     evaluate = ["evaluate", "--tracker", "drlt", "--checkpoint", "hf://me/drlt"]
     assert cli.main([*evaluate, "--root", "clip.mp4", "--out", "e"]) == 1
     assert library[-1] == ("me/drlt", None)
     assert "its first frame has a true box" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_extractor_is_one_line(run, capsys):
+    config = run / "checkpoints" / "000007" / "config.json"
+    config.write_text(config.read_text().replace('"/home/me/weights"', "null").replace(GRID.id, "grid-of-old"))
+    write_video(Path("clip.mp4"), (synthetic.generate(1, length=2).frames[at] for at in range(2)))
+    assert cli.main(["track", "--video", "clip.mp4", "--box", "9,9,30,30", "--checkpoint", "run"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and captured.out == ""
+    assert f"was trained on grid-of-old, not on {GRID.id}; give the weights" in captured.err
 
 
 def test_the_card_says_what_it_is_worth(run):
