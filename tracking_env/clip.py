@@ -167,7 +167,7 @@ def _run(steps: Iterator[Step], clip: Clip, label: str, write: Callable[[Any], N
                     write(picture)
                 except InputError as error:
                     clip.problem = str(error)
-                    del clip.files["overlay"]
+                    clip.files.pop("overlay").unlink(missing_ok=True)  # an older one would be of other boxes
             bar.update()
             if show and not rendering.show(picture, fps=1000):
                 break
