@@ -1,4 +1,5 @@
 import configparser
+import json
 import os
 import shlex
 import subprocess
@@ -27,6 +28,34 @@ class Fails(Right):
         raise ArithmeticError("lost it")
 """
 
+CLIENT = """
+import json, os, shlex, subprocess, sys
+import trax
+from trax.client import Client
+
+pipe = subprocess.PIPE
+server = subprocess.Popen(shlex.split(sys.argv[1]), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0)
+client = Client(stream=(server.stdin.fileno(), server.stdout.fileno()), log=lambda text: None)
+told = {"name": client.tracker_name, "regions": client.region_formats, "boxes": []}
+image = {"color": trax.FileImage.create(sys.argv[2])}
+
+def keep(reply):
+    ((region, _),), _ = reply
+    told["boxes"].append(region.bounds())
+
+try:
+    for _ in range(2):
+        keep(client.initialize(image, [(trax.Rectangle.create(0, 4, 10.5, 8), {})], {}))
+        for _ in range(2):
+            keep(client.frame(image, {}, []))
+    client.quit()
+except trax.TraxException as error:
+    told["refused"] = str(error)
+told |= {"code": server.wait(60), "errors": server.stderr.read().decode()}
+print(json.dumps(told), flush=True)
+os._exit(0)
+"""
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -48,73 +77,47 @@ def ini(*args, tracker="own_of_trax:Right"):
 
 
 @pytest.fixture
-def client(folder, monkeypatch):
-    """Starts the command of a trackers.ini as the toolkit does: in an empty folder, through pipes."""
-    pytest.importorskip("trax", reason="needs the extra vot")
-    from trax.client import Client
+def converse(folder):
+    """Starts the command of a trackers.ini as the toolkit does, and talks to it: what it said, its exit code, errors.
 
+    The client runs in a process of its own: its library is C, and a slip of its own must not end the tests.
+    """
+    pytest.importorskip("trax", reason="needs the extra vot")
+    cv2.imwrite("frame.png", np.full((30, 40, 3), (50, 100, 200), np.uint8))
     (folder / "empty").mkdir()
-    processes = []
 
     def start(tracker):
         _, options = ini(tracker=tracker)
         path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-        process = subprocess.Popen(
-            shlex.split(options["command"]),
+        done = subprocess.run(
+            [sys.executable, "-c", CLIENT, options["command"], str(folder / "frame.png")],
             cwd=folder / "empty",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
             env=os.environ | {"TRAX": "1", "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
-        processes.append(process)
-        return Client(stream=(process.stdin.fileno(), process.stdout.fileno()), log=lambda text: None), process
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    return start
 
 
-def image():
-    trax = pytest.importorskip("trax")
-    path = Path("frame.png").resolve()
-    if not path.exists():
-        cv2.imwrite(str(path), np.full((30, 40, 3), (50, 100, 200), np.uint8))
-    return {"color": trax.FileImage.create(str(path))}
+def test_a_client_gets_our_boxes_counted_from_0(converse):
+    told = converse("own_of_trax:Right")
+    assert (told["name"], told["regions"]) == ("own_of_trax.Right", ["rectangle"])
+    once = [[0, 4, 10.5, 8], [1, 4, 10.5, 8], [2, 4, 10.5, 8]]
+    assert told["boxes"] == once * 2  # a client may start it again
+    assert (told["code"], told["errors"]) == (0, "")
 
 
-def box(reply):
-    ((region, _),), _ = reply
-    return region.bounds()
-
-
-def test_a_client_gets_our_boxes_counted_from_0(client):
-    import trax
-
-    connected, process = client("own_of_trax:Right")
-    assert (connected.tracker_name, connected.region_formats) == ("own_of_trax.Right", ["rectangle"])
-    for _ in range(2):  # a client may start it again
-        first = trax.Rectangle.create(0, 4, 10.5, 8)
-        assert box(connected.initialize(image(), [(first, {})], {})) == (0, 4, 10.5, 8)
-        assert [box(connected.frame(image(), {}, [])) for _ in range(2)] == [(1, 4, 10.5, 8), (2, 4, 10.5, 8)]
-    connected.quit()
-    assert process.wait(timeout=30) == 0
-    assert process.stderr.read() == b""
-
-
-def test_a_tracker_that_fails_tells_the_client(client):
-    import trax
-
-    connected, process = client("own_of_trax:Fails")
-    connected.initialize(image(), [(trax.Rectangle.create(0, 4, 10, 8), {})], {})
-    with pytest.raises(trax.TraxException, match="ArithmeticError: lost it"):
-        connected.frame(image(), {}, [])
-    assert process.wait(timeout=30) == 2
-    error = process.stderr.read().decode()
-    assert error.startswith("tracking-env: error: own_of_trax.Fails failed: ArithmeticError: lost it (own_of_trax.py")
-    assert error.count("\n") == 1
+def test_a_tracker_that_fails_tells_the_client(converse):
+    told = converse("own_of_trax:Fails")
+    assert told["boxes"] == [[0, 4, 10.5, 8]]
+    assert "ArithmeticError: lost it" in told["refused"]
+    assert told["code"] == 2
+    said = "tracking-env: error: own_of_trax.Fails failed: ArithmeticError: lost it (own_of_trax.py"
+    assert told["errors"].startswith(said) and told["errors"].count("\n") == 1
 
 
 def test_the_ini_has_what_the_toolkit_wants_and_absolute_paths(folder):
