@@ -101,6 +101,15 @@ def newest(folder: Path) -> Path:
     return found[-1]
 
 
+def find(folder: Path) -> Path:
+    """The checkpoint that a folder stands for: itself, or of a run's folder the newest one.
+
+    Raises:
+        InputError: there is none.
+    """
+    return folder if (folder / "model.safetensors").exists() else newest(folder / "checkpoints")
+
+
 def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Read a checkpoint folder.
 
@@ -152,7 +161,7 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
     """
     if checkpoint is None:
         raise InputError("a trained agent needs its weights; give --checkpoint RUN, a folder of train/reinforce.py")
-    path = checkpoint if (checkpoint / "model.safetensors").exists() else newest(checkpoint / "checkpoints")
+    path = find(checkpoint)
     file = weights_file(weights)
     loaded = load(path)
     extractor = checked_extractor(path, loaded.run, loaded.extractor, file)

@@ -22,7 +22,7 @@ import numpy as np
 from tracking_env import tracker as tr
 from tracking_env.errors import InputError
 from tracking_env.sequence import Sequence
-from tracking_env.tracker import Trajectory
+from tracking_env.tracker import Tracker, Trajectory
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,27 @@ TABLE: Mapping[str, Entry] = {
 
 @dataclass(frozen=True)
 class Runner:
-    """A tracker ready to run: its ``id``, and ``track``, from a sequence (on whose first box it starts) to the run."""
+    """A tracker ready to run.
+
+    Attributes:
+        id: tells it from others.
+        track: from a sequence, on whose first box it starts, to the run.
+        tracker: what looks at frames; None for a line, which does not.
+    """
 
     id: str
     track: Callable[[Sequence], Trajectory]
+    tracker: Tracker | None = None
+
+    def live(self) -> Tracker:
+        """The tracker, for frames of which nothing is known.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.tracker is None:
+            raise InputError(f"{self.id} looks at no frame, or reads the truth; give a tracker, such as mil or drlt")
+        return self.tracker
 
 
 @dataclass(frozen=True)
@@ -132,7 +149,7 @@ class Choice:
                 "init(frame, box) and update(frame)"
             )
         marks = [getattr(tracker, "id", None), _digest(weights) if self.entry.files else None]
-        return Runner(" ".join([self.name, *filter(None, marks)]), lambda sequence: tr.run(tracker, sequence))
+        return Runner(" ".join([self.name, *filter(None, marks)]), lambda sequence: tr.run(tracker, sequence), tracker)
 
     def _files(self) -> list[Path]:
         """The weights; a folder stands for the files that are wanted."""
