@@ -52,10 +52,9 @@ class DRLT(nn.Module):
 
     def fit_normaliser(self, features: Tensor) -> None:
         """Standardise each feature by its mean and deviation over ``(frames, D)``; constant features become 0."""
-        wide = features.float()
-        deviation, mean = torch.std_mean(wide, dim=0, correction=0)
+        mean, scale = standardising(features)
         self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0))
+        self.feature_scale.copy_(scale)
 
     def forward(self, features: Tensor, location: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Eq. 1 over T frames.
@@ -123,6 +122,13 @@ class DRLT(nn.Module):
         location[0, 0] = torch.tensor(first, device=device).clip(0, 1)
         mean, _ = self(torch.tensor(np.asarray(features, np.float32), device=device)[None], location)
         return mean[0].float().cpu().numpy()
+
+
+def standardising(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and one over deviation of each feature over ``(frames, D)``, both ``(D,)``; 0 for that of a constant one."""
+    wide = features.float()
+    deviation, mean = torch.std_mean(wide, dim=0, correction=0)
+    return mean, torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0)
 
 
 def kept(state: State, rows: int) -> State:

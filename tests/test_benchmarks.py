@@ -83,3 +83,13 @@ def test_train():
     assert numbers["boxes_per_second"]["fast"] == 5 * numbers["frames_per_second"]["fast"]
     assert numbers["growth"].keys() == {"steps", "episodes", "hidden"}
     assert 0 < numbers["share_of_matrix_products"] < 1
+
+
+def test_env():
+    numbers = json.loads(
+        measure("env", "--sequences", "synthetic:0-3", "--num-envs", "8", "--dim", "6", "--seconds", "0.001", "--json")
+    )
+    assert (numbers["dim"], numbers["num_envs"], numbers["frames"]) == (6, 8, 80)
+    ratios = ("step_ratio", "numpy_share", "sync_ratio")
+    assert min(numbers[key] for key in (*ratios, "step_us", "cartpole_us", "vector_steps_per_second")) > 0
+    assert [numbers[f"goal_{key}"] for key in ratios] == [3, 0.6, 20]

@@ -33,12 +33,12 @@ from agents.windows import Windows
 from tracking_env import devices
 from tracking_env.errors import InputError
 from tracking_env.features import make_extractor
-from tracking_env.report import table
 from tracking_env.rewards import REWARDS
 from tracking_env.store import FeatureStore
 from train import parallel, results
-from train.config import RunConfig, flat, parse
+from train.config import RunConfig, parse
 from train.data import load
+from train.flags import flat
 from train.learner import Learner, NotFiniteError
 from train.parallel import ALONE, Group
 from train.run import Run
@@ -56,8 +56,8 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     # Data and agent: the agent is new, or as the last checkpoint left it.
     data = load(config.data)
     extractor = make_extractor(config.data.features, config.data.weights, config.device)
-    run = Run(config, device)  # refuses what it must before the long work begins
-    saved = run.checkpoint
+    run = Run(config)  # refuses what it must before the long work begins
+    saved = checkpoint.load(run.newest, device) if run.newest else None
     if saved and saved.extractor != extractor.id:
         raise InputError(f"the run in {run.path} was trained on {saved.extractor}, not on {extractor.id}")
     store = FeatureStore(extractor, Path(config.data.store) if config.data.store else None)
@@ -83,7 +83,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     copied = results.copy_first_box(windows)
     group.wait()  # until all have looked at the run directory
     if group.leads:
-        run.start()
+        run.start(progress.epoch)
         run.text("config", "\n".join(f"    {name} = {value}" for name, value in flat(config).items()))
     run.catch_interrupts(once=group.alone)  # torchrun passes Ctrl-C on to processes that have it already
 
@@ -163,14 +163,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         return True
 
     # Report.
-    predictions = results.predict(model, store, data.testing)
-    report = results.score(predictions, data.testing, data.unseen)
-    shown = results.median(report, data.testing)
-    results.write_boxes(run.path / "results", predictions)
-    results.write_overlay(run.path / "overlay.mp4", shown, predictions[shown.name])
-    fps = results.speed(model, store, shown)
     facts = {
-        "fps": fps,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "seconds": time.perf_counter() - begun,
         "epochs": progress.epoch,
@@ -178,12 +171,14 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         "dataset": data.facts(),
         "extractor": extractor.id,
     }
-    run.write_json("report.json", results.summary(report, others, **facts))
+    results.publish(run, model, store, data, others, label(config), facts)
     run.close()
-    print(table(others | {f"DRLT ({config.learner})": report}))
-    print(f"speed: {fps['online']:.0f} fps online, {fps['precomputed']:.0f} fps with features precomputed")
-    print(f"in {run.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {run.path}")
     return True
+
+
+def label(config: RunConfig) -> str:
+    """The agent's name in tables."""
+    return f"DRLT ({config.learner})"
 
 
 def _not_finite(run: Run, epoch: int, updates: int, windows: list[str], error: NotFiniteError) -> InputError:
@@ -205,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             logging.basicConfig(format="%(message)s", level=logging.WARNING if group.leads else logging.ERROR)
             config = parse(argv)
             if config.seeds > 1:
-                several(config, train, group)
+                several(config, train, label(config), group)
             else:
                 train(config, group)
     except InputError as error:
