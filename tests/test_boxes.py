@@ -86,3 +86,21 @@ def test_numpy_and_torch_agree(pairs, size):
         assert_allclose(measure(ta, tb).numpy(), measure(a, b), rtol=1e-12)
     for convert in (bx.to_relative, bx.to_pixels):
         assert_allclose(convert(ta, size).numpy(), convert(a, size), rtol=1e-12)
+
+
+@given(box, box, size)
+def test_boxes_of_floats_measure_to_the_same_bits_as_arrays(a, b, size):
+    one, two = tuple(map(float, a)), tuple(map(float, b))
+    for measure in (bx.iou, bx.centre_error):
+        assert type(measure(one, two)) is float and measure(one, two) == measure(a, b)
+    for convert in (bx.to_relative, bx.to_pixels):
+        assert np.array_equal(convert(one, size), convert(a, size))
+    assert np.array_equal(bx.clip(bx.to_relative(one, size)), bx.clip(bx.to_relative(a, size)))
+
+
+def test_boxes_of_component_arrays_are_boxes_too():
+    a, b = np.random.default_rng(0).uniform(1, 90, (2, 7, 4))
+    size = np.arange(100, 107), np.arange(50, 57)
+    assert np.array_equal(bx.iou(tuple(a.T), tuple(b.T)), bx.iou(a, b))
+    each = [bx.to_pixels(row, (w, h)) for row, w, h in zip(a, *size, strict=True)]
+    assert np.array_equal(np.stack(bx.to_pixels(tuple(a.T), size), axis=1), each)

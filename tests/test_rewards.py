@@ -46,3 +46,12 @@ def test_shapes_and_torch(name):
     values = reward(actions, truth)
     assert values.shape == (7, 5)
     assert_allclose(reward(torch.from_numpy(actions), torch.from_numpy(truth.copy())).numpy(), values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["l1", "iou"])
+def test_floats_earn_the_same_to_the_bit(name):
+    reward = rewards.REWARDS[name]
+    actions, truths = np.random.default_rng(0).normal(0.5, 0.3, (2, 50, 4))
+    for action, truth in zip(actions, truths, strict=True):
+        earned = reward(tuple(action.tolist()), tuple(truth.tolist()))
+        assert type(earned) is float and earned == reward(action, truth)

@@ -18,5 +18,10 @@ from tracking_env.sequence import Sequence
 __all__ = ["InputError", "Sequence"]
 __version__ = "0.1.0"
 
-if "OTBTrack-v0" not in _gym.registry:
-    _gym.register(id="OTBTrack-v0", entry_point="tracking_env.env:OTBTrackEnv")
+for _id, _single, _vector in (
+    ("OTBTrack-v0", "env:OTBTrackEnv", "vector_env:OTBTrackVectorEnv"),
+    ("OTBTrackPixels-v0", "pixels_env:OTBTrackPixelsEnv", "vector_env:OTBTrackPixelsVectorEnv"),
+    ("SyntheticTrack-v0", "synthetic_env:SyntheticTrackEnv", None),  # each environment draws: nothing is shared
+):
+    if _id not in _gym.registry:
+        _gym.register(_id, f"tracking_env.{_single}", vector_entry_point=_vector and f"tracking_env.{_vector}")

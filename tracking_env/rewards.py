@@ -1,9 +1,10 @@
-"""The paper's two rewards, on relative boxes (section 3.2.1). Shape ``(..., 4)`` twice -> ``(...)``."""
+"""The paper's two rewards, on relative boxes (section 3.2.1). Shape ``(..., 4)`` twice -> ``(...)``.
+
+Boxes may also come as tuples of four components, as in `boxes`.
+"""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-
-from array_api_compat import array_namespace
 
 from tracking_env import boxes
 from tracking_env.boxes import Array
@@ -16,9 +17,11 @@ def l1(l: Array, g: Array) -> Array:  # noqa: E741 (the paper's symbol)
         l: the agent's box as it was output (not clipped, so that a box outside the image still knows the way back).
         g: the true box.
     """
-    xp = array_namespace(l, g)
-    distance = xp.abs(l - g)
-    return -xp.mean(distance, axis=-1) - xp.max(distance, axis=-1)
+    lx, ly, lw, lh = boxes.components(l)
+    gx, gy, gw, gh = boxes.components(g)
+    xp = boxes.namespace(lx)
+    x, y, w, h = xp.abs(lx - gx), xp.abs(ly - gy), xp.abs(lw - gw), xp.abs(lh - gh)
+    return -(x + y + w + h) / 4 - xp.maximum(xp.maximum(x, y), xp.maximum(w, h))
 
 
 def iou(l: Array, g: Array) -> Array:  # noqa: E741

@@ -17,6 +17,7 @@ def extract_features(
     features: str = "grid",
     weights: Path | None = None,
     store: Path | None = None,
+    device: str = "auto",
     jobs: int | None = None,
     as_json: Json = False,
 ) -> int:
@@ -33,12 +34,14 @@ def extract_features(
         features: the extractor's name.
         weights: its weights file, or the folder that holds it; by default downloaded.
         store: folder for the features, by default one of this extractor in the cache folder.
-        jobs: number of threads that decode frames beside the extractor; by default one a core, up to 8.
+        device: where the extractor computes: auto (a GPU if there is one), cpu, cuda, cuda:1, ...; under torchrun each
+            process of a machine takes a GPU of its own.
+        jobs: number of threads that decode frames beside the extractor; by default one a core, up to 16.
         as_json: print JSON instead of a line.
     """
     shard = shards.from_environment(os.environ)
     chosen = shards.mine(dataset.load(root, sequences), shard)
-    kept = FeatureStore(make_extractor(features, weights), store, jobs)
+    kept = FeatureStore(make_extractor(features, weights, device), store, jobs)
     try:
         built = kept.build(chosen)
     except KeyboardInterrupt:

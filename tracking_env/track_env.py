@@ -1,0 +1,202 @@
+"""What the environments share: an episode over one clip, step by step."""
+
+import inspect
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+from tracking_env import boxes as bx
+from tracking_env import rendering, rewards
+from tracking_env.boxes import Array, Size
+from tracking_env.clips import Clips
+from tracking_env.errors import InputError, nearest
+from tracking_env.sequence import Sequence
+from tracking_env.sight import Sight
+
+Observation = dict[str, np.ndarray]
+TERMS = {f"reward_{name}": formula for name, formula in rewards.REWARDS.items()}
+UNKNOWN = {"iou": 0.0, "centre_error": math.nan} | dict.fromkeys(TERMS, 0.0)
+"""What `judge` measures where there is no true box."""
+
+
+class RewardSwitch:
+    """The property that says which reward `step` returns."""
+
+    @property
+    def reward(self) -> str:
+        """Which reward `step` returns: ``l1`` (Eq. 2) or ``iou`` (Eq. 3)."""
+        return self._reward
+
+    @reward.setter
+    def reward(self, name: str) -> None:
+        if name not in rewards.REWARDS:
+            raise InputError(f"unknown reward {name!r}; choose one of {', '.join(rewards.REWARDS)}")
+        self._reward = name
+
+
+class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
+    """An environment whose subclass says which clips there are and what is seen of a frame.
+
+    Args:
+        seen: space of the observation ``features``.
+        reward: ``l1`` or ``iou``.
+        render_mode: ``rgb_array``, ``human`` or None.
+    """
+
+    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 25}  # noqa: RUF012 (Gymnasium's convention)
+
+    def __init__(self, seen: spaces.Box, reward: str, render_mode: str | None) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise InputError(f"unknown render_mode {render_mode!r}; choose rgb_array, human or None")
+        self.render_mode = render_mode
+        self.reward = reward
+        self.seen = seen
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # spaces.Dict is typed by Any
+            {"features": seen, "location": spaces.Box(0.0, 1.0, (4,), np.float32)}
+        )
+        self.action_space = spaces.Box(0.0, 1.0, (4,), np.float32)
+        self._sequence: Sequence | None = None
+        self._clip = range(0)
+        self._frame = 0  # the frame last observed
+        self._prediction: np.ndarray | None = None  # pixel box for the frame before it
+
+    def clips_to_draw_from(self) -> Clips:
+        """The clips that the next episode is drawn from."""
+        raise NotImplementedError
+
+    def open(self, sequence: Sequence) -> Sight:
+        """What is seen of a sequence's frames."""
+        raise NotImplementedError
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode; see *Starting State* for ``options``.
+
+        Raises:
+            InputError: an option is unknown, or names a sequence, start or length that is not there.
+        """
+        super().reset(seed=seed)
+        clips = self.clips_to_draw_from()
+        (number,), (start,), (stop,) = (one.tolist() for one in clips.choose([self.np_random], options or {}))
+        sequence = clips.sequences[clips.names[number]]
+        see = self.open(sequence)
+        features = see[start]  # may fail, and then the episode before goes on
+        self._see, self._last = see, sequence.part(clips.split).stop - 1
+        self._sequence, self._clip, self._frame = sequence, range(start, stop), start
+        self._prediction = None
+        if self.render_mode == "human":
+            self.render()
+        return {"features": features, "location": bx.clip(sequence.relative[start])}, describe(sequence, start)
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Take the box for the frame last observed, and show the next one.
+
+        Raises:
+            InputError: the action is not four finite numbers.
+            gymnasium.error.ResetNeeded: there is no episode, or it is over.
+        """
+        frame, sequence = self._frame, self._sequence
+        if sequence is None or frame >= self._clip.stop:
+            raise gym.error.ResetNeeded("call reset() first: there is no episode, or it is over")
+        box = numbers(action, (4,)).tolist()
+        if not math.isfinite(sum(box)):
+            raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {action!r}")
+        info = describe(sequence, frame)
+        prediction, measured = judge(
+            tuple(box), tuple(sequence.relative[frame].tolist()), tuple(info["truth"].tolist()), sequence.size
+        )
+        self._prediction = info["prediction"] = np.array(prediction)
+        info |= measured if sequence.annotated[frame] else UNKNOWN
+        self._frame = frame + 1
+        if self.render_mode == "human":
+            self.render()
+        seen = self._see[min(frame + 1, self._last)]
+        over = frame + 1 == self._clip.stop
+        observation = {"features": seen, "location": np.zeros(4, np.float32)}
+        return observation, info[f"reward_{self._reward}"], False, over, info
+
+    def render(self) -> np.ndarray | None:
+        """The frame last acted on with the true box (green) and the agent's (red), ``(height, width, 3)`` uint8 RGB.
+
+        Before the first action it is the first frame. In ``human`` mode it goes to a window instead.
+        """
+        if self._sequence is None:
+            raise gym.error.ResetNeeded("call reset() before render()")
+        shown = picture(self._sequence, self._frame, self._prediction)
+        if self.render_mode == "human":
+            rendering.show(shown, fps=self.metadata["render_fps"])
+            return None
+        return shown
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self.render_mode == "human":
+            rendering.close()
+
+
+def numbers(action: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """An action, or a batch of them, as float32 of this shape.
+
+    Raises:
+        InputError: it has another shape, or is no array of numbers.
+    """
+    try:
+        box = np.asarray(action, dtype=np.float32)
+    except (TypeError, ValueError):
+        box = np.empty(0, np.float32)
+    if box.shape != shape:
+        what = "the action must be" if len(shape) == 1 else f"the actions must be {shape[0]} times"
+        raise InputError(f"{what} four finite numbers cx, cy, w, h, got {action!r}")
+    return box
+
+
+def judge(box: Array, relative: Array, truth: Array, size: Size | Array) -> tuple[Array, dict[str, Array]]:
+    """Measure actions against true boxes, all tuples of components: floats, or arrays ``(n,)``.
+
+    Args:
+        box: relative, as the agent gave it.
+        relative: the true one.
+        truth: the same in pixels.
+        size: width and height of the frame.
+
+    Returns:
+        The box in pixels, clipped to the image, and the measures by their names in an info.
+    """
+    prediction = bx.to_pixels(bx.clip(box), size)
+    terms = {name: formula(box, relative) for name, formula in TERMS.items()}
+    return prediction, {"iou": terms["reward_iou"], "centre_error": bx.centre_error(prediction, truth)} | terms
+
+
+def describe(sequence: Sequence, frame: int) -> dict[str, Any]:
+    """What every info says of a frame."""
+    return {
+        "dataset": sequence.dataset,
+        "sequence": sequence.name,
+        "frame": frame,
+        "truth": sequence.boxes[frame].copy(),
+    }
+
+
+def picture(sequence: Sequence, frame: int, prediction: np.ndarray | None) -> np.ndarray:
+    """The frame before the one last observed, with the box that was said for it; without one, the frame observed."""
+    acted = frame if prediction is None else frame - 1
+    drawn = {"truth": sequence.boxes[acted]} | ({} if prediction is None else {"agent": prediction})
+    return rendering.draw(sequence.frames[acted], drawn)
+
+
+def refuse(words: Iterable[str], *constructors: type) -> None:
+    """Refuse a keyword that no constructor has, and name the nearest one that there is.
+
+    Raises:
+        InputError: there is such a keyword.
+    """
+    each = [one for of in constructors for one in inspect.signature(of).parameters.values()]
+    known = list(dict.fromkeys(one.name for one in each if one.kind is not one.VAR_KEYWORD))
+    for word in words:
+        if word not in known:
+            raise InputError(f"unknown argument {word!r}{nearest(word, known)}; the arguments are {', '.join(known)}")
