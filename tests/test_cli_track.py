@@ -18,6 +18,12 @@ from tracking_env.video import VideoFrames
 LENGTH = 12
 SEQUENCE = synthetic.generate(1, length=LENGTH)
 BOX = "30,20,40.5,50"
+HEARD = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, such as this test's, ignore it
+from tracking_env import cli
+sys.exit(cli.main())
+"""
 OWN = """
     import sys, time
     from pathlib import Path
@@ -217,7 +223,7 @@ def test_ctrl_c_of_a_terminal_keeps_what_was_tracked(folder):
     command = ["track", "--video", "clip.mp4", "--box", BOX, "--tracker", "own_tracker:Slow"]
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, "-m", "tracking_env.cli", *command],
+        [sys.executable, "-c", HEARD, *command],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
