@@ -37,6 +37,10 @@ class MadeUp:
     def __init__(self, dim: int) -> None:
         self.dim, self.id = dim, f"made-up-{dim}"
 
+    def prepare(self, frame: np.ndarray) -> np.ndarray:
+        """The frame."""
+        return frame
+
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """``(N, height, width, 3)`` -> ``(N, D)`` float32."""
         return np.repeat(frames[:, :1, 0, 0], self.dim, axis=1).astype(np.float32)

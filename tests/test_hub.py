@@ -20,7 +20,8 @@ from tracking_env.clients import hub, model_card  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.features import make_extractor  # noqa: E402
 from tracking_env.rendering import write_video  # noqa: E402
-from train.config import flat, parse  # noqa: E402
+from train.config import parse  # noqa: E402
+from train.flags import flat  # noqa: E402
 
 GRID = make_extractor("grid", None)
 RUN = {

@@ -223,8 +223,8 @@ def test_a_step_before_the_first_reset_is_told_to_reset(make):
         ({"count": 0}, "num_envs is 0"),
         ({"mode": "SomeStep"}, "unknown autoreset_mode 'SomeStep'; choose one of NextStep, SameStep, Disabled"),
         ({"render_mode": "human"}, "many environments have rgb_array, or None"),
-        ({"clip_lenght": 3}, "unknown argument 'clip_lenght', did you mean 'clip_length'"),
-        ({"num_env": 3}, "unknown argument 'num_env', did you mean 'num_envs'"),
+        ({"clip_lenght": 3}, "unexpected keyword argument 'clip_lenght', did you mean 'clip_length'"),
+        ({"num_env": 3}, "unexpected keyword argument 'num_env', did you mean 'num_envs'"),
         ({"reward": "dice"}, "unknown reward 'dice'"),
     ],
 )

@@ -14,6 +14,10 @@ class InputError(ValueError):
     """
 
 
+class UnknownArgumentError(InputError, TypeError):
+    """A keyword that a constructor has not; also a ``TypeError``, as from any other call."""
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """What follows an unknown word in a message: ``, did you mean 'sequence'?``, or nothing where none is near."""
     near = difflib.get_close_matches(str(word), list(known), n=1)

@@ -13,7 +13,7 @@ from tracking_env import boxes as bx
 from tracking_env import rendering, rewards
 from tracking_env.boxes import Array, Size
 from tracking_env.clips import Clips
-from tracking_env.errors import InputError, nearest
+from tracking_env.errors import InputError, UnknownArgumentError, nearest
 from tracking_env.sequence import Sequence
 from tracking_env.sight import Sight
 
@@ -193,10 +193,13 @@ def refuse(words: Iterable[str], *constructors: type) -> None:
     """Refuse a keyword that no constructor has, and name the nearest one that there is.
 
     Raises:
-        InputError: there is such a keyword.
+        UnknownArgumentError: there is such a keyword.
     """
     each = [one for of in constructors for one in inspect.signature(of).parameters.values()]
     known = list(dict.fromkeys(one.name for one in each if one.kind is not one.VAR_KEYWORD))
     for word in words:
         if word not in known:
-            raise InputError(f"unknown argument {word!r}{nearest(word, known)}; the arguments are {', '.join(known)}")
+            # As Python's own message begins: some libraries read it to learn what they may leave out.
+            raise UnknownArgumentError(
+                f"unexpected keyword argument {word!r}{nearest(word, known)}; the arguments are {', '.join(known)}"
+            )

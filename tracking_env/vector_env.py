@@ -188,6 +188,13 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         """An attribute of the single environment, ``num_envs`` times."""
         return (getattr(self if hasattr(self, name) else self._env, name),) * self.num_envs
 
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """``render``: a picture of each environment; else as `get_attr`, what it gives called if it can be."""
+        if name == "render":
+            return self.render()
+        found = self.get_attr(name)
+        return tuple(one(*args, **kwargs) if callable(one) else one for one in found)
+
     def set_attr(self, name: str, values: Any) -> None:
         """Set ``reward``; environments that step as one have one.
 
