@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check bench table clean
+.PHONY: demo test lint type check bench table algorithms clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -19,11 +19,13 @@ type: .venv/.dev
 check: .venv/.dev
 	$(BIN)/python -m pytest -n 2
 
-bench: .venv/.dev .venv/.bench
+bench: .venv/.dev
 	$(BIN)/python benchmarks/score.py
 	$(BIN)/python benchmarks/train.py
 	$(BIN)/python benchmarks/extract.py
 	$(BIN)/python benchmarks/online.py --observation 512 --hidden 512
+	$(BIN)/python benchmarks/env.py
+	$(BIN)/python benchmarks/env.py --dim 4096
 
 # The table of real video in the README, and its page in report/. Give ROOT=OTB (sequence folders), WEIGHTS=FOLDER (the
 # files of yolo-nano-voc and of NanoTrack), and OTHERS="FOLDER ..." (result files of other trackers), if there are any.
@@ -41,11 +43,19 @@ table: .venv/.train
 	$(BIN)/tracking-env score $(TABLE) --root $(ROOT) --markdown
 	$(BIN)/tracking-env report $(TABLE) --root $(ROOT) --out report
 
+# All algorithms at one budget of environment steps, on drawn sequences or with ROOT and WEIGHTS as above: hours.
+STEPS ?= 200000
+SEEDS ?= 3
+REAL = $(if $(ROOT),--root $(ROOT) --sequences drlt30 --features yolo-nano-voc --weights $(WEIGHTS) --augment 4)
+
+algorithms: .venv/.train
+	$(BIN)/python benchmarks/algorithms.py --out runs/algorithms --env-steps $(STEPS) --seeds $(SEEDS) -- $(REAL)
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; type: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-.venv/.train .venv/.dev .venv/.bench: .venv/.%: pyproject.toml | .venv/bin/python
+.venv/.train .venv/.dev: .venv/.%: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	touch $@
 

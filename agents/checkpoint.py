@@ -27,7 +27,7 @@ from torch import nn
 
 from agents.drlt import DRLT, DRLTConfig
 from tracking_env.errors import InputError
-from tracking_env.features import make_extractor
+from tracking_env.features import Extractor, make_extractor
 from tracking_env.files import whole
 from tracking_env.tracker import PolicyTracker
 
@@ -84,7 +84,7 @@ def save(
             save_file(moments, partial / "optimizer.safetensors")
             if heads is not None and heads.state_dict():
                 save_file(heads.state_dict(), partial / "heads.safetensors")
-    for old in _epochs(folder)[:-KEPT]:
+    for old in epochs(folder)[:-KEPT]:
         shutil.rmtree(old)
     return path
 
@@ -95,10 +95,19 @@ def newest(folder: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    found = _epochs(folder)
+    found = epochs(folder)
     if not found:
         raise InputError(f"no checkpoint in {folder}; train first, or give the folder of a run that has one")
     return found[-1]
+
+
+def find(folder: Path) -> Path:
+    """The checkpoint that a folder stands for: itself, or of a run's folder the newest one.
+
+    Raises:
+        InputError: there is none.
+    """
+    return folder if (folder / "model.safetensors").exists() else newest(folder / "checkpoints")
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
@@ -109,6 +118,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """
     try:
         config = json.loads((path / "config.json").read_text())
+        if "algorithm" in config:
+            raise InputError(f"{path} is a checkpoint of train/sb3.py; type --tracker sb3")
         model = DRLT(config["features"], DRLTConfig(**config["network"]))
         model.load_state_dict(load_file(path / "model.safetensors"))
         moments = load_file(path / "optimizer.safetensors", device=str(device))
@@ -125,6 +136,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
         )
     except OSError as error:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None
@@ -148,21 +161,47 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
     """
     if checkpoint is None:
         raise InputError("a trained agent needs its weights; give --checkpoint RUN, a folder of train/reinforce.py")
-    path = checkpoint if (checkpoint / "model.safetensors").exists() else newest(checkpoint / "checkpoints")
-    if len(weights) > 1:
-        raise InputError(f"got {len(weights)} weights files, an extractor has one; give --weights FILE")
+    path = find(checkpoint)
+    file = weights_file(weights)
     loaded = load(path)
-    data = loaded.run.get("data", {})
-    extractor = make_extractor(data.get("features", "grid"), weights[0] if weights else data.get("weights"))
-    if extractor.id != loaded.extractor:
-        raise InputError(
-            f"the checkpoint {path} was trained on {loaded.extractor}, not on {extractor.id}; give the weights that it "
-            "was trained with: --weights FILE"
-        )
+    extractor = checked_extractor(path, loaded.run, loaded.extractor, file)
     made = TrainedTracker(loaded.model.eval(), extractor)
     digest = hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:8]
     made.id = f"{path.name} {digest} {extractor.id}"
     return made
+
+
+def weights_file(weights: Sequence[Path]) -> Path | None:
+    """The extractor's weights file or its folder, if one was given.
+
+    Raises:
+        InputError: more than one was.
+    """
+    if len(weights) > 1:
+        raise InputError(f"got {len(weights)} weights files, an extractor has one; give --weights FILE")
+    return weights[0] if weights else None
+
+
+def checked_extractor(path: Path, run: dict[str, Any], wanted: str, weights: Path | None) -> Extractor:
+    """The extractor that a checkpoint was trained on.
+
+    Args:
+        path: of the checkpoint, for messages.
+        run: the configuration of its run.
+        wanted: the extractor's id.
+        weights: its weights file or their folder; by default what the run was given.
+
+    Raises:
+        InputError: it cannot be built, or is another one.
+    """
+    data = run.get("data", {})
+    extractor = make_extractor(data.get("features", "grid"), weights or data.get("weights"))
+    if extractor.id != wanted:
+        raise InputError(
+            f"the checkpoint {path} was trained on {wanted}, not on {extractor.id}; give the weights that it was "
+            "trained with: --weights FILE"
+        )
+    return extractor
 
 
 def restore(
@@ -179,5 +218,8 @@ def _parameters(model: DRLT, heads: nn.Module | None) -> dict[str, nn.Parameter]
     return dict(model.named_parameters()) | own
 
 
-def _epochs(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.name.isdigit() and path.is_dir())
+def epochs(folder: Path) -> list[Path]:
+    """The checkpoints in ``folder``, the newest last."""
+    return sorted(
+        (path for path in folder.glob("*") if path.name.isdigit() and path.is_dir()), key=lambda p: int(p.name)
+    )

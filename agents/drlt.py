@@ -52,10 +52,9 @@ class DRLT(nn.Module):
 
     def fit_normaliser(self, features: Tensor) -> None:
         """Standardise each feature by its mean and deviation over ``(frames, D)``; constant features become 0."""
-        wide = features.float()
-        deviation, mean = torch.std_mean(wide, dim=0, correction=0)
+        mean, scale = standardising(features)
         self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0))
+        self.feature_scale.copy_(scale)
 
     def forward(self, features: Tensor, location: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Eq. 1 over T frames.
@@ -75,8 +74,13 @@ class DRLT(nn.Module):
     def hidden(self, features: Tensor, location: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """All of ``h_t``, shape ``(B, T, H)``, and the state after the last frame; arguments as of `forward`."""
         standard = (features - self.feature_mean) * self.feature_scale
-        observation = torch.relu(self.fc(torch.cat([standard, location], dim=-1)))
-        return self.lstm(observation, state)
+        seen = torch.cat([standard, location], dim=-1).to(self.fc.weight.dtype)
+        return self.lstm(torch.relu(self.fc(seen)), state)
+
+    def halve(self) -> None:
+        """Turn the weights to half precision, for a GPU that tracks: half the bytes to read. The normaliser stays."""
+        self.fc.half()
+        self.lstm.half()
 
     @staticmethod
     def mean(hidden: Tensor) -> Tensor:
@@ -100,7 +104,7 @@ class DRLT(nn.Module):
             for key in ("features", "location")
         )
         mean, state = self(features, location, state)
-        return mean[0, 0].cpu().numpy(), state
+        return mean[0, 0].float().cpu().numpy(), state
 
     @torch.no_grad()
     def track(self, features: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -117,7 +121,14 @@ class DRLT(nn.Module):
         location = torch.zeros(1, len(features), 4, device=device)
         location[0, 0] = torch.tensor(first, device=device).clip(0, 1)
         mean, _ = self(torch.tensor(np.asarray(features, np.float32), device=device)[None], location)
-        return mean[0].cpu().numpy()
+        return mean[0].float().cpu().numpy()
+
+
+def standardising(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and one over deviation of each feature over ``(frames, D)``, both ``(D,)``; 0 for that of a constant one."""
+    wide = features.float()
+    deviation, mean = torch.std_mean(wide, dim=0, correction=0)
+    return mean, torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0)
 
 
 def kept(state: State, rows: int) -> State:

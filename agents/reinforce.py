@@ -50,19 +50,17 @@ class ReinforceConfig:
             raise InputError(f"reuse is {self.reuse} and ratio_clip {self.ratio_clip}; give at least 1, and > 0")
 
 
-def sample(mean: Tensor, episodes: int, sigma: float | Tensor, generator: torch.Generator | None = None) -> Tensor:
+def sample(mean: Tensor, noise: Tensor, sigma: float | Tensor) -> Tensor:
     """N boxes from the policy at every step (Algorithm 1, line 8; Eq. 8).
 
     Args:
         mean: ``mu_t``, shape ``(..., T, 4)``.
-        episodes: N.
+        noise: standard normal, ``(N, ..., T, 4)``.
         sigma: the policy's standard deviation.
-        generator: source of the noise, on the device of ``mean``.
 
     Returns:
         ``l_t^i``, shape ``(N, ..., T, 4)``, without gradient.
     """
-    noise = torch.randn((episodes, *mean.shape), generator=generator, device=mean.device, dtype=mean.dtype)
     return mean.detach() + (sigma.detach() if isinstance(sigma, Tensor) else sigma) * noise
 
 

@@ -5,6 +5,7 @@ A baseline is always one of the same returns, so that ``R_t^i - b_t`` (Eq. 7) co
 three returns have the same expected gradient, and differ in variance. In ``OTBTrackSearch-v0`` it does.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -59,11 +60,16 @@ def baseline(returns: Tensor, kind: Baseline, value: Tensor | None = None) -> Te
     return value.detach()
 
 
-def normalised(advantages: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Advantages ``(N, B, T)`` over their root mean square in the update, padding left out: none changes its sign."""
+def normalised(
+    advantages: Tensor, mask: Tensor | None = None, total: Callable[[Tensor], Tensor] = lambda here: here
+) -> Tensor:
+    """Advantages ``(N, B, T)`` over their root mean square in the update, padding left out: none changes its sign.
+
+    ``total`` takes a sum over these windows to that over the update's, where several processes share one.
+    """
     counted = torch.ones_like(advantages) if mask is None else mask.expand_as(advantages)
-    square = (advantages**2 * counted).sum() / counted.sum().clamp(min=1)
-    return advantages / (square.sqrt() + 1e-8)
+    squares, count = total(torch.stack([(advantages**2 * counted).sum(), counted.sum()]))
+    return advantages / ((squares / count.clamp(min=1)).sqrt() + 1e-8)
 
 
 def value_loss(value: Tensor, returns: Tensor, mask: Tensor | None = None) -> Tensor:

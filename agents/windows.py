@@ -86,7 +86,7 @@ class Windows:
 
     def __getitem__(self, windows: list[int]) -> Batch:
         """The batch of these windows."""
-        rows = torch.tensor(windows, device=self.index.device)
+        rows = torch.tensor(windows).to(self.index.device, non_blocking=True)  # without waiting for earlier work there
         index, inside = self.index[rows], self.inside[rows, :, None]
         truth = self.truth[index]
         location = torch.zeros_like(truth)

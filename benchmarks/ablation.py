@@ -21,6 +21,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from tracking_env import plots
 from tracking_env.errors import InputError
 from tracking_env.evaluation import PARTS
 from tracking_env.files import whole
-from train.config import differences, parse
+from train.config import parse
+from train.flags import RunFlags, differences
 
 TRAIN = Path(__file__).resolve().parents[1] / "train" / "reinforce.py"
 STUDIES = {
@@ -48,11 +50,19 @@ STUDIES = {
     "order": ("--order sequential", "--order shuffled", "--first-location video"),
 }
 """Variants by question; ``{epochs}`` are all epochs of the common flags."""
+Parse = Callable[[list[str]], RunFlags]
 COLUMNS = (("AUC", "auc"), ("P@20", "precision20"))
 
 
-def run(common: list[str], variant: str, folder: Path) -> dict[str, Any]:
+def run(common: list[str], variant: str, folder: Path, script: Path = TRAIN, parse: Parse = parse) -> dict[str, Any]:
     """The report of one variant: read where it is finished, else trained, from where it stopped.
+
+    Args:
+        common: flags of all variants.
+        variant: its own.
+        folder: where it is kept.
+        script: that trains it.
+        parse: the script's configuration from flags.
 
     Raises:
         InputError: the flags are refused, or the training did not come to its end.
@@ -66,7 +76,7 @@ def run(common: list[str], variant: str, folder: Path) -> dict[str, Any]:
     if any(folder.glob("**/config.json")):
         flags.append("--resume")
     print(f"{variant or 'as given'}: {shlex.join(flags)}", file=sys.stderr)
-    code = subprocess.run([sys.executable, str(TRAIN), *flags], stdout=subprocess.DEVNULL).returncode
+    code = subprocess.run([sys.executable, str(script), *flags], stdout=subprocess.DEVNULL).returncode
     if code or not report.exists():
         raise InputError(f"{variant or 'the first variant'} did not come to its end; the same command goes on there")
     return json.loads(report.read_text())

@@ -1,11 +1,19 @@
 """How close extraction comes to the backbone alone: frames per second from files into a store, and what bounds it.
 
 python benchmarks/extract.py [--root OTB] [--sequences NAMES] [--features NAME] [--weights PATH] [--jobs N] [--json]
+python benchmarks/extract.py --synthetic 4000 --features yolov1-small --weights random --device cuda    # no data needed
 
-Three rates over the same frames, in turns, `--repeat` times: decoding alone (on the store's threads), the extractor
-alone (batches of decoded frames in memory), and both with writing (a new store each time). The ratio is the last over
-the second, the median of the turns; GOAL is what it should reach. The first turn warms up and is not counted.
+Three rates over the same frames, in turns, `--repeat` times: decoding alone (with resizing, on the store's threads),
+the extractor alone (batches of prepared frames in memory), and both with writing (a new store each time). The ratio is
+the last over the second, the median of the turns; GOAL is what it should reach. The first turn warms up and is not
+counted. `--synthetic N` decodes N drawn frames of 640 x 480 from JPEG files, made before.
 """
+
+if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
 import json
@@ -17,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import drawn
 from tracking_env import dataset, prefetch
 from tracking_env.features import Extractor, make_extractor
 from tracking_env.sequence import Sequence
@@ -30,8 +39,8 @@ def parts(sequence: Sequence) -> list[range]:
     return [range(i, min(i + FeatureStore.BATCH, len(sequence))) for i in range(0, len(sequence), FeatureStore.BATCH)]
 
 
-def decode(sequences: list[Sequence], jobs: int) -> list[np.ndarray]:
-    return [batch for one in sequences for batch in prefetch.batches(one.frames, parts(one), jobs)]
+def decode(extractor: Extractor, sequences: list[Sequence], jobs: int) -> list[np.ndarray]:
+    return [batch for one in sequences for batch in prefetch.batches(one.frames, parts(one), jobs, extractor.prepare)]
 
 
 def extract(extractor: Extractor, batches: list[np.ndarray]) -> None:
@@ -54,8 +63,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, help="folder of sequences; without it frames are drawn")
     parser.add_argument("--sequences", help="names and lists; by default all in the root, or synthetic:0-15")
+    parser.add_argument(
+        "--synthetic", type=int, metavar="N", help="draw so many frames into JPEG files, and take those"
+    )
     parser.add_argument("--features", default="grid", help="the extractor's name")
     parser.add_argument("--weights", type=Path, help="its weights file or their folder")
+    parser.add_argument("--device", default="auto", help="of the extractor: auto, cpu, cuda, ...")
     parser.add_argument("--jobs", type=int, default=prefetch.default_jobs(), help="decoding threads")
     parser.add_argument(
         "--frames", type=int, default=1000, help="take sequences until there are so many, all in memory"
@@ -63,16 +76,25 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="turns that count")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     args = parser.parse_args()
+    if args.synthetic:
+        with tempfile.TemporaryDirectory() as folder:
+            drawn.write(Path(folder), args.synthetic)
+            args.root, args.frames = Path(folder), args.synthetic
+            show(args)
+    else:
+        show(args)
 
+
+def show(args: argparse.Namespace) -> None:
     names = args.sequences or (None if args.root else "synthetic:0-15")
     sequences: list[Sequence] = []
     for one in dataset.load(args.root, names):
         if sum(map(len, sequences)) < args.frames:
             sequences.append(one)
-    extractor = make_extractor(args.features, args.weights)
-    batches = decode(sequences, args.jobs)
+    extractor = make_extractor(args.features, args.weights, args.device)
+    batches = decode(extractor, sequences, args.jobs)
     works = {
-        "decode": lambda: decode(sequences, args.jobs),
+        "decode": lambda: decode(extractor, sequences, args.jobs),
         "extractor": lambda: extract(extractor, batches),
         "end_to_end": lambda: build(extractor, sequences, args.jobs),
     }
@@ -82,6 +104,7 @@ def main() -> None:
         "features": extractor.id,
         "sequences": len(sequences),
         "frames": frames,
+        "device": args.device,
         "jobs": args.jobs,
         **{f"{name}_fps": round(frames / statistics.median(turn[name] for turn in turns), 1) for name in works},
         "ratio": round(statistics.median(turn["extractor"] / turn["end_to_end"] for turn in turns), 3),

@@ -1,11 +1,14 @@
 """How fast one frame at a time goes, as a live tracker must: decode, extract, one step of DRLT; and the step alone.
 
 python benchmarks/online.py [--root OTB] [--sequences NAME] [--features NAME] [--weights PATH] [--threads N]
-                            [--observation N] [--hidden N] [--device cuda] [--json]
+                            [--observation N] [--hidden N] [--device cuda] [--half] [--json]
+python benchmarks/online.py --synthetic --features yolov1-small --weights random --device cuda    # no data needed
 
 The network's weights are random: they do not matter to the speed. Every frame is timed; the first 10 warm up and are
 not counted. fps is frames over the sum of their times, the rest are medians in milliseconds.
 The paper's sizes are the default: --observation 5000 --hidden 5000 (220 M parameters); preset small has 512 and 512.
+A step of that size reads all weights, 0.88 GB, or 0.44 GB with --half (DRLT in half precision; extractors are on a GPU
+always): what memory allows is its bandwidth over that. --synthetic decodes drawn frames of 640 x 480 from JPEG files.
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -16,6 +19,7 @@ if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the re
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,7 +27,8 @@ import numpy as np
 import torch
 
 from agents.drlt import DRLT, DRLTConfig
-from tracking_env import dataset
+from benchmarks import drawn
+from tracking_env import dataset, devices
 from tracking_env.features import make_extractor
 
 WARM_UP = 10  # frames
@@ -33,22 +38,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, help="folder of sequences; without it frames are drawn")
     parser.add_argument("--sequences", help="the first of these is used; by default of all, or synthetic:0")
+    parser.add_argument("--synthetic", action="store_true", help="draw frames into JPEG files, and take those")
     parser.add_argument("--features", default="grid", help="the extractor's name")
     parser.add_argument("--weights", type=Path, help="its weights file or their folder")
     parser.add_argument("--observation", type=int, default=DRLTConfig.observation, help="neurons of the first layer")
     parser.add_argument("--hidden", type=int, default=DRLTConfig.hidden, help="units of the LSTM")
-    parser.add_argument("--device", default="cpu", help="of the network")
+    parser.add_argument("--device", default="cpu", help="of the extractor and of the network: auto, cpu, cuda, ...")
+    parser.add_argument("--half", action="store_true", help="DRLT's weights in half precision")
     parser.add_argument("--threads", type=int, help="torch's threads; by default its own choice")
     parser.add_argument("--frames", type=int, default=300, help="how many are timed")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     args = parser.parse_args()
+    if args.synthetic:
+        with tempfile.TemporaryDirectory() as folder:
+            args.root = Path(folder)
+            drawn.write(args.root, drawn.LENGTH)
+            show(args)
+    else:
+        show(args)
 
+
+def show(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
+    device = devices.find(args.device)
     sequence = dataset.load(args.root, args.sequences or (None if args.root else "synthetic:0"))[0]
-    extractor = make_extractor(args.features, args.weights)
+    extractor = make_extractor(args.features, args.weights, args.device)
     torch.manual_seed(0)
-    model = DRLT(extractor.dim, DRLTConfig(args.observation, args.hidden)).to(args.device).eval()
+    model = DRLT(extractor.dim, DRLTConfig(args.observation, args.hidden)).to(device).eval()
+    if args.half:
+        model.halve()
 
     times, state, vectors = [], None, []
     location = sequence.relative[0].clip(0, 1)
@@ -76,7 +95,8 @@ def main() -> None:
         "dim": extractor.dim,
         "observation": args.observation,
         "hidden": args.hidden,
-        "device": args.device,
+        "device": str(device),
+        "drlt": str(model.fc.weight.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "frame": "x".join(map(str, sequence.size)),
         "frames": args.frames,

@@ -38,15 +38,17 @@ from typing import Any
 import gymnasium as gym
 import torch
 
-from agents import plain, reinforce, returns
+from agents import plain
 from agents.drlt import DRLT, DRLTConfig
 from agents.reinforce import ReinforceConfig
 from agents.windows import WindowConfig, Windows
 from tracking_env import dataset
 from tracking_env.features import make_extractor
-from tracking_env.rewards import REWARDS
 from tracking_env.sequence import Sequence
 from tracking_env.store import FeatureStore
+from train.config import RunConfig
+from train.learner import Learner
+from train.schedule import ScheduleConfig
 
 GOAL = 50
 GROWTH = {"steps": (5, 10, 20, 40), "episodes": (5, 10, 20, 50), "hidden": (128, 256, 512, 1024)}
@@ -68,24 +70,16 @@ def batches(windows: Windows) -> Iterator[list[int]]:
 
 
 def fast(windows: Windows, model: DRLT, options: ReinforceConfig) -> Callable[[], int]:
-    """One update of train/reinforce.py with its default options; returns its frames."""
+    """One update of train/reinforce.py; returns its frames."""
     device = windows.truth.device
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    learner = Learner(model, RunConfig(reinforce=options, schedule=ScheduleConfig(lr=1e-4, clip_norm=10.0)))
     rows, noise = batches(windows), torch.Generator(device).manual_seed(0)
 
     def update() -> int:
-        batch = windows[next(rows)]
-        mean, _ = model(batch.features, batch.location)
-        actions = reinforce.sample(mean, options.episodes, options.sigma, noise)
-        rewards = {name: formula(actions, batch.truth) for name, formula in REWARDS.items()}
-        gained = returns.returns(rewards["l1"], options.returns, batch.mask)
-        advantages = gained - returns.baseline(gained, options.baseline)
-        loss = reinforce.loss(mean, actions, advantages, options.sigma, batch.mask).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        assert torch.isfinite(loss + norm)
-        optimizer.step()
+        chosen = next(rows)
+        batch = windows[chosen]
+        drawn = torch.randn((options.episodes, *batch.truth.shape), generator=noise, device=device)
+        learner.update(batch, drawn, len(chosen), None, "reinforce", "l1", options.sigma)
         return int(batch.mask.sum())
 
     return update

@@ -15,6 +15,22 @@ if importlib.util.find_spec("torch"):
 
 
 @pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of a training script: a cache that these tests share, one thread, and warnings that are failures."""
+    return os.environ | {
+        "TRACKING_ENV_CACHE": str(tmp_path_factory.mktemp("cache")),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "error::UserWarning",
+    }
+
+
+@pytest.fixture
+def here(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """For training in this process, which starts faster than a new one: the same cache."""
+    monkeypatch.setenv("TRACKING_ENV_CACHE", environment["TRACKING_ENV_CACHE"])
+
+
+@pytest.fixture(scope="session")
 def otb_root() -> Path:
     """The folder that holds real OTB sequences, given by the environment variable OTB_ROOT."""
     if not os.environ.get("OTB_ROOT"):

@@ -1,11 +1,16 @@
+import inspect
 import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tyro
 
 from tracking_env import cli
 from tracking_env.evaluation import write_result
@@ -247,3 +252,82 @@ def test_extract_stopped_by_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, caps
     monkeypatch.setattr(FeatureStore, "build", interrupted)
     assert extract("--store", tmp_path) == 130
     assert capsys.readouterr().err == f"tracking-env: stopped; what is done is in {tmp_path}: type it again to go on\n"
+
+
+@pytest.mark.parametrize("name", list(cli.app._subcommands))
+def test_every_command_shows_an_example(name, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main([name, "--help"])
+    assert exit_.value.code == 0
+    assert f"Example: tracking-env {name} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", list(cli.app._subcommands))
+def test_the_example_is_taken(name, monkeypatch):
+    """By the parser: each with a function in the command's place that only takes its flags."""
+    function = cli.app._subcommands[name].target
+    (line,) = (line for line in function.__doc__.splitlines() if "Example: " in line)
+    taken = []
+    monkeypatch.setattr(cli, "app", tyro.extras.SubcommandApp())
+    signature = inspect.signature(function)
+
+    def instead(*args, **kwargs):
+        taken.append(signature.bind(*args, **kwargs))
+        return 0
+
+    instead.__signature__, instead.__doc__ = signature, function.__doc__
+    instead.__annotations__ = typing.get_type_hints(function, include_extras=True)
+    cli.app.command(name=name)(instead)
+    cli.app.command(name="other")(lambda: 1)
+    words = shlex.split(line.partition("Example: tracking-env ")[2].partition(" > ")[0])
+    assert cli.main(words) == 0
+    assert len(taken) == 1
+
+
+def completed(words):
+    """What bash offers for the last of ``words``."""
+    script = f"""
+        source completion
+        COMP_WORDS=({shlex.join(words[:-1])} {words[-1] or "''"}); COMP_CWORD={len(words) - 1}
+        COMP_LINE='{" ".join(words)}'; COMP_POINT=${{#COMP_LINE}}
+        $(complete -p tracking-env | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_and_flags(tmp_path, monkeypatch, capsys):
+    if not shutil.which("bash"):
+        pytest.skip("no bash")
+    with pytest.raises(SystemExit):
+        cli.main(["completion", "bash"])
+    monkeypatch.chdir(tmp_path)
+    Path("completion").write_text(capsys.readouterr().out)
+    assert completed(["tracking-env", "tra"]) == ["track", "trax"]
+    assert completed(["tracking-env", "track", "--vi"]) == ["--video"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "first"), [("zsh", "#compdef tracking-env"), ("fish", "function _tyro_tracking_env")]
+)
+def test_completion_of_other_shells(shell, first, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["completion", shell])
+    assert first in capsys.readouterr().out
+
+
+def test_lists_for_scripts(capsys):
+    assert cli.main(["sequences", "--sequences", "Deer,Skiing", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(one["name"], one["frames"]) for one in listed] == list(FRAMES.items())
+    assert listed[0]["attributes"][0] == "MB"
+    assert cli.main(["download", "--json"]) == 0
+    files = {one["file"]: one for one in json.loads(capsys.readouterr().out)}
+    assert files["MobileNetV2-YOLOv3-Nano-voc.weights"]["extractor"] == "yolo-nano-voc"
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    command = f"{sys.executable} -m tracking_env.cli sequences | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (141, "")  # as of a program that the signal SIGPIPE ends

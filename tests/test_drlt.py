@@ -171,3 +171,17 @@ def test_acting_and_tracking_build_no_graph(network):
     features, location = clip(batch=1)
     _, state = network.act({"features": features[0, 0].numpy(), "location": location[0, 0].numpy()})
     assert not any(one.requires_grad for one in state)
+
+
+def test_halved_weights_track_nearly_the_same_and_keep_the_normaliser(network):
+    features, location = clip(batch=1)
+    network.feature_mean[0], network.feature_scale[0] = 1e5, 1e-5  # beyond half precision
+    features[..., 0] *= 1e5
+    whole = network.track(features[0].numpy(), location[0, 0].numpy())
+    network.halve()
+    half = network.track(features[0].numpy(), location[0, 0].numpy())
+    assert half.dtype == np.float32 and (half != whole).any()
+    assert half == pytest.approx(whole, abs=2e-3)
+    action, state = network.act({"features": features[0, 0].numpy(), "location": location[0, 0].numpy()})
+    assert action == pytest.approx(half[0], abs=1e-3) and action.dtype == np.float32
+    assert state[0].dtype == torch.half

@@ -9,8 +9,6 @@ import cv2
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
-from gymnasium.wrappers import FlattenObservation, RecordEpisodeStatistics, RescaleAction, TimeLimit
 
 from tracking_env import boxes as bx
 from tracking_env import rendering
@@ -19,7 +17,6 @@ from tracking_env.errors import InputError
 from tracking_env.rendering import COLOURS
 from tracking_env.sequence import ArrayFrames, Sequence
 
-IDS = [name for name, spec in gym.registry.items() if str(spec.entry_point).startswith("tracking_env")]
 DRAWN = "synthetic:0-3"
 WORDS = ["a"] * 4
 ACTION = np.array([0.5, 0.5, 0.25, 0.25], np.float32)
@@ -76,49 +73,6 @@ def actions(count, seed=0):
     return np.random.default_rng(seed).random((count, 4), np.float32)
 
 
-def test_the_package_registers_its_environments():
-    assert IDS == ["OTBTrack-v0"]
-
-
-@pytest.mark.parametrize("name", IDS)
-def test_gymnasiums_checker_is_content_without_a_warning(name, shown):
-    check_env(gym.make(name, sequences=DRAWN).unwrapped)
-    assert shown, "render modes were checked too"
-
-
-@pytest.mark.parametrize("name", IDS)
-def test_stable_baselines_checker_says_only_that_it_likes_symmetric_actions(name):
-    check = pytest.importorskip("stable_baselines3.common.env_checker")
-    known = (
-        "We recommend you to use a symmetric and normalized Box action space (range=[-1, 1]) "
-        "cf. https://stable-baselines3.readthedocs.io/en/master/guide/rl_tips.html"
-    )
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        check.check_env(gym.make(name, sequences=DRAWN).unwrapped)
-    assert {str(one.message) for one in heard} <= {known}
-
-
-@pytest.mark.parametrize("name", IDS)
-def test_a_spec_survives_json(name):
-    env = gym.make(name, sequences=DRAWN, split="unseen", reward="iou", clip_length=3)
-    twin = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
-    assert twin.spec.kwargs == env.spec.kwargs
-    assert same(roll(env, actions(3), seed=5), roll(twin, actions(3), seed=5))
-
-
-@pytest.mark.parametrize("name", IDS)
-def test_the_module_prefix_registers_in_a_fresh_interpreter(name, tmp_path):
-    code = (
-        "import sys, gymnasium as gym\n"
-        f"env = gym.make('tracking_env:{name}', sequences='{DRAWN}', store='{tmp_path / 'store'}')\n"
-        "env.reset(seed=0); env.step(env.action_space.sample())\n"
-        "assert 'torch' not in sys.modules, 'torch was imported'"
-    )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def test_the_same_seed_gives_the_same_episodes_in_two_environments():
     one, other = make(clip_length=4), make(clip_length=4)
     seeded = [roll(env, actions(4), seed=3) for env in (one, other)]
@@ -148,28 +102,6 @@ def test_a_pickled_environment_goes_on_as_the_original():
     for action in actions(5):
         assert same(env.step(action), twin.step(action))
     assert same(env.reset(), twin.reset())
-
-
-@pytest.mark.parametrize("mode", ["sync", "async"])
-def test_vector_environments_run_and_switch_their_reward(mode):
-    make(clip_length=3).unwrapped.close()  # the store is there
-    envs = gym.make_vec("OTBTrack-v0", num_envs=2, vectorization_mode=mode, sequences=DRAWN, clip_length=3)
-    try:
-        observation, info = envs.reset(seed=[4, 5])
-        assert observation["features"].shape == (2, 1536) and observation["location"].shape == (2, 4)
-        alone = [make(clip_length=3).reset(seed=seed) for seed in (4, 5)]
-        for index, (one, _) in enumerate(alone):
-            assert same({key: value[index] for key, value in observation.items()}, one)
-        assert info["sequence"].tolist() == [one["sequence"] for _, one in alone]
-        _, reward, _, _, info = envs.step(np.stack([ACTION, ACTION]))
-        assert reward == pytest.approx(info["reward_l1"])
-        envs.set_attr("reward", "iou")
-        _, reward, _, truncated, info = envs.step(np.stack([ACTION, ACTION]))
-        assert reward == pytest.approx(info["reward_iou"])
-        assert not truncated.any()
-        assert envs.step(np.stack([ACTION, ACTION]))[3].all()
-    finally:
-        envs.close()
 
 
 @pytest.mark.parametrize("split", ["train", "unseen", "all"])
@@ -341,6 +273,9 @@ def test_a_reset_whose_features_failed_mixes_no_two_sequences():
     class Failing:
         id, dim, broken = "failing", 1, False
 
+        def prepare(self, frame):
+            return frame
+
         def __call__(self, frames):
             if self.broken:
                 raise RuntimeError("no memory")
@@ -449,22 +384,6 @@ def test_sequences_too_short_for_the_split_are_left_out():
 def test_two_sequences_of_one_name_are_an_input_error():
     with pytest.raises(InputError, match="small"):
         make([small(), small(seed=1)])
-
-
-def test_gymnasiums_wrappers_work():
-    env = RecordEpisodeStatistics(
-        TimeLimit(FlattenObservation(RescaleAction(make(clip_length=9), -1, 1)), max_episode_steps=4)
-    )
-    observation, _ = env.reset(seed=0)
-    assert observation.shape == (1540,) and observation in env.observation_space
-    total = 0.0
-    for step in range(4):
-        _, reward, terminated, truncated, info = env.step(np.zeros(4, np.float32))
-        assert info["prediction"][2] == pytest.approx(80)  # 0 of [-1, 1] is 0.5 of [0, 1]; 160 pixels wide
-        total += reward
-        assert (terminated, truncated) == (False, step == 3)
-    assert info["episode"]["l"] == 4
-    assert info["episode"]["r"] == pytest.approx(total)
 
 
 def colour_at(picture, role, row, column):
@@ -580,7 +499,3 @@ def test_pixels_are_observed_as_the_resized_frame_of_the_step_and_not_stored(tmp
         if step < 3:
             observation, _, _, _, info = env.step(np.full(4, 0.5, np.float32))
     assert not (tmp_path / "cache").exists()
-
-
-def test_pixels_pass_gymnasiums_check():
-    check_env(gym.make("OTBTrack-v0", sequences="synthetic:0-1", features="pixels").unwrapped, skip_render_check=True)

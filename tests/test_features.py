@@ -131,7 +131,7 @@ def test_pixels_are_the_resized_frame():
     frame = np.zeros((4, 6, 3), np.uint8)
     frame[:2, :3] = 200, 100, 50  # the upper left quarter
     extractor = make_extractor("pixels:2x2")
-    assert extractor.picture(frame).tolist() == [[[200, 100, 50], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]]
+    assert extractor.prepare(frame).tolist() == [[[200, 100, 50], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]]
     features = extractor(frame[None])
     assert features.dtype == np.float32 and features.shape == (1, extractor.dim) == (1, 12)
     assert features[0].tolist() == [200, 100, 50] + [0] * 9
@@ -140,7 +140,7 @@ def test_pixels_are_the_resized_frame():
 def test_pixels_survive_the_store_unchanged(tmp_path):
     s, extractor = generate(0, 3, (64, 48)), PixelExtractor(5, 7)
     stored = FeatureStore(extractor, tmp_path / "store")[s]
-    assert np.array_equal(stored[2].reshape(5, 7, 3), extractor.picture(s.frames[2]))
+    assert np.array_equal(stored[2].reshape(5, 7, 3), extractor.prepare(s.frames[2]))
     assert PixelExtractor(5, 7).id == extractor.id != PixelExtractor(7, 5).id
 
 
@@ -198,6 +198,24 @@ def test_random_weights_only_when_asked_for_and_marked(name, dim, offline, caplo
     assert not np.allclose(features[0], features[1])
     again = make_extractor(name, "random")
     assert again.id == extractor.id and np.array_equal(again(frames), features)
+
+
+@pytest.mark.parametrize("name", ["grid", "pixels:9x7", "resnet-18"])
+def test_a_prepared_frame_gives_the_frames_features(name):
+    if name in NETWORKS:
+        pytest.importorskip("torch")
+    extractor = make_extractor(name, "random" if name in NETWORKS else None)
+    frames = np.stack([generate(seed, 1, (64, 48)).frames[0] for seed in range(2)])
+    ready = np.stack([extractor.prepare(frame) for frame in frames])
+    assert ready.shape != frames.shape and ready.dtype == np.uint8
+    ready.flags.writeable = False
+    assert np.array_equal(extractor(ready), extractor(frames))
+
+
+def test_a_device_that_is_not_there_is_refused():
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match="there is no device 'cuda:77' for torch here; try --device cpu"):
+        make_extractor("resnet-18", "random", "cuda:77")
 
 
 def test_the_list_of_extractors_has_the_published_networks():

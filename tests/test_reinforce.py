@@ -78,7 +78,7 @@ def test_every_step_has_its_own_advantage():
 
 def test_windows_of_a_batch_are_averaged():
     mean = torch.rand(3, 2, 4, generator=seeded())
-    actions = reinforce.sample(mean, 4, 0.1, seeded(1))
+    actions = reinforce.sample(mean, torch.randn(4, *mean.shape, generator=seeded(1)), 0.1)
     advantages = torch.randn(4, 3, 2, generator=seeded(2))
     together = gradient(mean, actions, advantages, 0.1)
     for b in range(3):
@@ -99,13 +99,13 @@ def test_the_density_is_the_gaussians_up_to_a_constant():
 
 def test_no_advantage_no_gradient():
     mean = torch.rand(2, 3, 4, generator=seeded())
-    actions = reinforce.sample(mean, 5, 0.01, seeded())
+    actions = reinforce.sample(mean, torch.randn(5, *mean.shape, generator=seeded()), 0.01)
     assert not gradient(mean, actions, torch.zeros(5, 2, 3), 0.01).any()
 
 
 def test_padding_has_no_gradient_and_changes_no_other():
     mean = torch.rand(2, 3, 4, generator=seeded())
-    actions = reinforce.sample(mean, 5, 0.01, seeded(1))
+    actions = reinforce.sample(mean, torch.randn(5, *mean.shape, generator=seeded(1)), 0.01)
     advantages = torch.randn(5, 2, 3, generator=seeded(2))
     mask = torch.tensor([[1.0, 1, 1], [1, 0, 0]])
     masked, free = gradient(mean, actions, advantages, 0.01, mask), gradient(mean, actions, advantages, 0.01)
@@ -115,7 +115,7 @@ def test_padding_has_no_gradient_and_changes_no_other():
 
 def test_samples_have_the_policys_mean_and_deviation():
     mean = torch.tensor([[[0.1, 0.9, -0.5, 0.0]]])
-    got = reinforce.sample(mean, 40_000, 0.02, seeded())
+    got = reinforce.sample(mean, torch.randn(40_000, *mean.shape, generator=seeded()), 0.02)
     assert got.shape == (40_000, 1, 1, 4)
     # Four standard errors: sigma / sqrt(N) of the mean, sigma / sqrt(2 N) of the deviation.
     assert (got.mean(dim=0) - mean).abs().max() < 4 * 0.02 / 200
@@ -124,12 +124,10 @@ def test_samples_have_the_policys_mean_and_deviation():
     assert np.abs(correlation).max() < 4 / 200
 
 
-def test_samples_carry_no_gradient_and_are_repeatable():
+def test_samples_carry_no_gradient():
     mean = torch.rand(2, 3, 4, generator=seeded()).requires_grad_()
-    first, again = (reinforce.sample(mean, 5, 0.01, seeded(3)) for _ in range(2))
-    assert not first.requires_grad
-    assert torch.equal(first, again)
-    assert not torch.equal(first, reinforce.sample(mean, 5, 0.01, seeded(4)))
+    sigma = torch.tensor(0.01, requires_grad=True)
+    assert not reinforce.sample(mean, torch.randn(5, *mean.shape, generator=seeded(3)), sigma).requires_grad
 
 
 def climb(reward, start, truth, steps, rate):
@@ -138,7 +136,7 @@ def climb(reward, start, truth, steps, rate):
     for step in range(steps):
         for group in adam.param_groups:
             group["lr"] = rate * (1 - step / steps)
-        actions = reinforce.sample(mean, 8, 0.01, generator)
+        actions = reinforce.sample(mean, torch.randn(8, *mean.shape, generator=generator), 0.01)
         gained = rewards.REWARDS[reward](actions, torch.tensor(truth))
         advantages = gained - returns.baseline(gained, "mean")
         adam.zero_grad()
@@ -191,7 +189,7 @@ def reused(mean, old_mean, actions, advantages, sigma=0.1, ratio_clip=0.2):
 
 def test_the_first_use_of_samples_has_reinforces_gradient():
     mean = torch.rand(3, 2, 4, generator=seeded()).double()
-    actions = reinforce.sample(mean, 5, 0.1, seeded(1))
+    actions = reinforce.sample(mean, torch.randn(5, *mean.shape, generator=seeded(1)), 0.1)
     advantages = torch.randn(5, 3, 2, generator=seeded(2)).double()
     assert torch.allclose(reused(mean, mean, actions, advantages), gradient(mean, actions, advantages, 0.1))
 

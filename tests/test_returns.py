@@ -106,7 +106,7 @@ def estimate(kind, baseline, steps, count=20_000, sigma=0.1):
     mean = torch.zeros(count, steps, 4, dtype=torch.double)
     mean[..., 0] = means
     mean.requires_grad_()
-    actions = reinforce.sample(mean, EPISODES, sigma, seeded(steps))
+    actions = reinforce.sample(mean, torch.randn(EPISODES, *mean.shape, generator=seeded(steps)), sigma)
     gained = returns.returns(-((actions[..., 0] - targets) ** 2), kind)
     expected = returns.returns(-((means - targets) ** 2 + sigma**2)[None, None], kind)[0]  # what a value learns
     advantages = gained - returns.baseline(gained, baseline, expected)
@@ -125,7 +125,9 @@ def test_equal_rewards_give_no_gradient(kind, baseline):
     mean = torch.rand(2, 3, 4, generator=seeded()).requires_grad_()
     gained = returns.returns(torch.full((4, 2, 3), -0.5), kind)
     advantages = gained - returns.baseline(gained, baseline)
-    reinforce.loss(mean, reinforce.sample(mean, 4, 0.01, seeded()), advantages, 0.01).mean().backward()
+    reinforce.loss(
+        mean, reinforce.sample(mean, torch.randn(4, *mean.shape, generator=seeded()), 0.01), advantages, 0.01
+    ).mean().backward()
     assert not mean.grad.any()
 
 

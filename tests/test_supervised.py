@@ -49,7 +49,7 @@ def test_the_pathwise_gradient_is_reinforces_in_the_mean() -> None:
     count, sigma = 20_000, 0.05
     truth = torch.tensor([0.45, 0.5, 0.3, 0.2]).expand(count, 1, 4)
     mean = torch.tensor([0.5, 0.5, 0.25, 0.22]).repeat(count, 1, 1).requires_grad_()
-    actions = reinforce.sample(mean, 5, sigma, torch.Generator().manual_seed(0))
+    actions = reinforce.sample(mean, torch.randn(5, *mean.shape, generator=torch.Generator().manual_seed(0)), sigma)
     gained = REWARDS["l1"](actions, truth)
     advantages = gained - returns.baseline(gained, "leave_one_out")
     reinforce.loss(mean, actions, advantages, sigma).mean().backward()

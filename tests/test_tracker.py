@@ -22,6 +22,7 @@ class Halved:
     """The grid's features rounded to half precision: so the store's are the very same numbers."""
 
     id, dim = "grid-halved", DIM
+    prepare = staticmethod(GridExtractor().prepare)
 
     def __call__(self, frames):
         return GridExtractor()(frames).astype(np.float16).astype(np.float32)

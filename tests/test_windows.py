@@ -191,7 +191,9 @@ def test_the_fast_path_and_stepping_the_environment_agree(environment, reward, s
     config, noise, compared = ReinforceConfig(episodes=2, sigma=sigma), generator(3), 0
     for rows, _ in w.epoch(generator()):
         batch = w[rows]
-        actions = reinforce.sample(batch.truth, config.episodes, sigma, noise)
+        actions = reinforce.sample(
+            batch.truth, torch.randn(config.episodes, *batch.truth.shape, generator=noise), sigma
+        )
         fast = REWARDS[reward](actions, batch.truth)
         for place, row in enumerate(rows):
             sequence, part = clips[row]
@@ -232,7 +234,7 @@ def test_the_fast_and_the_plain_path_have_equal_returns_and_gradients(environmen
 
     batch = w[rows]
     mean, _ = model(batch.features, batch.location)
-    actions = reinforce.sample(mean, 3, 0.05, generator(1))
+    actions = reinforce.sample(mean, torch.randn(3, *mean.shape, generator=generator(1)), 0.05)
     gained = returns.returns(REWARDS[reward](actions, batch.truth), kind, batch.mask)
     advantages = gained - returns.baseline(gained, baseline)
     fast = reinforce.loss(mean, actions, advantages, 0.05, batch.mask).mean()
@@ -267,7 +269,7 @@ def test_reinforce_reaches_the_known_optimum_of_a_tiny_env():
         for rows, _ in w.epoch(noise):
             batch = w[rows]
             mean, _ = model(batch.features, batch.location)
-            actions = reinforce.sample(mean, 5, 0.01, noise)
+            actions = reinforce.sample(mean, torch.randn(5, *mean.shape, generator=noise), 0.01)
             gained = REWARDS["l1"](actions, batch.truth)
             advantages = gained - returns.baseline(gained, "mean")
             adam.zero_grad()

@@ -113,6 +113,17 @@ def test_the_extractor_needs_only_the_weights_file_and_feeds_the_network_minus_o
     assert extractor(frame[None])[0] == pytest.approx(expected(numbers, frame), abs=1e-4)
 
 
+def test_half_precision_as_on_a_gpu_changes_the_third_digit(small):
+    path, numbers = small
+    frame = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    extractor = backbones.make("yolov1", path)
+    whole = extractor(frame[None])[0]
+    extractor.network.half()
+    half = extractor(frame[None])[0]
+    assert half.dtype == np.float32 and (half != whole).any()
+    assert half == pytest.approx(expected(numbers, frame), abs=5e-3)
+
+
 def write_cfg(path, sections):
     lines = [
         line for one in sections for line in [f"[{one['type']}]", *(f"{k}={v}" for k, v in one.items() if k != "type")]

@@ -18,9 +18,11 @@ from tracking_env.sequence import Sequence
 __all__ = ["InputError", "Sequence"]
 __version__ = "0.1.0"
 
-for _id, _entry_point in {
-    "OTBTrack-v0": "tracking_env.env:OTBTrackEnv",
-    "OTBTrackSearch-v0": "tracking_env.search:OTBTrackSearchEnv",
-}.items():
+for _id, _single, _vector in (
+    ("OTBTrack-v0", "env:OTBTrackEnv", "vector_env:OTBTrackVectorEnv"),
+    ("OTBTrackPixels-v0", "pixels_env:OTBTrackPixelsEnv", "vector_env:OTBTrackPixelsVectorEnv"),
+    ("OTBTrackSearch-v0", "search_env:OTBTrackSearchEnv", None),  # what is seen depends on what was said
+    ("SyntheticTrack-v0", "synthetic_env:SyntheticTrackEnv", None),  # each environment draws: nothing is shared
+):
     if _id not in _gym.registry:
-        _gym.register(id=_id, entry_point=_entry_point)
+        _gym.register(_id, f"tracking_env.{_single}", vector_entry_point=_vector and f"tracking_env.{_vector}")

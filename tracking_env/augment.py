@@ -41,7 +41,16 @@ class CroppedFrames:
         return hashlib.sha256(way.encode()).hexdigest()[:16]
 
 
-def cropped(sequence: Sequence, part: range, copy: int) -> Sequence:
+class Crop(Sequence):
+    """A changed copy of a clip. All of it is open to training: it has no frame of the unseen rest."""
+
+    @property
+    def seen(self) -> int:
+        """Number of frames: all."""
+        return len(self)
+
+
+def cropped(sequence: Sequence, part: range, copy: int) -> Crop:
     """A changed copy of a clip: seen through a window that moves steadily, and mirrored in half of the cases.
 
     The window keeps as much of the target inside as fits; boxes move (and mirror) with the pixels, none is resampled.
@@ -73,4 +82,4 @@ def cropped(sequence: Sequence, part: range, copy: int) -> Sequence:
     size = int(window[0]), int(window[1])
     frames = CroppedFrames(sequence.frames, part, origins, size, mirrored)
     one_based = np.where(known, moved + np.array([1, 1, 0, 0]), 0)
-    return Sequence(f"{sequence.name}~{copy}", frames, one_based, sequence.attributes, sequence.dataset)
+    return Crop(f"{sequence.name}~{copy}", frames, one_based, sequence.attributes, sequence.dataset)

@@ -13,6 +13,7 @@ of an array's time, and the environment steps so), or arrays of one shape. The a
 import math
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 Array = Any  # NumPy array, torch tensor, or a tuple of four components: the formulas below serve all
@@ -52,9 +53,12 @@ def _in_kind(boxes: Array, *parts: Array) -> Array:
 
 
 def _limit(component: Array, low: float, high: float | None = None) -> Array:
-    if type(component) is not float:
-        return component.clip(low, high)
-    return low if component < low else high if high is not None and component > high else component
+    if type(component) is float:
+        return low if component < low else high if high is not None and component > high else component
+    if isinstance(component, np.ndarray):  # on a few hundred numbers `clip` takes four times as long
+        component = np.maximum(component, low)
+        return component if high is None else np.minimum(component, high)
+    return component.clip(low, high)
 
 
 def top_left(boxes: Array) -> Array:

@@ -21,14 +21,20 @@ class Extractor(Protocol):
 
     @property
     def id(self) -> str:
-        """Names the network, its weights and its preprocessing: equal ids give equal features."""
+        """Names the network, its weights and its preprocessing: equal ids give equal features, but for rounding."""
 
     @property
     def dim(self) -> int:
         """D, the length of a feature vector."""
 
+    def prepare(self, frame: np.ndarray) -> np.ndarray:
+        """What may be done to a frame ahead, on another thread: ``(height, width, 3)`` uint8 RGB -> the same, resized.
+
+        The features of a prepared frame are those of the frame.
+        """
+
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """``(N, height, width, 3)`` uint8 RGB -> ``(N, D)`` float32."""
+        """``(N, height, width, 3)`` uint8 RGB, prepared or not -> ``(N, D)`` float32."""
 
 
 class GridExtractor:
@@ -44,13 +50,16 @@ class GridExtractor:
     id = f"grid-{ROWS}x{COLUMNS}-v2"
     dim = ROWS * COLUMNS * (4 + ORIENTATIONS)
 
+    def prepare(self, frame: np.ndarray) -> np.ndarray:
+        """``(height, width, 3)`` uint8 RGB -> ``(96, 128, 3)`` uint8 RGB."""
+        return cv2.resize(frame, (self.COLUMNS * self.CELL, self.ROWS * self.CELL), interpolation=cv2.INTER_AREA)
+
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """``(N, height, width, 3)`` uint8 RGB -> ``(N, 1536)`` float32, order rows, columns, channels."""
         return np.stack([self._one(frame) for frame in frames])
 
     def _one(self, frame: np.ndarray) -> np.ndarray:
-        size = self.COLUMNS * self.CELL, self.ROWS * self.CELL
-        image = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        image = self.prepare(frame).astype(np.float32) / 255
         high, low = image.max(axis=2), image.min(axis=2)
         saturation = (high - low) / np.maximum(high, 1 / 255)
         grey = image.mean(axis=2)
@@ -75,21 +84,21 @@ class PixelExtractor:
         self.id = f"pixels-{rows}x{columns}"
         self.dim = rows * columns * 3
 
-    def picture(self, frame: np.ndarray) -> np.ndarray:
+    def prepare(self, frame: np.ndarray) -> np.ndarray:
         """``(height, width, 3)`` uint8 RGB -> ``(rows, columns, 3)`` uint8 RGB."""
         rows, columns, _ = self.shape
         return cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """``(N, height, width, 3)`` uint8 RGB -> ``(N, D)`` float32 in [0, 255], order rows, columns, channels."""
-        return np.stack([self.picture(frame).ravel() for frame in frames]).astype(np.float32)
+        return np.stack([self.prepare(frame).ravel() for frame in frames]).astype(np.float32)
 
 
 EXTRACTORS = ("grid", "pixels", *NETWORKS, "timm:NAME")
 """Names that `make_extractor` knows; ``timm:NAME`` is any model of timm."""
 
 
-def make_extractor(name: str = "grid", weights: str | Path | None = None) -> Extractor:
+def make_extractor(name: str = "grid", weights: str | Path | None = None, device: str = "cpu") -> Extractor:
     """Build an extractor by name.
 
     Args:
@@ -99,9 +108,11 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None) -> Ext
         weights: the weights file of a pretrained network, or the folder that holds it under its published name. By
             default that is the folder ``weights`` in this library's cache folder, and what is not there is downloaded.
             ``random``: no training at all, to tell what training was worth.
+        device: where a network computes, see `devices.find`; ``grid`` and ``pixels`` do without torch, on the CPU.
 
     Raises:
-        InputError: the name is unknown, torch is not installed, or the weights are missing or of another network.
+        InputError: the name is unknown, torch is not installed, the weights are missing or of another network, or there
+            is no such device.
     """
     kind, grid = _parse(name)
     if kind in ("grid", "pixels"):
@@ -113,15 +124,17 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None) -> Ext
             raise InputError(f"got {name!r}, but grid is always {GridExtractor.ROWS} x {GridExtractor.COLUMNS}")
         return GridExtractor()
     try:
-        from tracking_env import backbones  # needs torch, which the rest of the library does without
+        from tracking_env import backbones, devices  # need torch, which the rest of the library does without
     except ModuleNotFoundError as error:
         raise InputError(f"{kind} needs {error.name}; type: pip install 'tracking-env[torch]'") from None
+    place = devices.find(device)
     random = str(weights) == RANDOM
     if random:
         logger.warning("%s has random weights: it was never trained", kind)
         weights = None
     if kind.startswith("timm:"):
-        return backbones.make_timm(kind.removeprefix("timm:"), Path(weights) if weights else None, grid, random)
+        name, path = kind.removeprefix("timm:"), Path(weights) if weights else None
+        return backbones.make_timm(name, path, grid, random).to(place)
     files = NETWORKS[kind].files
     if weights is None:
         folder = cache_folder() / "weights"
@@ -131,7 +144,7 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None) -> Ext
         path = Path(weights) / files[0].name if Path(weights).is_dir() else Path(weights)
         if not path.is_file():
             raise InputError(f"no weights for {kind} at {path}; give the file {files[0].name} with --weights FILE")
-    return backbones.make(kind, path, grid, random)
+    return backbones.make(kind, path, grid, random).to(place)
 
 
 def _parse(name: str) -> tuple[str, tuple[int, int] | None]:

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and where those live that can be made again."""
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -38,6 +39,11 @@ def whole(path: Path) -> Iterator[Path]:
             shutil.rmtree(partial)
         else:
             partial.unlink(missing_ok=True)
+
+
+def natural(path: Path) -> list[tuple[int, str]]:
+    """To sort by: ``run-2`` comes before ``run-10``."""
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", path.name)]
 
 
 def cache_folder() -> Path:

@@ -106,6 +106,10 @@ def _resolve(spec: str, root: Path | None) -> dict[str, bool]:
             for entry in TABLE.values():
                 if (root / entry.folder / entry.truth).is_file():
                     found.setdefault(entry.name, False)
+            taken = {entry.folder for entry in TABLE.values()}
+            for folder in sorted(root.iterdir()) if root.is_dir() else ():
+                if folder.name not in taken and _is_own(root, folder.name):
+                    found.setdefault(folder.name, False)
         elif word in LISTS:
             for name in LISTS[word]:
                 found.setdefault(name, False)

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +11,7 @@ from tracking_env.errors import InputError
 from tracking_env.sequence import Frames
 
 AHEAD = 2  # batches that are decoded, or being decoded, beside the one in use
-MOST_JOBS = 8  # by default: that many decode a thousand frames a second
+MOST_JOBS = 16  # by default: what keeps a GPU busy
 
 
 def default_jobs() -> int:
@@ -19,19 +19,22 @@ def default_jobs() -> int:
     return min(os.cpu_count() or 1, MOST_JOBS)
 
 
-def batches(frames: Frames, parts: Iterable[range], jobs: int) -> Generator[np.ndarray, None, None]:
-    """Decode on threads while the caller computes; memory holds at most `AHEAD` + 1 batches.
+def batches(
+    frames: Frames, parts: Iterable[range], jobs: int, prepare: Callable[[np.ndarray], np.ndarray]
+) -> Generator[np.ndarray, None, None]:
+    """Decode and prepare on threads while the caller computes; memory holds at most `AHEAD` + 1 batches.
 
-    Threads, not processes: OpenCV decodes without Python's global lock, and a frame from another process would have to
-    be copied through a pipe, which takes longer than decoding it.
+    Threads, not processes: OpenCV works without Python's global lock, and a frame from another process would have to be
+    copied through a pipe, which takes longer than decoding it.
 
     Args:
         frames: where they come from.
         parts: 0-based frame indices of each batch.
         jobs: number of decoding threads. With 1, frames are asked for in order.
+        prepare: from a frame ``(height, width, 3)`` uint8 RGB to what is wanted of it, of one shape for all.
 
     Yields:
-        The batches in order, each ``(len(part), height, width, 3)`` uint8, RGB.
+        The batches in order, each what was made of ``len(part)`` frames.
 
     Raises:
         InputError: a frame does not decode, or ``jobs`` is less than 1.
@@ -39,11 +42,12 @@ def batches(frames: Frames, parts: Iterable[range], jobs: int) -> Generator[np.n
     if jobs < 1:
         raise InputError(f"--jobs is {jobs}; give a number of decoding threads >= 1")
     width, height = frames.size
+    like = prepare(np.zeros((height, width, 3), np.uint8))  # tells the shape, so that threads write in place
     pool = ThreadPoolExecutor(jobs, "decode")
     ahead: deque[tuple[np.ndarray, list[Future[None]]]] = deque()
 
     def decode(batch: np.ndarray, row: int, index: int) -> None:
-        batch[row] = frames[index]
+        batch[row] = prepare(frames[index])
 
     def first() -> np.ndarray:
         batch, rows = ahead.popleft()
@@ -53,7 +57,7 @@ def batches(frames: Frames, parts: Iterable[range], jobs: int) -> Generator[np.n
 
     try:
         for part in parts:
-            batch = np.empty((len(part), height, width, 3), np.uint8)
+            batch = np.empty((len(part), *like.shape), like.dtype)
             ahead.append((batch, [pool.submit(decode, batch, row, index) for row, index in enumerate(part)]))
             if len(ahead) > AHEAD:
                 yield first()

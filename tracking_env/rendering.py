@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,9 @@ COLOURS = {"truth": (60, 220, 90), "agent": (240, 60, 60), "rival": (70, 130, 25
 """RGB by role."""
 SMALLEST = 320  # pixels: narrower frames are enlarged, so that lines and labels stay thin
 WINDOW = "tracking-env"
+_FAR = 30_000  # pixels: OpenCV draws no farther
+_SCREEN = 1280, 720  # pixels: larger frames are shown smaller for drawing a box
+_QUIT = {ord("q"), 27}  # 27: Esc
 
 
 def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") -> np.ndarray:
@@ -23,7 +27,8 @@ def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") 
 
     Args:
         frame: ``(height, width, 3)`` uint8 RGB.
-        boxes: pixel boxes ``(4,)`` by role, one of `COLOURS`; a true one without sides is left out: there is none.
+        boxes: pixel boxes ``(4,)`` by role, one of `COLOURS`; a true one without sides is left out (there is none), and
+            so is one that is not finite.
         caption: written in the top-left corner.
 
     Returns:
@@ -32,12 +37,12 @@ def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") 
     factor = -(-SMALLEST // frame.shape[1])
     picture = np.repeat(np.repeat(frame, factor, axis=0), factor, axis=1)
     for role, box in boxes.items():
-        if role == "truth" and not bx.annotated(np.asarray(box)):
+        if (role == "truth" and not bx.annotated(np.asarray(box))) or not np.isfinite(box).all():
             continue
         x, y, w, h = (np.asarray(box, dtype=np.float64) - [1, 1, 0, 0]) * factor  # boxes are 1-based
-        start, end = (round(x), round(y)), (round(x + w), round(y + h))
+        left, top, right, bottom = np.rint([x, y, x + w, y + h]).clip(-_FAR, _FAR).astype(int).tolist()
         for colour, thickness in (((0, 0, 0), 4), (COLOURS[role], 2)):
-            cv2.rectangle(picture, start, end, colour, thickness, cv2.LINE_AA)
+            cv2.rectangle(picture, (left, top), (right, bottom), colour, thickness, cv2.LINE_AA)
     if caption:
         (width, height), _ = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
         cv2.rectangle(picture, (0, 0), (width + 12, height + 12), (0, 0, 0), -1)
@@ -45,16 +50,49 @@ def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") 
     return picture
 
 
-def show(picture: np.ndarray, fps: float) -> None:
+def need_display(what: str, instead: str) -> None:
+    """Go on only where windows can be opened.
+
+    Raises:
+        InputError: there is no display for ``what``; it says what to do ``instead``.
+    """
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise InputError(f"{what} needs a display, and there is none; {instead}")
+
+
+def show(picture: np.ndarray, fps: float) -> bool:
     """Show a picture ``(height, width, 3)`` uint8 RGB in a window, for one frame's time.
+
+    Returns:
+        Whether to go on: False where q or Esc was pressed.
 
     Raises:
         InputError: there is no display.
     """
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise InputError("render_mode 'human' needs a display, and there is none; use render_mode='rgb_array'")
+    need_display("render_mode 'human'", "use render_mode='rgb_array'")
     cv2.imshow(WINDOW, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    cv2.waitKey(max(1, round(1000 / fps)))
+    return cv2.waitKey(max(1, round(1000 / fps))) not in _QUIT
+
+
+def select(frame: np.ndarray) -> np.ndarray:
+    """Let the user drag a box on a frame ``(height, width, 3)`` uint8 RGB.
+
+    Returns:
+        The pixel box ``(4,)``; without sides where none was drawn.
+
+    Raises:
+        InputError: there is no display.
+    """
+    need_display("drawing a box", "give it as --box x,y,w,h, in pixels, the top-left one being 1,1")
+    height, width, _ = frame.shape
+    scale = min(1, _SCREEN[0] / width, _SCREEN[1] / height)
+    cv2.namedWindow(WINDOW, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    cv2.resizeWindow(WINDOW, round(width * scale), round(height * scale))
+    cv2.setWindowTitle(WINDOW, "Drag a box, then press Enter; c cancels")
+    picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    x, y, w, h = cv2.selectROI(WINDOW, picture, showCrosshair=False, fromCenter=False, printNotice=False)
+    close()
+    return np.array([x + 1, y + 1, w, h], dtype=np.float64)
 
 
 def close() -> None:
@@ -67,27 +105,45 @@ def strip(pictures: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(pictures, axis=1)
 
 
-def write_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25) -> None:
-    """Write pictures of one size ``(height, width, 3)`` uint8 RGB as an ``.mp4``; it appears whole or not at all.
+@contextmanager
+def video(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]:
+    """A function that adds a picture ``(height, width, 3)`` uint8 RGB, all of one size, to an ``.mp4``.
+
+    The file appears whole when the block ends well, or not at all.
 
     Raises:
         InputError: the file cannot be written, there are no pictures or of several sizes, or this OpenCV has no MPEG-4
-            encoder.
+            encoder. What adding a picture raised is raised again at the end, should the block have gone on without.
     """
     with whole(path) as partial:
-        writer = None
+        writer: cv2.VideoWriter | None = None
+        shape: tuple[int, ...] = ()
+        failure: InputError | None = InputError(f"cannot write the video {path}: it has no pictures")
+
+        def write(picture: np.ndarray) -> None:
+            nonlocal writer, shape, failure
+            if writer is None:
+                shape, failure = picture.shape, None
+                writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), fps, shape[1::-1])
+                if not writer.isOpened():
+                    failure = InputError(f"cannot write the video {path}: no MPEG-4 encoder in this OpenCV")
+            if picture.shape != shape:  # OpenCV would leave it out without a word
+                failure = InputError(f"cannot write the video {path}: pictures of size {shape} and {picture.shape}")
+            if failure is not None:
+                raise failure
+            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
         try:
-            for picture in pictures:
-                if writer is None:
-                    shape = picture.shape
-                    writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), fps, shape[1::-1])
-                    if not writer.isOpened():
-                        raise InputError(f"cannot write the video {path}: no MPEG-4 encoder in this OpenCV")
-                if picture.shape != shape:  # OpenCV would leave it out without a word
-                    raise InputError(f"cannot write the video {path}: pictures of size {shape} and {picture.shape}")
-                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            yield write
         finally:
             if writer is not None:
                 writer.release()
-        if writer is None:
-            raise InputError(f"cannot write the video {path}: it has no pictures")
+        if failure is not None:
+            raise failure
+
+
+def write_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25) -> None:
+    """Write pictures as an ``.mp4``, see `video`."""
+    with video(path, fps) as write:
+        for picture in pictures:
+            write(picture)

@@ -24,6 +24,7 @@ import numpy as np
 
 from tracking_env import otb, toolkits
 from tracking_env.errors import InputError
+from tracking_env.files import natural
 
 Kind = Literal["OPE", "TRE", "SRE"]
 _RUN = re.compile(r"run-\d+")
@@ -111,7 +112,7 @@ def read(folder: Path, names: Collection[str]) -> Results:
 
 def _parts(folder: Path) -> tuple[list[Path], Kind, Mapping[str, tuple[int, ...]]]:
     """The folders of the runs or starts in their order, and where the starts are."""
-    inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=_natural)
+    inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=natural)
     file, name = folder / _STARTS, folder.resolve().name.lower()
     if file.is_file() or name.endswith(("-tre", "-sre")):
         if not inner:
@@ -119,11 +120,6 @@ def _parts(folder: Path) -> tuple[list[Path], Kind, Mapping[str, tuple[int, ...]
         return (inner, "SRE", {}) if name.endswith("-sre") else (inner, "TRE", _read_starts(file))
     runs = [path for path in inner if _RUN.fullmatch(path.name)]
     return runs or [folder], "OPE", {}
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts ``run-2`` before ``run-10``."""
-    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", path.name)]
 
 
 def _read_starts(file: Path) -> dict[str, tuple[int, ...]]:

@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -18,7 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, reason
 from tracking_env.evaluation import Report, score_folder, write_result
 from tracking_env.files import whole
 from tracking_env.protocols import Protocol
@@ -157,12 +156,8 @@ class _Worker:
                 if not self.alone and "torch" in sys.modules:
                     sys.modules["torch"].set_num_threads(1)
             write(task, self.runners[task.seed].track(task.given()))
-        except InputError as error:
-            return str(error)
         except Exception as error:  # somebody's tracker: its sequence is lost, the others are not
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            message = " ".join(str(error).split())[:200]
-            return f"{type(error).__name__}: {message} ({Path(at.filename).name}, line {at.lineno})"
+            return reason(error)
         return None
 
 

@@ -16,7 +16,8 @@ from tracking_env.errors import InputError
 
 Split = Literal["train", "unseen", "all"]
 SPLITS: tuple[str, ...] = get_args(Split)
-_IMAGES = {".jpg", ".jpeg", ".png"}
+IMAGES = {".jpg", ".jpeg", ".png"}
+"""Names of image files end so."""
 
 
 class Frames(Protocol):
@@ -105,7 +106,7 @@ def numbered_images(folder: Path, count: int | None, first: int | None = None) -
     """
     images: dict[int, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() in _IMAGES and path.stem.isascii() and path.stem.isdigit():
+        if path.suffix.lower() in IMAGES and path.stem.isascii() and path.stem.isdigit():
             images.setdefault(int(path.stem), path)
     if not images:
         raise InputError(f"no images in {folder}; wanted files such as 0001.jpg")

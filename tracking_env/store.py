@@ -198,8 +198,8 @@ class FeatureStore:
                 start = _begin(partial, shape, self.BATCH)
             bar.total -= start
             parts = [range(i, min(i + self.BATCH, len(sequence))) for i in range(start, len(sequence), self.BATCH)]
-            with closing(prefetch.batches(sequence.frames, parts, self.jobs)) as decoded:
-                for part, frames in zip(parts, decoded, strict=True):
+            with closing(prefetch.batches(sequence.frames, parts, self.jobs, self.extractor.prepare)) as prepared:
+                for part, frames in zip(parts, prepared, strict=True):
                     rows = np.empty((len(part), self.extractor.dim), DTYPE)
                     rows[:] = np.clip(self.extractor(frames), -FEATURE_LIMIT, FEATURE_LIMIT)
                     with _writing(path):

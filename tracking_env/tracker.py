@@ -1,8 +1,9 @@
 """Trackers on raw frames, and running one over a sequence."""
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -41,6 +42,14 @@ class Trajectory:
         return len(self.seconds) / float(self.seconds.sum())
 
 
+class Step(NamedTuple):
+    """One frame of a run: the frame, the pixel box ``(4,)`` in it, and the seconds it took, decoding included."""
+
+    frame: np.ndarray
+    box: np.ndarray
+    seconds: float
+
+
 class PolicyTracker:
     """A policy of ``OTBTrack-v0`` as a tracker on raw frames: it is given what the environment would show it."""
 
@@ -63,6 +72,23 @@ class PolicyTracker:
         return {"features": self.extractor(frame[None])[0], "location": location}
 
 
+def follow(tracker: Tracker, frames: Iterable[np.ndarray], box: np.ndarray) -> Iterator[Step]:
+    """Start a tracker anew on the first frame, where the target's pixel box is given, and follow it through the others.
+
+    A frame is asked for when its step is, so that frames may come from a camera.
+    """
+    start = time.perf_counter()
+    for index, frame in enumerate(frames):
+        found = np.empty(4)
+        if index == 0:
+            tracker.init(frame, box)
+            found[:] = box
+        else:
+            found[:] = tracker.update(frame)
+        yield Step(frame, found, time.perf_counter() - start)
+        start = time.perf_counter()
+
+
 def run(tracker: Tracker, sequence: Sequence, frames: int | None = None) -> Trajectory:
     """One-pass evaluation (OPE): start on the true first box, then see no truth again.
 
@@ -73,13 +99,7 @@ def run(tracker: Tracker, sequence: Sequence, frames: int | None = None) -> Traj
     """
     count = len(sequence) if frames is None else min(frames, len(sequence))
     boxes, seconds = np.empty((count, 4)), np.empty(count)
-    for index in range(count):
-        start = time.perf_counter()
-        frame = sequence.frames[index]
-        if index == 0:
-            tracker.init(frame, sequence.boxes[0])
-            boxes[0] = sequence.boxes[0]
-        else:
-            boxes[index] = tracker.update(frame)
-        seconds[index] = time.perf_counter() - start
+    decoded = (sequence.frames[index] for index in range(count))
+    for index, step in enumerate(follow(tracker, decoded, sequence.boxes[0])):
+        boxes[index], seconds[index] = step.box, step.seconds
     return Trajectory(boxes, seconds)

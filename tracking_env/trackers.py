@@ -2,7 +2,8 @@
 
 The table names what lives above this library (the package ``agents`` of a checkout); your own tracker goes by its entry
 point, such as ``mytracker:MyTracker``. An entry point is a factory of a `tracking_env.tracker.Tracker`, a class or a
-function. It is called with those of the keywords ``weights`` (paths), ``checkpoint`` (a path) and ``seed`` that it has.
+function. It is called with those of the keywords ``weights`` (paths), ``checkpoint`` (a path), ``features`` (a name),
+``trust`` (true) and ``seed`` that it has and that are given.
 A tracker may have an ``id``, a string that tells its weights from others: their results are never mixed.
 """
 
@@ -21,7 +22,7 @@ import numpy as np
 from tracking_env import tracker as tr
 from tracking_env.errors import InputError
 from tracking_env.sequence import Sequence
-from tracking_env.tracker import Trajectory
+from tracking_env.tracker import Tracker, Trajectory
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,34 @@ TABLE: Mapping[str, Entry] = {
     "kcf": Entry("agents.opencv:kcf"),
     "csrt": Entry("agents.opencv:csrt"),
     "drlt": Entry("agents.checkpoint:tracker"),
+    "sb3": Entry("agents.sb3_checkpoint:tracker"),
 }
 """What a name stands for."""
 
 
 @dataclass(frozen=True)
 class Runner:
-    """A tracker ready to run: its ``id``, and ``track``, from a sequence (on whose first box it starts) to the run."""
+    """A tracker ready to run.
+
+    Attributes:
+        id: tells it from others.
+        track: from a sequence, on whose first box it starts, to the run.
+        tracker: what looks at frames; None for a line, which does not.
+    """
 
     id: str
     track: Callable[[Sequence], Trajectory]
+    tracker: Tracker | None = None
+
+    def live(self) -> Tracker:
+        """The tracker, for frames of which nothing is known.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.tracker is None:
+            raise InputError(f"{self.id} looks at no frame, or reads the truth; give a tracker, such as mil or drlt")
+        return self.tracker
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,9 @@ class Choice:
     Attributes:
         name: a name of `TABLE`, or an entry point ``module:attribute``.
         weights: its weights files, or the folder that holds them.
-        checkpoint: folder of a trained agent, a run's or one checkpoint's.
+        checkpoint: folder of a trained agent, a run's or one checkpoint's; or a file of one.
+        features: name of the extractor that it was trained on, where the file does not say it.
+        trust: run code that is in the file.
 
     Raises:
         InputError: the name is neither (on making a choice, before anything is imported).
@@ -80,6 +101,8 @@ class Choice:
     name: str
     weights: tuple[Path, ...] = ()
     checkpoint: Path | None = None
+    features: str | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         module, _, attribute = self.name.partition(":")
@@ -108,7 +131,12 @@ class Choice:
         """
         found = resolve(self.entry.entry_point)
         weights = self._files()
-        options = {"weights": weights or None, "checkpoint": self.checkpoint}
+        options = {
+            "weights": weights or None,
+            "checkpoint": self.checkpoint,
+            "features": self.features,
+            "trust": self.trust or None,
+        }
         given = {key: value for key, value in options.items() if value is not None}
         if self.entry.kind != "tracker":
             if given:
@@ -121,7 +149,7 @@ class Choice:
                 "init(frame, box) and update(frame)"
             )
         marks = [getattr(tracker, "id", None), _digest(weights) if self.entry.files else None]
-        return Runner(" ".join([self.name, *filter(None, marks)]), lambda sequence: tr.run(tracker, sequence))
+        return Runner(" ".join([self.name, *filter(None, marks)]), lambda sequence: tr.run(tracker, sequence), tracker)
 
     def _files(self) -> list[Path]:
         """The weights; a folder stands for the files that are wanted."""

@@ -31,6 +31,9 @@ class VideoFrames:
     Args:
         path: a file that OpenCV can decode.
 
+    Attributes:
+        fps: frames per second at which it plays; 25 where the file does not say.
+
     Raises:
         InputError: it cannot be read, or does not say how many frames it has.
     """
@@ -42,6 +45,8 @@ class VideoFrames:
         self._capture, self._process = cv2.VideoCapture(), 0  # the process that has it open; 0 for none
         self._open()
         self._length = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        told = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = told if 0 < told < np.inf else 25.0
         self._close()
         if self._length < 1:
             raise InputError(f"the video {path} does not say how many frames it has; convert it to .mp4, or to images")

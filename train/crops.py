@@ -45,7 +45,9 @@ class Crops(NamedTuple):
     mirrored: Tensor
     """``(K,)`` bool"""
 
-    def batch(self, model: Pointing, size: int, pretended: float, generator: torch.Generator) -> tuple[Tensor, Tensor, State, Tensor]:
+    def batch(
+        self, model: Pointing, size: int, pretended: float, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, State, Tensor]:
         """Crops drawn at random, with a state as the loop might have it.
 
         Each sequence is drawn in proportion to the root of its length. The template is the sequence's first frame or
@@ -78,9 +80,7 @@ class Crops(NamedTuple):
         return self.search[chosen].float(), self.location[chosen], state, self.truth[chosen]
 
 
-def cut(
-    sequences: Iterable[tuple[Sequence, range]], maps: MapExtractor, each: int, pretended: int, seed: int
-) -> Crops:
+def cut(sequences: Iterable[tuple[Sequence, range]], maps: MapExtractor, each: int, pretended: int, seed: int) -> Crops:
     """Cut ``each`` crops of every frame with a true box: shifted, scaled, stretched, half of them mirrored or relit.
 
     Args:
@@ -101,7 +101,10 @@ def cut(
         for index in part:
             plain = one.frames[index]
             views = plain, np.ascontiguousarray(plain[:, ::-1])
-            boxes = one.boxes[index], one.boxes[index] * [-1, 1, 1, 1] + [one.size[0] + 2 - one.boxes[index, 2], 0, 0, 0]
+            boxes = (
+                one.boxes[index],
+                one.boxes[index] * [-1, 1, 1, 1] + [one.size[0] + 2 - one.boxes[index, 2], 0, 0, 0],
+            )
             fill = regions.mean_colour(plain)
             for frame, box in zip(views, boxes, strict=True):
                 region = regions.around(box, 1.0)

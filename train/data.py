@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from tracking_env import dataset
 from tracking_env.augment import cropped
 from tracking_env.errors import InputError
-from tracking_env.sequence import Sequence
+from tracking_env.sequence import Sequence, Split
 
 DRAWN_TRAINING, DRAWN_TEST = "synthetic:0-127", "synthetic:10000-10019"  # other seeds: unseen as a whole
 
@@ -54,6 +54,11 @@ class Data(NamedTuple):
     """the test sequences are others than those trained on"""
     clips: list[tuple[Sequence, range]]
     """what is trained on: the frames of each training sequence that are open to it, then those of the changed copies"""
+
+    @property
+    def split(self) -> Split:
+        """The part of each clip's sequence that is trained on, for ``OTBTrack-v0``."""
+        return "all" if self.unseen else "train"
 
     @property
     def all(self) -> list[Sequence]:

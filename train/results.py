@@ -3,28 +3,37 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
 from agents import baselines
-from agents.drlt import DRLT
 from agents.windows import Windows
 from tracking_env import boxes as bx
 from tracking_env import rendering
 from tracking_env.evaluation import Report, evaluate, write_result
+from tracking_env.report import table
 from tracking_env.results import Results
 from tracking_env.rewards import REWARDS
 from tracking_env.sequence import Sequence
 from tracking_env.store import FeatureStore
-from tracking_env.tracker import PolicyTracker, run
+from tracking_env.tracker import Policy, PolicyTracker, run
+from train.data import Data
+from train.run import Run
 
 Predictions = dict[str, np.ndarray]
 SPEED_FRAMES = 200  # frames over which speed is measured
 
 
-def predict(model: DRLT, store: FeatureStore, sequences: Iterable[Sequence]) -> Predictions:
+class Agent(Policy, Protocol):
+    """A policy that can also go through a video's features in one pass, as `agents.drlt.DRLT.track` does."""
+
+    def track(self, features: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """``(T, D)`` and the first relative box ``(4,)`` -> relative boxes ``(T, 4)``."""
+
+
+def predict(model: Agent, store: FeatureStore, sequences: Iterable[Sequence]) -> Predictions:
     """The agent's pixel boxes ``(T, 4)`` per sequence: the truth once, in frame 1, then features alone."""
     return {
         one.name: bx.to_pixels(bx.clip(model.track(store[one], one.relative[0]).astype(np.float64)), one.size)
@@ -54,10 +63,9 @@ def lines(testing: list[Sequence], training: list[Sequence], unseen: bool) -> di
 
 def copy_first_box(windows: Windows) -> dict[str, float]:
     """Both rewards of copying each window's first true box: what not looking is worth in training."""
-    batch = windows[list(range(len(windows)))]
-    copy = batch.truth[:, :1].expand_as(batch.truth)
-    frames = batch.mask.sum()
-    return {name: float((formula(copy, batch.truth) * batch.mask).sum() / frames) for name, formula in REWARDS.items()}
+    truth, mask = windows.truth[windows.index], windows.mask
+    copy = truth[:, :1].expand_as(truth)
+    return {name: float((formula(copy, truth) * mask).sum() / mask.sum()) for name, formula in REWARDS.items()}
 
 
 def scalars(report: Report) -> dict[str, float]:
@@ -70,7 +78,7 @@ def scalars(report: Report) -> dict[str, float]:
     }
 
 
-def speed(model: DRLT, store: FeatureStore, sequence: Sequence) -> dict[str, float]:
+def speed(model: Agent, store: FeatureStore, sequence: Sequence) -> dict[str, float]:
     """Frames per second, one frame at a time as a live tracker must.
 
     ``online``: decode, extract, decide. ``precomputed``: the network alone on stored features. (Table 1 has both.)
@@ -106,6 +114,38 @@ def write_overlay(path: Path, sequence: Sequence, boxes: np.ndarray) -> None:
     """The whole sequence as a video with the true box and the agent's."""
     frames = tqdm(range(len(sequence)), desc=path.name, unit="frame", leave=False, disable=None)
     rendering.write_video(path, (_overlay(sequence, boxes, index) for index in frames))
+
+
+def publish(
+    kept: Run,
+    model: Agent,
+    store: FeatureStore,
+    data: Data,
+    others: dict[str, Report],
+    label: str,
+    facts: dict[str, Any],
+) -> None:
+    """Test the agent for the last time; leave boxes, video and ``report.json``, and print the table.
+
+    Args:
+        kept: the run's directory.
+        model: what was trained.
+        store: its features.
+        data: what it was trained and is tested on.
+        others: the lines of the table.
+        label: the agent's name in it.
+        facts: about the run, for ``report.json``.
+    """
+    predictions = predict(model, store, data.testing)
+    report = score(predictions, data.testing, data.unseen)
+    shown = median(report, data.testing)
+    write_boxes(kept.path / "results", predictions)
+    write_overlay(kept.path / "overlay.mp4", shown, predictions[shown.name])
+    fps = speed(model, store, shown)
+    kept.write_json("report.json", summary(report, others, fps=fps, **facts))
+    print(table(others | {label: report}))
+    print(f"speed: {fps['online']:.0f} fps online, {fps['precomputed']:.0f} fps with features precomputed")
+    print(f"in {kept.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {kept.path}")
 
 
 def summary(report: Report, others: dict[str, Report], **facts: Any) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from torch import Tensor
 from agents.pointing import Pointing
 from agents.reinforce import sample
 from tracking_env import boxes as bx
-from tracking_env import regions
 
 
 class Rollout(NamedTuple):
@@ -31,7 +30,12 @@ class Rollout(NamedTuple):
 
 
 def roll(
-    envs: list[gym.Env], model: Pointing, options: list[dict], seeds: list[int], steps: int, sigma: float,
+    envs: list[gym.Env],
+    model: Pointing,
+    options: list[dict],
+    seeds: list[int],
+    steps: int,
+    sigma: float,
     generator: torch.Generator,
 ) -> Rollout:
     """Sample N episodes of each clip.

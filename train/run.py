@@ -2,9 +2,10 @@
 
 ======================  ===============================================================================
 ``config.json``         the whole configuration
-``metrics.jsonl``       one line of scalars per logged epoch, the same as in TensorBoard
+``metrics.jsonl``       one line of scalars per logged epoch (or step), the same as in TensorBoard
 ``events.out.*``        TensorBoard: scalars, film strips, the configuration
-``checkpoints/``        the newest two, see `agents.checkpoint`
+``checkpoints/``        the newest two, see `agents.checkpoint` and `agents.sb3_checkpoint`
+``best/``               of train/sb3.py: the policy that was best on the training clips
 ``report.json``         final scores, see `train.results`
 ``results/NAME.txt``    final boxes of every test sequence, in OTB's format
 ``overlay.mp4``         the test sequence of median AUC with the true box and the agent's
@@ -20,14 +21,12 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from agents import checkpoint
-from agents.checkpoint import Checkpoint
 from tracking_env.errors import InputError
 from tracking_env.files import whole
-from train.config import RunConfig, differences
+from train.flags import RunFlags, differences
 
 
 class Run:
@@ -35,21 +34,23 @@ class Run:
 
     Args:
         config: with ``out`` set.
-        device: where a checkpoint is loaded to.
+        unit: what progress is counted in, in the metrics file: ``epoch`` or ``step``.
 
     Attributes:
-        checkpoint: where to go on from; None for a new run.
+        newest: the checkpoint to go on from; None for a new run.
 
     Raises:
         InputError: the folder already holds a run (or something else), or there is nothing to resume, or the run there
             has another configuration.
     """
 
-    def __init__(self, config: RunConfig, device: torch.device) -> None:
+    def __init__(self, config: RunFlags, unit: str = "epoch") -> None:
         self.config = config
+        self.unit = unit
         self.path = Path(config.out or "runs")
         self.stop_asked = False
-        self.checkpoint: Checkpoint | None = None
+        self.newest: Path | None = None
+        self._writer: SummaryWriter | None = None
         saved = self.path / "config.json"
         if config.resume:
             if not saved.exists():
@@ -57,7 +58,7 @@ class Run:
             changed = differences(config, json.loads(saved.read_text()))
             if changed:
                 raise InputError(f"the run in {self.path} was made with another configuration: {', '.join(changed)}")
-            self.checkpoint = checkpoint.load(checkpoint.newest(self.checkpoints), device)
+            self.newest = checkpoint.newest(self.checkpoints)
         elif self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
             if not saved.exists():
                 raise InputError(f"{self.path} exists and is not a run; give another folder with --out")
@@ -67,12 +68,15 @@ class Run:
                     "--out FOLDER for another"
                 )
 
-    def start(self) -> None:
-        """Clear the way for a new run, or forget what a continued one will do again; open the logs."""
-        if self.checkpoint is None:
+    def start(self, done: int = 0) -> None:
+        """Clear the way for a new run, or forget what a continued one will do again; open the logs.
+
+        Args:
+            done: epochs or steps of the checkpoint that it goes on from.
+        """
+        if self.newest is None:
             shutil.rmtree(self.path, ignore_errors=True)
             self.write_json("config.json", asdict(self.config))
-        done = self.checkpoint.epoch if self.checkpoint else 0
         self._metrics = self.path / "metrics.jsonl"
         self._forget_after(done)
         self._writer = SummaryWriter(str(self.path), purge_step=done + 1)
@@ -82,19 +86,22 @@ class Run:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
 
-    def log(self, epoch: int, scalars: dict[str, float]) -> None:
-        """Append scalars of an epoch (1-based) to the metrics file and to TensorBoard."""
+    def log(self, at: int, scalars: dict[str, float]) -> None:
+        """Append scalars of an epoch (1-based), or of a number of steps, to the metrics file and to TensorBoard."""
+        assert self._writer, "not started"
         with self._metrics.open("a") as file:
-            file.write(json.dumps({"epoch": epoch} | scalars) + "\n")
+            file.write(json.dumps({self.unit: at} | scalars) + "\n")
         for name, value in scalars.items():
-            self._writer.add_scalar(name, value, epoch)
+            self._writer.add_scalar(name, value, at)
 
-    def picture(self, epoch: int, name: str, picture: np.ndarray) -> None:
+    def picture(self, at: int, name: str, picture: np.ndarray) -> None:
         """Add a picture ``(height, width, 3)`` uint8 to TensorBoard."""
-        self._writer.add_image(name, picture, epoch, dataformats="HWC")
+        assert self._writer, "not started"
+        self._writer.add_image(name, picture, at, dataformats="HWC")
 
     def text(self, name: str, text: str) -> None:
         """Add a text to TensorBoard."""
+        assert self._writer, "not started"
         self._writer.add_text(name, text)
 
     def write_json(self, name: str, value: Any) -> None:
@@ -103,24 +110,26 @@ class Run:
             partial.write_text(json.dumps(value, indent=1))
 
     def close(self) -> None:
-        """Flush and close the logs; interrupts are no longer caught."""
-        self._writer.close()
+        """Flush and close the logs, if they were opened; interrupts are no longer caught."""
+        if self._writer:
+            self._writer.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    def catch_interrupts(self) -> None:
-        """Make the first Ctrl-C (or SIGTERM) set `stop_asked`; the next one ends the program at once."""
+    def catch_interrupts(self, once: bool = True) -> None:
+        """Make Ctrl-C (or SIGTERM) set `stop_asked`; with ``once`` only the first, the next one ends the program."""
 
         def handle(number: int, _: FrameType | None) -> None:
             self.stop_asked = True
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            if once:
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
         signal.signal(signal.SIGINT, handle)
         signal.signal(signal.SIGTERM, handle)
 
-    def _forget_after(self, epoch: int) -> None:
-        """Drop the metrics of epochs that will be run again."""
+    def _forget_after(self, done: int) -> None:
+        """Drop the metrics of what will be run again."""
         if self._metrics.exists():
-            lines = [line for line in self._metrics.read_text().splitlines() if json.loads(line)["epoch"] <= epoch]
+            lines = [line for line in self._metrics.read_text().splitlines() if json.loads(line)[self.unit] <= done]
             with whole(self._metrics) as partial:
                 partial.write_text("".join(line + "\n" for line in lines))

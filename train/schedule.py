@@ -95,5 +95,10 @@ class ScheduleConfig:
         return self.between(self.lr, self.lr_end, epoch)
 
     def between(self, start: float, end: float, epoch: int) -> float:
-        """``start * (end / start) ** (epoch / (epochs - 1))``: from start to end, exponentially."""
-        return start * (end / start) ** (epoch / max(1, self.epochs - 1))
+        """From start in the first epoch to end in the last, exponentially."""
+        return between(start, end, epoch / max(1, self.epochs - 1))
+
+
+def between(start: float, end: float, share: float) -> float:
+    """``start * (end / start) ** share``: from start at 0 to end at 1, exponentially."""
+    return start * (end / start) ** share

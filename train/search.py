@@ -18,7 +18,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import gymnasium as gym
@@ -28,14 +27,12 @@ import tyro
 from tqdm import tqdm
 
 import tracking_env  # noqa: F401  (registers the ids)
-from agents import imitation, returns, supervised
-from agents import reinforce
+from agents import imitation, reinforce, returns, supervised
 from agents.pointing import Pointing
 from tracking_env import dataset
 from tracking_env.errors import InputError
 from tracking_env.gaze import GazeTracker
 from tracking_env.maps import make_maps
-from tracking_env.report import table
 from tracking_env.sequence import ArrayFrames, Sequence
 from tracking_env.tracker import run as track
 from train import results
@@ -47,7 +44,9 @@ from train.search_config import SearchConfig
 
 def in_memory(sequence: Sequence, part: range) -> Sequence:
     frames = ArrayFrames(np.stack([sequence.frames[index] for index in part]))
-    return Sequence(sequence.name, frames, sequence.boxes[part.start:part.stop], sequence.attributes, sequence.dataset)
+    return Sequence(
+        sequence.name, frames, sequence.boxes[part.start : part.stop], sequence.attributes, sequence.dataset
+    )
 
 
 def evaluate(model, maps, testing, unseen, desc):
@@ -76,17 +75,25 @@ def train(config: SearchConfig) -> None:
         parts += [(one, one.part("all")) for one in dataset.load(root, data.extra)]
     training = [in_memory(one, part) for one, part in tqdm(parts, desc="decoding", disable=None)]
     model = Pointing(maps.channels, config.network)
-    out = Path(config.out); out.mkdir(parents=True, exist_ok=True)
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
     log = (out / "log.txt").open("a")
 
     def say(*a):
-        print(*a, flush=True); print(*a, file=log, flush=True)
+        print(*a, flush=True)
+        print(*a, file=log, flush=True)
 
     def test(name):
         report, found, seconds = evaluate(model, maps, testing, unseen, name)
         per = {k: round(v["whole"].auc, 3) for k, v in report.sequences.items()}
         m = report.mean
-        say(name, {p: (round(m[p].auc, 3), round(m[p].precision20, 3)) for p in m if m[p]}, "fps", round(float(np.mean(list(seconds.values())))), per)
+        say(
+            name,
+            {p: (round(m[p].auc, 3), round(m[p].precision20, 3)) for p in m if m[p]},
+            "fps",
+            round(float(np.mean(list(seconds.values())))),
+            per,
+        )
         return report
 
     if config.start:
@@ -117,11 +124,21 @@ def train(config: SearchConfig) -> None:
         return
     by = {one.name: one for one in training}
     envs = [
-        gym.make("OTBTrackSearch-v0", sequences=training, split="all", features=maps, clip_length=loop.steps, template="video", jitter=loop.jitter, disable_env_checker=True)
+        gym.make(
+            "OTBTrackSearch-v0",
+            sequences=training,
+            split="all",
+            features=maps,
+            clip_length=loop.steps,
+            template="video",
+            jitter=loop.jitter,
+            disable_env_checker=True,
+        )
         for _ in range(loop.clips * loop.episodes)
     ]
     optimizer = torch.optim.Adam(model.parameters(), lr=loop.lr)
-    t0 = time.time(); hist = []
+    t0 = time.time()
+    hist = []
     for update in range(loop.updates):
         reward = "l1" if update < loop.l1_updates else "iou"
         for group in optimizer.param_groups:
@@ -151,10 +168,23 @@ def train(config: SearchConfig) -> None:
         optimizer.step()
         hist.append((float((rollout.rewards["iou"] * mask).sum() / mask.sum()), float(norm)))
         if update % 20 == 19:
-            say(update + 1, reward, "iou", np.round(np.mean(hist[-20:], 0), 3), "pace", round(model.pace.item(), 3), "pull", round(model.pull.item(), 4), "renew", round(model.renew.bias.sigmoid().item(), 3), round(time.time() - t0), "s")
+            say(
+                update + 1,
+                reward,
+                "iou",
+                np.round(np.mean(hist[-20:], 0), 3),
+                "pace",
+                round(model.pace.item(), 3),
+                "pull",
+                round(model.pull.item(), 4),
+                "renew",
+                round(model.renew.bias.sigmoid().item(), 3),
+                round(time.time() - t0),
+                "s",
+            )
         if (update + 1) % config.evaluate_every == 0 or update + 1 == loop.updates:
-            torch.save(model.state_dict(), out / f"loop-{update+1}.pt")
-            test(f"loop-{update+1}")
+            torch.save(model.state_dict(), out / f"loop-{update + 1}.pt")
+            test(f"loop-{update + 1}")
 
 
 def main() -> int:

@@ -10,11 +10,12 @@ from tracking_env.errors import InputError
 from tracking_env.files import whole
 from tracking_env.report import table
 from train import results
-from train.config import RunConfig, differences
 from train.data import load
+from train.flags import C, RunFlags, differences
+from train.parallel import ALONE, Group
 
 
-def several(config: RunConfig, train: Callable[[RunConfig], bool]) -> None:
+def several(config: C, train: Callable[[C, Group], bool], label: str, group: Group = ALONE) -> None:
     """Run ``config.seeds`` seeds, one after the other, into ``OUT/seed-N``; print and write mean and deviation.
 
     With ``resume`` finished runs are only read, a stopped one goes on, and those that are missing begin; so more seeds
@@ -23,6 +24,8 @@ def several(config: RunConfig, train: Callable[[RunConfig], bool]) -> None:
     Args:
         config: with ``out`` set.
         train: one run; False where it was stopped.
+        label: the agent's name in tables.
+        group: the processes that share it.
 
     Raises:
         InputError: a folder already holds a run and neither ``resume`` nor ``overwrite`` is given, or a run fails.
@@ -39,9 +42,13 @@ def several(config: RunConfig, train: Callable[[RunConfig], bool]) -> None:
         raise InputError(f"{out} already holds runs; type --resume to go on with them, or --overwrite to start anew")
     if config.resume and not any(there):
         raise InputError(f"no run to resume in {out}; leave --resume out, or give --out of one that is")
-    for one, begun in zip(runs, there, strict=True):
-        if not (config.resume and _finished(one)) and not train(replace(one, resume=config.resume and begun)):
+    finished = [config.resume and _finished(one) for one in runs]
+    group.wait()  # until all have looked
+    for one, begun, is_done in zip(runs, there, finished, strict=True):
+        if not is_done and not train(replace(one, resume=config.resume and begun), group):
             return
+    if not group.leads:
+        return
 
     data = load(config.data)
     truths = {one.name: one.boxes for one in data.testing}
@@ -51,11 +58,11 @@ def several(config: RunConfig, train: Callable[[RunConfig], bool]) -> None:
     facts = {"config": asdict(config), "dataset": data.facts(), "seeds": [one.seed for one in runs]}
     with whole(out / "report.json") as partial:
         partial.write_text(json.dumps(results.summary(report, others, **facts), indent=1))
-    print(table(others | {f"DRLT ({config.learner}), {len(runs)} seeds": report}))
+    print(table(others | {f"{label}, {len(runs)} seeds": report}))
     print(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
 
 
-def _finished(config: RunConfig) -> bool:
+def _finished(config: RunFlags) -> bool:
     """Whether there is a report of just this run."""
     report = Path(config.out or "", "report.json")
     return report.exists() and not differences(config, json.loads(report.read_text())["config"])

@@ -13,7 +13,7 @@ from tracking_env import regions, rewards
 from tracking_env.errors import InputError
 from tracking_env.gaze import CONTEXT, Gaze, GazeTracker
 from tracking_env.maps import make_maps
-from tracking_env.search import OTBTrackSearchEnv
+from tracking_env.search_env import OTBTrackSearchEnv
 from tracking_env.synthetic import generate
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
@@ -15,7 +14,7 @@ from tracking_env.gaze import CELLS, TEMPLATE_CELLS, Gaze
 from tracking_env.maps import MapExtractor, make_maps
 from tracking_env.sequence import Sequence, Split
 from tracking_env.store import FEATURE_LIMIT
-from tracking_env.track_env import UNKNOWN, Observation, TrackEnv, describe, judge, numbers
+from tracking_env.track_env import Observation, TrackEnv, refuse
 
 
 class OTBTrackSearchEnv(TrackEnv):
@@ -85,7 +84,9 @@ class OTBTrackSearchEnv(TrackEnv):
         template: str = "clip",
         jitter: float = 0.0,
         lost_after: int | None = None,
+        **unknown: Any,
     ) -> None:
+        refuse(unknown, OTBTrackSearchEnv)
         if template not in ("clip", "video"):
             raise InputError(f"unknown template {template!r}; choose clip or video")
         if not 0 <= jitter <= 1:
@@ -94,26 +95,43 @@ class OTBTrackSearchEnv(TrackEnv):
             raise InputError(f"lost_after is {lost_after}; give a number of frames >= 1, or None")
         loaded = sequences if isinstance(sequences, list) else dataset.load(root, sequences)
         self.clips = Clips(loaded, split, clip_length)
-        super().__init__(spaces.Box(0, 1, (1,)), reward, render_mode)
-        self.template, self.jitter, self.lost_after = template, jitter, lost_after
         self.maps = make_maps(features, weights) if isinstance(features, str) else features
+        super().__init__(_space(self.maps.channels), reward, render_mode)
+        self.template, self.jitter, self.lost_after = template, jitter, lost_after
         self.gaze = Gaze(self.maps)
-        channels, limit = self.maps.channels, FEATURE_LIMIT
-        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # spaces.Dict is typed by Any
-            {
-                "search": spaces.Box(-limit, limit, (channels, CELLS, CELLS), np.float32),
-                "template": spaces.Box(-limit, limit, (channels, TEMPLATE_CELLS, TEMPLATE_CELLS), np.float32),
-                "target": spaces.Box(0.0, 1.0, (4,), np.float32),
-                "location": spaces.Box(0.0, 1.0, (4,), np.float32),
-                "zoom": spaces.Box(0.0, limit, (1,), np.float32),
-            }
-        )
 
     @property
     def size(self) -> bx.Size:
         """Width and height of the episode's frames, in pixels."""
         assert self._sequence is not None
         return self._sequence.size
+
+    def clips_to_draw_from(self) -> Clips:
+        """The same for every episode."""
+        return self.clips
+
+    def begin(self, sequence: Sequence, start: int) -> Observation:
+        """Take the template, and look around the true box or beside it."""
+        origin = int(np.flatnonzero(sequence.annotated)[0]) if self.template == "video" else start
+        frame, first = sequence.frames[start], sequence.boxes[start]
+        self.gaze.start(frame if origin == start else sequence.frames[origin], sequence.boxes[origin])
+        if self.jitter:
+            shift, growth = self.np_random.normal(0, self.jitter, 2), np.exp(self.np_random.normal(0, self.jitter))
+            middle = bx.centre(first)[:2] + shift * np.sqrt(first[2] * first[3])
+            first = bx.top_left(np.concatenate([middle, first[2:] * growth]))
+        self.gaze.move(first, sequence.size)
+        self._misses = 0
+        return self.gaze.look(frame)
+
+    def look(self, frame: int) -> Observation:
+        """What is to be seen around the box last pointed at."""
+        assert self._sequence is not None
+        return self.gaze.look(self._sequence.frames[frame])
+
+    def pointed(self, action: tuple[float, ...]) -> tuple[float, ...]:
+        """The box in the image, which is looked around next."""
+        box = self.gaze.point(np.array(action), self.size)
+        return tuple(bx.to_relative(box, self.size).tolist())
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -123,22 +141,8 @@ class OTBTrackSearchEnv(TrackEnv):
         Raises:
             InputError: an option is unknown, or names a sequence, start or length that is not there.
         """
-        gym.Env.reset(self, seed=seed)
-        (number,), (start,), (stop,) = (one.tolist() for one in self.clips.choose([self.np_random], options or {}))
-        sequence = self.clips.sequences[self.clips.names[number]]
-        origin = int(np.flatnonzero(sequence.annotated)[0]) if self.template == "video" else start
-        frame, first = sequence.frames[start], sequence.boxes[start]
-        self.gaze.start(frame if origin == start else sequence.frames[origin], sequence.boxes[origin])
-        if self.jitter:
-            shift, grown = self.np_random.normal(0, self.jitter, 2), np.exp(self.np_random.normal(0, self.jitter))
-            middle = bx.centre(first)[:2] + shift * np.sqrt(first[2] * first[3])
-            first = bx.top_left(np.concatenate([middle, first[2:] * grown]))
-        self.gaze.move(first, sequence.size)
-        self._sequence, self._clip, self._frame = sequence, range(start, stop), start
-        self._last, self._prediction, self._misses = sequence.part(self.clips.split).stop - 1, None, 0
-        if self.render_mode == "human":
-            self.render()
-        return self.gaze.look(frame), describe(sequence, start) | {"region": self.gaze.region}
+        observation, info = super().reset(seed=seed, options=options)
+        return observation, info | {"region": self.gaze.region}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Take the box for the frame last observed, and look around it in the next one.
@@ -147,26 +151,25 @@ class OTBTrackSearchEnv(TrackEnv):
             InputError: the action is not four finite numbers.
             gymnasium.error.ResetNeeded: there is no episode, or it is over.
         """
-        frame, sequence = self._frame, self._sequence
-        if sequence is None or frame >= self._clip.stop:
-            raise gym.error.ResetNeeded("call reset() first: there is no episode, or it is over")
-        said = numbers(action, (4,))
-        if not np.isfinite(said).all():
-            raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {action!r}")
-        info = describe(sequence, frame)
-        self._prediction = info["prediction"] = self.gaze.point(said, sequence.size)
-        box = bx.to_relative(self._prediction, sequence.size)
-        relative, truth = tuple(sequence.relative[frame].tolist()), tuple(info["truth"].tolist())
-        _, measured = judge(tuple(box.tolist()), relative, truth, sequence.size)
-        known = bool(sequence.annotated[frame])
-        info |= measured if known else UNKNOWN
-        self._misses = (self._misses + known) * (info["iou"] == 0)
-        self._frame = frame + 1
-        if self.render_mode == "human":
-            self.render()
-        lost = self.lost_after is not None and self._misses >= self.lost_after
-        if lost:
-            self._clip = range(self._clip.start, frame + 1)
-        over = not lost and frame + 1 == self._clip.stop
-        observation = self.gaze.look(sequence.frames[min(frame + 1, self._last)])
-        return observation, info[f"reward_{self._reward}"], lost, over, info | {"region": self.gaze.region}
+        observation, reward, lost, over, info = super().step(action)
+        known = not np.isnan(info["centre_error"])
+        if known:
+            self._misses = 0 if info["iou"] > 0 else self._misses + 1
+        if self.lost_after is not None and self._misses >= self.lost_after:
+            lost, over, self._clip = True, False, range(self._clip.start, self._frame)
+        return observation, reward, lost, over, info | {"region": self.gaze.region}
+
+
+def _space(channels: int) -> spaces.Dict:
+    def box(low: float, high: float, *shape: int) -> spaces.Box:
+        return spaces.Box(low, high, shape, np.float32)
+
+    return spaces.Dict(
+        {
+            "search": box(-FEATURE_LIMIT, FEATURE_LIMIT, channels, CELLS, CELLS),
+            "template": box(-FEATURE_LIMIT, FEATURE_LIMIT, channels, TEMPLATE_CELLS, TEMPLATE_CELLS),
+            "target": box(0, 1, 4),
+            "location": box(0, 1, 4),
+            "zoom": box(0, FEATURE_LIMIT, 1),
+        }
+    )

@@ -1,0 +1,91 @@
+"""Which algorithm learns most from the same number of environment steps: one row per algorithm, on any data.
+
+python benchmarks/algorithms.py --out runs/algorithms --env-steps 500000 --seeds 3 -- --root OTB --sequences drlt30
+
+Trains SB3's five with train/sb3.py, REINFORCE and its supervised control with train/reinforce.py, all with the flags
+after ``--`` (data, store, device), and prints the Markdown table, with deviations over the seeds; also in OUT/table.md.
+The same command goes on where it stopped, and finished runs are only read.
+
+An environment step is one box that was said and rewarded. REINFORCE says N for each frame that it visits, so that its
+epochs are as many as give the same number of boxes, L1 and IoU in the paper's proportion. The control samples nothing:
+it visits the same frames as often. Layer sizes are the same for all (``--hidden``).
+"""
+
+if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.ablation import TRAIN, Parse, run, table
+from tracking_env.errors import InputError
+from tracking_env.files import whole
+from train import config, data, sb3_config
+
+SB3 = TRAIN.parent / "sb3.py"
+L1_SHARE = 0.6  # 300 of 500 epochs
+
+
+def epochs(env_steps: int, frames: int, episodes: int) -> tuple[int, int]:
+    """Epochs on L1 and on IoU in which REINFORCE says as many boxes; at least one of each.
+
+    Args:
+        env_steps: the budget.
+        frames: that it is trained on.
+        episodes: N, boxes for each.
+    """
+    every = max(2, round(env_steps / (frames * episodes)))
+    first = min(every - 1, max(1, round(L1_SHARE * every)))
+    return first, every - first
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs and of the table")
+    parser.add_argument("--env-steps", type=int, default=200_000, help="budget of each")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each")
+    parser.add_argument("--hidden", type=int, default=256, help="neurons of the layer on the features, and of the next")
+    parser.add_argument("--preset", default="demo", help="of train/reinforce.py: rates, batch")
+    rows = [*sb3_config.PRESETS, "reinforce", "supervised"]
+    parser.add_argument("--only", nargs="+", choices=rows, default=rows, metavar="ALGORITHM", help=", ".join(rows))
+    given = sys.argv[1:]
+    cut = given.index("--") if "--" in given else len(given)
+    arguments = parser.parse_args(given[:cut])
+    seeds = ["--seeds", str(arguments.seeds)] if arguments.seeds != 1 else []
+    common, hidden = given[cut + 1 :] + seeds, arguments.hidden
+    try:
+        drlt = [*common, "--preset", arguments.preset, "--observation", str(hidden), "--hidden", str(hidden)]
+        sb3 = [*common, "--hidden", str(hidden), "--env-steps", str(arguments.env_steps)]
+        sb3 += ["--evaluate-every", str(max(1, arguments.env_steps // 10))]
+        parsed = config.parse(drlt)
+        frames = sum(len(part) for _, part in data.load(parsed.data).clips)
+        sb3 += ["--augment", str(parsed.data.augment)]  # which may be the preset's
+        l1, iou = epochs(arguments.env_steps, frames, parsed.reinforce.episodes)
+        drlt += ["--l1-epochs", str(l1), "--iou-epochs", str(iou)]
+        drlt += ["--evaluate-every", str(max(1, (l1 + iou) // 10))]
+        runs: list[tuple[list[str], str, Path, Path, Parse]] = []
+        for name in arguments.only:
+            if name in sb3_config.PRESETS:
+                runs.append((sb3, f"--algo {name}", arguments.out / name, SB3, sb3_config.parse))
+            else:
+                runs.append((drlt, f"--learner {name}", arguments.out / name, TRAIN, config.parse))
+        for flags, variant, _, _, parse in runs:
+            parse([*flags, *variant.split()])  # what is refused is refused before hours of training
+        reports = {name: run(*one) for name, one in zip(arguments.only, runs, strict=True)}
+    except InputError as error:
+        print(f"benchmarks/algorithms.py: error: {error}", file=sys.stderr)
+        return 2
+    budget = f"{arguments.env_steps} environment steps; REINFORCE: {l1} + {iou} epochs of {frames} frames"
+    text = f"{table(reports)}\n\n{budget}"
+    with whole(arguments.out / "table.md") as partial:
+        partial.write_text(text + "\n")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Stable-Baselines3's PPO as it comes, then scored as a tracker: python examples/sb3_ppo.py [--steps 20000]
+
+With SB3's own networks and its own vector environment. train/sb3.py does it with this project's: normalised features,
+the paper's schedule, a run directory and the table.
+"""
+
+import argparse
+
+import gymnasium as gym
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
+
+import tracking_env  # noqa: F401  # registers the ids
+from agents.sb3 import SB3Agent
+from tracking_env import dataset
+from tracking_env.evaluation import evaluate
+from tracking_env.features import make_extractor
+from tracking_env.report import table
+from tracking_env.tracker import PolicyTracker, run
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--steps", type=int, default=20_000, help="of the environment")
+parser.add_argument("--model", help="save it there, as a .zip")
+arguments = parser.parse_args()
+
+
+def to_sb3(env: gym.Env) -> gym.Env:
+    """Actions in [-1, 1], where SB3's policies begin at 0: a box in the middle."""
+    return gym.wrappers.RescaleAction(env, -env.action_space.high, env.action_space.high)
+
+
+options = {"sequences": "synthetic:0-15", "split": "all", "reward": "iou"}
+envs = make_vec_env("OTBTrack-v0", n_envs=8, seed=0, env_kwargs=options, wrapper_class=to_sb3)
+model = PPO(
+    "MultiInputPolicy",
+    envs,
+    n_steps=20,
+    batch_size=80,
+    gamma=0.0,  # what the agent says does not change what comes next
+    policy_kwargs={"log_std_init": -2.0},
+    seed=0,
+)
+model.learn(arguments.steps)
+if arguments.model:
+    model.save(arguments.model)  # tracking-env evaluate --tracker sb3 --checkpoint FILE --trust
+
+videos = dataset.load(None, "synthetic:10000-10002")
+tracker = PolicyTracker(SB3Agent(model.policy), make_extractor("grid"))
+boxes = {one.name: run(tracker, one).boxes for one in videos}
+print(table({"SB3 PPO": evaluate(boxes, {one.name: one.boxes for one in videos}, dict.fromkeys(boxes, 0))}))

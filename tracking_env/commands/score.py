@@ -1,0 +1,64 @@
+"""``tracking-env score``: what result files are worth."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from tracking_env import dataset, evaluation, otb, report
+from tracking_env.commands import Json, complain, labelled
+from tracking_env.errors import InputError
+
+
+def score_results(
+    results: tyro.conf.Positional[tuple[Path, ...]],
+    root: Path | None = None,
+    annotations: Path | None = None,
+    sequences: str | None = None,
+    protocol: Literal["otb", "drlt-paper"] = "otb",
+    attributes: bool = False,
+    markdown: bool = False,
+    as_json: Json = False,
+) -> int:
+    """Score trackers by OTB's one-pass evaluation: whole, first third (seen) and the rest (unseen).
+
+    Example: tracking-env score results/mil --root OTB --sequences otb2013
+
+    Args:
+        results: one folder per tracker, each with NAME.txt, one box x,y,w,h a line, in pixels, 1-based; or in another
+            layout of the field (run-1/NAME.txt, TRE, SRE, got10k's, NAME.json, NAME_TRACKER.mat). One folder gives a
+            row per sequence, several a row per tracker.
+        root: folder of OTB or another data set, as for sequences, for the true boxes. Give this or --annotations.
+        annotations: folder of true boxes NAME.txt, where there are no frames.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. By default drlt30,
+            or all of another data set.
+        protocol: otb, or drlt-paper, the formula behind the paper's Table 2, only to compare with that.
+        attributes: print a row per difficulty attribute instead.
+        markdown: print Markdown tables.
+        as_json: print JSON instead of a table: the report, or of several folders one for each.
+    """
+    if not results:
+        raise InputError("no folder to score; type tracking-env score DIR --root OTB")
+    tags, sequences = None, sequences or dataset.default(root)
+    if annotations is not None and root is None:
+        truths = {name: otb.load_annotations(annotations, name) for name in otb.names(sequences, None)}
+    elif root is not None and annotations is None:
+        loaded = dataset.load(root, sequences)
+        truths, tags = {one.name: one.boxes for one in loaded}, {one.name: one.attributes for one in loaded}
+    else:
+        raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
+    scored = {
+        label: evaluation.score_folder(folder, truths, attributes=tags, protocol=protocol)
+        for label, folder in labelled(results).items()
+    }
+    only = next(iter(scored.values())) if len(scored) == 1 else None
+    if as_json:
+        data = only.to_json() if only else {label: one.to_json() for label, one in scored.items()}
+        print(json.dumps(data, indent=1))
+    elif attributes:
+        tables = {label: report.attribute_table(one, markdown) for label, one in scored.items()}
+        print("\n\n".join(text if only else f"{label}\n\n{text}" for label, text in tables.items()))
+    else:
+        print(report.sequence_table(only, markdown) if only else report.table(scored, markdown))
+    return complain(scored)

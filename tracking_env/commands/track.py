@@ -1,0 +1,68 @@
+"""``tracking-env track``: your own video."""
+
+import json
+import sys
+from pathlib import Path
+
+from tracking_env import clip
+from tracking_env.clients import hub
+from tracking_env.commands import Json
+from tracking_env.errors import InputError
+from tracking_env.source import open_source
+from tracking_env.trackers import Choice
+
+
+def track_video(
+    video: str,
+    box: str | None = None,
+    tracker: str = "drlt",
+    checkpoint: str | None = None,
+    weights: tuple[Path, ...] = (),
+    start: int = 1,
+    out: Path = Path("tracked"),
+    show: bool = False,
+    as_json: Json = False,
+) -> int:
+    """Follow a target through a video of your own. Nothing else is known of it; it is not scored.
+
+    Example: tracking-env track --video clip.mp4 --box 120,80,40,60 --tracker mil
+
+    Args:
+        video: a video file, a folder of images, or the number of a camera, 0 for the first (Ctrl-C ends it).
+        box: the target in the first frame: x,y,w,h in pixels, the top-left pixel being 1,1. Without it a window opens
+            to draw one.
+        tracker: drlt, mil, nano, kcf, csrt, or your own as module:attribute, as for evaluate.
+        checkpoint: of a trained agent (drlt): folder of a run or of a checkpoint, or hf://USER/REPO.
+        weights: weights files, or their folder (nano, drlt with a pretrained extractor).
+        start: number of the frame to start on, counted from 1.
+        out: folder for results: out/TRACKER/NAME.txt (one box x,y,w,h a line), NAME.track.json (seconds per frame
+            too) and NAME.mp4 (the box drawn). Older ones of that name are replaced.
+        show: show it in a window while it runs; q ends it.
+        as_json: print the facts as JSON instead of a line.
+    """
+    if tracker == "drlt" and checkpoint is None:
+        raise InputError(
+            "drlt needs a trained agent; give --checkpoint RUN, or a tracker that needs none: --tracker mil"
+        )
+    source = open_source(video, start)
+    choice = Choice(tracker, weights, hub.local(checkpoint))
+    made = choice.make()
+    folder = out / choice.folder
+    kinds = {"boxes": ".txt", "json": ".track.json", "overlay": ".mp4"}
+    files = {kind: folder / f"{source.name}{suffix}" for kind, suffix in kinds.items()}
+    if any(path.resolve() == Path(video).resolve() for path in files.values()):
+        raise InputError(f"{video} would be overwritten; give another --out")
+    tracked = clip.Clip(video, made.id, start, files)
+    clip.track(made.live(), source, box, tracked, choice.folder, show)
+    facts = tracked.facts()
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        places = ", ".join(str(path) for path in tracked.files.values())
+        print(f"{choice.folder}: {facts['frames']} frames, {facts['fps']:.1f} frames/s; in {places}")
+    for note in (tracked.stopped, tracked.problem):
+        if note is not None:
+            print(f"tracking-env: {note}; the {facts['frames']} frames tracked are kept", file=sys.stderr)
+    if tracked.stopped == clip.INTERRUPTED:
+        return 130
+    return 1 if tracked.stopped or tracked.problem else 0
