@@ -34,6 +34,13 @@ def test_extract_needs_no_data_and_reads_files():
     assert (numbers["sequences"], numbers["frames"], numbers["device"]) == (1, 3, "cpu")
 
 
+def test_online_needs_no_data_and_reads_files():
+    pytest.importorskip("torch")
+    flags = ["--synthetic", "--half", "--device", "cpu", "--observation", "8", "--hidden", "4", "--frames", "5"]
+    numbers = json.loads(measure("online", *flags, "--json"))
+    assert (numbers["frame"], numbers["device"], numbers["drlt"]) == ("640x480", "cpu", "float16")
+
+
 def test_online():
     pytest.importorskip("torch")
     table = measure("online", "--observation", "8", "--hidden", "4", "--frames", "5", "--threads", "1")
