@@ -10,11 +10,11 @@ from agents.pointing import Decision
 from tracking_env import boxes as bx
 
 SPREAD, INSIDE = 0.15, 0.35
-"""In target sizes: the deviation of the wanted scores around its centre, and how far from it cells must know the box."""
+"""In target sizes: the deviation of wanted scores around its centre, and how far from it cells must know the box."""
 
 
 def loss(decision: Decision, truth: Tensor, cells: Tensor) -> Tensor:
-    """Say where: cross-entropy of the cells' scores. Say how large: one minus generalised IoU, of the mean and of cells.
+    """Say where: cross-entropy of the cells' scores. Say how large: 1 - generalised IoU, of the mean and of cells.
 
     Args:
         decision: of crops, with gradient.

@@ -114,6 +114,11 @@ class Pointing(nn.Module):
         """How much of the way back to the first size is done in one frame, in (0, 1)."""
         return torch.sigmoid(QUICK * self.pull_logit)
 
+    def last_layers(self) -> list[nn.Parameter]:
+        """What turns features into boxes, and steers size and memory: some hundred numbers that know no target."""
+        layers = (self.score, self.box, self.renew)
+        return [self.pace_logit, self.pull_logit, *(one for layer in layers for one in layer.parameters())]
+
     def begin(self, template: Tensor, target: Tensor) -> State:
         """The state before the first frame: maps ``(B, C, 8, 8)`` and the true boxes in them, relative, ``(B, 4)``."""
         keys = self.keys(template, target)

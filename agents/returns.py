@@ -1,8 +1,8 @@
 """Credit: from rewards to returns, baselines and advantages. Pure functions on ``(N, B, T)``: episodes, windows, steps.
 
 A baseline is always one of the same returns, so that ``R_t^i - b_t`` (Eq. 7) compares like with like. In
-``OTBTrack-v0`` what the agent does never changes what it sees next, so a reward depends on its own step's box alone: all
-three returns have the same expected gradient, and differ in variance. In ``OTBTrackSearch-v0`` it does.
+``OTBTrack-v0`` what the agent does never changes what it sees next, so a reward depends on its own step's box alone:
+all three returns have the same expected gradient, and differ in variance. In ``OTBTrackSearch-v0`` it does.
 """
 
 from collections.abc import Callable

@@ -42,14 +42,14 @@ def test_the_same_crop_gives_the_same_map():
 def test_names_and_weights_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(InputError, match="unknown extractor of maps 'cels'; choose one of cells, nanotrack"):
         make_maps("cels")
-    with pytest.raises(InputError, match="cells has no weights; leave out w.onnx"):
+    with pytest.raises(InputError, match=r"cells has no weights; leave out w\.onnx"):
         make_maps("cells", "w.onnx")
-    with pytest.raises(InputError, match="nanotrack needs its backbone.*--weights"):
+    with pytest.raises(InputError, match=r"nanotrack needs its backbone.*--weights"):
         make_maps("nanotrack")
-    with pytest.raises(InputError, match="no NanoTrack backbone at .*none.onnx"):
+    with pytest.raises(InputError, match=r"no NanoTrack backbone at .*none\.onnx"):
         make_maps("nanotrack", tmp_path / "none.onnx")
     (tmp_path / "a_backbone.onnx").write_bytes(b"no network")
-    with pytest.raises(InputError, match="OpenCV cannot read .*fetch it again"):
+    with pytest.raises(InputError, match=r"OpenCV cannot read .*fetch it again"):
         make_maps("nanotrack", tmp_path)
 
 

@@ -80,7 +80,7 @@ def test_what_is_said_decides_what_is_seen():
 
 def test_saying_twice_the_size_zooms_out():
     env = make()
-    observation, info = env.reset(seed=0)
+    observation, _ = env.reset(seed=0)
     box = observation["location"] * [1, 1, 1.5, 1.5]
     observation, *_ = env.step(box.astype(np.float32))
     assert observation["zoom"] == pytest.approx(1.5, rel=1e-5)
@@ -123,7 +123,7 @@ def test_jitter_moves_the_first_look_and_nothing_else():
     env = make(jitter=0.2)
     options = {"sequence": "Synthetic-0001", "start": 20}
     first, info = env.reset(seed=1, options=options)
-    again, same = env.reset(seed=1, options=options)
+    _, same = env.reset(seed=1, options=options)
     other, _ = env.reset(seed=2, options=options)
     np.testing.assert_array_equal(info["region"], same["region"])
     assert not np.array_equal(first["search"], other["search"])

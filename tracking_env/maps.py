@@ -1,7 +1,7 @@
 """What a closed-loop agent sees of a square crop: extractors of feature maps, by name.
 
-`features` has the extractors of whole frames. These keep where things are, at a fixed number of pixels per cell, so that
-the map of a template can be compared with that of a search region.
+`features` has the extractors of whole frames. These keep where things are, at a fixed number of pixels per cell, so
+that the map of a template can be compared with that of a search region.
 """
 
 import hashlib

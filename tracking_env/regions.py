@@ -13,7 +13,7 @@ from tracking_env.boxes import Array
 
 
 def around(box: np.ndarray, context: float) -> np.ndarray:
-    """The region around a target: ``context`` times its own context square, whose area is (w + p)(h + p), p = (w + h) / 2.
+    """The region around a target: ``context`` times the square of area (w + p)(h + p), where p = (w + h) / 2.
 
     So the sides of a square target's region are ``2 * context`` of its own (Bertinetto et al., 2016, section 3.2, from
     where most Siamese trackers have it).

@@ -21,14 +21,14 @@ class OTBTrackSearchEnv(TrackEnv):
     """Visual object tracking as a closed loop: what the agent says decides what it sees next.
 
     ## Description
-    As ``OTBTrack-v0``: one episode is a clip of a video with one target, at every step the agent says where the target is
-    in the current frame, and its true box is given once, with the first frame. But the agent sees a square region around
-    the box that it pointed at last, four times as wide as a square target, and nothing beyond. Who points beside the
-    target looks beside it, and may lose it; who recovers is rewarded later. Reward, info, splits and data are those of
-    ``OTBTrack-v0``.
+    As ``OTBTrack-v0``: one episode is a clip of a video with one target, at every step the agent says where the target
+    is in the current frame, and its true box is given once, with the first frame. But the agent sees a square region
+    around the box that it pointed at last, four times as wide as a square target, and nothing beyond. Who points beside
+    the target looks beside it, and may lose it; who recovers is rewarded later. Reward, info, splits and data are those
+    of ``OTBTrack-v0``.
 
     ## Action Space
-    ``Box(0, 1, (4,), float32)``: the box ``cx, cy, w, h`` relative to the region just seen (its corner is 0, its side 1).
+    ``Box(0, 1, (4,), float32)``: the box ``cx, cy, w, h`` relative to the region just seen (corner 0, side 1).
     Components outside [0, 1] are clipped; then the box is brought back to the image: its centre inside, its sides
     from 4 pixels to the image's. Another shape or a NaN is an error.
 
@@ -46,19 +46,18 @@ class OTBTrackSearchEnv(TrackEnv):
     As ``OTBTrack-v0``, of the box pointed at, relative to the image: ``l1`` (Eq. 2) or ``iou`` (Eq. 3).
 
     ## Starting State
-    As ``OTBTrack-v0``, with the same ``options``. With ``jitter`` the first region and the first location are those of a
-    box beside the true one; the template is always that of the true box.
+    As ``OTBTrack-v0``, with the same ``options``. With ``jitter`` the first region and the first location are those of
+    a box beside the true one; the template is always that of the true box.
 
     ## Episode End
-    ``truncated`` after the clip's last frame. ``terminated`` where ``lost_after`` is given, once so many frames in a row
-    with a true box had no overlap with the agent's.
+    ``truncated`` after the clip's last frame. ``terminated`` where ``lost_after`` is given, once so many frames in a
+    row with a true box had no overlap with the agent's.
 
     ## Info
     As ``OTBTrack-v0``; and ``region``, the pixel box of the region that the observation shows.
 
     ## Arguments
-    As ``OTBTrack-v0``, except:
-
+    * ``root``, ``sequences``, ``split``, ``reward``, ``render_mode``: as ``OTBTrack-v0``.
     * ``features``: ``cells`` (no weights) or ``nanotrack``, or a `MapExtractor`; ``weights``: nanotrack's backbone.
       Maps depend on where the agent looks and are not stored.
     * ``template``: ``clip``, taken from the clip's first frame, or ``video``, from the video's first frame with a true

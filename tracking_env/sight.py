@@ -52,6 +52,7 @@ class Extracted:
 
 def space_of(extractor: Extractor) -> spaces.Dict:
     """The space of observations: ``features``, vectors of float16 range or pictures, and ``location``, a box."""
+    features: spaces.Box
     if isinstance(extractor, PixelExtractor):
         features = spaces.Box(0, 255, extractor.shape, np.uint8)
     else:

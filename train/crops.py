@@ -50,7 +50,8 @@ class Crops(NamedTuple):
     ) -> tuple[Tensor, Tensor, State, Tensor]:
         """Crops drawn at random, with a state as the loop might have it.
 
-        Each sequence is drawn in proportion to the root of its length. The template is the sequence's first frame or
+        A share ``pretended`` of them is of what is no target; the others' sequences are drawn in proportion to the
+        root of their lengths. The template is the sequence's first frame or
         any other; what is remembered is some frame up to a dozen before, cut a little wrong.
 
         Returns:
@@ -80,11 +81,11 @@ class Crops(NamedTuple):
         return self.search[chosen].float(), self.location[chosen], state, self.truth[chosen]
 
 
-def cut(sequences: Iterable[tuple[Sequence, range]], maps: MapExtractor, each: int, pretended: int, seed: int) -> Crops:
+def cut(sequences: Iterable[Sequence], maps: MapExtractor, each: int, pretended: int, seed: int) -> Crops:
     """Cut ``each`` crops of every frame with a true box: shifted, scaled, stretched, half of them mirrored or relit.
 
     Args:
-        sequences: with the frames that are open to training.
+        sequences: of frames that are open to training.
         maps: the extractor.
         each: crops per frame.
         pretended: targets per frame that are none: some box anywhere in it, found again in the same frame stretched,
@@ -94,7 +95,7 @@ def cut(sequences: Iterable[tuple[Sequence, range]], maps: MapExtractor, each: i
     rng = np.random.default_rng(seed)
     search, truth, location, template, target, frames, spans, mirrored = ([] for _ in range(8))
     count = 0
-    parts = [(one, [index for index in part if one.annotated[index]]) for one, part in sequences]
+    parts = [(one, np.flatnonzero(one.annotated).tolist()) for one in sequences]
     bar = tqdm(desc="crops", total=sum(len(part) for _, part in parts), unit="frame", disable=None)
     for one, part in parts:
         first = count
@@ -147,10 +148,10 @@ def cut(sequences: Iterable[tuple[Sequence, range]], maps: MapExtractor, each: i
     first_last = torch.tensor(spans)
     return Crops(
         torch.from_numpy(np.stack(search)),
-        torch.from_numpy(np.float32(truth)),
-        torch.from_numpy(np.float32(location)),
+        torch.tensor(np.array(truth), dtype=torch.float32),
+        torch.tensor(np.array(location), dtype=torch.float32),
         torch.from_numpy(np.stack(template)),
-        torch.from_numpy(np.float32(target)),
+        torch.tensor(np.array(target), dtype=torch.float32),
         torch.tensor(frames),
         first_last[:, 0],
         first_last[:, 1],

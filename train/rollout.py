@@ -1,6 +1,6 @@
 """Episodes in the loop, many at once: the environments step one by one, the network decides for all."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 from agents.pointing import Pointing
 from agents.reinforce import sample
 from tracking_env import boxes as bx
+from tracking_env.sequence import Sequence
 
 
 class Rollout(NamedTuple):
@@ -27,6 +28,14 @@ class Rollout(NamedTuple):
     """true boxes relative to the image, ``(E, T, 4)``"""
     place: Tensor
     """the regions relative to the image: left, top, width, height, ``(E, T, 4)``"""
+
+
+def draw_clip(sequences: list[Sequence], steps: int, rng: np.random.Generator) -> dict[str, Any]:
+    """The options of a reset: a sequence, and a start with a true box that leaves a full clip where one can."""
+    one = sequences[rng.integers(len(sequences))]
+    known = np.flatnonzero(one.annotated)
+    full = known[known <= max(known[0], len(one) - steps)]
+    return {"sequence": one.name, "start": int(rng.choice(full))}
 
 
 def roll(
@@ -58,7 +67,7 @@ def roll(
         batch = {name: torch.from_numpy(np.stack([one[name] for one in seen])) for name in seen[0]}
         with torch.no_grad():
             decision, state = model(**batch, state=state)
-        action = sample(decision.mean, 1, sigma, generator)[0]
+        action = sample(decision.mean, torch.randn(decision.mean.shape, generator=generator), sigma)
         observations.append(batch)
         actions.append(action)
         row = []

@@ -1,8 +1,8 @@
 """Train the closed-loop agent: a supervised warm start on crops, then REINFORCE in the loop; test it, write a report.
 
-python train/search.py                                             # drawn sequences, no weights
-python train/search.py --root OTB --sequences drlt30 --features nanotrack --weights FOLDER
-python train/search.py --root OTB --sequences Car4,David,Deer --test-sequences drlt30 --extra synthetic:0-63 ...
+python train/search.py                                                   # drawn sequences, no weights
+python train/search.py --preset small --root OTB --sequences drlt30 --weights FOLDER
+python train/search.py --preset small --root OTB --sequences Car4,David,Deer --test-sequences drlt30 --weights FOLDER
 """
 
 if not __package__:  # run as a file: sys.path[0] is train/; make it the repository root
@@ -16,117 +16,112 @@ import os
 # Threads that wait must sleep: spinning ones make training ten times slower wherever another program runs too.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
+import logging
 import sys
 import time
+from collections.abc import Sequence as Many
+from dataclasses import asdict
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import torch
-import tyro
 from tqdm import tqdm
 
 import tracking_env  # noqa: F401  (registers the ids)
-from agents import imitation, reinforce, returns, supervised
+from agents import imitation, pointing_checkpoint, reinforce, returns, supervised
 from agents.pointing import Pointing
-from tracking_env import dataset
+from tracking_env.drift import together
 from tracking_env.errors import InputError
 from tracking_env.gaze import GazeTracker
-from tracking_env.maps import make_maps
+from tracking_env.maps import MapExtractor, make_maps
 from tracking_env.sequence import ArrayFrames, Sequence
 from tracking_env.tracker import run as track
 from train import results
 from train.crops import cut
-from train.data import DRAWN_TEST, DRAWN_TRAINING
-from train.rollout import in_image, replay, roll
-from train.search_config import SearchConfig
+from train.data import Data, load
+from train.flags import flat
+from train.rollout import draw_clip, in_image, replay, roll
+from train.run import Run
+from train.search_config import SearchConfig, parse
+from train.seeds import several
+
+LOG_EVERY = 20  # updates
 
 
-def in_memory(sequence: Sequence, part: range) -> Sequence:
-    frames = ArrayFrames(np.stack([sequence.frames[index] for index in part]))
-    return Sequence(
-        sequence.name, frames, sequence.boxes[part.start : part.stop], sequence.attributes, sequence.dataset
-    )
-
-
-def evaluate(model, maps, testing, unseen, desc):
-    model.eval()
-    found, seconds = {}, {}
-    for one in tqdm(testing, desc=desc, unit="sequence", leave=False, disable=None):
-        trajectory = track(GazeTracker(model, maps), one)
-        found[one.name], seconds[one.name] = trajectory.boxes, trajectory.fps
-    model.train()
-    return results.score(found, testing, unseen), found, seconds
-
-
-def train(config: SearchConfig) -> None:
+def train(config: SearchConfig) -> bool:
+    """One run from flags to report; see `train.run` for what it leaves. False where it was stopped before its end."""
+    begun = time.perf_counter()
     torch.manual_seed(config.seed)
-    data, warm, loop = config.data, config.warm, config.loop
-    drawn = data.root is None
-    names = data.sequences or (DRAWN_TRAINING if drawn else "available")
-    tests = data.test_sequences or (DRAWN_TEST if drawn and data.sequences is None else None)
-    chosen = dataset.load(data.root, names)
-    unseen = tests is not None
-    testing = dataset.load(data.root, tests) if tests else chosen
-    maps = make_maps(data.features, data.weights)
-    parts = [(one, one.part("all" if unseen else "train")) for one in chosen]
-    if data.extra:
-        root = None if data.extra.startswith("synthetic") else data.root
-        parts += [(one, one.part("all")) for one in dataset.load(root, data.extra)]
-    training = [in_memory(one, part) for one, part in tqdm(parts, desc="decoding", disable=None)]
-    model = Pointing(maps.channels, config.network)
-    out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
-    log = (out / "log.txt").open("a")
+    warm, loop = config.warm, config.loop
+    total = warm.warm_steps + loop.updates
 
-    def say(*a):
-        print(*a, flush=True)
-        print(*a, file=log, flush=True)
+    # Data and agent: the agent is new, or that of another run's warm start, or as the last checkpoint left it.
+    data = load(config.data)
+    maps = make_maps(config.data.features, config.data.weights)
+    run = Run(config, unit="update")  # refuses what it must before the long work begins
+    done = 0
+    if run.newest or config.start:
+        saved = pointing_checkpoint.load(run.newest or Path(config.start or "", "warm"))
+        if saved.maps != maps.id:
+            raise InputError(f"the run in {run.newest or config.start} was trained on {saved.maps}, not on {maps.id}")
+        model, done = saved.model, saved.done if run.newest else warm.warm_steps
+    else:
+        saved, model = None, Pointing(maps.channels, config.network)
+    others = results.lines(data.testing, data.training, data.unseen)
+    decoded = [in_memory(one, part) for one, part in tqdm(data.clips, desc="decoding", leave=False, disable=None)]
+    run.start(done)
+    run.text("config", "\n".join(f"    {name} = {value}" for name, value in flat(config).items()))
+    run.catch_interrupts()
 
-    def test(name):
-        report, found, seconds = evaluate(model, maps, testing, unseen, name)
-        per = {k: round(v["whole"].auc, 3) for k, v in report.sequences.items()}
-        m = report.mean
-        say(
-            name,
-            {p: (round(m[p].auc, 3), round(m[p].precision20, 3)) for p in m if m[p]},
-            "fps",
-            round(float(np.mean(list(seconds.values())))),
-            per,
-        )
-        return report
+    def keep(optimizer: torch.optim.Adam) -> bool:
+        """Save where it is time to; whether to stop."""
+        if done % config.checkpoint_every == 0 or done == total or run.stop_asked:
+            pointing_checkpoint.save_newest(run.checkpoints, model, maps.id, done, asdict(config), optimizer)
+        if run.stop_asked and done < total:
+            run.close()
+            print(f"stopped after update {done} and saved; type the same command with --resume to go on")
+            return True
+        return False
 
-    if config.start:
-        model.load_state_dict(torch.load(Path(config.start) / "warm.pt"))
-    elif warm.warm_steps:
-        crops = cut([(one, one.part("all")) for one in training], maps, warm.crops, warm.pretended, config.seed)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=warm.warm_lr, weight_decay=1e-2)
-        rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, warm.warm_lr, total_steps=warm.warm_steps)
-        bar = tqdm(range(warm.warm_steps), desc="warm start", unit="update", disable=None)
-        tot = []
-        for step in bar:
-            generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-            search, location, state, truth = crops.batch(model, warm.warm_batch, warm.pretended_share, generator)
+    # Warm start: single crops, where the target is known.
+    if done < warm.warm_steps:
+        crops = cut(decoded, maps, warm.crops, warm.pretended, config.seed)
+        optimizer: torch.optim.Adam = torch.optim.AdamW(model.parameters(), lr=warm.warm_lr)
+        if saved:
+            pointing_checkpoint.restore(optimizer, model, saved.optimizer)
+        lines = []
+        bar = tqdm(desc="warm start", initial=done, total=warm.warm_steps, unit="update", disable=None)
+        while done < warm.warm_steps:
+            for group in optimizer.param_groups:
+                group["lr"] = warm.rate(done)
+            # Randomness depends on seed and update alone, so that a resumed run repeats an uninterrupted one.
+            draws = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
+            search, location, state, truth = crops.batch(model, warm.warm_batch, warm.pretended_share, draws)
             decision = model.decide(search, location, state)
-            loss = imitation.loss(decision, truth, model.cells).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimizer.step()
-            rate.step()
-            tot.append(imitation.generalised_iou(decision.mean, truth).mean().item())
-            if step % 250 == 249:
-                say("warm", step + 1, "giou", round(float(np.mean(tot[-250:])), 3))
-        torch.save(model.state_dict(), out / "warm.pt")
+            norm = step(
+                model, optimizer, imitation.loss(decision, truth, model.cells).mean(), warm.warm_clip_norm, done
+            )
+            overlap = imitation.generalised_iou(decision.mean, truth).mean()
+            lines.append({"warm/generalised_iou": float(overlap), "train/gradient_norm": norm})
+            done += 1
+            bar.update()
+            if done % LOG_EVERY == 0:
+                run.log(done, mean_of(lines) | {"train/learning_rate": warm.rate(done - 1)})
+                lines = []
+            if done == warm.warm_steps:
+                saved = None  # of the other optimiser
+                pointing_checkpoint.save(run.path / "warm", model, maps.id, done, asdict(config))
+            if keep(optimizer):
+                return False
+        bar.close()
         del crops
-    test("warm")
-    if not loop.updates:
-        return
-    by = {one.name: one for one in training}
+
+    # In the loop: what the agent says decides what it sees next.
     envs = [
         gym.make(
             "OTBTrackSearch-v0",
-            sequences=training,
+            sequences=decoded,
             split="all",
             features=maps,
             clip_length=loop.steps,
@@ -136,63 +131,132 @@ def train(config: SearchConfig) -> None:
         )
         for _ in range(loop.clips * loop.episodes)
     ]
-    optimizer = torch.optim.Adam(model.parameters(), lr=loop.lr)
-    t0 = time.time()
-    hist = []
-    for update in range(loop.updates):
-        reward = "l1" if update < loop.l1_updates else "iou"
+    learned = model.last_layers() if loop.tune == "last" else list(model.parameters())
+    optimizer = torch.optim.Adam(learned, lr=loop.lr)
+    if saved and done > warm.warm_steps:
+        pointing_checkpoint.restore(optimizer, model, saved.optimizer)
+    lines = []
+    bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
+    while done < total:
+        update = done - warm.warm_steps
+        reward = loop.reward(update)
         for group in optimizer.param_groups:
-            group["lr"] = loop.lr * (loop.lr_end / loop.lr) ** (update / max(1, loop.updates - 1))
+            group["lr"] = loop.rate(update)
         rng = np.random.default_rng([config.seed, update])
-        noise = torch.Generator().manual_seed(config.seed * 1_000_003 + update)
-        options = []
-        for _ in range(loop.clips):
-            one = training[rng.integers(len(training))]
-            known = np.flatnonzero(one.annotated)
-            full = known[known <= max(known[0], len(one) - loop.steps)]
-            options.append({"sequence": one.name, "start": int(rng.choice(full))})
+        noise = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
+        options = [draw_clip(decoded, loop.steps, rng) for _ in range(loop.clips)]
         seeds = rng.integers(2**31, size=loop.clips).tolist()
         rollout = roll(envs, model, options, seeds, loop.steps, loop.sigma, noise)
-        mask = rollout.mask.view(loop.episodes, loop.clips, loop.steps)
-        gained = returns.returns(rollout.rewards[reward] * mask, loop.returns, None, loop.gamma)
-        advantages = (gained - returns.baseline(gained, "mean")).flatten(0, 1)
         mean = replay(model, rollout)
         if loop.learner == "reinforce":
+            gained = returns.returns(rollout.rewards[reward], loop.returns, gamma=loop.gamma)
+            advantages = (gained - returns.baseline(gained, "mean")).flatten(0, 1)
             losses = reinforce.loss(mean, rollout.actions[None], advantages[None], loop.sigma, rollout.mask)
         else:
             losses = supervised.loss(in_image(mean, rollout.place), rollout.truth, reward, rollout.mask)
-        loss = losses.mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), loop.clip_norm)
-        optimizer.step()
-        hist.append((float((rollout.rewards["iou"] * mask).sum() / mask.sum()), float(norm)))
-        if update % 20 == 19:
-            say(
-                update + 1,
-                reward,
-                "iou",
-                np.round(np.mean(hist[-20:], 0), 3),
-                "pace",
-                round(model.pace.item(), 3),
-                "pull",
-                round(model.pull.item(), 4),
-                "renew",
-                round(model.renew.bias.sigmoid().item(), 3),
-                round(time.time() - t0),
-                "s",
-            )
-        if (update + 1) % config.evaluate_every == 0 or update + 1 == loop.updates:
-            torch.save(model.state_dict(), out / f"loop-{update + 1}.pt")
-            test(f"loop-{update + 1}")
+        norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
+        frames = float(rollout.mask.sum())
+        rewards = {f"reward/{name}": float(one.sum()) / frames for name, one in rollout.rewards.items()}
+        lines.append(rewards | {"train/gradient_norm": norm})
+        done += 1
+        bar.update()
+        if done % LOG_EVERY == 0:
+            size = {"size/pace": model.pace.item(), "size/pull": model.pull.item()}
+            run.log(done, mean_of(lines) | size | {"train/learning_rate": loop.rate(update)})
+            bar.set_postfix(iou=f"{rewards['reward/iou']:.3f}")
+            lines = []
+        if keep(optimizer):
+            return False
+    bar.close()
+
+    # Report: before and after the loop.
+    warmed = run.path / "warm" if loop.updates and not config.start else None
+    if warmed:
+        start, _ = predict(pointing_checkpoint.load(warmed).model, maps, data)
+        others["Pointing, warm start"] = results.score(start, data.testing, data.unseen)
+    predictions, fps = predict(model, maps, data)
+    lost = together(results.drifts(predictions, data.testing))
+    facts = {
+        "device": "cpu",
+        "seconds": time.perf_counter() - begun,
+        "updates": done,
+        "drift": asdict(lost)
+        | {"failures_per_100_frames": lost.per_hundred, "frames_to_failure": lost.frames_to_failure},
+        "config": asdict(config),
+        "dataset": data.facts(),
+        "extractor": maps.id,
+    }
+    results.publish(run, predictions, {"online": fps}, data, others, label(config), facts)
+    print(
+        f"drift: {lost.per_hundred:.2f} failures per 100 frames, {lost.recovered} of {lost.failures} recovered, "
+        f"{lost.lost_share:.1%} of frames lost, {lost.frames_to_failure:.0f} frames to the first failure"
+    )
+    run.close()
+    return True
 
 
-def main() -> int:
+def step(model: Pointing, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_norm: float, done: int) -> float:
+    """One step of the optimiser; the gradient's norm before clipping.
+
+    Raises:
+        InputError: loss or gradient are not finite.
+    """
+    model.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    if not torch.isfinite(loss + norm):
+        raise InputError(
+            f"loss or gradient is not finite in update {done + 1}; nothing was learned from it; try a smaller --lr"
+        )
+    optimizer.step()
+    return float(norm)
+
+
+def in_memory(sequence: Sequence, part: range) -> Sequence:
+    """The open part of a sequence with its frames decoded: the loop asks for each many times."""
+    frames = ArrayFrames(np.stack([sequence.frames[index] for index in part]))
+    boxes = sequence.boxes[part.start : part.stop]
+    return Sequence(sequence.name, frames, boxes, sequence.attributes, sequence.dataset)
+
+
+def predict(model: Pointing, maps: MapExtractor, data: Data) -> tuple[results.Predictions, float]:
+    """The agent's boxes on the test sequences, and its mean frames per second there, decoding included."""
+    model.eval()
+    runs = {
+        one.name: track(GazeTracker(model, maps), one)
+        for one in tqdm(data.testing, desc="testing", unit="sequence", leave=False, disable=None)
+    }
+    model.train()
+    return {name: one.boxes for name, one in runs.items()}, float(np.mean([one.fps for one in runs.values()]))
+
+
+def mean_of(lines: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each key over updates."""
+    return {key: float(np.mean([one[key] for one in lines])) for key in lines[0]}
+
+
+def label(config: SearchConfig) -> str:
+    """The agent's name in tables."""
+    if not config.loop.updates:
+        return "Pointing (warm start)"
+    return f"Pointing ({config.loop.learner})"
+
+
+def main(argv: Many[str] | None = None) -> int:
+    """Run on ``argv``, by default the process's flags; returns exit code 2 where the input cannot be used."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        train(tyro.cli(SearchConfig, config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)))
+        config = parse(argv)
+        if config.seeds > 1:
+            several(config, lambda one, _: train(one), label(config))
+        else:
+            train(config)
     except InputError as error:
         print(f"train/search.py: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; checkpoints so far are kept", file=sys.stderr)
+        return 130
     return 0
 
 

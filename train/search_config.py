@@ -1,65 +1,71 @@
-"""The configuration of a run of train/search.py."""
+"""The configuration of a run of train/search.py, and its presets."""
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from agents.pointing import PointingConfig
 from agents.returns import Returns
 from tracking_env.errors import InputError
+from train.data import DataConfig
+from train.flags import RunFlags, from_flags
+from train.schedule import between
 
-
-@dataclass(frozen=True)
-class SearchData:
-    """What is trained and tested on, and what the agent sees of it."""
-
-    root: str | None = None
-    """folder of OTB sequences or of another data set; without it sequences are drawn"""
-    sequences: str | None = None
-    """names or lists; by default all that are in the root, or drawn ones"""
-    test_sequences: str | None = None
-    """other sequences to test on, then `sequences` are trained on as a whole; by default the paper's protocol: training
-    on the first third of each of `sequences`, testing on all of it"""
-    extra: str | None = None
-    """more sequences, trained on as a whole in any case: names in the root, or drawn ones (synthetic:0-63)"""
-    features: str = "cells"
-    """extractor of maps: cells (no weights) or nanotrack"""
-    weights: str | None = None
-    """nanotrack's backbone (.onnx), or its folder"""
+PresetName = Literal["demo", "small"]
 
 
 @dataclass(frozen=True)
 class WarmConfig:
     """The supervised warm start on single crops."""
 
-    warm_steps: int = 1500
+    warm_steps: int = 2000
     """updates; 0: none"""
     crops: int = 8
     """crops cut of every training frame, once"""
-    pretended: int = 0
+    pretended: int = 3
     """things per training frame that are no target, cut all the same"""
     pretended_share: float = 0.5
     """of a batch, where there are any"""
     warm_batch: int = 64
     """crops per update"""
     warm_lr: float = 3e-3
-    """highest rate, one cycle"""
+    """rate of Adam (with decoupled weight decay): up from a tenth, then down to nothing, as half a cosine each"""
+    warm_clip_norm: float = 5.0
+    """largest norm of the gradient"""
+
+    def rate(self, done: int) -> float:
+        """The learning rate of an update."""
+        rise = 0.3 * self.warm_steps
+        share = done / rise if done < rise else 1 - (done - rise) / (self.warm_steps - rise)
+        return self.warm_lr * max(0.5 - 0.5 * math.cos(math.pi * share), 0.1 if done < rise else 0.0)
+
+    def __post_init__(self) -> None:
+        if min(self.warm_steps, self.crops, self.pretended) < 0 or self.warm_batch < 1:
+            raise InputError("--warm-steps, --crops and --pretended count from 0, --warm-batch from 1")
+        if self.warm_steps and not self.crops + self.pretended:
+            raise InputError("there is nothing to start on; give --crops or --pretended, or --warm-steps 0")
+        if not (0 <= self.pretended_share <= 1 and self.warm_lr > 0):
+            raise InputError("give --pretended-share from 0 to 1 and --warm-lr > 0")
 
 
 @dataclass(frozen=True)
 class LoopConfig:
     """Training in the loop: what the agent says decides what it sees next."""
 
+    tune: Literal["all", "last"] = "all"
+    """what learns in the loop: all weights, or the last layers and what steers size and memory"""
     learner: Literal["reinforce", "pathwise"] = "reinforce"
-    """compare the returns of sampled episodes; or, the control, differentiate each step's reward of the mean"""
-    l1_updates: int = 0
+    """compare the returns of sampled episodes; or, the control, differentiate the reward of each step's mean"""
+    l1_updates: int = 50
     """updates on the L1 reward (Eq. 2)"""
-    iou_updates: int = 300
+    iou_updates: int = 250
     """and then on IoU (Eq. 3)"""
-    clips: int = 8
+    clips: int = 6
     """different clips per update"""
-    episodes: int = 5
+    episodes: int = 4
     """N, episodes sampled of each clip; their mean return is the baseline"""
-    steps: int = 20
+    steps: int = 10
     """T, frames of a clip"""
     sigma: float = 0.01
     """standard deviation of the policy, relative to the region"""
@@ -69,46 +75,74 @@ class LoopConfig:
     """discount of to_go"""
     jitter: float = 0.1
     """how far the first look is off, over the target's size"""
-    lr: float = 3e-4
+    lr: float = 5e-4
     """of Adam"""
-    lr_end: float = 3e-5
+    lr_end: float = 5e-5
     """in the last update, exponentially"""
-    clip_norm: float = 1.0
+    clip_norm: float = 10.0
     """largest norm of the gradient"""
 
     def __post_init__(self) -> None:
         if self.episodes < 2:
             raise InputError(f"episodes is {self.episodes}; give at least 2: one alone is its own baseline")
-        if min(self.steps, self.clips) < 1 or not self.sigma > 0 or not 0 <= self.gamma <= 1:
-            raise InputError("give steps and clips >= 1, sigma > 0, and gamma from 0 to 1")
+        if min(self.steps, self.clips) < 1 or min(self.l1_updates, self.iou_updates) < 0:
+            raise InputError("--steps and --clips count from 1, --l1-updates and --iou-updates from 0")
+        if not (self.sigma > 0 and 0 <= self.gamma <= 1 and min(self.lr, self.lr_end, self.clip_norm) > 0):
+            raise InputError("give --sigma, --lr, --lr-end and --clip-norm > 0, and --gamma from 0 to 1")
 
     @property
     def updates(self) -> int:
-        """All of them."""
+        """Of both rewards."""
         return self.l1_updates + self.iou_updates
+
+    def reward(self, update: int) -> str:
+        """Which reward an update learns from."""
+        return "l1" if update < self.l1_updates else "iou"
+
+    def rate(self, update: int) -> float:
+        """The learning rate of an update."""
+        return between(self.lr, self.lr_end, update / max(1, self.updates - 1))
 
 
 @dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(RunFlags):
     """One run of train/search.py."""
 
-    data: SearchData = field(default_factory=SearchData)
+    preset: PresetName = "demo"
+    """where the defaults come from"""
     network: PointingConfig = field(default_factory=PointingConfig)
     warm: WarmConfig = field(default_factory=WarmConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
     start: str | None = None
-    """folder of another run, whose warm start is taken instead of making one"""
-    out: str = "runs/search"
-    """run directory"""
-    seed: int = 0
-    """of weights, crops, clips and noise"""
-    evaluate_every: int = 100
-    """updates between tests on the test sequences, for the log alone"""
-    resume: bool = False
-    """go on where the run in `out` stopped"""
-    overwrite: bool = False
-    """delete the run in `out` and start anew"""
+    """folder of a run whose warm start is taken, in place of an own one"""
+    checkpoint_every: int = 100
+    """updates between checkpoints"""
 
     def __post_init__(self) -> None:
-        if self.resume and self.overwrite:
-            raise InputError("--resume and --overwrite exclude each other; give one of them")
+        super().__post_init__()
+        if self.checkpoint_every < 1:
+            raise InputError(f"--checkpoint-every is {self.checkpoint_every}; give a number of updates >= 1")
+
+
+PRESETS: dict[PresetName, SearchConfig] = {
+    # A few minutes on two CPU cores with nothing but the installed packages.
+    "demo": SearchConfig(
+        data=DataConfig(features="cells"),
+        network=PointingConfig(width=32),
+        warm=WarmConfig(warm_steps=600, crops=1, pretended=0),
+        loop=LoopConfig(l1_updates=10, iou_updates=50),
+    ),
+    # Real video on two CPU cores.
+    "small": SearchConfig(preset="small", data=DataConfig(features="nanotrack")),
+}
+
+
+def parse(argv: Sequence[str] | None = None) -> SearchConfig:
+    """The configuration that command-line flags ask for: a preset, and what is changed in it.
+
+    Raises:
+        InputError: a flag is unknown, or a value is out of range.
+    """
+    description = "Train the closed-loop agent: a supervised warm start, then REINFORCE in the loop; test it, report."
+    config = from_flags(argv, "preset", PRESETS, "train/search.py", description)
+    return replace(config, out=config.out if config.out != f"runs/{config.preset}" else f"runs/search-{config.preset}")
