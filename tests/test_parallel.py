@@ -51,7 +51,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     one, two = (_learned(tmp_path / name) for name in ("one", "two"))
     assert one.keys() == two.keys()
     for key, wanted in one.items():  # Adam moves a weight by up to 1e-3 in one step; moments are as large as they are
-        close = 1e-2 * np.abs(wanted).max() if "optimizer" in key else 1e-4
+        close = 1e-2 * float(np.abs(wanted).max()) if "optimizer" in key else 1e-4
         assert two[key] == pytest.approx(wanted, rel=0, abs=close), key
     for single, shared in zip(_metrics(tmp_path / "one"), _metrics(tmp_path / "two"), strict=True):
         assert shared == pytest.approx(single, rel=1e-4, abs=1e-6)

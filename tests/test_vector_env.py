@@ -200,7 +200,7 @@ def test_the_wrong_action_is_named_and_one_that_is_not_taken_may_be_anything(mak
     envs = make(sequences=[drawn("a", 21, 1)])
     envs.reset(seed=0, options={"length": 1})
     wrong = actions(0)
-    wrong[3, 2] = np.nan
+    wrong[3, :2] = np.nan, np.inf
     with pytest.raises(InputError, match="for environment 3"):
         envs.step(wrong)
     assert envs.step(actions(0))[3].all()

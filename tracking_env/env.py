@@ -37,7 +37,8 @@ class OTBTrackEnv(TrackEnv):
     ## Rewards
     ``l1``: Eq. 2, ``-mean|l - g| - max|l - g|`` over the four components. ``iou``: Eq. 3, intersection over union. Both
     are 0 for a frame without a true box (the target is out of sight, or its place is not known), whatever is said. Set
-    the property ``reward`` (``env.unwrapped.reward = "iou"``, or ``set_attr`` on vector envs) to switch while training.
+    the property ``reward`` (``env.unwrapped.reward = "iou"``, or ``set_attr`` on vector envs) to switch while
+    training; `tracking_env.schedule.RewardSchedule` does so after a number of steps.
 
     ## Starting State
     A sequence drawn uniformly, and a start frame drawn uniformly among those that have a true box and leave a full clip

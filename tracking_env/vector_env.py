@@ -259,7 +259,6 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         boxes = numbers(actions, (self.num_envs, 4)).T.astype(np.float64, order="C")
         if not np.isfinite(boxes.sum()):
             wrong = np.flatnonzero(~np.isfinite(boxes).all(axis=0) & ~over)
-            boxes[:, over] = 0  # these are not taken
             if len(wrong):
                 got = f"{boxes[:, wrong[0]]} for environment {wrong[0]}"
                 raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {got}")
