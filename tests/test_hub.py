@@ -20,7 +20,8 @@ from tracking_env.clients import hub, model_card  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.features import make_extractor  # noqa: E402
 from tracking_env.rendering import write_video  # noqa: E402
-from train.config import flat, parse  # noqa: E402
+from train.config import parse  # noqa: E402
+from train.flags import flat  # noqa: E402
 
 GRID = make_extractor("grid", None)
 RUN = {
@@ -183,7 +184,7 @@ def test_the_command_is_the_run_s():
     given += ["--learn-sigma", "--lr", "3e-05", "--weights", "/home/me/weights", "--first-location", "video"]
     config = parse(given)
     words = shlex.split(model_card.command(asdict(config)))
-    assert words[:4] == ["python", "train/reinforce.py", "--preset", "small"]
+    assert words[:2] == ["python", "train/reinforce.py"]
     again, before = flat(parse(words[2:])), flat(config)
     assert {name for name in before if before[name] != again[name]} == {"root", "weights"}
     assert (again["root"], again["weights"]) == ("OTB", "FILE")
