@@ -207,7 +207,7 @@ def test_what_cannot_be_pushed_is_one_line(run, arguments, message, capsys):
 
 def test_another_script_s_checkpoint_is_one_line(run):
     (run / "checkpoints" / "000007" / "config.json").write_text('{"algorithm": "ppo"}')
-    with pytest.raises(InputError, match="is no checkpoint of train/reinforce.py"):
+    with pytest.raises(InputError, match=r"is no checkpoint of train/reinforce\.py"):
         hub.push(checkpoint.find(run), "published")
     assert not Path("published").exists()
 
