@@ -11,12 +11,15 @@ SIZE = 640, 480  # as most of OTB's, or larger
 LENGTH = 100  # frames of a sequence
 
 
-def write(root: Path, frames: int) -> None:
-    """Sequences ``Drawn0``, ... of so many frames in all."""
-    for seed, start in enumerate(range(0, frames, LENGTH)):
+def write(root: Path, frames: int) -> str:
+    """Sequences ``Drawn0``, ... of so many frames in all; returns their names, separated by commas."""
+    starts = range(0, frames, LENGTH)
+    names = [f"Drawn{seed}" for seed in range(len(starts))]
+    for seed, (name, start) in enumerate(zip(names, starts, strict=True)):
         sequence = generate(seed, min(LENGTH, frames - start), SIZE)
-        images = root / f"Drawn{seed}" / "img"
+        images = root / name / "img"
         images.mkdir(parents=True)
         for index in range(len(sequence)):
             cv2.imwrite(str(images / f"{index + 1:04d}.jpg"), cv2.cvtColor(sequence.frames[index], cv2.COLOR_RGB2BGR))
         np.savetxt(images.parent / "groundtruth_rect.txt", sequence.boxes, "%.2f", ",")
+    return ",".join(names)

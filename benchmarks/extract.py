@@ -78,8 +78,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.synthetic:
         with tempfile.TemporaryDirectory() as folder:
-            drawn.write(Path(folder), args.synthetic)
             args.root, args.frames = Path(folder), args.synthetic
+            args.sequences = drawn.write(args.root, args.synthetic)
             show(args)
     else:
         show(args)

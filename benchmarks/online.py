@@ -52,7 +52,7 @@ def main() -> None:
     if args.synthetic:
         with tempfile.TemporaryDirectory() as folder:
             args.root = Path(folder)
-            drawn.write(args.root, drawn.LENGTH)
+            args.sequences = drawn.write(args.root, drawn.LENGTH)
             show(args)
     else:
         show(args)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 def measure(name, *args):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *args]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -32,6 +32,13 @@ def test_extract():
 def test_extract_needs_no_data_and_reads_files():
     numbers = json.loads(measure("extract", "--synthetic", "3", "--repeat", "1", "--device", "cpu", "--json"))
     assert (numbers["sequences"], numbers["frames"], numbers["device"]) == (1, 3, "cpu")
+
+
+def test_online_needs_no_data_and_reads_files():
+    pytest.importorskip("torch")
+    flags = ["--synthetic", "--half", "--device", "cpu", "--observation", "8", "--hidden", "4", "--frames", "5"]
+    numbers = json.loads(measure("online", *flags, "--json"))
+    assert (numbers["frame"], numbers["device"], numbers["drlt"]) == ("640x480", "cpu", "float16")
 
 
 def test_online():
@@ -75,7 +82,7 @@ def test_train():
     pytest.importorskip("torch")
     flags = ["--seconds", "0", "--sequences", "synthetic:0-1", "--hidden", "8", "--batch", "2", "--json"]
     command = [sys.executable, str(ROOT / "benchmarks" / "train.py"), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode in (0, 1), done.stderr
     numbers = json.loads(done.stdout)
     assert {"fast", "plain"} <= numbers["frames_per_second"].keys()

@@ -44,7 +44,7 @@ def _metrics(run: Path) -> list[dict[str, float]]:
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     assert main([*FLAGS, "--out", str(tmp_path / "one")]) == 0
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", SCRIPT]
-    done = subprocess.run([*start, *FLAGS, "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*start, *FLAGS, "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("DRLT (reinforce)") == 1, "process 0 alone reports"
     assert len(list((tmp_path / "two").glob("events.out.tfevents.*"))) == 1
@@ -71,7 +71,7 @@ def test_what_fails_in_one_process_ends_all_with_one_line(tmp_path: Path) -> Non
         environment = os.environ | variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(command, env=environment, **pipes))  # type: ignore[call-overload]
-    said = [one.communicate(timeout=300) for one in started]
+    said = [one.communicate(timeout=600) for one in started]
     assert [one.returncode for one in started] == [2, 2]
     assert [out for out, _ in said] == ["", ""]
     (line,) = "".join(err for _, err in said).splitlines()

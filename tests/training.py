@@ -20,7 +20,7 @@ def command(*flags: str | Path) -> list[str]:
 
 
 def run_script(environment: dict[str, str], *flags: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*flags), env=environment, cwd="/", capture_output=True, text=True, timeout=120)
+    return subprocess.run(command(*flags), env=environment, cwd="/", capture_output=True, text=True, timeout=600)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *flags: str | Path) -> str:
