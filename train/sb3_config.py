@@ -164,8 +164,9 @@ PRESETS: dict[Algo, SB3Config] = {
     # Whole clips in a batch; their order matters to the LSTM alone.
     "recurrent_ppo": SB3Config(algo="recurrent_ppo", learn=replace(_ON_POLICY, batch=160, passes=4)),
     # One gradient from each clip, then it is thrown away: the nearest to REINFORCE, with a learned baseline and one
-    # sample a frame. RMSprop takes a larger step than Adam for the same rate.
-    "a2c": SB3Config(algo="a2c", learn=replace(_ON_POLICY, lr=1e-4, lr_end=1e-5)),
+    # sample a frame. What is seen once must give more gradients, so fewer environments make each; and RMSprop takes
+    # a larger step than Adam for the same rate.
+    "a2c": SB3Config(algo="a2c", learn=replace(_ON_POLICY, envs=8, lr=1e-4, lr_end=1e-5)),
     "sac": SB3Config(algo="sac", learn=_OFF_POLICY),
     "td3": SB3Config(algo="td3", learn=_OFF_POLICY),
 }
