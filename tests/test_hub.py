@@ -184,7 +184,7 @@ def test_the_command_is_the_run_s():
     given += ["--learn-sigma", "--lr", "3e-05", "--weights", "/home/me/weights", "--first-location", "video"]
     config = parse(given)
     words = shlex.split(model_card.command(asdict(config)))
-    assert words[:4] == ["python", "train/reinforce.py", "--preset", "small"]
+    assert words[:2] == ["python", "train/reinforce.py"]
     again, before = flat(parse(words[2:])), flat(config)
     assert {name for name in before if before[name] != again[name]} == {"root", "weights"}
     assert (again["root"], again["weights"]) == ("OTB", "FILE")
@@ -202,6 +202,13 @@ def test_what_cannot_be_pushed_is_one_line(run, arguments, message, capsys):
     captured = capsys.readouterr()
     assert captured.err.startswith("tracking-env: error: ") and captured.err.count("\n") == 1
     assert message in captured.err
+    assert not Path("published").exists()
+
+
+def test_another_script_s_checkpoint_is_one_line(run):
+    (run / "checkpoints" / "000007" / "config.json").write_text('{"algorithm": "ppo"}')
+    with pytest.raises(InputError, match=r"is no checkpoint of train/reinforce\.py"):
+        hub.push(checkpoint.find(run), "published")
     assert not Path("published").exists()
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -18,9 +19,11 @@ from stable_baselines3 import PPO, SAC  # noqa: E402
 from agents import sb3, sb3_checkpoint  # noqa: E402
 from agents.replay import FrameReplayBuffer  # noqa: E402
 from agents.sb3 import ALGORITHMS, SB3Agent  # noqa: E402
-from tracking_env import synthetic  # noqa: E402
+from tracking_env import cli, synthetic  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.features import GridExtractor, PixelExtractor  # noqa: E402
+from tracking_env.otb import read_boxes  # noqa: E402
+from tracking_env.rendering import write_video  # noqa: E402
 from tracking_env.tracker import PolicyTracker, run  # noqa: E402
 from tracking_env.trackers import Choice  # noqa: E402
 
@@ -237,3 +240,14 @@ def test_replayed_steps_have_the_reward_that_is_asked_for():
     assert {round(one % 1, 1) for one in fraction.tolist()} == {0.1, 0.2, 0.3}
     assert math.isclose(batch.rewards.max().item(), 1.3, abs_tol=1e-6)
     assert json.dumps(sorted(buffer.tensors())) == '["actions", "features", "iou", "l1", "location"]'
+
+
+def test_a_video_of_one_s_own(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("clip.mp4"), (SEQUENCE.frames[at] for at in range(len(SEQUENCE))))
+    saved(tmp_path)
+    track = ["track", "--video", "clip.mp4", "--box", "9,9,30,30", "--tracker", "sb3", "--checkpoint"]
+    for given in (["run"], ["model.zip", "--trust", "--features", "grid"]):
+        assert cli.main([*track, *given]) == 0
+        assert read_boxes(Path("tracked/sb3/clip.txt")).shape == (6, 4)
+    assert cli.main([*track, "model.zip"]) == 2

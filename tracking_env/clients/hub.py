@@ -75,6 +75,8 @@ def _prepare(checkpoint: Path, folder: Path, address: str) -> None:
             shutil.copy(file, folder)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the checkpoint {checkpoint}: {_first_line(error)}") from None
+    if not {"network", "extractor", "features", "epoch"} <= config.keys():
+        raise InputError(f"{checkpoint} is no checkpoint of train/reinforce.py, and of no other is there a model card")
     (folder / "config.json").write_text(json.dumps(_anonymous(config), indent=1), encoding="utf-8")
     report = _report(checkpoint.resolve().parents[1] / "report.json", config)
     (folder / "README.md").write_text(model_card.render(config, report, address), encoding="utf-8")

@@ -46,7 +46,7 @@ def render(config: dict[str, Any], report: dict[str, Any] | None, address: str) 
 
 
 def command(run: dict[str, Any]) -> str:
-    """The command that trains it again: every flag of its configuration, the preset first; paths are placeholders."""
+    """The command that trains it again: every flag of its configuration; paths are placeholders."""
     words = ["python", "train/reinforce.py"]
     for name, value in sorted(_flat(run).items(), key=lambda one: one[0] != "preset"):  # it sets the others
         flag = "--" + name.replace("_", "-")

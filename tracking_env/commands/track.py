@@ -18,6 +18,8 @@ def track_video(
     tracker: str = "drlt",
     checkpoint: str | None = None,
     weights: tuple[Path, ...] = (),
+    features: str | None = None,
+    trust: bool = False,
     start: int = 1,
     out: Path = Path("tracked"),
     show: bool = False,
@@ -31,9 +33,12 @@ def track_video(
         video: a video file, a folder of images, or the number of a camera, 0 for the first (Ctrl-C ends it).
         box: the target in the first frame: x,y,w,h in pixels, the top-left pixel being 1,1. Without it a window opens
             to draw one.
-        tracker: drlt, mil, nano, kcf, csrt, or your own as module:attribute, as for evaluate.
-        checkpoint: of a trained agent (drlt): folder of a run or of a checkpoint, or hf://USER/REPO.
-        weights: weights files, or their folder (nano, drlt with a pretrained extractor).
+        tracker: drlt, sb3, mil, nano, kcf, csrt, or your own as module:attribute, as for evaluate.
+        checkpoint: of a trained agent (drlt, sb3): folder of a run or of a checkpoint, or hf://USER/REPO; or a file of
+            Stable-Baselines3's model.save (sb3).
+        weights: weights files, or their folder (nano; drlt and sb3 with a pretrained extractor).
+        features: the extractor that such a file was trained on; a folder says it itself.
+        trust: read such a file, although that runs code that is in it.
         start: number of the frame to start on, counted from 1.
         out: folder for results: out/TRACKER/NAME.txt (one box x,y,w,h a line), NAME.track.json (seconds per frame
             too) and NAME.mp4 (the box drawn). Older ones of that name are replaced.
@@ -45,7 +50,7 @@ def track_video(
             "drlt needs a trained agent; give --checkpoint RUN, or a tracker that needs none: --tracker mil"
         )
     source = open_source(video, start)
-    choice = Choice(tracker, weights, hub.local(checkpoint))
+    choice = Choice(tracker, weights, hub.local(checkpoint), features, trust)
     made = choice.make()
     folder = out / choice.folder
     kinds = {"boxes": ".txt", "json": ".track.json", "overlay": ".mp4"}
