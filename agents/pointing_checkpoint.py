@@ -7,7 +7,7 @@
 ``optimizer.safetensors``   Adam's moments and step count, by parameter; not of an agent to be used only
 ==========================  ===================================================================================
 
-Folders appear whole or not at all; loading one runs no code of it. `PRETRAINED` comes with the code.
+Folders appear whole or not at all; loading one runs no code of it. Those in `PRETRAINED` come with the code.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ from tracking_env.files import whole
 from tracking_env.gaze import GazeTracker
 from tracking_env.maps import make_maps
 
-PRETRAINED = Path(__file__).parent / "pretrained" / "search"
-"""A trained agent, see its ``README.md``."""
+PRETRAINED = Path(__file__).parent / "pretrained"
+"""Trained agents by their extractor's name; ``README.md`` says how they came to be, and what they are worth."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,14 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
     """The closed-loop agent as a tracker on raw frames, with the extractor that it was trained on.
 
     Args:
-        checkpoint: folder of a run, of which the newest checkpoint is taken, or of one checkpoint; by default
-            `PRETRAINED`.
+        checkpoint: folder of a run, of which the newest checkpoint is taken, or of one checkpoint; by default the one
+            of `PRETRAINED` for nanotrack where its weights are given, else that for cells, which needs none.
         weights: the extractor's weights file or its folder, one path; by default what the run was given.
 
     Raises:
         InputError: there is no checkpoint, or its extractor cannot be built, or is another one.
     """
-    path = PRETRAINED if checkpoint is None else find(checkpoint)
+    path = find(checkpoint or PRETRAINED / ("nanotrack" if weights else "cells"))
     file, loaded = weights_file(weights), load(path)
     data = loaded.run.get("data", {})
     maps = make_maps(str(data.get("features", "cells")), file or data.get("weights"))
