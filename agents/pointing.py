@@ -132,7 +132,14 @@ class Pointing(nn.Module):
         inside = F.grid_sample(maps, 2 * points - 1, padding_mode="border", align_corners=False)
         return F.normalize(self.key(inside.flatten(2)), dim=1)
 
-    def decide(self, search: Tensor, location: Tensor, state: State, zoom: Tensor | None = None) -> Decision:
+    def decide(
+        self,
+        search: Tensor,
+        location: Tensor,
+        state: State,
+        zoom: Tensor | None = None,
+        looking: Tensor | None = None,
+    ) -> Decision:
         """One frame, without the step in time.
 
         Args:
@@ -141,6 +148,7 @@ class Pointing(nn.Module):
             state: before the frame.
             zoom: the region's side over the first one's, ``(B, 1)``. Without it the size is what the cells say, neither
                 damped nor drawn back.
+            looking: 0 where the region's own features are left out, ``(B,)``: who learns so must do without them.
         """
         query = F.normalize(self.query(search), dim=1)
         looks = (state.template, state.memory) if self.config.memory else (state.template,)
@@ -156,7 +164,10 @@ class Pointing(nn.Module):
         near = [away, (away**2).sum(1, True) / 4, (ahead**2).sum(1, True)]
         place = torch.cat([torch.exp(-0.5 * near[0] ** 2), *(torch.exp(-0.5 * one) for one in near[1:])], dim=1)
         met = met + self.place(place)
-        hidden = self.body(met if self.look is None else met + self.look(search))
+        if self.look is not None:
+            looked = self.look(search)
+            met = met + (looked if looking is None else looked * looking[:, None, None, None])
+        hidden = self.body(met)
         scores, moves = self.score(hidden).flatten(1), self.box(hidden)
         boxes = torch.cat(
             [self.cells + moves[:, :2] * sides, sides * torch.exp(moves[:, 2:].clamp(-1.5, 1.5))], dim=1

@@ -110,3 +110,12 @@ def test_acting_on_one_environment_is_the_batch_of_one():
 def test_a_network_without_width_is_refused():
     with pytest.raises(InputError, match="width is 0"):
         PointingConfig(width=0)
+
+
+def test_who_is_blind_does_not_see_what_things_are():
+    one, seen = model(), observation()
+    state = one.begin(seen["template"], seen["target"])
+    both = one.decide(seen["search"], seen["location"], state, looking=torch.tensor([1.0, 0.0]))
+    plain = one.decide(seen["search"], seen["location"], state)
+    torch.testing.assert_close(both.mean[0], plain.mean[0])
+    assert not torch.allclose(both.scores[1], plain.scores[1])

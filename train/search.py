@@ -98,7 +98,8 @@ def train(config: SearchConfig) -> bool:
             # Randomness depends on seed and update alone, so that a resumed run repeats an uninterrupted one.
             draws = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
             search, location, state, truth = crops.batch(model, warm.warm_batch, warm.pretended_share, draws)
-            decision = model.decide(search, location, state)
+            looking = (torch.rand(len(search), generator=draws) >= warm.blind_share).float()
+            decision = model.decide(search, location, state, looking=looking)
             norm = step(
                 model, optimizer, imitation.loss(decision, truth, model.cells).mean(), warm.warm_clip_norm, done
             )

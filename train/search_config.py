@@ -19,7 +19,7 @@ PresetName = Literal["demo", "small"]
 class WarmConfig:
     """The supervised warm start on single crops."""
 
-    warm_steps: int = 2000
+    warm_steps: int = 3000
     """updates; 0: none"""
     crops: int = 8
     """crops cut of every training frame, once"""
@@ -27,6 +27,8 @@ class WarmConfig:
     """things per training frame that are no target, cut all the same"""
     pretended_share: float = 0.5
     """of a batch, where there are any"""
+    blind_share: float = 0.5
+    """of a batch, where the network must do with how alike things are, and not see what they are"""
     warm_batch: int = 64
     """crops per update"""
     warm_lr: float = 3e-3
@@ -45,8 +47,8 @@ class WarmConfig:
             raise InputError("--warm-steps, --crops and --pretended count from 0, --warm-batch from 1")
         if self.warm_steps and not self.crops + self.pretended:
             raise InputError("there is nothing to start on; give --crops or --pretended, or --warm-steps 0")
-        if not (0 <= self.pretended_share <= 1 and self.warm_lr > 0):
-            raise InputError("give --pretended-share from 0 to 1 and --warm-lr > 0")
+        if not (0 <= self.pretended_share <= 1 and 0 <= self.blind_share <= 1 and self.warm_lr > 0):
+            raise InputError("give --pretended-share and --blind-share from 0 to 1, and --warm-lr > 0")
 
 
 @dataclass(frozen=True)
