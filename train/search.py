@@ -46,8 +46,6 @@ from train.run import Run
 from train.search_config import SearchConfig, parse
 from train.seeds import several
 
-LOG_EVERY = 20  # updates
-
 
 def train(config: SearchConfig) -> bool:
     """One run from flags to report; see `train.run` for what it leaves. False where it was stopped before its end."""
@@ -90,7 +88,6 @@ def train(config: SearchConfig) -> bool:
         optimizer: torch.optim.Adam = torch.optim.AdamW(model.parameters(), lr=warm.warm_lr)
         if saved:
             pointing_checkpoint.restore(optimizer, model, saved.optimizer)
-        lines = []
         bar = tqdm(desc="warm start", initial=done, total=warm.warm_steps, unit="update", disable=None)
         while done < warm.warm_steps:
             for group in optimizer.param_groups:
@@ -103,13 +100,11 @@ def train(config: SearchConfig) -> bool:
             norm = step(
                 model, optimizer, imitation.loss(decision, truth, model.cells).mean(), warm.warm_clip_norm, done
             )
-            overlap = imitation.generalised_iou(decision.mean, truth).mean()
-            lines.append({"warm/generalised_iou": float(overlap), "train/gradient_norm": norm})
+            overlap = imitation.generalised_iou(decision.mean.detach(), truth).mean()
+            scalars = {"warm/generalised_iou": float(overlap), "train/gradient_norm": norm}
+            run.log(done + 1, scalars | {"train/learning_rate": warm.rate(done)})
             done += 1
             bar.update()
-            if done % LOG_EVERY == 0:
-                run.log(done, mean_of(lines) | {"train/learning_rate": warm.rate(done - 1)})
-                lines = []
             if done == warm.warm_steps:
                 saved = None  # of the other optimiser
                 pointing_checkpoint.save(run.path / "warm", model, maps.id, done, asdict(config))
@@ -136,7 +131,6 @@ def train(config: SearchConfig) -> bool:
     optimizer = torch.optim.Adam(learned, lr=loop.lr)
     if saved and done > warm.warm_steps:
         pointing_checkpoint.restore(optimizer, model, saved.optimizer)
-    lines = []
     bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
     while done < total:
         update = done - warm.warm_steps
@@ -158,14 +152,11 @@ def train(config: SearchConfig) -> bool:
         norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
         frames = float(rollout.mask.sum())
         rewards = {f"reward/{name}": float(one.sum()) / frames for name, one in rollout.rewards.items()}
-        lines.append(rewards | {"train/gradient_norm": norm})
+        scalars = {"train/gradient_norm": norm, "train/learning_rate": loop.rate(update)}
+        run.log(done + 1, rewards | scalars | {"size/pace": model.pace.item(), "size/pull": model.pull.item()})
         done += 1
         bar.update()
-        if done % LOG_EVERY == 0:
-            size = {"size/pace": model.pace.item(), "size/pull": model.pull.item()}
-            run.log(done, mean_of(lines) | size | {"train/learning_rate": loop.rate(update)})
-            bar.set_postfix(iou=f"{rewards['reward/iou']:.3f}")
-            lines = []
+        bar.set_postfix(iou=f"{rewards['reward/iou']:.3f}")
         if keep(optimizer):
             return False
     bar.close()
@@ -205,7 +196,7 @@ def step(model: Pointing, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_
     model.zero_grad(set_to_none=True)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    if not torch.isfinite(loss + norm):
+    if not torch.isfinite(loss.detach() + norm):
         raise InputError(
             f"loss or gradient is not finite in update {done + 1}; nothing was learned from it; try a smaller --lr"
         )
@@ -229,11 +220,6 @@ def predict(model: Pointing, maps: MapExtractor, data: Data) -> tuple[results.Pr
     }
     model.train()
     return {name: one.boxes for name, one in runs.items()}, float(np.mean([one.fps for one in runs.values()]))
-
-
-def mean_of(lines: list[dict[str, float]]) -> dict[str, float]:
-    """The mean of each key over updates."""
-    return {key: float(np.mean([one[key] for one in lines])) for key in lines[0]}
 
 
 def label(config: SearchConfig) -> str:

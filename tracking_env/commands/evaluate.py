@@ -42,9 +42,9 @@ def evaluate_tracker(
         repeat: with ope, how often, with other seeds: out/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; several distort the measured speed.
         weights: weights files, or their folder (nano; drlt, search and sb3 with a pretrained extractor).
-        checkpoint: folder of a run of train/reinforce.py (drlt), train/search.py (search; by default one that comes with
-            the code) or train/sb3.py (sb3), or of one of its checkpoints, or hf://USER/REPO; or a file of
-            Stable-Baselines3's model.save (sb3).
+        checkpoint: folder of a run of train/reinforce.py (drlt), train/search.py (search; one comes with the code) or
+            train/sb3.py (sb3), or of one of its checkpoints, or hf://USER/REPO; or a file of Stable-Baselines3's
+            model.save (sb3).
         features: the extractor that such a file was trained on; a folder says it itself.
         trust: read such a file, although that runs code that is in it.
         name: name of the results' folder in out, by default the tracker's.
