@@ -1,6 +1,6 @@
 """The ``tracking-env`` command: what is there, its features, and what a tracker's results are worth.
 
-Exit codes: 0 all well, 1 some sequences could not be scored, 2 the input cannot be used.
+Exit codes: 0 all well, 1 some sequences could not be scored or have faults, 2 the input cannot be used.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from tracking_env import dataset, download, evaluation, otb, report, running, shards, tasks
+from tracking_env import check, dataset, download, evaluation, otb, report, running, shards, tasks
 from tracking_env.errors import InputError
 from tracking_env.features import make_extractor
 from tracking_env.files import cache_folder
@@ -46,6 +46,29 @@ def list_sequences(root: Path | None = None, sequences: str | None = None) -> in
     for name, frames, attributes in rows:
         print(f"{name:<{width}}  {frames:>4}  {' '.join(attributes)}".rstrip())
     return 0
+
+
+@app.command(name="check")
+def check_folder(
+    root: Path, sequences: str | None = None, as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+) -> int:
+    """Look for all that is wrong with a folder of OTB sequences, and say how to mend it; exit code 1 if there is any.
+
+    Args:
+        root: folder that holds OTB's sequence folders, or your own in that layout.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; what is not there
+            is a fault. By default all that are in the root, your own too.
+        as_json: print JSON instead of lines.
+    """
+    checked = check.check(root, sequences)
+    if as_json:
+        print(json.dumps(checked.to_json(), indent=1))
+    else:
+        for one in sorted(checked.findings, key=lambda one: not one.fault):
+            print(one)
+        looked = f"{len(checked.sequences)} sequences, {checked.frames} frames decoded"
+        print(f"{looked}: {checked.faults} faults, {len(checked.findings) - checked.faults} notes")
+    return 1 if checked.faults else 0
 
 
 @app.command(name="download")

@@ -20,7 +20,8 @@ from tracking_env.errors import InputError
 from tracking_env.sequence import Sequence, numbered_images
 
 AVAILABLE = "available"
-_TRUTH = "groundtruth_rect.txt"
+TRUTH = "groundtruth_rect.txt"
+"""The annotation file's name, but for sequences of two targets."""
 _SEPARATOR = re.compile(r"\s*,\s*|\s+")
 _log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ def _resolve(spec: str, root: Path | None) -> dict[str, bool]:
 
 def _is_own(root: Path, name: str) -> bool:
     folder = root / name
-    return Path(name).name == name and (folder / "img").is_dir() and (folder / _TRUTH).is_file()
+    return Path(name).name == name and (folder / "img").is_dir() and (folder / TRUTH).is_file()
 
 
 def _unknown(word: str) -> str:
@@ -170,7 +171,7 @@ def load_sequence(root: Path, name: str) -> Sequence:
     folder = root / (entry.folder if entry else name)
     if not folder.is_dir():
         raise InputError(f"no sequence {name} in {root}: there is no folder {folder.name}; fetch it, or leave it out")
-    boxes = _read_truth(folder / (entry.truth if entry else _TRUTH), name)
+    boxes = _read_truth(folder / (entry.truth if entry else TRUTH), name)
     frames = numbered_images(folder / "img", len(boxes), entry.first if entry else None)
     return Sequence(name, frames, boxes, entry.attributes if entry else ())
 
@@ -223,16 +224,21 @@ def read_rows(path: Path, columns: Collection[int] = (4,), wanted: str = "four n
     rows = []
     for at, line in enumerate(text.split("\n"), 1):
         if line := line.strip():
-            try:
-                row = [float(word) for word in _SEPARATOR.split(line)]
-            except ValueError:
-                row = []
+            row = numbers(line)
             if not row or (columns and len(row) not in columns):
                 raise InputError(f"{path}, line {at}: got {line[:60]!r}, wanted {wanted}")
             rows.append(row)
     if not rows:
         raise InputError(f"{path} holds no boxes; wanted lines of x,y,w,h")
     return rows
+
+
+def numbers(line: str) -> list[float]:
+    """The numbers of a line, separated by commas, tabs or spaces; none where one of them is no number."""
+    try:
+        return [float(word) for word in _SEPARATOR.split(line.strip())]
+    except ValueError:
+        return []
 
 
 def _read_truth(path: Path, name: str) -> np.ndarray:
