@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from tracking_env import check_annotations, check_frames, layouts, otb, prefetch
 from tracking_env.errors import InputError
+from tracking_env.files import read_bytes
 from tracking_env.findings import Finding, Remark
 from tracking_env.otb import AVAILABLE, LISTS, TABLE, TRUTH, Entry
 from tracking_env.sequence import images_by_number
@@ -151,9 +152,9 @@ class _Folder:
             return None
         self._expect_name(path, target.truth)
         try:
-            boxes, remarks = check_annotations.read(path.read_bytes(), target.name)
-        except OSError as error:
-            boxes, remarks = None, [Remark(f"cannot be read: {error.strerror}", "fetch it again")]
+            boxes, remarks = check_annotations.read(read_bytes(path), target.name)
+        except InputError:
+            boxes, remarks = None, [Remark("cannot be read, or is far too large", "fetch it again")]
         self._say(path, *remarks, name=target.name)
         return boxes
 

@@ -31,7 +31,7 @@ def read(data: bytes, name: str) -> tuple[np.ndarray | None, list[Remark]]:
         said.append(Remark("begins with a byte order mark", "read all the same; save it as UTF-8 without BOM", False))
     if "\r" in text:
         said.append(Remark("has Windows line ends", "read all the same; dos2unix removes them", False))
-    lines = [line.strip() for line in text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")]
+    lines = [line.strip() for line in otb.lines(text.rstrip())]
     numbered = [(at, line, otb.numbers(line)) for at, line in enumerate(lines, 1) if line]
     count = len(numbered)
     if count and "" in lines:

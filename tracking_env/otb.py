@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.errors import InputError
+from tracking_env.files import read_bytes
 from tracking_env.sequence import Sequence, numbered_images
 
 AVAILABLE = "available"
@@ -215,14 +216,13 @@ def read_rows(path: Path, columns: Collection[int] = (4,), wanted: str = "four n
     Raises:
         InputError: the file cannot be read, has no rows, or has a row of something else.
     """
+    data = read_bytes(path, "boxes from ")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read boxes from {path}: {error.strerror}") from None
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path} is not a text file; wanted lines of x,y,w,h") from None
     rows = []
-    for at, line in enumerate(text.split("\n"), 1):
+    for at, line in enumerate(lines(text), 1):
         if line := line.strip():
             row = numbers(line)
             if not row or (columns and len(row) not in columns):
@@ -231,6 +231,11 @@ def read_rows(path: Path, columns: Collection[int] = (4,), wanted: str = "four n
     if not rows:
         raise InputError(f"{path} holds no boxes; wanted lines of x,y,w,h")
     return rows
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text, however they end (not `str.splitlines`, which also splits at other marks)."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def numbers(line: str) -> list[float]:

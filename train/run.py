@@ -12,7 +12,6 @@
 """
 
 import json
-import shutil
 import signal
 from dataclasses import asdict
 from pathlib import Path
@@ -21,13 +20,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch.utils.tensorboard import SummaryWriter
 
 from agents import checkpoint
 from agents.checkpoint import Checkpoint
 from tracking_env.errors import InputError
-from tracking_env.files import whole
+from tracking_env.files import PARTIAL, read_json, remove, whole
 from train.config import RunConfig, differences
+
+_LOCK = ".lock"  # held by the process that trains
 
 
 class Run:
@@ -49,16 +51,22 @@ class Run:
         self.config = config
         self.path = Path(config.out or "runs")
         self.stop_asked = False
-        self.checkpoint: Checkpoint | None = None
-        saved = self.path / "config.json"
+        self._lock = FileLock(self.path / _LOCK, blocking=False)
+        self._found = self._look()
+        self.checkpoint: Checkpoint | None = checkpoint.load(self._found, device) if self._found else None
+
+    def _look(self) -> Path | None:
+        """The checkpoint to go on from; refuses what `Run` says."""
+        config, saved = self.config, self.path / "config.json"
         if config.resume:
             if not saved.exists():
                 raise InputError(f"no run to resume in {self.path}; leave --resume out, or give --out of one that is")
-            changed = differences(config, json.loads(saved.read_text()))
+            changed = differences(config, read_json(saved))
             if changed:
                 raise InputError(f"the run in {self.path} was made with another configuration: {', '.join(changed)}")
-            self.checkpoint = checkpoint.load(checkpoint.newest(self.checkpoints), device)
-        elif self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
+            # A run that was stopped before its first checkpoint has nothing to go on from, and begins again.
+            return checkpoint.newest(self.checkpoints) if any(self.checkpoints.glob("[0-9]*")) else None
+        if self.path.exists() and not (self.path.is_dir() and not self._content()):
             if not saved.exists():
                 raise InputError(f"{self.path} exists and is not a run; give another folder with --out")
             if not config.overwrite:
@@ -66,11 +74,36 @@ class Run:
                     f"{self.path} already holds a run; type --resume to go on with it, --overwrite to start anew, or "
                     "--out FOLDER for another"
                 )
+        return None
+
+    def _content(self) -> list[Path]:
+        """What is in the folder but the lock, and but what a process that died left of unfinished files."""
+        return [one for one in self.path.iterdir() if one.name != _LOCK and not one.name.startswith(PARTIAL)]
 
     def start(self) -> None:
-        """Clear the way for a new run, or forget what a continued one will do again; open the logs."""
+        """Clear the way for a new run, or forget what a continued one will do again; open the logs.
+
+        Raises:
+            InputError: the folder cannot be written to, or another process trains in it, or did in the meantime.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"another process trains in {self.path}; wait for it, or give another folder with --out"
+            ) from None
+        except OSError as error:
+            raise InputError(f"cannot write to {self.path}: {error.strerror}; give another folder with --out") from None
+        if self._look() != self._found:
+            raise InputError(f"the run in {self.path} has gone on in the meantime; type the same command again")
+        for folder in (self.path, self.checkpoints):
+            for left in folder.glob(f"{PARTIAL}*"):
+                remove(left)
         if self.checkpoint is None:
-            shutil.rmtree(self.path, ignore_errors=True)
+            # The configuration last, so that a process that dies here leaves the older run's or none, never a mixture.
+            for one in sorted(self._content(), key=lambda one: (one.name == "config.json", one.name != "checkpoints")):
+                remove(one)
             self.write_json("config.json", asdict(self.config))
         done = self.checkpoint.epoch if self.checkpoint else 0
         self._metrics = self.path / "metrics.jsonl"
@@ -107,6 +140,7 @@ class Run:
         self._writer.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._lock.release()
 
     def catch_interrupts(self) -> None:
         """Make the first Ctrl-C (or SIGTERM) set `stop_asked`; the next one ends the program at once."""
@@ -121,6 +155,14 @@ class Run:
     def _forget_after(self, epoch: int) -> None:
         """Drop the metrics of epochs that will be run again."""
         if self._metrics.exists():
-            lines = [line for line in self._metrics.read_text().splitlines() if json.loads(line)["epoch"] <= epoch]
+            lines = [line for line in self._metrics.read_text().splitlines() if 0 < _epoch(line) <= epoch]
             with whole(self._metrics) as partial:
                 partial.write_text("".join(line + "\n" for line in lines))
+
+
+def _epoch(line: str) -> int:
+    """The epoch of a line of metrics; 0 of one that broke off on a full disk."""
+    try:
+        return int(json.loads(line)["epoch"])
+    except (ValueError, TypeError, KeyError):
+        return 0
