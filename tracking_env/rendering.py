@@ -75,7 +75,7 @@ def write_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25) -> 
             encoder.
     """
     with whole(path) as partial:
-        writer = None
+        writer, written = None, 0
         try:
             for picture in pictures:
                 if writer is None:
@@ -86,8 +86,11 @@ def write_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25) -> 
                 if picture.shape != shape:  # OpenCV would leave it out without a word
                     raise InputError(f"cannot write the video {path}: pictures of size {shape} and {picture.shape}")
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                written += 1
         finally:
             if writer is not None:
                 writer.release()
         if writer is None:
             raise InputError(f"cannot write the video {path}: it has no pictures")
+        if int(cv2.VideoCapture(str(partial)).get(cv2.CAP_PROP_FRAME_COUNT)) != written:  # OpenCV says nothing
+            raise InputError(f"cannot write the video {path}: it broke off; make room on the disk")

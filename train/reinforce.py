@@ -70,11 +70,11 @@ def train(config: RunConfig) -> bool:
     heads = Heads(config.network.hidden, options).to(device)
     optimizer = torch.optim.Adam([*model.parameters(), *heads.parameters()], lr=schedule.lr)
     if saved:
-        heads.load_state_dict(saved.heads)
+        heads.take(saved.heads)
         checkpoint.restore(optimizer, model, saved.optimizer, heads)
     else:
         model.fit_normaliser(windows.features)
-    progress = Progress(**saved.progress) if saved else Progress()
+    progress = Progress.read(saved.progress) if saved else Progress()
 
     others = results.lines(data.testing, data.training, data.unseen)
     copied = results.copy_first_box(windows)
@@ -230,6 +230,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             train(config)
     except InputError as error:
         print(f"train/reinforce.py: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # the disk, at any of the many places that write
+        print(f"train/reinforce.py: error: {error}; make room, then type it again with --resume", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; features and checkpoints so far are kept", file=sys.stderr)

@@ -155,7 +155,9 @@ class Run:
     def _forget_after(self, epoch: int) -> None:
         """Drop the metrics of epochs that will be run again."""
         if self._metrics.exists():
-            lines = [line for line in self._metrics.read_text().splitlines() if 0 < _epoch(line) <= epoch]
+            lines = [
+                line for line in self._metrics.read_text(errors="replace").splitlines() if 0 < _epoch(line) <= epoch
+            ]
             with whole(self._metrics) as partial:
                 partial.write_text("".join(line + "\n" for line in lines))
 
