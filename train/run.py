@@ -51,7 +51,7 @@ class Run:
         self.config = config
         self.path = Path(config.out or "runs")
         self.stop_asked = False
-        self._lock = FileLock(self.path / _LOCK, blocking=False)
+        self._lock = FileLock(self.path / _LOCK)
         self._found = self._look()
         self.checkpoint: Checkpoint | None = checkpoint.load(self._found, device) if self._found else None
 
@@ -88,7 +88,7 @@ class Run:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
+            self._lock.acquire(blocking=False)
         except Timeout:
             raise InputError(
                 f"another process trains in {self.path}; wait for it, or give another folder with --out"
