@@ -5,11 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("torch")
-pytest.importorskip("matplotlib")
-
 ROOT = Path(__file__).parents[1]
 
 

@@ -21,10 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import matplotlib.pyplot  # noqa: F401  what a fork would load anew each time
-import torch
 import tyro
-from torch.utils.tensorboard import SummaryWriter  # noqa: F401
 
 from tests.soak.victims import Content, Victim, evaluate, evaluated, victims
 from tests.test_download import Server
@@ -259,6 +256,16 @@ FAULTS = {
 }
 
 
+def load_torch() -> None:
+    """What a fork would load anew each time."""
+    import torch
+    from matplotlib import pyplot  # noqa: F401
+
+    import train.reinforce  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
 def _serve(pipe) -> None:
     server = Server()
     pipe.send(server.url("whole"))
@@ -287,7 +294,8 @@ def main(
             return subprocess.run(inside, env=os.environ | {INSIDE: "1"}).returncode
         print(f"left out: {', '.join(sorted(mounts))}: this system does not let a user mount disks (unshare)")
         chosen = tuple(one for one in chosen if one not in mounts)
-    torch.set_num_threads(1)
+    if "training" in (only or ("training",)):
+        load_torch()
     here, there = multiprocessing.Pipe()
     server = multiprocessing.get_context("fork").Process(target=_serve, args=(there,), daemon=True)
     server.start()

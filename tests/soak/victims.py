@@ -12,25 +12,25 @@ from pathlib import Path
 
 import numpy as np
 
-from agents import checkpoint
 from tests.test_download import DATA, SHA256
 from tracking_env import cli, download
 from tracking_env.files import PARTIAL
 from tracking_env.store import FeatureStore
 from tracking_env.video import VideoFrames
 from tracking_env.zoo import File
-from train import reinforce
 
 TRAIN = ["--sequences", "synthetic:0-1", "--test-sequences", "synthetic:100", "--device", "cpu"]
 TRAIN += ["--observation", "8", "--hidden", "4", "--batch", "4", "--l1-epochs", "4", "--iou-epochs", "2"]
 TRAIN += ["--checkpoint-every", "1", "--evaluate-every", "2", "--baseline", "value"]
-EXTRACT = ["extract", "--sequences", "synthetic:0-3"]
-EVALUATE = ["evaluate", "--sequences", "synthetic:0-3", "--tracker", "static", "--protocol", "tre"]
+EXTRACT = ["extract", "--sequences", "synthetic:0-1"]
+EVALUATE = ["evaluate", "--sequences", "synthetic:0", "--tracker", "static", "--protocol", "tre"]
 Content = dict[str, bytes]
 
 
 def train(folder: Path) -> int:
     """Begin, or go on with what there is."""
+    from train import reinforce  # here, for the others need no torch
+
     begun = (folder / "run" / "config.json").exists()
     more = ["--out", str(folder / "run"), "--store", str(folder / "store"), *(["--resume"] if begun else [])]
     return reinforce.main([*TRAIN, *more])
@@ -56,6 +56,8 @@ def fetch(folder: Path, url: str) -> int:
 
 def trained(folder: Path) -> Content:
     """What a run is worth, but for what is of the moment: the clock, and the folder's name. Checks all other files."""
+    from agents import checkpoint
+
     found, run = stored(folder), folder / "run"
     for path in (run / "checkpoints").glob("[0-9]*"):
         checkpoint.load(path)
