@@ -25,7 +25,7 @@ bench: .venv/.dev .venv/.bench
 	$(BIN)/python benchmarks/extract.py
 	$(BIN)/python benchmarks/online.py --observation 512 --hidden 512
 
-# Faults, damaged files and long runs: docs/reliability.md has what it prints. Under 20 minutes on two free cores.
+# Faults, damaged files and long runs: docs/reliability.md has what it prints.
 KILLS ?= 200
 soak: .venv/.dev
 	$(BIN)/python -m tests.soak.faults --kills $(KILLS)

@@ -95,8 +95,12 @@ class Run:
             ) from None
         except OSError as error:
             raise InputError(f"cannot write to {self.path}: {error.strerror}; give another folder with --out") from None
-        if self._look() != self._found:
-            raise InputError(f"the run in {self.path} has gone on in the meantime; type the same command again")
+        try:
+            if self._look() != self._found:
+                raise InputError(f"the run in {self.path} has gone on in the meantime; type the same command again")
+        except InputError:
+            self._lock.release()
+            raise
         for folder in (self.path, self.checkpoints):
             for left in folder.glob(f"{PARTIAL}*"):
                 remove(left)
