@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check bench soak audit range table algorithms clean
+.PHONY: demo test lint type check bench soak audit range table loop algorithms clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -62,6 +62,16 @@ table: .venv/.train
 	$(EVALUATE) --tracker drlt --checkpoint runs/drlt
 	$(BIN)/tracking-env score $(TABLE) --root $(ROOT) --markdown
 	$(BIN)/tracking-env report $(TABLE) --root $(ROOT) --out report
+
+# The closed loop: its agent trained on the first thirds, beside NanoTrack in the same run (ROOT and WEIGHTS as above).
+SEARCH = train/search.py --preset small --root $(ROOT) --weights $(WEIGHTS)
+
+loop: .venv/.train
+	test -e runs/search/report.json || $(BIN)/python $(SEARCH) --sequences drlt30 --out runs/search
+	$(EVALUATE) --tracker search --checkpoint runs/search/warm --weights $(WEIGHTS) --name search-warm
+	$(EVALUATE) --tracker search --checkpoint runs/search --weights $(WEIGHTS)
+	$(EVALUATE) --tracker nano --weights $(WEIGHTS)
+	$(BIN)/tracking-env score results/nano $(OTHERS) results/search-warm results/search --root $(ROOT) --markdown
 
 # All algorithms at one budget of environment steps, on drawn sequences or with ROOT and WEIGHTS as above: hours.
 STEPS ?= 200000

@@ -12,7 +12,6 @@ Folders appear whole or not at all; loading one runs no code of it. Those in `PR
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from torch import Tensor
 from agents.checkpoint import KEPT, epochs, find, weights_file
 from agents.pointing import Pointing, PointingConfig
 from tracking_env.errors import InputError
-from tracking_env.files import whole
+from tracking_env.files import read_json, remove, whole
 from tracking_env.gaze import GazeTracker
 from tracking_env.maps import make_maps
 
@@ -67,7 +66,7 @@ def save(
         "run": run,
     }
     if path.exists():
-        shutil.rmtree(path)  # of the same updates, broken off and done again: the same content
+        remove(path)  # of the same updates, broken off and done again: the same content
     with whole(path) as partial:
         partial.mkdir()
         (partial / "config.json").write_text(json.dumps(content, indent=1))
@@ -88,7 +87,7 @@ def save_newest(
     """Write the checkpoint of so many updates into a run's folder and delete all but the newest two."""
     path = save(folder / f"{done:06d}", model, maps, done, run, optimizer)
     for old in epochs(folder)[:-KEPT]:
-        shutil.rmtree(old)
+        remove(old)
     return path
 
 
@@ -99,16 +98,22 @@ def load(path: Path) -> Checkpoint:
         InputError: a file is missing, damaged, or of another agent or network than the config says.
     """
     try:
-        config = json.loads((path / "config.json").read_text())
-        if not isinstance(config, dict) or config.get("agent") != "pointing":
+        config = read_json(path / "config.json")
+        if config.get("agent") != "pointing":
             raise ValueError("it is no agent of train/search.py")
-        model = Pointing(int(config["channels"]), PointingConfig(**config["network"]))
-        model.load_state_dict(load_file(path / "model.safetensors"))
+        network, channels = PointingConfig(**config["network"]), int(config["channels"])
+        weights = load_file(path / "model.safetensors")
+        if weights["query.weight"].shape[:2] != (network.width, channels):  # before a network of any size is made
+            raise ValueError("its weights are not those of the network that it names")
+        model = Pointing(channels, network)
+        model.load_state_dict(weights)
         moments = path / "optimizer.safetensors"
         optimizer = load_file(moments) if moments.exists() else {}
         return Checkpoint(model, optimizer, str(config["maps"]), int(config["done"]), dict(config["run"]))
     except OSError as error:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None

@@ -61,7 +61,7 @@ def test_a_checkpoint_is_a_tracker(tmp_path):
     ("change", "message"),
     [
         (lambda path: (path / "config.json").write_text("{}"), "it is no agent of train/search.py"),
-        (lambda path: (path / "config.json").write_text("nothing"), "damaged or of another version"),
+        (lambda path: (path / "config.json").write_text("nothing"), "holds no JSON object"),
         (lambda path: (path / "model.safetensors").write_bytes(b"x" * 40), "damaged or of another version"),
         (lambda path: (path / "model.safetensors").unlink(), "cannot read the checkpoint|damaged"),
     ],
