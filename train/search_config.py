@@ -71,8 +71,8 @@ class LoopConfig:
     steps: int = 20
     """T, frames of a clip"""
     sigma: float = 0.003
-    """standard deviation of the policy, relative to the region. What is said moves the region, so noise adds up: with the
-    paper's 0.01 the loop that is learned in is not the one that is tested"""
+    """standard deviation of the policy, relative to the region. What is said moves the region, so noise adds up: with
+    the paper's 0.01 the loop that is learned in is not the one that is tested"""
     returns: Returns = "to_go"
     """what a step is credited with: its own reward, those from it to the clip's end, or all"""
     gamma: float = 0.95
