@@ -19,7 +19,7 @@ PresetName = Literal["demo", "small"]
 class WarmConfig:
     """The supervised warm start on single crops."""
 
-    warm_steps: int = 3000
+    warm_steps: int = 2000
     """updates; 0: none"""
     crops: int = 8
     """crops cut of every training frame, once"""
@@ -62,7 +62,7 @@ class LoopConfig:
     """compare the returns of sampled episodes; or, the control, differentiate the reward of each step's mean"""
     l1_updates: int = 20
     """updates on the L1 reward (Eq. 2)"""
-    iou_updates: int = 180
+    iou_updates: int = 100
     """and then on IoU (Eq. 3)"""
     clips: int = 6
     """different clips per update"""
