@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check bench table algorithms clean
+.PHONY: demo test lint type check bench soak audit range table algorithms clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -26,6 +26,26 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/online.py --observation 512 --hidden 512
 	$(BIN)/python benchmarks/env.py
 	$(BIN)/python benchmarks/env.py --dim 4096
+
+# Faults, damaged files and long runs: docs/reliability.md has what it prints.
+KILLS ?= 200
+soak: .venv/.dev
+	$(BIN)/python -m tests.soak.faults --kills $(KILLS)
+	$(BIN)/python -m tests.soak.fuzz --examples 2000
+	$(BIN)/python -m tests.soak.long --figure docs/memory.png
+	$(BIN)/python -m tests.soak.wheel
+
+# Known vulnerabilities of what is installed (an advisory service must be reachable: what cannot be looked up fails),
+# and everybody's licence.
+audit: .venv/.dev .venv/.audit
+	$(BIN)/pip-licenses --order=license --with-urls
+	$(BIN)/pip-audit --strict --skip-editable
+
+# The tests with the oldest and the newest versions of the dependencies, on each Python (pip install uv).
+range:
+	for python in 3.11 3.12 3.13; do for versions in lowest-direct highest; do \
+	  uv run --isolated --no-project --python $$python --resolution $$versions --with-editable ".[dev]" \
+	    python -m pytest -n 2 -p no:cacheprovider || exit; done; done
 
 # The table of real video in the README, and its page in report/. Give ROOT=OTB (sequence folders), WEIGHTS=FOLDER (the
 # files of yolo-nano-voc and of NanoTrack), and OTHERS="FOLDER ..." (result files of other trackers), if there are any.
@@ -55,7 +75,7 @@ algorithms: .venv/.train
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; type: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-.venv/.train .venv/.dev: .venv/.%: pyproject.toml | .venv/bin/python
+.venv/.train .venv/.dev .venv/.audit: .venv/.%: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	touch $@
 

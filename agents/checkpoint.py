@@ -14,8 +14,7 @@ Folders are named by their epoch and appear whole or not at all; loading one run
 
 import hashlib
 import json
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from torch import nn
 from agents.drlt import DRLT, DRLTConfig
 from tracking_env.errors import InputError
 from tracking_env.features import Extractor, make_extractor
-from tracking_env.files import whole
+from tracking_env.files import read_json, remove, whole
 from tracking_env.tracker import PolicyTracker
 
 KEPT = 2  # checkpoints of one run that are left on disk
@@ -61,7 +60,11 @@ def save(
     heads: nn.Module | None = None,
     progress: dict[str, Any] | None = None,
 ) -> Path:
-    """Write the checkpoint of ``epoch`` into ``folder`` and delete all but the newest `KEPT`."""
+    """Write the checkpoint of ``epoch`` into ``folder`` and delete all but the newest `KEPT`.
+
+    Raises:
+        InputError: it cannot be written; the older ones are as they were.
+    """
     path = folder / f"{epoch:06d}"
     config = {
         "features": model.feature_mean.numel(),
@@ -76,16 +79,20 @@ def save(
         for name, parameter in _parameters(model, heads).items()
         for key, value in optimizer.state[parameter].items()
     }
-    if not path.exists():
-        with whole(path) as partial:
-            partial.mkdir()
-            (partial / "config.json").write_text(json.dumps(config, indent=1))
-            save_file(model.state_dict(), partial / "model.safetensors")
-            save_file(moments, partial / "optimizer.safetensors")
-            if heads is not None and heads.state_dict():
-                save_file(heads.state_dict(), partial / "heads.safetensors")
-    for old in epochs(folder)[:-KEPT]:
-        shutil.rmtree(old)
+    try:
+        if not path.exists():
+            with whole(path) as partial:
+                partial.mkdir()
+                (partial / "config.json").write_text(json.dumps(config, indent=1))
+                save_file(model.state_dict(), partial / "model.safetensors")
+                save_file(moments, partial / "optimizer.safetensors")
+                if heads is not None and heads.state_dict():
+                    save_file(heads.state_dict(), partial / "heads.safetensors")
+        for old in epochs(folder)[:-KEPT]:
+            remove(old)
+    except (OSError, SafetensorError) as error:  # the latter where the disk is full
+        reason = str(error).splitlines()[0]
+        raise InputError(f"cannot write the checkpoint {path}: {reason}; make room, then go on with --resume") from None
     return path
 
 
@@ -117,29 +124,31 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
         InputError: a file is missing, damaged, or of another network than the config says.
     """
     try:
-        config = json.loads((path / "config.json").read_text())
+        config = {"progress": {}} | read_json(path / "config.json")  # not in those of the first version
         if "algorithm" in config:
             raise InputError(f"{path} is a checkpoint of train/sb3.py; type --tracker sb3")
-        model = DRLT(config["features"], DRLTConfig(**config["network"]))
-        model.load_state_dict(load_file(path / "model.safetensors"))
+        for key, kind in {"features": int, "extractor": str, "epoch": int, "progress": dict, "run": dict}.items():
+            if not isinstance(config[key], kind):
+                raise ValueError(f"its {key} is {config[key]!r}"[:100])
+        weights = load_file(path / "model.safetensors")
+        with torch.device("meta"):  # no memory for a network that the weights are not of
+            model = DRLT(config["features"], DRLTConfig(**config["network"]))
+        expected = model.state_dict()
+        if _kinds(weights) != _kinds(expected):
+            raise ValueError("its weights are not those of the network that it names")
+        model.to_empty(device=device).load_state_dict(weights)
         moments = load_file(path / "optimizer.safetensors", device=str(device))
         heads = load_file(path / "heads.safetensors") if (path / "heads.safetensors").exists() else {}
-        shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-        shapes |= {f"{_HEADS}{name}": value.shape for name, value in heads.items()}
-        for key, value in moments.items():
-            moment, _, name = key.partition(".")
-            if name not in shapes or (moment != "step" and value.shape != shapes[name]):
-                raise ValueError(f"its optimiser has {key} {tuple(value.shape)}, which is not the network's")
-        progress = config.get("progress", {})  # not in those of the first version
+        _check_moments(moments, dict(model.named_parameters()) | {f"{_HEADS}{key}": one for key, one in heads.items()})
         return Checkpoint(
-            model.to(device), moments, config["extractor"], config["epoch"], config["run"], heads, progress
+            model, moments, config["extractor"], config["epoch"], config["run"], heads, config["progress"]
         )
     except OSError as error:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None
 
 
@@ -202,6 +211,23 @@ def checked_extractor(path: Path, run: dict[str, Any], wanted: str, weights: Pat
             "trained with: --weights FILE"
         )
     return extractor
+
+
+def _kinds(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (one.shape, one.dtype) for name, one in tensors.items()}
+
+
+def _check_moments(moments: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.Tensor]) -> None:
+    """Raise a `ValueError` unless these are Adam's moments of some of the parameters, each with all of its own."""
+    for key in moments:
+        name = key.partition(".")[2]
+        if name not in parameters:
+            raise ValueError(f"its optimiser has {key}, which is not the network's")
+        own = parameters[name]
+        wanted = {"step": torch.zeros(()), "exp_avg": own, "exp_avg_sq": own}
+        have = {one: moments[f"{one}.{name}"] for one in wanted if f"{one}.{name}" in moments}
+        if key.partition(".")[0] not in wanted or _kinds(have) != _kinds(wanted):
+            raise ValueError(f"its optimiser has {key} {tuple(moments[key].shape)}, but not what belongs to {name}")
 
 
 def restore(

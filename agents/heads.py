@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.reinforce import ReinforceConfig
+from tracking_env.errors import InputError
 
 
 class Heads(nn.Module):
@@ -29,6 +30,17 @@ class Heads(nn.Module):
             nn.init.zeros_(self.value_layer.bias)
         if config.learn_sigma:
             self.log_sigma = nn.Parameter(torch.tensor(math.log(config.sigma)))
+
+    def take(self, weights: dict[str, Tensor]) -> None:
+        """Take what a checkpoint holds of them.
+
+        Raises:
+            InputError: it is of other options.
+        """
+        try:
+            self.load_state_dict(weights)
+        except RuntimeError as error:
+            raise InputError(f"the checkpoint's heads are of other options: {str(error).splitlines()[-1]}") from None
 
     def value(self, hidden: Tensor) -> Tensor | None:
         """A prediction of each frame's return from ``h_t``, ``(B, T, H)`` -> ``(B, T)``; None where it is not learned.

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tracking_env import otb, results, toolkits
+from tracking_env import otb, results
 from tracking_env.errors import InputError
 from tracking_env.evaluation import score_folder, write_result
+from tracking_env.files import LIMIT
 
 BOXES = np.array([[1.0, 2, 3, 4], [2, 3, 4, 5], [3.5, 4, 5, 6]])
 
@@ -239,7 +240,7 @@ def test_files_that_cannot_be_used(tmp_path, file, content, reason):
 def test_files_that_are_too_large(tmp_path, monkeypatch):
     for file in ("Deer.txt", "Suv.json", "Car4_T.mat"):
         with (tmp_path / file).open("wb") as large:
-            large.truncate(toolkits.LIMIT + 1)
+            large.truncate(LIMIT + 1)
     read = results.read(tmp_path, ["Deer", "Suv", "Car4"])
     assert all("larger than 16 MiB" in reason for reason in read.unreadable.values())
     assert len(read.unreadable) == 3

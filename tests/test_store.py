@@ -177,7 +177,7 @@ def test_features_of_a_wrong_shape_are_refused(tmp_path):
     store[sequence()]
     (file,) = store.folder.glob("*.npy")
     np.save(file, np.zeros((4, 3), np.float16))
-    with pytest.raises(InputError, match=r"holds \(4, 3\), wanted \(5, 3\); delete it"):
+    with pytest.raises(InputError, match=r"holds \(4, 3\) float16, wanted \(5, 3\) float16; delete it"):
         store[sequence()]
 
 

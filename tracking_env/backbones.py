@@ -178,6 +178,8 @@ def make_timm(
         import timm
     except (ImportError, RuntimeError) as error:  # a torchvision of another torch fails with a RuntimeError
         raise InputError(f"timm:{name} needs timm ({error}); type: pip install 'tracking-env[timm]'") from None
+    if weights is not None and weights.suffix.lower() not in (".safetensors", ".npz", ".npy"):
+        convnets.read_pth(weights)  # for timm may run what a .pth holds: refuse one that holds more than numbers
     published, file = weights is None and not random, "" if weights is None else str(weights)
     try:
         with torch.random.fork_rng(devices=[]):

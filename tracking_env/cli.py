@@ -1,6 +1,7 @@
 """The ``tracking-env`` command: trackers on benchmarks and on your own video, and what their results are worth.
 
-Exit codes: 0 all well, 1 not all of it could be done or scored, 2 the input cannot be used, 130 stopped by Ctrl-C.
+Exit codes: 0 all well, 1 not all of it could be done or scored, or a folder has faults, 2 the input cannot be used, 130
+stopped by Ctrl-C.
 """
 
 import os
@@ -10,6 +11,7 @@ from typing import Literal
 
 import tyro
 
+from tracking_env.commands.check import check_folder
 from tracking_env.commands.download import download_weights
 from tracking_env.commands.evaluate import evaluate_tracker
 from tracking_env.commands.extract import extract_features
@@ -27,6 +29,7 @@ app.command(name="evaluate")(evaluate_tracker)
 app.command(name="score")(score_results)
 app.command(name="report")(make_report)
 app.command(name="sequences")(list_sequences)
+app.command(name="check")(check_folder)
 app.command(name="download")(download_weights)
 app.command(name="extract")(extract_features)
 app.command(name="push")(push_checkpoint)

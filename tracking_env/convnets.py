@@ -4,8 +4,8 @@ The layers have torchvision's names. Batch normalisation is folded into the conv
 """
 
 import hashlib
-import pickle
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -119,25 +119,49 @@ def load(network: nn.Module, path: Path) -> tuple[str, bool]:
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"cannot read the weights {path}: {error.strerror or error}") from None
-    except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise InputError(f"the weights {path} are damaged or no .pth file: {reason}; fetch them again") from None
-    if not isinstance(state, dict) or not all(isinstance(one, Tensor) for one in state.values()):
+    state = read_pth(path)
+    if not isinstance(state, dict) or not all(map(_is_plain, [*state, *state.values()])):
         raise InputError(f"{path} holds no weights by name; give a state dict as torchvision publishes it")
     folded = "features.0.c.weight" in state
     try:
         wanted = fold({_torchvision_name(key): one for key, one in state.items()} if folded else state)
         network.load_state_dict(wanted, assign=True)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[-1].strip()[:120]
         kind = type(network).__name__
         raise InputError(
             f"{path} does not hold the weights of {kind}: {reason}; give those that belong to it"
         ) from None
     return sha256, folded
+
+
+def read_pth(path: Path) -> Any:
+    """What a file of `torch.save` holds; no code of it runs, and it takes no more memory than the file does.
+
+    Raises:
+        InputError: the file does not read, or holds more than numbers.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(one.file_size for one in archive.infolist())
+            if unpacked > path.stat().st_size:  # torch.save compresses nothing
+                raise ValueError(f"unpacks to {unpacked} bytes")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"cannot read the weights {path}: {error.strerror or error}") from None
+    except Exception as error:  # what torch's reader raises of broken files has no end
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InputError(f"the weights {path} are damaged or no .pth file: {reason}; fetch them again") from None
+
+
+def _is_plain(one: Any) -> bool:
+    """Whether it is a name, or a tensor that lies in memory as a whole: others may stand for far more numbers."""
+    if not isinstance(one, Tensor):
+        return isinstance(one, str)
+    return one.layout == torch.strided and one.numel() * one.element_size() <= one.untyped_storage().nbytes()
 
 
 def fold(state: State) -> State:

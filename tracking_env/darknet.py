@@ -4,6 +4,7 @@ Every layer keeps its index in the cfg (the ``[net]`` section not counted), whic
 layers and how an extractor names the layer it taps. Batch normalisation is folded into the layer before it.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from tracking_env.darknet_files import Section, read_cfg, read_weights
 from tracking_env.darknet_layers import LAYERS, Layer, Shape
 from tracking_env.errors import InputError
+
+LARGEST = 1 << 26
+"""Numbers that a layer may put out for one frame: 256 MB; YOLO v1's largest takes a fifth of it."""
 
 
 class Darknet(nn.Module):
@@ -37,12 +41,12 @@ class Darknet(nn.Module):
         header, *rest = sections
         try:
             self.height, self.width = int(header["height"]), int(header["width"])
+            shapes: list[Shape] = [_bounded((int(header.get("channels", 3)), self.height, self.width))]
         except (KeyError, ValueError) as error:
             raise InputError(f"[net] of {name} has no proper width and height: {error}") from None
         if not 0 <= min(taps) <= max(taps) < len(rest):
             raise InputError(f"{name} has {len(rest)} layers, wanted the output of layer {max(taps)}; give another cfg")
         self.name, self.taps = name, taps
-        shapes: list[Shape] = [(int(header.get("channels", 3)), self.height, self.width)]
         layers: list[Layer] = []
         for index, section in enumerate(rest):
             kind = section["type"]
@@ -51,11 +55,10 @@ class Darknet(nn.Module):
             try:
                 with torch.device("meta"):  # shapes without memory: the numbers come from the file
                     layer = LAYERS[kind](section, index, shapes)
-                if min(layer.shape) < 1:
-                    raise ValueError(f"its output is {layer.shape}")
+                _bounded(layer.shape)
             except InputError:
                 raise
-            except (KeyError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as error:
+            except (KeyError, ValueError, TypeError, IndexError, ArithmeticError, RuntimeError) as error:
                 raise InputError(f"layer {index} of {name}, [{kind}], is malformed: {error}") from None
             layers.append(layer)
             shapes.append(layer.shape)
@@ -82,7 +85,10 @@ class Darknet(nn.Module):
             for name, count in layer.stored:  # type: ignore[union-attr]
                 parts[name] = np.asarray(weights.numbers[taken : taken + count])
                 taken += count
-            layer.fill(parts, weights.transposed)  # type: ignore[operator]
+            with np.errstate(all="ignore"):
+                layer.fill(parts, weights.transposed)  # type: ignore[operator]
+            if not all(bool(torch.isfinite(one).all()) for one in layer.parameters()):
+                raise InputError(f"{path} holds numbers that are not finite, or variances below 0; fetch it again")
         return weights.sha256
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -92,6 +98,17 @@ class Darknet(nn.Module):
             x = layer(x, [outputs[source] for source in layer.sources])  # type: ignore[union-attr]
             outputs.append(x)
         return [outputs[tap] for tap in self.taps]
+
+
+def _bounded(shape: Shape) -> Shape:
+    """The shape of a layer's output.
+
+    Raises:
+        ValueError: it is empty, or takes more memory than a network can need.
+    """
+    if min(shape) < 1 or math.prod(shape) > LARGEST:
+        raise ValueError(f"its output is {' x '.join(map(str, shape))} numbers, wanted 1 to {LARGEST}")
+    return shape
 
 
 def read(cfg: Path, weights: Path, taps: tuple[int, ...]) -> Darknet:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.errors import InputError
+from tracking_env.files import read_bytes
 
 Section = dict[str, str]
 """One section of a cfg: its options, and its name as ``type``."""
@@ -34,9 +35,9 @@ def read_cfg(path: Path) -> list[Section]:
         InputError: the file is missing or is no cfg.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"cannot read the darknet cfg {path}: {error.strerror}; put it beside its weights") from None
+        text = read_bytes(path, "the darknet cfg ").decode(errors="replace")
+    except InputError as error:
+        raise InputError(f"{error}; put it beside its weights") from None
     sections: list[Section] = []
     for number, line in enumerate((line.split("#")[0].strip() for line in text.splitlines()), start=1):
         if line.startswith("["):

@@ -45,6 +45,9 @@ class Layer(nn.Module):
             if self.OPTIONS is not None and key not in self.OPTIONS | {"type"}:
                 where = f"layer {index} of the cfg, [{section['type']}],"
                 raise InputError(f"{where} has {key}={section[key]}, which this reader does not know")
+        for key, least in (("size", 1), ("stride", 1), ("groups", 1), ("pad", 0), ("padding", 0)):
+            if self.OPTIONS is not None and int(section.get(key, least)) < least:
+                raise ValueError(f"{key}={section[key]}, wanted at least {least}")
         name = section.get("activation", self.ACTIVATION)
         if name not in ACTIVATIONS:
             wanted = ", ".join(ACTIVATIONS)

@@ -18,6 +18,8 @@ TIMEOUT = 30
 BREAKS = 5
 """How often a connection may break without bringing anything new before the next address is tried."""
 CHUNK = 1 << 18
+LARGEST = 2 << 30
+"""Bytes after which an address is given up where the file's size is not known: no published file has so many."""
 
 
 class _NotThisOneError(Exception):
@@ -46,7 +48,7 @@ def fetch(file: File, folder: Path) -> Path:
                     _check(file, partial)
                     partial.replace(path)
                     break
-                except (_NotThisOneError, urllib.error.URLError) as error:
+                except (_NotThisOneError, urllib.error.URLError, ValueError) as error:  # the latter: of headers
                     reasons.append(f"{url}: {getattr(error, 'reason', None) or error}")
             if path.exists():
                 return path
@@ -91,7 +93,7 @@ def _go_on(url: str, file: File, partial: Path, begun: int) -> bool:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             begun = 0  # the whole file comes again
         length = response.headers.get("Content-Length")
-        total = begun + int(length) if length else None
+        total = begun + int(length) if length and length.isascii() and length.isdecimal() else None
         if file.size is not None and total is not None and total != file.size:
             raise _NotThisOneError(f"offers {total} bytes, the file has {file.size}")
         with (
@@ -101,6 +103,8 @@ def _go_on(url: str, file: File, partial: Path, begun: int) -> bool:
             while chunk := response.read(CHUNK):
                 out.write(chunk)
                 bar.update(len(chunk))
+                if out.tell() > (file.size or LARGEST):
+                    raise _NotThisOneError(f"sends more than {file.size or LARGEST} bytes")
             reached = out.tell()
     return total is None or reached >= total
 

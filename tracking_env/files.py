@@ -1,5 +1,6 @@
-"""Files that are there whole or not at all, and where those live that can be made again."""
+"""Files: written whole or not at all, read within bounds; and where those live that can be made again."""
 
+import json
 import os
 import re
 import secrets
@@ -7,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -14,6 +16,8 @@ from tracking_env.errors import InputError
 
 PARTIAL = ".partial-"
 """How names of unfinished files and folders begin."""
+LIMIT = 16 << 20
+"""Bytes of the largest text that is read, as stored and as unpacked: ten times the largest of OTB's toolkits."""
 
 
 @contextmanager
@@ -44,6 +48,52 @@ def whole(path: Path) -> Iterator[Path]:
 def natural(path: Path) -> list[tuple[int, str]]:
     """To sort by: ``run-2`` comes before ``run-10``."""
     return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", path.name)]
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder; of a process that dies meanwhile nothing half is left under this name."""
+    doomed = path.with_name(f"{PARTIAL}{secrets.token_hex(4)}-{path.name}")
+    path.replace(doomed)
+    if doomed.is_dir():
+        shutil.rmtree(doomed)
+    else:
+        doomed.unlink()
+
+
+def read_bytes(path: Path, what: str = "") -> bytes:
+    """A file's content, if it is no larger than `LIMIT`.
+
+    Args:
+        path: the file.
+        what: how an error calls it, such as ``the frame ``.
+
+    Raises:
+        InputError: it cannot be read, or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {what}{path}: {error.strerror}") from None
+    if len(data) > LIMIT:
+        raise InputError(f"{path} is larger than {LIMIT >> 20} MiB, which no file of its kind is; give another")
+    return data
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    Raises:
+        InputError: it cannot be read, is larger than `LIMIT`, or holds something else.
+    """
+    data = read_bytes(path)
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, or a number of thousands of digits
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds no JSON object; it is damaged, or another program's")
+    return found
 
 
 def cache_folder() -> Path:

@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.errors import InputError
+from tracking_env.files import read_bytes
 from tracking_env.sequence import Sequence, numbered_images
 
 AVAILABLE = "available"
-_TRUTH = "groundtruth_rect.txt"
+TRUTH = "groundtruth_rect.txt"
+"""The annotation file's name, but for sequences of two targets."""
 _SEPARATOR = re.compile(r"\s*,\s*|\s+")
 _log = logging.getLogger(__name__)
 
@@ -125,7 +127,7 @@ def _resolve(spec: str, root: Path | None) -> dict[str, bool]:
 
 def _is_own(root: Path, name: str) -> bool:
     folder = root / name
-    return Path(name).name == name and (folder / "img").is_dir() and (folder / _TRUTH).is_file()
+    return Path(name).name == name and (folder / "img").is_dir() and (folder / TRUTH).is_file()
 
 
 def _unknown(word: str) -> str:
@@ -174,7 +176,7 @@ def load_sequence(root: Path, name: str) -> Sequence:
     folder = root / (entry.folder if entry else name)
     if not folder.is_dir():
         raise InputError(f"no sequence {name} in {root}: there is no folder {folder.name}; fetch it, or leave it out")
-    boxes = _read_truth(folder / (entry.truth if entry else _TRUTH), name)
+    boxes = _read_truth(folder / (entry.truth if entry else TRUTH), name)
     frames = numbered_images(folder / "img", len(boxes), entry.first if entry else None)
     return Sequence(name, frames, boxes, entry.attributes if entry else ())
 
@@ -218,25 +220,34 @@ def read_rows(path: Path, columns: Collection[int] = (4,), wanted: str = "four n
     Raises:
         InputError: the file cannot be read, has no rows, or has a row of something else.
     """
+    data = read_bytes(path, "boxes from ")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read boxes from {path}: {error.strerror}") from None
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path} is not a text file; wanted lines of x,y,w,h") from None
     rows = []
-    for at, line in enumerate(text.split("\n"), 1):
+    for at, line in enumerate(lines(text), 1):
         if line := line.strip():
-            try:
-                row = [float(word) for word in _SEPARATOR.split(line)]
-            except ValueError:
-                row = []
+            row = numbers(line)
             if not row or (columns and len(row) not in columns):
                 raise InputError(f"{path}, line {at}: got {line[:60]!r}, wanted {wanted}")
             rows.append(row)
     if not rows:
         raise InputError(f"{path} holds no boxes; wanted lines of x,y,w,h")
     return rows
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text, however they end (not `str.splitlines`, which also splits at other marks)."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def numbers(line: str) -> list[float]:
+    """The numbers of a line, separated by commas, tabs or spaces; none where one of them is no number."""
+    try:
+        return [float(word) for word in _SEPARATOR.split(line.strip())]
+    except ValueError:
+        return []
 
 
 def _read_truth(path: Path, name: str) -> np.ndarray:

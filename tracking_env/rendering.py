@@ -117,11 +117,12 @@ def video(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]
     """
     with whole(path) as partial:
         writer: cv2.VideoWriter | None = None
+        written = 0
         shape: tuple[int, ...] = ()
         failure: InputError | None = InputError(f"cannot write the video {path}: it has no pictures")
 
         def write(picture: np.ndarray) -> None:
-            nonlocal writer, shape, failure
+            nonlocal writer, shape, failure, written
             if writer is None:
                 shape, failure = picture.shape, None
                 writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), fps, shape[1::-1])
@@ -132,6 +133,7 @@ def video(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]
             if failure is not None:
                 raise failure
             writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            written += 1
 
         try:
             yield write
@@ -140,6 +142,8 @@ def video(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]
                 writer.release()
         if failure is not None:
             raise failure
+        if int(cv2.VideoCapture(str(partial)).get(cv2.CAP_PROP_FRAME_COUNT)) != written:  # OpenCV says nothing
+            raise InputError(f"cannot write the video {path}: it broke off; make room on the disk")
 
 
 def write_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25) -> None:

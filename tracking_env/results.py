@@ -13,7 +13,6 @@ A folder per tracker, which holds one of
 * ``NAME.json`` or ``NAME_TRACKER.mat`` of the OTB toolkits (`tracking_env.toolkits`).
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ import numpy as np
 
 from tracking_env import otb, toolkits
 from tracking_env.errors import InputError
-from tracking_env.files import natural
+from tracking_env.files import natural, read_bytes, read_json
 
 Kind = Literal["OPE", "TRE", "SRE"]
 _RUN = re.compile(r"run-\d+")
@@ -117,19 +116,22 @@ def _parts(folder: Path) -> tuple[list[Path], Kind, Mapping[str, tuple[int, ...]
     if file.is_file() or name.endswith(("-tre", "-sre")):
         if not inner:
             raise InputError(f"{folder} has no folders of starts; wanted start-01, start-02, ... in it")
-        return (inner, "SRE", {}) if name.endswith("-sre") else (inner, "TRE", _read_starts(file))
+        return (inner, "SRE", {}) if name.endswith("-sre") else (inner, "TRE", read_starts(file))
     runs = [path for path in inner if _RUN.fullmatch(path.name)]
     return runs or [folder], "OPE", {}
 
 
-def _read_starts(file: Path) -> dict[str, tuple[int, ...]]:
-    data = toolkits.read_bytes(file)
+def read_starts(file: Path) -> dict[str, tuple[int, ...]]:
+    """The frame (0-based) of each start, by sequence.
+
+    Raises:
+        InputError: the file is not what `tracking_env.running` writes.
+    """
     try:
-        content = json.loads(data)
-        starts = {str(name): tuple(frames) for name, frames in content.items()}
+        starts = {name: tuple(frames) for name, frames in read_json(file).items()}
         if not all(type(frame) is int and frame >= 0 for frames in starts.values() for frame in frames):
             raise ValueError
-    except (AttributeError, TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError):
         raise InputError(f"{file} is not what evaluate writes; wanted {{sequence: [first frame, ...]}}") from None
     return starts
 
@@ -186,7 +188,7 @@ def _read_texts(places: Mapping[int, list[Path]]) -> tuple[dict[int, np.ndarray]
             files[run] = path
             times += [path.with_name(f"{path.stem}_time.txt"), path.parent / "times" / f"{path.stem}_time.txt"]
     for file in files.values():
-        toolkits.read_bytes(file)  # refuses a file too large to be one of boxes
+        read_bytes(file)  # refuses a file too large to be one of boxes
     seconds = [one for file in times for one in _read_seconds(file)]
     return {run: otb.read_boxes(file) for run, file in files.items()}, len(seconds) / sum(seconds) if seconds else None
 
@@ -194,7 +196,7 @@ def _read_texts(places: Mapping[int, list[Path]]) -> tuple[dict[int, np.ndarray]
 def _read_seconds(file: Path) -> list[float]:
     """Seconds per frame, those above 0; nothing where they cannot be read, since no score depends on them."""
     try:
-        seconds = np.array(toolkits.read_bytes(file).decode().replace(",", " ").split(), dtype=np.float64)
+        seconds = np.array(read_bytes(file).decode().replace(",", " ").split(), dtype=np.float64)
     except ValueError:  # InputError too
         return []
     return seconds[np.isfinite(seconds) & (seconds > 0)].tolist()

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from tracking_env import results
 from tracking_env.errors import InputError, reason
 from tracking_env.evaluation import Report, score_folder, write_result
 from tracking_env.files import whole
@@ -82,7 +83,7 @@ def prepare(identity: str, folder: Path, tasks: Iterable[Task]) -> None:
     try:
         if not mark.exists() and any(folder.rglob("*.txt")):
             raise InputError(f"{folder} holds results of unknown origin; give another --out or --name")
-        found = mark.read_text(encoding="utf-8").strip() if mark.exists() else identity
+        found = mark.read_text(encoding="utf-8", errors="replace").strip() if mark.exists() else identity
         if found != identity:
             raise InputError(
                 f"{folder} holds results of {found!r}, not of {identity!r}; delete it, or give another --out or --name"
@@ -90,20 +91,11 @@ def prepare(identity: str, folder: Path, tasks: Iterable[Task]) -> None:
         with whole(mark) as partial:
             partial.write_text(identity + "\n", encoding="utf-8")
         if first:
+            known = results.read_starts(listing) if listing.exists() else {}
             with whole(listing) as partial:
-                partial.write_text(json.dumps(_read_starts(listing) | first), encoding="utf-8")
+                partial.write_text(json.dumps(known | first), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; give another folder with --out") from None
-
-
-def _read_starts(listing: Path) -> dict[str, list[int]]:
-    try:
-        known = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else {}
-    except ValueError:
-        known = None
-    if not isinstance(known, dict):
-        raise InputError(f"{listing} is not what this command wrote; delete it")
-    return known
 
 
 def run(choice: Choice, tasks: Iterable[Task], jobs: int = 1) -> dict[str, str]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from tracking_env import boxes as bx
+from tracking_env import image_header
 from tracking_env.boxes import Size
 from tracking_env.errors import InputError
 
@@ -104,10 +105,7 @@ def numbered_images(folder: Path, count: int | None, first: int | None = None) -
     Raises:
         InputError: there are no images, or one is missing.
     """
-    images: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() in IMAGES and path.stem.isascii() and path.stem.isdigit():
-            images.setdefault(int(path.stem), path)
+    images = {number: paths[0] for number, paths in images_by_number(folder)[0].items()}
     if not images:
         raise InputError(f"no images in {folder}; wanted files such as 0001.jpg")
     start = min(images) if first is None else first
@@ -121,18 +119,30 @@ def numbered_images(folder: Path, count: int | None, first: int | None = None) -
     return ImageFiles([images[number] for number in wanted])
 
 
+def images_by_number(folder: Path) -> tuple[dict[int, list[Path]], list[Path]]:
+    """The image files of a folder whose names are numbers, by number, and everything else in it; both sorted."""
+    images: dict[int, list[Path]] = {}
+    others = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.suffix.lower() in IMAGES and path.stem.isascii() and path.stem.isdigit():
+            images.setdefault(int(path.stem), []).append(path)
+        else:
+            others.append(path)
+    return images, others
+
+
 def read_image(path: Path) -> np.ndarray:
     """Decode one image file to ``(height, width, 3)`` uint8 RGB; grey images become three equal channels.
 
     Raises:
         InputError: the file is missing, cut off or no image. (OpenCV fills the lost part of a truncated JPEG with grey
-            and says nothing, so the end-of-image marker is looked for first.)
+            and says nothing, so the end marker is looked for first.)
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the frame {path}: {error.strerror}") from None
-    if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[2:]:
+    if image_header.is_cut_off(data):
         raise InputError(f"the frame {path} is a truncated JPEG ({len(data)} bytes, no end marker); fetch it again")
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None

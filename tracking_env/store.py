@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from tqdm import tqdm
 from tracking_env import prefetch
 from tracking_env.errors import InputError
 from tracking_env.features import Extractor
-from tracking_env.files import PARTIAL, cache_folder, whole
+from tracking_env.files import PARTIAL, cache_folder, read_json, whole
 from tracking_env.sequence import Sequence
 
 DTYPE = np.dtype("<f2")
@@ -91,11 +92,15 @@ class FeatureStore:
             self.build([sequence], progress=False)
         path = self._path(sequence)
         try:
-            features = np.load(path, mmap_mode="r")
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(f"cannot read the features {path}: {error}; delete the file") from None
-        if features.shape != (len(sequence), self.extractor.dim):
-            raise InputError(f"{path} holds {features.shape}, wanted {(len(sequence), self.extractor.dim)}; delete it")
+            # Not np.load, which takes what it finds: archives too.
+            features = np.lib.format.open_memmap(path, mode="r")
+        except (ValueError, EOFError, OSError, OverflowError, MemoryError, SyntaxError, TokenError) as error:
+            reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+            raise InputError(f"cannot read the features {path}: {reason}; delete the file") from None
+        wanted = (len(sequence), self.extractor.dim)
+        if (features.shape, features.dtype) != (wanted, DTYPE):
+            found = f"{features.shape} {features.dtype}"
+            raise InputError(f"{path} holds {found}, wanted {wanted} {DTYPE}; delete it")
         return features
 
     def has(self, sequence: Sequence) -> bool:
@@ -260,9 +265,6 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _read(path: Path, owner: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}, which says what the features are, does not read; delete {owner}")
-    return found
+        return read_json(path)
+    except InputError:
+        raise InputError(f"{path}, which says what the features are, does not read; delete {owner}") from None

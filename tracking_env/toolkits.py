@@ -20,8 +20,7 @@ import numpy as np
 
 from tracking_env import matfile
 from tracking_env.errors import InputError
-
-LIMIT = 16 << 20  # bytes, as stored and as unpacked: ten times the largest that OTB's toolkits wrote
+from tracking_env.files import LIMIT, read_bytes
 
 
 @dataclass(frozen=True)
@@ -71,22 +70,6 @@ def read_mat(path: Path) -> list[Record]:
     return _records(variables["results"], path)
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's content.
-
-    Raises:
-        InputError: it cannot be read, or is larger than `LIMIT`.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(LIMIT + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    if len(data) > LIMIT:
-        raise InputError(f"{path} is larger than {LIMIT >> 20} MiB; a file of results is not")
-    return data
-
-
 def _records(content: Any, path: Path) -> list[Record]:
     entries = content if isinstance(content, list) else [content]
     if not entries:
@@ -97,13 +80,17 @@ def _records(content: Any, path: Path) -> list[Record]:
 def _record(entry: Any, where: str) -> Record:
     if not isinstance(entry, Mapping) or "res" not in entry:
         raise InputError(f"{where} has no 'res'; wanted a record as OTB's toolkits write it")
-    kind = str(entry.get("type", entry.get("resType", "rect")))
+    given = entry.get("type", entry.get("resType", "rect"))
+    kind = given if isinstance(given, str) else type(given).__name__
     if kind.lower() != "rect":
         raise InputError(f"{where} is of type {kind[:20]!r}, wanted 'rect'; turn it into boxes x,y,w,h first")
     try:
-        raw = np.asarray(entry["res"])
-        if np.iscomplexobj(raw):  # a tracker took the root of a negative area: that row is broken, not the file
+        raw = entry["res"]
+        if isinstance(raw, np.ndarray) and np.iscomplexobj(
+            raw
+        ):  # a tracker took the root of a negative area: that row is broken, not the file
             raw = np.where(raw.imag == 0, raw.real, np.nan)
+        # Straight to numbers: as an array of texts each would take the room of the longest.
         boxes = np.atleast_2d(np.asarray(raw, dtype=np.float64))
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{where}: 'res' is not a table of numbers; wanted rows x,y,w,h") from None

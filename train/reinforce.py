@@ -72,12 +72,12 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     model = saved.model if saved else DRLT(extractor.dim, config.network).to(device)
     learner = Learner(model, config, group)
     if saved:
-        learner.heads.load_state_dict(saved.heads)
+        learner.heads.take(saved.heads)
         checkpoint.restore(learner.optimizer, model, saved.optimizer, learner.heads)
     else:
         model.fit_normaliser(windows.features)
     group.align(model, learner.heads)
-    progress = Progress(**saved.progress) if saved else Progress()
+    progress = Progress.read(saved.progress) if saved else Progress()
 
     others = results.lines(data.testing, data.training, data.unseen)
     copied = results.copy_first_box(windows)
@@ -206,6 +206,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         if group.speaks():
             print(f"train/reinforce.py: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # the disk, at any of the many places that write
+        print(f"train/reinforce.py: error: {error}; make room, then type it again with --resume", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         if group.speaks():

@@ -13,7 +13,6 @@
 """
 
 import json
-import shutil
 import signal
 from dataclasses import asdict
 from pathlib import Path
@@ -21,12 +20,15 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from torch.utils.tensorboard import SummaryWriter
 
 from agents import checkpoint
 from tracking_env.errors import InputError
-from tracking_env.files import whole
+from tracking_env.files import PARTIAL, read_json, remove, whole
 from train.flags import RunFlags, differences
+
+_LOCK = ".lock"  # held by the process that trains
 
 
 class Run:
@@ -49,17 +51,22 @@ class Run:
         self.unit = unit
         self.path = Path(config.out or "runs")
         self.stop_asked = False
-        self.newest: Path | None = None
         self._writer: SummaryWriter | None = None
-        saved = self.path / "config.json"
+        self._lock = FileLock(self.path / _LOCK)
+        self.newest = self._look()
+
+    def _look(self) -> Path | None:
+        """The checkpoint to go on from; refuses what `Run` says."""
+        config, saved = self.config, self.path / "config.json"
         if config.resume:
             if not saved.exists():
                 raise InputError(f"no run to resume in {self.path}; leave --resume out, or give --out of one that is")
-            changed = differences(config, json.loads(saved.read_text()))
+            changed = differences(config, read_json(saved))
             if changed:
                 raise InputError(f"the run in {self.path} was made with another configuration: {', '.join(changed)}")
-            self.newest = checkpoint.newest(self.checkpoints)
-        elif self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
+            # A run that was stopped before its first checkpoint has nothing to go on from, and begins again.
+            return checkpoint.newest(self.checkpoints) if any(self.checkpoints.glob("[0-9]*")) else None
+        if self.path.exists() and not (self.path.is_dir() and not self._content()):
             if not saved.exists():
                 raise InputError(f"{self.path} exists and is not a run; give another folder with --out")
             if not config.overwrite:
@@ -67,15 +74,43 @@ class Run:
                     f"{self.path} already holds a run; type --resume to go on with it, --overwrite to start anew, or "
                     "--out FOLDER for another"
                 )
+        return None
+
+    def _content(self) -> list[Path]:
+        """What is in the folder but the lock, and but what a process that died left of unfinished files."""
+        return [one for one in self.path.iterdir() if one.name != _LOCK and not one.name.startswith(PARTIAL)]
 
     def start(self, done: int = 0) -> None:
         """Clear the way for a new run, or forget what a continued one will do again; open the logs.
 
         Args:
             done: epochs or steps of the checkpoint that it goes on from.
+
+        Raises:
+            InputError: the folder cannot be written to, or another process trains in it, or did in the meantime.
         """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise InputError(
+                f"another process trains in {self.path}; wait for it, or give another folder with --out"
+            ) from None
+        except OSError as error:
+            raise InputError(f"cannot write to {self.path}: {error.strerror}; give another folder with --out") from None
+        try:
+            if self._look() != self.newest:
+                raise InputError(f"the run in {self.path} has gone on in the meantime; type the same command again")
+        except InputError:
+            self._lock.release()
+            raise
+        for folder in (self.path, self.checkpoints):
+            for left in folder.glob(f"{PARTIAL}*"):
+                remove(left)
         if self.newest is None:
-            shutil.rmtree(self.path, ignore_errors=True)
+            # The configuration last, so that a process that dies here leaves the older run's or none, never a mixture.
+            for one in sorted(self._content(), key=lambda one: (one.name == "config.json", one.name != "checkpoints")):
+                remove(one)
             self.write_json("config.json", asdict(self.config))
         self._metrics = self.path / "metrics.jsonl"
         self._forget_after(done)
@@ -115,6 +150,7 @@ class Run:
             self._writer.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._lock.release()
 
     def catch_interrupts(self, once: bool = True) -> None:
         """Make Ctrl-C (or SIGTERM) set `stop_asked`; with ``once`` only the first, the next one ends the program."""
@@ -130,6 +166,15 @@ class Run:
     def _forget_after(self, done: int) -> None:
         """Drop the metrics of what will be run again."""
         if self._metrics.exists():
-            lines = [line for line in self._metrics.read_text().splitlines() if json.loads(line)[self.unit] <= done]
+            lines = [
+                line for line in self._metrics.read_text(errors="replace").splitlines() if 0 < self._at(line) <= done
+            ]
             with whole(self._metrics) as partial:
                 partial.write_text("".join(line + "\n" for line in lines))
+
+    def _at(self, line: str) -> int:
+        """The epoch or step of a line of metrics; 0 of one that broke off on a full disk."""
+        try:
+            return int(json.loads(line)[self.unit])
+        except (ValueError, TypeError, KeyError):
+            return 0

@@ -1,7 +1,7 @@
 """The schedule: how long, how fast, on which reward; and where a run is in it."""
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
 
 from tracking_env.errors import InputError
 
@@ -30,6 +30,22 @@ class Progress:
     """the best mean reward of an epoch in it"""
     waited: int = 0
     """epochs since that one"""
+
+    @classmethod
+    def read(cls, saved: dict[str, Any]) -> "Progress":
+        """From the dict of a checkpoint.
+
+        Raises:
+            InputError: it is not what `dataclasses.asdict` makes of one.
+        """
+        counts = [value for name, value in saved.items() if name != "best"]
+        best = saved.get("best")
+        known = {one.name for one in fields(cls)}
+        if not saved.keys() <= known or any(type(one) is not int or one < 0 for one in counts):
+            raise InputError(f"the checkpoint's progress is {saved}"[:120] + "; wanted counts of epochs and phases")
+        if best is not None and type(best) is not float:
+            raise InputError(f"the checkpoint's best reward is {best!r}"[:120] + "; wanted a number")
+        return cls(**saved)
 
 
 @dataclass(frozen=True)

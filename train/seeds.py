@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tracking_env import results as files
 from tracking_env.errors import InputError
-from tracking_env.files import whole
+from tracking_env.files import read_json, whole
 from tracking_env.report import table
 from train import results
 from train.data import load
@@ -65,4 +65,4 @@ def several(config: C, train: Callable[[C, Group], bool], label: str, group: Gro
 def _finished(config: RunFlags) -> bool:
     """Whether there is a report of just this run."""
     report = Path(config.out or "", "report.json")
-    return report.exists() and not differences(config, json.loads(report.read_text())["config"])
+    return report.exists() and not differences(config, read_json(report).get("config", {}))

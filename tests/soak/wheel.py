@@ -1,0 +1,52 @@
+"""The wheel in an empty environment: it imports, registers its ids and runs a random episode.
+
+python -m tests.soak.wheel    # needs the package index
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+EPISODE = """
+import warnings
+import gymnasium as gym
+import tracking_env
+
+warnings.simplefilter("ignore")  # that sequences are drawn
+env = gym.make("OTBTrack-v0", sequences="synthetic:0")
+env.action_space.seed(0)
+env.reset(seed=0)
+frames, over = 0, False
+while not over:
+    _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+    frames, over = frames + 1, terminated or truncated
+print(tracking_env.__file__, frames, "frames")
+"""
+
+
+def main() -> int:
+    """Build, install, run; exit code 1 where one of them fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        python = Path(folder, "venv", "bin", "python")
+        quiet = ["--quiet", "--disable-pip-version-check"]
+        try:
+            build = [sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", "--wheel-dir", folder, str(ROOT)]
+            subprocess.run(build, check=True)
+            (wheel,) = Path(folder).glob("tracking_env-*.whl")
+            subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
+            subprocess.run([python, "-m", "pip", "install", *quiet, str(wheel)], check=True)
+            done = subprocess.run([python, "-c", EPISODE], cwd=folder, check=True, capture_output=True, text=True)
+            subprocess.run([python.with_name("tracking-env"), "sequences"], check=True, stdout=subprocess.DEVNULL)
+        except subprocess.CalledProcessError as error:
+            print(error, error.stderr or "", file=sys.stderr)
+            return 1
+        said, count, _ = done.stdout.split()
+        assert Path(said).is_relative_to(folder) and int(count) > 1, done.stdout
+        print(f"{wheel.name}: imports, registers, {count} frames of a random episode, and its command runs")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

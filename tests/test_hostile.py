@@ -1,0 +1,202 @@
+"""Files of strangers: every reader refuses with one line or reads, runs no code of them, and takes bounded memory."""
+
+import ast
+import io
+import json
+import os
+import pickle
+import resource
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+pytest.importorskip("scipy")
+
+import torch
+
+from tests.soak.fuzz import by_hypothesis, try_one
+from tests.soak.parsers import PARSERS, Workplace
+from tracking_env import backbones, convnets
+from tracking_env.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(path for folder in ("tracking_env", "agents", "train") for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_damaged_files_are_read_or_refused(name, tmp_path):
+    counts = by_hypothesis(name, 15, tmp_path / "work", replay=True)
+    assert counts["inputs"] >= 10
+
+
+class Evil:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+def evil_files(mark: Path) -> dict[str, bytes]:
+    """Pickles in every dress."""
+    plain = pickle.dumps({"conv1.weight": Evil(mark)})
+    saved, zipped, array = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    torch.save({"conv1.weight": Evil(mark)}, saved)
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("archive/data.pkl", plain)
+        archive.writestr("archive/version", "3\n")
+        archive.writestr("../../escaped", "outside")
+    np.save(array, np.array([Evil(mark)], dtype=object), allow_pickle=True)
+    legacy = io.BytesIO()
+    torch.save({"conv1.weight": Evil(mark)}, legacy, _use_new_zipfile_serialization=False)
+    return {
+        "pickle": plain,
+        "torch.save": saved.getvalue(),
+        "legacy": legacy.getvalue(),
+        "zip": zipped.getvalue(),
+        "npy": array.getvalue(),
+    }
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_a_malicious_pickle_runs_nowhere(name, tmp_path):
+    mark = tmp_path / "ran"
+    workplace = Workplace(PARSERS[name], tmp_path / "deep" / "er" / "work")
+    for content in evil_files(mark).values():
+        try_one(workplace, content)
+    assert not mark.exists()
+    assert not list(tmp_path.rglob("escaped"))
+    pickle.loads(evil_files(mark)["pickle"])  # it would
+    assert mark.is_dir()
+
+
+def test_weights_for_timm_are_looked_at_before_timm_reads_them(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", type(sys)("timm"))
+    for name, content in evil_files(tmp_path / "ran").items():
+        file = tmp_path / "a.pth"
+        file.write_bytes(content)
+        with pytest.raises(InputError, match="damaged or no"):
+            backbones.make_timm("net", file)
+        assert not (tmp_path / "ran").exists(), name
+
+
+LOADERS = {  # calls that may run code of a file, and what makes them safe
+    ("torch", "load"): "weights_only",
+    ("np", "load"): None,
+    ("numpy", "load"): None,
+    ("pickle", "load"): None,
+    ("pickle", "loads"): None,
+    ("joblib", "load"): None,
+    ("shutil", "unpack_archive"): None,
+    ("tarfile", "open"): None,
+}
+MODELS_OF_OTHERS = {"sb3.py"}  # where Stable-Baselines3 loads its own files, which are pickles
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_loaded_that_could_run(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+        ):
+            call = node.func.value.id, node.func.attr
+            if call in LOADERS:
+                given = {one.arg: one.value for one in node.keywords}
+                safe = given.get(LOADERS[call] or "")
+                assert isinstance(safe, ast.Constant) and safe.value is True, f"{path.name}, line {node.lineno}: {call}"
+            assert node.func.attr not in ("extractall", "extract"), f"{path.name}, line {node.lineno}: an archive"
+
+
+def grown(action) -> float:
+    """MB by which the largest memory of this process grew."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    action()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def zip_bomb() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}))
+        archive.writestr("archive/version", "3\n")
+        with archive.open("archive/data/0", "w") as entry:
+            for _ in range(160):
+                entry.write(bytes(1 << 20))
+    return file.getvalue()
+
+
+def wide_tensor() -> bytes:
+    """One number that says it is a weight of 10^11."""
+    file = io.BytesIO()
+    torch.save({"conv1.weight": torch.zeros(1).expand(10**5, 10**6, 1, 1), "conv1.bias": torch.zeros(1)}, file)
+    return file.getvalue()
+
+
+def config(**changes) -> bytes:
+    content = json.loads(PARSERS["checkpoint, config.json"].seeds[0])
+    return json.dumps(content | changes).encode()
+
+
+BOMBS = {
+    "a text far longer than others": (
+        "result JSON",
+        lambda: json.dumps([{"res": [["1", "x" * 10**6, *["1"] * 2]] + [["1"] * 4] * 30_000}]).encode(),
+    ),
+    "a type that is a deep tree": (
+        "result JSON",
+        lambda: b'[{"res": [[1,2,3,4]], "type": ' + b"[" * 900 + b"]" * 900 + b"}]",
+    ),
+    "an annotation file without an end": ("OTB annotations", lambda: b"1,2,3,4\n" * (3 << 20)),
+    "a network that its weights are not of": (
+        "checkpoint, config.json",
+        lambda: config(network={"observation": 20_000, "hidden": 20_000}),
+    ),
+    "features of 10^15 numbers": ("checkpoint, config.json", lambda: config(features=10**15)),
+    "a cfg of a huge picture": ("darknet cfg", lambda: b"[net]\nwidth=99999\nheight=99999\n[dropout]\n"),
+    "a cfg that grows": (
+        "darknet cfg",
+        lambda: b"[net]\nwidth=8\nheight=8\n" + b"[upsample]\nstride=100\n" * 4,
+    ),
+    "a zip that unpacks to 160 MB": ("torch weights", zip_bomb),
+    "one number in the shape of many": ("torch weights", wide_tensor),
+    "an archive in place of features": ("store, npy", lambda: evil_files(Path("x"))["zip"]),
+    "features of another type": (
+        "store, npy",
+        lambda: PARSERS["store, npy"].seeds[0].replace(b"'<f2'", b"'S99'") + bytes(9 * 99),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_would_fill_the_memory_is_refused(name, tmp_path):
+    reader, content = BOMBS[name]
+    workplace, data = Workplace(PARSERS[reader], tmp_path / "work"), content()
+    accepted = []
+    assert grown(lambda: accepted.append(try_one(workplace, data))) < 120
+    if reader != "result JSON":  # whose readers note the reason instead
+        assert accepted == [False]
+
+
+def test_numbers_of_darknet_weights_are_finite(tmp_path):
+    workplace = Workplace(PARSERS["darknet weights"], tmp_path / "work")
+    good = PARSERS["darknet weights"].seeds[0]
+    assert try_one(workplace, good)
+    for at, value in ((0, np.inf), (7, np.nan), (7, -1.0)):  # two biases, two scales, two means, two variances
+        numbers = np.frombuffer(good[20:], "<f4").copy()
+        numbers[at] = value
+        with pytest.raises(InputError, match="not finite, or variances below 0"):
+            workplace.read(good[:20] + numbers.tobytes())
+
+
+def test_read_pth_reads_what_torch_saves(tmp_path):
+    torch.save({"a": torch.arange(3.0)}, tmp_path / "a.pth")
+    assert convnets.read_pth(tmp_path / "a.pth")["a"].tolist() == [0, 1, 2]

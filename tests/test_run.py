@@ -1,0 +1,124 @@
+"""The run directory between processes that die, and two that want it at once."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+pytest.importorskip("tensorboard")
+
+import torch
+
+from agents import checkpoint
+from agents.drlt import DRLT, DRLTConfig
+from agents.heads import Heads
+from agents.reinforce import ReinforceConfig
+from tracking_env.errors import InputError
+from tracking_env.files import PARTIAL
+from train.config import RunConfig
+from train.run import Run
+from train.schedule import Progress
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RunConfig:
+    return RunConfig(out=str(tmp_path / "run"))
+
+
+def save(config: RunConfig, epoch: int) -> Path:
+    model = DRLT(3, DRLTConfig(observation=2, hidden=4))
+    return checkpoint.save(
+        Path(config.out or "", "checkpoints"), model, torch.optim.Adam(model.parameters()), "x", epoch, {}
+    )
+
+
+def begin(config: RunConfig, done: int = 0) -> Run:
+    run = Run(config)
+    run.start(done)
+    return run
+
+
+def test_a_run_that_died_before_its_first_checkpoint_begins_again(config):
+    run = begin(config)
+    run.log(1, {"reward": 0.5})
+    run.close()
+    again = begin(replace(config, resume=True))
+    assert again.newest is None
+    assert not (again.path / "metrics.jsonl").exists()
+    again.close()
+
+
+def test_what_a_process_that_died_left_unfinished_is_no_run_and_goes(config):
+    path = Path(config.out or "")
+    (path / f"{PARTIAL}1-config.json").mkdir(parents=True)
+    (path / "checkpoints" / f"{PARTIAL}2-000003").mkdir(parents=True)
+    (path / "checkpoints" / f"{PARTIAL}2-000003" / "model.safetensors").touch()
+    with pytest.raises(InputError, match=r"exists and is not a run"):  # for the folder of checkpoints has its name
+        Run(config)
+    (path / "config.json").write_text("{}")
+    run = begin(replace(config, overwrite=True))
+    run.close()
+    assert not list(path.rglob(f"{PARTIAL}*"))
+
+
+def test_metrics_that_broke_off_are_dropped(config):
+    begin(config).close()
+    save(config, 2)
+    metrics = Path(config.out or "", "metrics.jsonl")
+    metrics.write_bytes(b'{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3}\n{"epo\xff')
+    begin(replace(config, resume=True), done=2).close()
+    assert metrics.read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
+
+
+def test_two_processes_do_not_train_in_one_folder(config):
+    run = begin(config)
+    other = Run(replace(config, resume=True))
+    with pytest.raises(InputError, match=r"another process trains in .*run"):
+        other.start()
+    run.close()
+    other.start()
+    other.close()
+
+
+def test_a_run_that_went_on_while_the_features_were_made_is_left_alone(config):
+    late = Run(config)
+    begin(config).close()
+    with pytest.raises(InputError, match=r"already holds a run"):
+        late.start()
+    late = Run(replace(config, resume=True))
+    save(config, 1)
+    with pytest.raises(InputError, match=r"has gone on in the meantime"):
+        late.start()
+
+
+def test_starting_anew_leaves_nothing_of_the_older_run(config):
+    begin(config).close()
+    save(config, 5)
+    (Path(config.out or "") / "report.json").write_text("{}")
+    run = begin(replace(config, overwrite=True, seed=7))
+    run.close()
+    assert json.loads((run.path / "config.json").read_text())["seed"] == 7
+    assert not (run.path / "report.json").exists() and not run.checkpoints.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '"x"', "[" * 2000])
+def test_a_damaged_configuration_is_one_line(config, text):
+    begin(config).close()
+    path = Path(config.out or "", "config.json")
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"config\.json holds no JSON object"):
+        Run(replace(config, resume=True))
+
+
+@pytest.mark.parametrize("saved", [{"epoch": "x"}, {"epoch": -1}, {"other": 1}, {"best": "x"}, {"phase": None}])
+def test_a_damaged_progress_is_one_line(saved):
+    with pytest.raises(InputError, match=r"the checkpoint's (progress|best reward) is"):
+        Progress.read(saved)
+
+
+def test_heads_of_other_options_are_one_line():
+    with pytest.raises(InputError, match=r"heads are of other options"):
+        Heads(4, ReinforceConfig(baseline="value")).take({})
