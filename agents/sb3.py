@@ -89,7 +89,10 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
         "features_extractor_kwargs": {"hidden": hidden},
         "net_arch": [hidden],
     }
-    if not ALGORITHMS[algorithm].off_policy:
+    if ALGORITHMS[algorithm].off_policy:
+        # What a box is worth bends where it meets the target: that takes a layer more than to say where the target is.
+        options["net_arch"] = {"pi": [hidden], "qf": [hidden, hidden]}
+    else:
         options["log_std_init"] = math.log(2 * sigma)
     if algorithm == "recurrent_ppo":
         # The value is read from the actor's LSTM and does not shape it, as the learned baseline of `agents.heads`.

@@ -35,7 +35,7 @@ import resource
 import statistics
 import time
 from dataclasses import replace
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def measure(config: RunConfig, frames: int, dim: int, most: int | None, megabyte
     noise = torch.Generator(device).manual_seed(0)
     times = []
     updates = list(windows.epoch(torch.Generator().manual_seed(0)))
-    for chosen, _ in islice([*updates[:WARM_UP], *updates], None if most is None else WARM_UP + most):
+    for chosen, _ in islice(cycle(updates), WARM_UP + (most or len(updates))):
         wait(device)
         begun = time.perf_counter()
         drawn = torch.randn(

@@ -20,6 +20,7 @@ def cache(tmp_path_factory):
 def run(cache, folder, name, *flags):
     """What an example prints."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TRACKING_ENV_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    environment["HOME"] = str(folder)  # Ray writes there
     command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), *flags]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr

@@ -22,8 +22,6 @@ from train.config import RunConfig
 from train.run import Run
 from train.schedule import Progress
 
-CPU = torch.device("cpu")
-
 
 @pytest.fixture
 def config(tmp_path: Path) -> RunConfig:
@@ -37,9 +35,9 @@ def save(config: RunConfig, epoch: int) -> Path:
     )
 
 
-def begin(config: RunConfig) -> Run:
-    run = Run(config, CPU)
-    run.start()
+def begin(config: RunConfig, done: int = 0) -> Run:
+    run = Run(config)
+    run.start(done)
     return run
 
 
@@ -48,7 +46,7 @@ def test_a_run_that_died_before_its_first_checkpoint_begins_again(config):
     run.log(1, {"reward": 0.5})
     run.close()
     again = begin(replace(config, resume=True))
-    assert again.checkpoint is None
+    assert again.newest is None
     assert not (again.path / "metrics.jsonl").exists()
     again.close()
 
@@ -59,7 +57,7 @@ def test_what_a_process_that_died_left_unfinished_is_no_run_and_goes(config):
     (path / "checkpoints" / f"{PARTIAL}2-000003").mkdir(parents=True)
     (path / "checkpoints" / f"{PARTIAL}2-000003" / "model.safetensors").touch()
     with pytest.raises(InputError, match=r"exists and is not a run"):  # for the folder of checkpoints has its name
-        Run(config, CPU)
+        Run(config)
     (path / "config.json").write_text("{}")
     run = begin(replace(config, overwrite=True))
     run.close()
@@ -71,13 +69,13 @@ def test_metrics_that_broke_off_are_dropped(config):
     save(config, 2)
     metrics = Path(config.out or "", "metrics.jsonl")
     metrics.write_bytes(b'{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3}\n{"epo\xff')
-    begin(replace(config, resume=True)).close()
+    begin(replace(config, resume=True), done=2).close()
     assert metrics.read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
 
 
 def test_two_processes_do_not_train_in_one_folder(config):
     run = begin(config)
-    other = Run(replace(config, resume=True), CPU)
+    other = Run(replace(config, resume=True))
     with pytest.raises(InputError, match=r"another process trains in .*run"):
         other.start()
     run.close()
@@ -86,11 +84,11 @@ def test_two_processes_do_not_train_in_one_folder(config):
 
 
 def test_a_run_that_went_on_while_the_features_were_made_is_left_alone(config):
-    late = Run(config, CPU)
+    late = Run(config)
     begin(config).close()
     with pytest.raises(InputError, match=r"already holds a run"):
         late.start()
-    late = Run(replace(config, resume=True), CPU)
+    late = Run(replace(config, resume=True))
     save(config, 1)
     with pytest.raises(InputError, match=r"has gone on in the meantime"):
         late.start()
@@ -112,7 +110,7 @@ def test_a_damaged_configuration_is_one_line(config, text):
     path = Path(config.out or "", "config.json")
     path.write_text(text)
     with pytest.raises(InputError, match=r"config\.json holds no JSON object"):
-        Run(replace(config, resume=True), CPU)
+        Run(replace(config, resume=True))
 
 
 @pytest.mark.parametrize("saved", [{"epoch": "x"}, {"epoch": -1}, {"other": 1}, {"best": "x"}, {"phase": None}])

@@ -179,13 +179,12 @@ def test_the_best_policy_is_chosen_on_training_clips_and_is_a_tracker_too(finish
     assert made.id.startswith(f"sb3 ppo {at:09d} ") and made.id.endswith(GridExtractor.id)
 
 
-@pytest.mark.parametrize("at", [40, 60], ids=["after a part", "within one"])
-def test_a_stopped_run_keeps_its_last_checkpoint(at, tmp_path, monkeypatch, capsys):
+def test_a_stopped_run_keeps_its_last_checkpoint(tmp_path, monkeypatch, capsys):
     log = Run.log
 
     def stopping(run, steps, scalars):
         log(run, steps, scalars)
-        run.stop_asked = steps >= at
+        run.stop_asked = steps >= 60
 
     monkeypatch.setattr(Run, "log", stopping)
     assert main(flags("ppo", "--out", tmp_path / "run")) == 0

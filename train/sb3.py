@@ -184,10 +184,12 @@ def new_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseAl
         assert learn.batch is not None
         options |= {"batch_size": min(learn.batch, learn.envs * learn.steps), "n_epochs": learn.passes}
     if config.algo == "sac":
-        # The entropy's weight starts below the rewards' range (1 to 2), not at SB3's 1, which would drown them.
-        options |= {"target_entropy": target_entropy(sigma), "ent_coef": "auto_0.1"}
+        # The entropy's weight starts far below the rewards' range (1 to 2), not at SB3's 1, which would drown them.
+        options |= {"target_entropy": target_entropy(sigma), "ent_coef": "auto_0.01"}
     if config.algo == "td3":
-        options |= {"action_noise": NormalActionNoise(np.zeros(4), np.full(4, 2 * sigma))}
+        # The critic leads by eight gradients, not by two: an actor that follows one that knows nothing yet ends in a
+        # corner of the box, where tanh is flat and no gradient brings it back.
+        options |= {"action_noise": NormalActionNoise(np.zeros(4), np.full(4, 2 * sigma)), "policy_delay": 8}
     model = algorithm.made(
         algorithm.policy,
         env,

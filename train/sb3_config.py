@@ -144,17 +144,19 @@ _ON_POLICY = LearnConfig(
 )
 
 _OFF_POLICY = LearnConfig(
-    # A gradient costs as much as some hundred steps of the environment, so that environments are few and data is used
-    # more often than once.
+    # A gradient costs as much as some hundred steps of the environment, so that environments are few.
     envs=16,
     steps=1,
-    lr=3e-4,
+    # With a thousand features and more, 3e-4 drives tanh into its flat ends within the first gradients.
+    lr=1e-4,
+    lr_end=1e-5,
     batch=256,
-    passes=1,
-    # Features are large: at D = 7500, 10,000 steps are 150 MB, and the frames that they come from are fewer still.
-    buffer=10_000,
-    # The critic has to see more than what is within sigma of the first policy, or it knows no direction.
-    random_steps=2_000,
+    # The critic has to learn from bare numbers where each target is: it takes hundreds of gradients to know a way.
+    passes=4,
+    # At D = 7500, 20,000 steps are 300 MB. They hold the random ones until the critic has learned from them.
+    buffer=20_000,
+    # Until it has, the actor runs wherever the critic errs, and what is tried then tells nothing of the rest.
+    random_steps=10_000,
 )
 
 PRESETS: dict[Algo, SB3Config] = {
@@ -168,7 +170,8 @@ PRESETS: dict[Algo, SB3Config] = {
     # a larger step than Adam for the same rate.
     "a2c": SB3Config(algo="a2c", learn=replace(_ON_POLICY, envs=8, lr=1e-4, lr_end=1e-5)),
     "sac": SB3Config(algo="sac", learn=_OFF_POLICY),
-    "td3": SB3Config(algo="td3", learn=_OFF_POLICY),
+    # Its noise is all that shows its critic a slope: within 0.01 the reward changes by less than the critic errs.
+    "td3": SB3Config(algo="td3", policy=PolicyConfig(sigma=0.05), learn=_OFF_POLICY),
 }
 """Two CPU cores and a few hundred thousand steps are what these are made for."""
 

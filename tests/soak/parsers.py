@@ -105,6 +105,10 @@ class Mean:
 
     id, dim = "mean", 3
 
+    def prepare(self, frame: np.ndarray) -> np.ndarray:
+        """The frame."""
+        return frame
+
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         return frames.mean(axis=(1, 2), dtype=np.float32)
 
@@ -231,7 +235,7 @@ def build_run(folder: Path) -> None:
 
 
 def read_run(folder: Path) -> None:
-    run = Run(replace(RUN, out=str(folder / "run")), torch.device("cpu"))
+    run = Run(replace(RUN, out=str(folder / "run")))
     run._metrics = folder / "run" / "metrics.jsonl"  # what `start` does first, without opening TensorBoard's log
     run._forget_after(3)
 
