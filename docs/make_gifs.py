@@ -16,7 +16,7 @@ from PIL import Image
 
 import tracking_env  # noqa: F401  (registers the ids)
 from tracking_env import boxes as bx
-from tracking_env import regions, synthetic
+from tracking_env import regions, rendering, synthetic
 from tracking_env.files import whole
 
 FRAMES = 20
@@ -62,9 +62,17 @@ def _fit(picture: np.ndarray) -> np.ndarray:
 
 def write(path: Path, shown: Iterator[np.ndarray]) -> None:
     """A GIF that repeats for ever, ten pictures a second."""
-    images = [Image.fromarray(one).quantize(COLOURS, dither=Image.Dither.NONE) for one in shown]
+    images = [_few_colours(Image.fromarray(one)) for one in shown]
     with whole(path) as partial:
         images[0].save(partial, save_all=True, append_images=images[1:], duration=100, loop=0)
+
+
+def _few_colours(image: Image.Image) -> Image.Image:
+    """The picture's own `COLOURS`, and those of the boxes, which would be lost among them."""
+    own = image.quantize(COLOURS).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*own[: 3 * COLOURS], *rendering.COLOURS["truth"], *rendering.COLOURS["agent"]])
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def make(folder: Path, frames: int = FRAMES) -> None:
