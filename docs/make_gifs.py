@@ -22,7 +22,7 @@ from tracking_env.files import whole
 FRAMES = 20
 SIZE = 160, 120
 HEIGHT = 160  # pixels, of a picture
-COLOURS = 24
+COLOURS = 96
 DRAWN = {"sequences": [synthetic.generate(4, 60, SIZE)], "split": "all"}
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "otb-track": ("OTBTrack-v0", DRAWN | {"features": "pixels", "clip_length": None}),
@@ -69,7 +69,7 @@ def write(path: Path, shown: Iterator[np.ndarray]) -> None:
 
 def _few_colours(image: Image.Image) -> Image.Image:
     """The picture's own `COLOURS`, and those of the boxes, which would be lost among them."""
-    own = image.quantize(COLOURS).getpalette() or []
+    own = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette([*own[: 3 * COLOURS], *rendering.COLOURS["truth"], *rendering.COLOURS["agent"]])
     return image.quantize(palette=palette, dither=Image.Dither.NONE)
