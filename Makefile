@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check bench soak audit range table algorithms clean
+.PHONY: demo test lint type check bench soak audit range table loop algorithms docs docs-serve clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -63,6 +63,16 @@ table: .venv/.train
 	$(BIN)/tracking-env score $(TABLE) --root $(ROOT) --markdown
 	$(BIN)/tracking-env report $(TABLE) --root $(ROOT) --out report
 
+# The closed loop: its agent trained on the first thirds, beside NanoTrack in the same run (ROOT and WEIGHTS as above).
+SEARCH = train/search.py --preset small --root $(ROOT) --weights $(WEIGHTS)
+
+loop: .venv/.train
+	test -e runs/search/report.json || $(BIN)/python $(SEARCH) --sequences drlt30 --out runs/search
+	$(EVALUATE) --tracker search --checkpoint runs/search/warm --weights $(WEIGHTS) --name search-warm
+	$(EVALUATE) --tracker search --checkpoint runs/search --weights $(WEIGHTS)
+	$(EVALUATE) --tracker nano --weights $(WEIGHTS)
+	$(BIN)/tracking-env score results/nano $(OTHERS) results/search-warm results/search --root $(ROOT) --markdown
+
 # All algorithms at one budget of environment steps, on drawn sequences or with ROOT and WEIGHTS as above: hours.
 STEPS ?= 200000
 SEEDS ?= 3
@@ -71,13 +81,20 @@ REAL = $(if $(ROOT),--root $(ROOT) --sequences drlt30 --features yolo-nano-voc -
 algorithms: .venv/.train
 	$(BIN)/python benchmarks/algorithms.py --out runs/algorithms --env-steps $(STEPS) --seeds $(SEEDS) -- $(REAL)
 
+# The documentation, into site/; a broken link fails. `python docs/make_gifs.py` draws its pictures anew.
+docs: .venv/.docs
+	$(BIN)/mkdocs build --strict
+
+docs-serve: .venv/.docs
+	$(BIN)/mkdocs serve
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; type: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-.venv/.train .venv/.dev .venv/.audit: .venv/.%: pyproject.toml | .venv/bin/python
+.venv/.train .venv/.dev .venv/.audit .venv/.docs: .venv/.%: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	touch $@
 
 clean:
-	rm -rf .venv runs dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv runs dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,8 @@
 """Credit: from rewards to returns, baselines and advantages. Pure functions on ``(N, B, T)``: episodes, windows, steps.
 
-A baseline is always one of the same returns, so that ``R_t^i - b_t`` (Eq. 7) compares like with like. What the agent
-does never changes what it sees next, so a reward depends on its own step's box alone: all three returns have the same
-expected gradient, and differ in variance.
+A baseline is always one of the same returns, so that ``R_t^i - b_t`` (Eq. 7) compares like with like. In
+``OTBTrack-v0`` what the agent does never changes what it sees next, so a reward depends on its own step's box alone:
+all three returns have the same expected gradient, and differ in variance. In ``OTBTrackSearch-v0`` it does.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Returns = Literal["step", "to_go", "episode"]
 Baseline = Literal["mean", "leave_one_out", "none", "value"]
 
 
-def returns(rewards: Tensor, kind: Returns, mask: Tensor | None = None) -> Tensor:
+def returns(rewards: Tensor, kind: Returns, mask: Tensor | None = None, gamma: float = 1.0) -> Tensor:
     """``R_t^i``: what a step is credited with.
 
     Args:
@@ -23,6 +23,7 @@ def returns(rewards: Tensor, kind: Returns, mask: Tensor | None = None) -> Tenso
         kind: ``step``, the step's own reward (Algorithm 1, line 10); ``to_go``, the sum from the step to the window's
             end; ``episode``, the sum over the window, at every step (Eq. 6).
         mask: ``(B, T)``, 1 where a frame counts; rewards of padding are in no sum.
+        gamma: of ``to_go``, what a reward counts for less with every step that it lies ahead.
 
     Returns:
         The same shape.
@@ -32,7 +33,10 @@ def returns(rewards: Tensor, kind: Returns, mask: Tensor | None = None) -> Tenso
     if kind == "step":
         return rewards
     if kind == "to_go":
-        return rewards.flip(-1).cumsum(dim=-1).flip(-1)
+        sums = [rewards[..., -1]]
+        for reward in rewards[..., :-1].unbind(dim=-1)[::-1]:
+            sums.append(reward + gamma * sums[-1])
+        return torch.stack(sums[::-1], dim=-1)
     return rewards.sum(dim=-1, keepdim=True).expand_as(rewards)
 
 

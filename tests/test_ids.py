@@ -16,8 +16,8 @@ from tracking_env import rendering
 from tracking_env.errors import InputError
 from tracking_env.synthetic_env import FIRST
 
-IDS = ["OTBTrack-v0", "OTBTrackPixels-v0", "SyntheticTrack-v0"]
-FILES = ["OTBTrack-v0", "OTBTrackPixels-v0"]
+IDS = ["OTBTrack-v0", "OTBTrackPixels-v0", "OTBTrackSearch-v0", "SyntheticTrack-v0"]
+FILES = ["OTBTrack-v0", "OTBTrackPixels-v0", "OTBTrackSearch-v0"]
 HEADINGS = [
     "Description",
     "Action Space",

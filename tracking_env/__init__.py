@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 for _id, _single, _vector in (
     ("OTBTrack-v0", "env:OTBTrackEnv", "vector_env:OTBTrackVectorEnv"),
     ("OTBTrackPixels-v0", "pixels_env:OTBTrackPixelsEnv", "vector_env:OTBTrackPixelsVectorEnv"),
+    ("OTBTrackSearch-v0", "search_env:OTBTrackSearchEnv", None),  # what is seen depends on what was said
     ("SyntheticTrack-v0", "synthetic_env:SyntheticTrackEnv", None),  # each environment draws: nothing is shared
 ):
     if _id not in _gym.registry:

@@ -50,8 +50,11 @@ class Extracted:
         return self._extractor(self._frames[frame][None])[0].clip(-FEATURE_LIMIT, FEATURE_LIMIT)
 
 
-def space_of(extractor: Extractor) -> spaces.Box:
-    """The space of the observation ``features``: vectors of float16 range, or pictures."""
+def space_of(extractor: Extractor) -> spaces.Dict:
+    """The space of observations: ``features``, vectors of float16 range or pictures, and ``location``, a box."""
+    features: spaces.Box
     if isinstance(extractor, PixelExtractor):
-        return spaces.Box(0, 255, extractor.shape, np.uint8)
-    return spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, (extractor.dim,), np.float32)
+        features = spaces.Box(0, 255, extractor.shape, np.uint8)
+    else:
+        features = spaces.Box(-FEATURE_LIMIT, FEATURE_LIMIT, (extractor.dim,), np.float32)
+    return spaces.Dict({"features": features, "location": spaces.Box(0.0, 1.0, (4,), np.float32)})

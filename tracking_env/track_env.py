@@ -42,22 +42,19 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
     """An environment whose subclass says which clips there are and what is seen of a frame.
 
     Args:
-        seen: space of the observation ``features``.
+        observed: space of the observations.
         reward: ``l1`` or ``iou``.
         render_mode: ``rgb_array``, ``human`` or None.
     """
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 25}  # noqa: RUF012 (Gymnasium's convention)
 
-    def __init__(self, seen: spaces.Box, reward: str, render_mode: str | None) -> None:
+    def __init__(self, observed: spaces.Dict, reward: str, render_mode: str | None) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise InputError(f"unknown render_mode {render_mode!r}; choose rgb_array, human or None")
         self.render_mode = render_mode
         self.reward = reward
-        self.seen = seen
-        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # spaces.Dict is typed by Any
-            {"features": seen, "location": spaces.Box(0.0, 1.0, (4,), np.float32)}
-        )
+        self.observation_space = observed  # type: ignore[assignment]  # spaces.Dict is typed by Any
         self.action_space = spaces.Box(0.0, 1.0, (4,), np.float32)
         self._sequence: Sequence | None = None
         self._clip = range(0)
@@ -69,8 +66,23 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
         raise NotImplementedError
 
     def open(self, sequence: Sequence) -> Sight:
-        """What is seen of a sequence's frames."""
+        """The features of a sequence's frames."""
         raise NotImplementedError
+
+    def begin(self, sequence: Sequence, start: int) -> Observation:
+        """The first observation of an episode: the features of the frame, and the true box."""
+        see = self.open(sequence)
+        features = see[start]  # may fail, and then the episode before goes on
+        self._see = see
+        return {"features": features, "location": bx.clip(sequence.relative[start])}
+
+    def look(self, frame: int) -> Observation:
+        """A later observation: the features of the frame."""
+        return {"features": self._see[frame], "location": np.zeros(4, np.float32)}
+
+    def pointed(self, action: tuple[float, ...]) -> tuple[float, ...]:
+        """The box relative to the image that an action stands for."""
+        return action
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -84,14 +96,13 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
         clips = self.clips_to_draw_from()
         (number,), (start,), (stop,) = (one.tolist() for one in clips.choose([self.np_random], options or {}))
         sequence = clips.sequences[clips.names[number]]
-        see = self.open(sequence)
-        features = see[start]  # may fail, and then the episode before goes on
-        self._see, self._last = see, sequence.part(clips.split).stop - 1
+        observation = self.begin(sequence, start)
+        self._last = sequence.part(clips.split).stop - 1
         self._sequence, self._clip, self._frame = sequence, range(start, stop), start
         self._prediction = None
         if self.render_mode == "human":
             self.render()
-        return {"features": features, "location": bx.clip(sequence.relative[start])}, describe(sequence, start)
+        return observation, describe(sequence, start)
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Take the box for the frame last observed, and show the next one.
@@ -108,16 +119,18 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
             raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {action!r}")
         info = describe(sequence, frame)
         prediction, measured = judge(
-            tuple(box), tuple(sequence.relative[frame].tolist()), tuple(info["truth"].tolist()), sequence.size
+            self.pointed(tuple(box)),
+            tuple(sequence.relative[frame].tolist()),
+            tuple(info["truth"].tolist()),
+            sequence.size,
         )
         self._prediction = info["prediction"] = np.array(prediction)
         info |= measured if sequence.annotated[frame] else UNKNOWN
         self._frame = frame + 1
         if self.render_mode == "human":
             self.render()
-        seen = self._see[min(frame + 1, self._last)]
+        observation = self.look(min(frame + 1, self._last))
         over = frame + 1 == self._clip.stop
-        observation = {"features": seen, "location": np.zeros(4, np.float32)}
         return observation, info[f"reward_{self._reward}"], False, over, info
 
     def render(self) -> np.ndarray | None:

@@ -53,6 +53,7 @@ TABLE: Mapping[str, Entry] = {
     "kcf": Entry("agents.opencv:kcf"),
     "csrt": Entry("agents.opencv:csrt"),
     "drlt": Entry("agents.checkpoint:tracker"),
+    "search": Entry("agents.pointing_checkpoint:tracker"),
     "sb3": Entry("agents.sb3_checkpoint:tracker"),
 }
 """What a name stands for."""

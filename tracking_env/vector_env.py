@@ -93,7 +93,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         self._relative = np.concatenate([one.relative[part] for one, part in both], dtype=np.float64).T.copy()  # (4, M)
         self._known = np.concatenate([one.annotated[part] for one, part in both])  # (M,)
         self._all_known = bool(self._known.all())
-        space = self._env.seen
+        space = self._env.observation_space["features"]  # type: ignore[index]
         self._features = np.empty((ends[-1], *space.shape), space.dtype)  # no memory is taken before it is filled
         self._filled = np.zeros(ends[-1], bool)
         self._shown = np.zeros(ends[-1], np.intp)  # from each row: up to where a clip was filled

@@ -22,6 +22,8 @@ class DataConfig:
     test_sequences: str | None = None
     """other sequences to test on, then `sequences` are trained on as a whole; by default the paper's protocol: training
     on the first third of each of `sequences`, testing on all of it"""
+    extra: str | None = None
+    """more sequences, trained on as a whole in any case: names in the root, or drawn ones (synthetic:0-63)"""
     augment: int = 0
     """changed copies (moving, mirrored crops) of each training clip, besides the clip; not in the paper"""
     features: str = "grid"
@@ -53,7 +55,7 @@ class Data(NamedTuple):
     unseen: bool
     """the test sequences are others than those trained on"""
     clips: list[tuple[Sequence, range]]
-    """what is trained on: the frames of each training sequence that are open to it, then those of the changed copies"""
+    """what is trained on: the frames of each training sequence that are open to it, then extra ones, then copies"""
 
     @property
     def split(self) -> Split:
@@ -89,5 +91,12 @@ def load(config: DataConfig) -> Data:
         if one.annotated.sum() < min(2, len(one)):
             raise InputError(f"{one.name} has one true box: there is nothing to learn or to score; name others")
     clips = [(one, one.part("all" if unseen else "train")) for one in training]
+    if config.extra:
+        drawn = config.extra.startswith("synthetic:")
+        extra = dataset.load(None if drawn else config.root, config.extra)
+        shared = {one.name for one in extra} & {one.name for one in (*training, *testing)}
+        if shared:
+            raise InputError(f"{min(shared)} is among --extra and the sequences; what is tested may not be extra")
+        clips += [(one, one.part("all")) for one in extra]
     copies = [cropped(one, part, number) for one, part in clips for number in range(config.augment)]
     return Data(training, testing, unseen, clips + [(one, one.part("all")) for one in copies])

@@ -171,7 +171,8 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         "dataset": data.facts(),
         "extractor": extractor.id,
     }
-    results.publish(run, model, store, data, others, label(config), facts)
+    predictions, fps = results.test(model, store, data)
+    results.publish(run, predictions, fps, data, others, label(config), facts)
     run.close()
     return True
 

@@ -12,7 +12,9 @@ from agents import baselines
 from agents.windows import Windows
 from tracking_env import boxes as bx
 from tracking_env import rendering
+from tracking_env.drift import Drift, drift
 from tracking_env.evaluation import Report, evaluate, write_result
+from tracking_env.metrics import overlaps
 from tracking_env.report import table
 from tracking_env.results import Results
 from tracking_env.rewards import REWARDS
@@ -92,6 +94,11 @@ def speed(model: Agent, store: FeatureStore, sequence: Sequence) -> dict[str, fl
     return {"online": online, "precomputed": len(features) / (time.perf_counter() - start)}
 
 
+def drifts(predictions: Predictions, sequences: Iterable[Sequence]) -> list[Drift]:
+    """How often the target was lost, per sequence."""
+    return [drift(overlaps(predictions[one.name], one.boxes)) for one in sequences]
+
+
 def median(report: Report, sequences: list[Sequence]) -> Sequence:
     """The sequence in the middle by AUC: neither the luckiest nor the worst."""
     ranked = sorted(sequences, key=lambda one: getattr(report.sequences[one.name]["whole"], "auc", 0.0))
@@ -116,35 +123,39 @@ def write_overlay(path: Path, sequence: Sequence, boxes: np.ndarray) -> None:
     rendering.write_video(path, (_overlay(sequence, boxes, index) for index in frames))
 
 
+def test(model: Agent, store: FeatureStore, data: Data) -> tuple[Predictions, dict[str, float]]:
+    """The agent's boxes on the test sequences, and its `speed` on that of median AUC."""
+    predictions = predict(model, store, data.testing)
+    return predictions, speed(model, store, median(score(predictions, data.testing, data.unseen), data.testing))
+
+
 def publish(
     kept: Run,
-    model: Agent,
-    store: FeatureStore,
+    predictions: Predictions,
+    fps: dict[str, float],
     data: Data,
     others: dict[str, Report],
     label: str,
     facts: dict[str, Any],
 ) -> None:
-    """Test the agent for the last time; leave boxes, video and ``report.json``, and print the table.
+    """Leave the last test's boxes, video and ``report.json``, and print the table.
 
     Args:
         kept: the run's directory.
-        model: what was trained.
-        store: its features.
+        predictions: the agent's boxes on the test sequences.
+        fps: how fast it was, by what was measured.
         data: what it was trained and is tested on.
         others: the lines of the table.
         label: the agent's name in it.
         facts: about the run, for ``report.json``.
     """
-    predictions = predict(model, store, data.testing)
     report = score(predictions, data.testing, data.unseen)
     shown = median(report, data.testing)
     write_boxes(kept.path / "results", predictions)
     write_overlay(kept.path / "overlay.mp4", shown, predictions[shown.name])
-    fps = speed(model, store, shown)
     kept.write_json("report.json", summary(report, others, fps=fps, **facts))
     print(table(others | {label: report}))
-    print(f"speed: {fps['online']:.0f} fps online, {fps['precomputed']:.0f} fps with features precomputed")
+    print("speed: " + ", ".join(f"{rate:.0f} fps {what}" for what, rate in fps.items()))
     print(f"in {kept.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {kept.path}")
 
 

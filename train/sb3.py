@@ -152,7 +152,8 @@ def train(config: SB3Config) -> bool:
         "dataset": data.facts(),
         "extractor": extractor.id,
     }
-    results.publish(run, agent, store, data, others, label(config), report_facts)
+    predictions, fps = results.test(agent, store, data)
+    results.publish(run, predictions, fps, data, others, label(config), report_facts)
     run.close()
     env.close()
     return True

@@ -31,9 +31,9 @@ def evaluate_tracker(
     Example: tracking-env evaluate --tracker mil --root OTB --out results
 
     Args:
-        tracker: static, mil, nano, kcf, csrt, drlt, sb3; or your own as module:attribute, a class or a function that
-            makes an object with init(frame, box) and update(frame); or what reads the truth: mean, velocity, replay,
-            late, copy.
+        tracker: static, mil, nano, kcf, csrt, drlt, search, sb3; or your own as module:attribute, a class or a function
+            that makes an object with init(frame, box) and update(frame); or what reads the truth: mean, velocity,
+            replay, late, copy.
         out: folder for results: out/TRACKER/NAME.txt, one box x,y,w,h a line, and NAME_time.txt, seconds per frame.
         root: folder of OTB or another data set, as for sequences, or a video file; without it sequences are drawn.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
@@ -41,9 +41,10 @@ def evaluate_tracker(
         protocol: ope (once, from the first frame), tre (from 20 frames on) or sre (with 12 perturbed first boxes).
         repeat: with ope, how often, with other seeds: out/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; several distort the measured speed.
-        weights: weights files, or their folder (nano; drlt and sb3 with a pretrained extractor).
-        checkpoint: folder of a run of train/reinforce.py (drlt) or train/sb3.py (sb3), or of one of its checkpoints, or
-            hf://USER/REPO; or a file of Stable-Baselines3's model.save (sb3).
+        weights: weights files, or their folder (nano; drlt, search and sb3 with a pretrained extractor).
+        checkpoint: folder of a run of train/reinforce.py (drlt), train/search.py (search; one comes with the code) or
+            train/sb3.py (sb3), or of one of its checkpoints, or hf://USER/REPO; or a file of Stable-Baselines3's
+            model.save (sb3).
         features: the extractor that such a file was trained on; a folder says it itself.
         trust: read such a file, although that runs code that is in it.
         name: name of the results' folder in out, by default the tracker's.

@@ -33,10 +33,10 @@ def track_video(
         video: a video file, a folder of images, or the number of a camera, 0 for the first (Ctrl-C ends it).
         box: the target in the first frame: x,y,w,h in pixels, the top-left pixel being 1,1. Without it a window opens
             to draw one.
-        tracker: drlt, sb3, mil, nano, kcf, csrt, or your own as module:attribute, as for evaluate.
-        checkpoint: of a trained agent (drlt, sb3): folder of a run or of a checkpoint, or hf://USER/REPO; or a file of
-            Stable-Baselines3's model.save (sb3).
-        weights: weights files, or their folder (nano; drlt and sb3 with a pretrained extractor).
+        tracker: search, drlt, sb3, mil, nano, kcf, csrt, or your own as module:attribute, as for evaluate.
+        checkpoint: of a trained agent (search, drlt, sb3): folder of a run or of a checkpoint, or hf://USER/REPO; or a
+            file of Stable-Baselines3's model.save (sb3). For search there is one that comes with the code.
+        weights: weights files, or their folder (nano; search, drlt and sb3 with a pretrained extractor).
         features: the extractor that such a file was trained on; a folder says it itself.
         trust: read such a file, although that runs code that is in it.
         start: number of the frame to start on, counted from 1.

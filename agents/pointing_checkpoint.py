@@ -1,0 +1,161 @@
+"""Checkpoints of the closed-loop agent, and the agent as a tracker on raw frames.
+
+==========================  ===================================================================================
+``config.json``             ``agent`` (``pointing``), ``channels``, ``maps`` (the extractor's id), ``network``
+                            (`PointingConfig`), ``done`` (updates) and ``run`` (the whole configuration of the run)
+``model.safetensors``       weights
+``optimizer.safetensors``   Adam's moments and step count, by parameter; not of an agent to be used only
+==========================  ===================================================================================
+
+Folders appear whole or not at all; loading one runs no code of it. Those in `PRETRAINED` come with the code.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from agents.checkpoint import KEPT, epochs, find, weights_file
+from agents.pointing import Pointing, PointingConfig
+from tracking_env.errors import InputError
+from tracking_env.files import read_json, remove, whole
+from tracking_env.gaze import GazeTracker
+from tracking_env.maps import make_maps
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+"""Trained agents by their extractor's name; ``README.md`` says how they came to be, and what they are worth."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint: the network, Adam's state by parameter, the maps' id, updates done, and the run."""
+
+    model: Pointing
+    optimizer: dict[str, Tensor]
+    maps: str
+    done: int
+    run: dict[str, Any]
+
+
+def save(
+    path: Path, model: Pointing, maps: str, done: int, run: dict[str, Any], optimizer: torch.optim.Adam | None = None
+) -> Path:
+    """Write a checkpoint to ``path``, in place of one that is there.
+
+    Args:
+        path: its folder.
+        model: the network.
+        maps: the extractor's id.
+        done: updates.
+        run: the run's configuration.
+        optimizer: of the model, to go on from here.
+    """
+    content = {
+        "agent": "pointing",
+        "channels": model.channels,
+        "maps": maps,
+        "network": asdict(model.config),
+        "done": done,
+        "run": run,
+    }
+    if path.exists():
+        remove(path)  # of the same updates, broken off and done again: the same content
+    with whole(path) as partial:
+        partial.mkdir()
+        (partial / "config.json").write_text(json.dumps(content, indent=1))
+        save_file(model.state_dict(), partial / "model.safetensors")
+        if optimizer is not None:
+            moments = {
+                f"{key}.{name}": value
+                for name, parameter in model.named_parameters()
+                for key, value in optimizer.state.get(parameter, {}).items()
+            }
+            save_file(moments, partial / "optimizer.safetensors")
+    return path
+
+
+def save_newest(
+    folder: Path, model: Pointing, maps: str, done: int, run: dict[str, Any], optimizer: torch.optim.Adam
+) -> Path:
+    """Write the checkpoint of so many updates into a run's folder and delete all but the newest two."""
+    path = save(folder / f"{done:06d}", model, maps, done, run, optimizer)
+    for old in epochs(folder)[:-KEPT]:
+        remove(old)
+    return path
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint folder.
+
+    Raises:
+        InputError: a file is missing, damaged, or of another agent or network than the config says.
+    """
+    try:
+        config = read_json(path / "config.json")
+        if config.get("agent") != "pointing":
+            raise ValueError("it is no agent of train/search.py")
+        network, channels = PointingConfig(**config["network"]), int(config["channels"])
+        weights = load_file(path / "model.safetensors")
+        if weights["query.weight"].shape[:2] != (network.width, channels):  # before a network of any size is made
+            raise ValueError("its weights are not those of the network that it names")
+        model = Pointing(channels, network)
+        model.load_state_dict(weights)
+        moments = path / "optimizer.safetensors"
+        optimizer = load_file(moments) if moments.exists() else {}
+        return Checkpoint(model, optimizer, str(config["maps"]), int(config["done"]), dict(config["run"]))
+    except OSError as error:
+        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None
+
+
+def restore(optimizer: torch.optim.Adam, model: Pointing, moments: dict[str, Tensor]) -> None:
+    """Give a new optimiser of ``model`` the state that a checkpoint holds."""
+    for name, parameter in model.named_parameters():
+        state = {
+            key: moments[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in moments
+        }
+        if state:
+            optimizer.state[parameter] = state
+
+
+class TrainedGaze(GazeTracker):
+    """A checkpoint's network as a tracker on raw frames; ``id`` names its weights and its extractor."""
+
+    id: str
+
+
+def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedGaze:
+    """The closed-loop agent as a tracker on raw frames, with the extractor that it was trained on.
+
+    Args:
+        checkpoint: folder of a run, of which the newest checkpoint is taken, or of one checkpoint; by default the one
+            of `PRETRAINED` for nanotrack where its weights are given, else that for cells, which needs none.
+        weights: the extractor's weights file or its folder, one path; by default what the run was given.
+
+    Raises:
+        InputError: there is no checkpoint, or its extractor cannot be built, or is another one.
+    """
+    path = find(checkpoint or PRETRAINED / ("nanotrack" if weights else "cells"))
+    file, loaded = weights_file(weights), load(path)
+    data = loaded.run.get("data", {})
+    maps = make_maps(str(data.get("features", "cells")), file or data.get("weights"))
+    if maps.id != loaded.maps:
+        raise InputError(
+            f"the checkpoint {path} was trained on {loaded.maps}, not on {maps.id}; give the weights that it was "
+            "trained with: --weights FILE"
+        )
+    made = TrainedGaze(loaded.model.eval(), maps)
+    digest = hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:8]
+    made.id = f"{path.name} {digest} {maps.id}"
+    return made

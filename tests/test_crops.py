@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+
+from agents.pointing import Pointing, PointingConfig
+from tracking_env.maps import make_maps
+from tracking_env.synthetic import generate
+from train.crops import cut
+
+SEQUENCES = [generate(seed, length=6) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return cut(SEQUENCES, make_maps("cells"), each=3, pretended=2, seed=0)
+
+
+def test_there_are_so_many_of_every_frame(crops):
+    assert len(crops.search) == 2 * 6 * (3 + 2)
+    assert len(crops.template) == 2 * (2 * 6 + 2 * 6 * 2)  # plain and mirrored, of frames and of pretended targets
+    assert crops.search.dtype == crops.template.dtype == torch.float16
+    real = crops.last > crops.first
+    assert int(real.sum()) == 36 and ((crops.frame >= crops.first) & (crops.frame <= crops.last)).all()
+
+
+def test_the_true_box_is_mostly_inside_and_not_always_in_the_middle(crops):
+    middle = crops.truth[:, :2]
+    assert (crops.truth[:, 2:] > 0).all()
+    assert ((middle > 0) & (middle < 1)).all(dim=1).float().mean() > 0.9
+    assert (middle - 0.5).abs().mean() > 0.02
+    torch.testing.assert_close(crops.location[:, :2], torch.full_like(middle, 0.5))
+
+
+def test_a_mirrored_crop_goes_with_a_mirrored_template():
+    """Cells know no left and right of a channel, so the mirrored template is the template mirrored."""
+    found = cut(SEQUENCES[:1], make_maps("cells"), each=1, pretended=0, seed=0)
+    plain, mirrored = found.template[0].float(), found.template[1].float()
+    colours = slice(0, 6)
+    torch.testing.assert_close(mirrored[colours].flip(-1), plain[colours], atol=0.1, rtol=0)
+    torch.testing.assert_close(found.target[0, 1:], found.target[1, 1:])
+
+
+def test_equal_seeds_cut_equally():
+    first, again, other = (cut(SEQUENCES[:1], make_maps("cells"), 2, 1, seed) for seed in (3, 3, 4))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first.truth, other.truth)
+
+
+def test_a_batch_has_the_share_of_what_is_no_target(crops):
+    model = Pointing(15, PointingConfig(width=8))
+    for share, wanted in ((0.0, 0), (1.0, 400)):
+        generator = torch.Generator().manual_seed(0)
+        search, location, state, truth = crops.batch(model, 400, share, generator)
+        assert search.shape == (400, 15, 16, 16) and location.shape == truth.shape == (400, 4)
+        alone = (crops.first == crops.last).nonzero()[:, 0]
+        rows = {tuple(row.tolist()) for row in crops.truth[alone]}
+        assert sum(tuple(row.tolist()) in rows for row in truth) == wanted
+        assert state.memory.shape == state.template.shape == (400, 8, 25)
+
+
+def test_frames_without_a_true_box_are_left_out():
+    one = generate(2, length=5)
+    boxes = one.boxes.copy()
+    boxes[1:3] = 0
+    hidden = type(one)(one.name, one.frames, boxes)
+    assert len(cut([hidden], make_maps("cells"), 1, 0, 0).search) == 3
+
+
+def test_there_is_always_something_to_pretend():
+    from train.crops import _anything, _changed
+
+    rng = np.random.default_rng(0)
+    frame = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    for _ in range(50):
+        box = _anything(frame, rng)
+        changed, moved = _changed(frame, box, rng)
+        height, width, _ = changed.shape
+        assert (box[2:] > 0).all() and (box[:2] >= 1).all() and (box[:2] + box[2:] <= [65, 49]).all()
+        np.testing.assert_allclose((moved[:2] - 1) / (width, height), (box[:2] - 1) / (64, 48), atol=1e-9)

@@ -1,0 +1,66 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from tracking_env.errors import InputError
+from tracking_env.maps import SEARCH, TEMPLATE, make_maps
+
+
+def noise(side, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("side", "cells"), [(SEARCH, 16), (TEMPLATE, 8)])
+def test_cells_have_sixteen_pixels_each(side, cells):
+    maps = make_maps("cells")
+    found = maps(noise(side))
+    assert found.shape == (maps.channels, cells, cells) and found.dtype == np.float32
+    assert np.isfinite(found).all() and np.abs(found).max() < 10
+
+
+def test_cells_know_colour_and_place():
+    crop = np.zeros((SEARCH, SEARCH, 3), np.uint8)
+    crop[:64, 191:] = (255, 0, 0)  # red in the upper right
+    red, green = make_maps("cells")(crop)[:2]
+    assert np.unravel_index(red.argmax(), red.shape)[0] < 4 and np.unravel_index(red.argmax(), red.shape)[1] >= 12
+    assert np.ptp(green) == 0
+
+
+def test_cells_know_the_way_edges_run():
+    lines = np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)
+    lines[:, ::8] = 255
+    upright = make_maps("cells")(lines)[6:].sum(axis=(1, 2))
+    level = make_maps("cells")(np.ascontiguousarray(lines.transpose(1, 0, 2)))[6:].sum(axis=(1, 2))
+    assert upright.argmax() != level.argmax()
+
+
+def test_the_same_crop_gives_the_same_map():
+    np.testing.assert_array_equal(make_maps("cells")(noise(SEARCH)), make_maps("cells")(noise(SEARCH)))
+
+
+def test_names_and_weights_that_do_not_fit_are_refused(tmp_path):
+    with pytest.raises(InputError, match="unknown extractor of maps 'cels'; choose one of cells, nanotrack"):
+        make_maps("cels")
+    with pytest.raises(InputError, match=r"cells has no weights; leave out w\.onnx"):
+        make_maps("cells", "w.onnx")
+    with pytest.raises(InputError, match=r"nanotrack needs its backbone.*--weights"):
+        make_maps("nanotrack")
+    with pytest.raises(InputError, match=r"no NanoTrack backbone at .*none\.onnx"):
+        make_maps("nanotrack", tmp_path / "none.onnx")
+    (tmp_path / "a_backbone.onnx").write_bytes(b"no network")
+    with pytest.raises(InputError, match=r"OpenCV cannot read .*fetch it again"):
+        make_maps("nanotrack", tmp_path)
+
+
+@pytest.mark.otb
+def test_nanotrack_gives_maps_and_pickles(otb_root):
+    weights = otb_root.parent / "weights"
+    if not list(weights.glob("*backbone*.onnx")):
+        pytest.skip("no NanoTrack weights beside OTB_ROOT")
+    maps = make_maps("nanotrack", weights)
+    search, template = maps(noise(SEARCH)), maps(noise(TEMPLATE))
+    assert search.shape == (48, 16, 16) and template.shape == (48, 8, 8)
+    again = pickle.loads(pickle.dumps(maps))
+    assert again.id == maps.id
+    np.testing.assert_array_equal(again(noise(SEARCH)), search)
