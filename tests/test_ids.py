@@ -34,6 +34,9 @@ SYMMETRIC = (
 )
 """Known of Stable-Baselines3: actions are relative boxes, in [0, 1] by their nature; RescaleAction is for who minds."""
 
+NO_IMAGE = ("is an image but", "Treating image space", "The minimal resolution for an image")
+"""Also known: it takes the feature maps of OTBTrackSearch-v0, float32 and of three dimensions, for pictures."""
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _own_cache(tmp_path_factory):
@@ -91,7 +94,10 @@ def test_stable_baselines_checker_says_only_what_is_known(name):
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         check.check_env(make(name).unwrapped)
-    assert {str(one.message) for one in heard} <= {SYMMETRIC}
+    unknown = {str(one.message) for one in heard} - {SYMMETRIC}
+    if name == "OTBTrackSearch-v0":
+        unknown = {one for one in unknown if not any(known in one for known in NO_IMAGE)}
+    assert not unknown
 
 
 @pytest.mark.parametrize("name", IDS)
