@@ -22,7 +22,7 @@ def run(cache, folder, name, *flags):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TRACKING_ENV_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     environment["HOME"] = str(folder)  # Ray writes there
     command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), *flags]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
