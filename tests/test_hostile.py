@@ -200,3 +200,12 @@ def test_numbers_of_darknet_weights_are_finite(tmp_path):
 def test_read_pth_reads_what_torch_saves(tmp_path):
     torch.save({"a": torch.arange(3.0)}, tmp_path / "a.pth")
     assert convnets.read_pth(tmp_path / "a.pth")["a"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("suffix", "at", "digits"), [("PNG", 16, 4), ("JPEG", None, 2)])
+def test_a_picture_is_not_decoded_that_says_it_is_huge(suffix, at, digits, tmp_path):
+    good = PARSERS[f"frame, {suffix}"].seeds[0]
+    at = good.index(b"\xff\xc0") + 5 if at is None else at
+    workplace = Workplace(PARSERS[f"frame, {suffix}"], tmp_path / "work")
+    with pytest.raises(InputError, match="has 900000000 pixels, at most 67108864"):
+        workplace.read(good[:at] + (30_000).to_bytes(digits, "big") * 2 + good[at + 2 * digits :])

@@ -68,7 +68,7 @@ def test_metrics_that_broke_off_are_dropped(config):
     begin(config).close()
     save(config, 2)
     metrics = Path(config.out or "", "metrics.jsonl")
-    metrics.write_bytes(b'{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3}\n{"epo\xff')
+    metrics.write_bytes(b'{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3}\n{"epoch": 1e400}\n{"epo\xff')
     begin(replace(config, resume=True), done=2).close()
     assert metrics.read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
 

@@ -1,5 +1,6 @@
 """What decoders do not say of an image file: what its pixels were before they became RGB, and whether it is whole."""
 
+import math
 import struct
 from collections.abc import Iterator
 
@@ -16,6 +17,14 @@ def kind(data: bytes) -> str:
         return _PNG_KINDS.get(data[25], "") if len(data) > 25 else ""
     frame = next((at for marker, at in _segments(data) if marker in _FRAME), None)
     return _JPEG_KINDS.get(data[frame + 9], "") if frame is not None and frame + 9 < len(data) else ""
+
+
+def pixels(data: bytes) -> int:
+    """How many pixels the header says that there are; 0 where it does not tell."""
+    if data.startswith(_PNG):
+        return math.prod(struct.unpack_from(">II", data, 16)) if len(data) >= 24 else 0
+    frame = next((at for marker, at in _segments(data) if marker in _FRAME), None)
+    return math.prod(struct.unpack_from(">HH", data, frame + 5)) if frame is not None and frame + 9 <= len(data) else 0
 
 
 def is_cut_off(data: bytes) -> bool:

@@ -17,6 +17,8 @@ from tracking_env.errors import InputError
 
 Split = Literal["train", "unseen", "all"]
 SPLITS: tuple[str, ...] = get_args(Split)
+LARGEST = 1 << 26
+"""Pixels of the largest frame that is decoded: 200 MB as RGB."""
 IMAGES = {".jpg", ".jpeg", ".png"}
 """Names of image files end so."""
 
@@ -144,8 +146,15 @@ def read_image(path: Path) -> np.ndarray:
         raise InputError(f"cannot read the frame {path}: {error.strerror}") from None
     if image_header.is_cut_off(data):
         raise InputError(f"the frame {path} is a truncated JPEG ({len(data)} bytes, no end marker); fetch it again")
+    if image_header.pixels(data) > LARGEST:
+        raise InputError(
+            f"the frame {path} says that it has {image_header.pixels(data)} pixels, at most {LARGEST} are read"
+        )
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error:  # of sizes that it does not take
+        image = None
     if image is None:
         raise InputError(f"the frame {path} does not decode as an image ({len(data)} bytes); fetch it again")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -176,5 +176,5 @@ class Run:
         """The epoch or step of a line of metrics; 0 of one that broke off on a full disk."""
         try:
             return int(json.loads(line)[self.unit])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return 0
