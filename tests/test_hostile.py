@@ -124,20 +124,20 @@ def grown(action) -> float:
 
 
 def zip_bomb() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", pickle.dumps({}))
-        archive.writestr("archive/version", "3\n")
-        with archive.open("archive/data/0", "w") as entry:
-            for _ in range(160):
-                entry.write(bytes(1 << 20))
+    """Weights of 160 MB that take 200 kB, compressed as torch never writes them."""
+    plain, file = io.BytesIO(), io.BytesIO()
+    torch.save({"conv1.weight": torch.zeros(40 << 20)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one in source.infolist():
+            archive.writestr(one.filename, source.read(one))
     return file.getvalue()
 
 
 def wide_tensor() -> bytes:
-    """One number that says it is a weight of 10^11."""
+    """One number that says it is a weight of 10^8, which take 400 MB once they are turned into float32."""
     file = io.BytesIO()
-    torch.save({"conv1.weight": torch.zeros(1).expand(10**5, 10**6, 1, 1), "conv1.bias": torch.zeros(1)}, file)
+    wide = torch.zeros(1, dtype=torch.half).expand(10**4, 10**4, 1, 1)
+    torch.save({"conv1.weight": wide, "conv1.bias": torch.zeros(1)}, file)
     return file.getvalue()
 
 
@@ -149,7 +149,7 @@ def config(**changes) -> bytes:
 BOMBS = {
     "a text far longer than others": (
         "result JSON",
-        lambda: json.dumps([{"res": [["1", "x" * 10**6, *["1"] * 2]] + [["1"] * 4] * 30_000}]).encode(),
+        lambda: json.dumps([{"res": [["1", "x" * 10**5, *["1"] * 2]] + [["1"] * 4] * 300}]).encode(),
     ),
     "a type that is a deep tree": (
         "result JSON",
