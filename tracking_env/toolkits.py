@@ -86,9 +86,8 @@ def _record(entry: Any, where: str) -> Record:
         raise InputError(f"{where} is of type {kind[:20]!r}, wanted 'rect'; turn it into boxes x,y,w,h first")
     try:
         raw = entry["res"]
-        if isinstance(raw, np.ndarray) and np.iscomplexobj(
-            raw
-        ):  # a tracker took the root of a negative area: that row is broken, not the file
+        if isinstance(raw, np.ndarray) and np.iscomplexobj(raw):
+            # A tracker took the root of a negative area: that row is broken, not the file.
             raw = np.where(raw.imag == 0, raw.real, np.nan)
         # Straight to numbers: as an array of texts each would take the room of the longest.
         boxes = np.atleast_2d(np.asarray(raw, dtype=np.float64))
