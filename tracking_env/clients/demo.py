@@ -4,23 +4,18 @@ It is for one's own machine. It asks no other host for anything, and browsers ar
 and made lies in one folder: what is old is deleted while it runs, and its owner deletes the rest.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+
 from tracking_env.clients.demo_page import Page
 from tracking_env.errors import InputError
 from tracking_env.video import SUFFIXES
-
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported
-try:
-    import gradio as gr
-    from starlette.datastructures import MutableHeaders
-    from starlette.middleware import Middleware
-except ModuleNotFoundError as error:
-    raise InputError(f"demo needs {error.name}; type: pip install 'tracking-env[demo]'") from None
 
 _HERE = Path(__file__).resolve().parents[1] / "templates"
 _OLD = 600, 1800  # every so many seconds, files older than so many are deleted
@@ -54,11 +49,13 @@ def layout(page: Page, ours: str, rival: str) -> gr.Blocks:
     """
     with gr.Blocks(title="tracking-env demo", analytics_enabled=False, delete_cache=_OLD) as blocks:
         gr.HTML("<h1>Two trackers, one target</h1>")
+        line = gr.HTML(elem_id="status")
         with gr.Row():
             with gr.Column(min_width=330):
                 clip = gr.Dropdown([*page.clips], label="Clip", value=next(iter(page.clips)), elem_id="clip")
-                upload = gr.File(file_types=[*SUFFIXES], label="or your own video", height=110, elem_id="upload")
-                first = gr.HTML(js_on_load=(_HERE / "demo.js").read_text(encoding="utf-8"), elem_id="first")
+                upload = gr.File(file_types=[*SUFFIXES], label="or your own video", height=130, elem_id="upload")
+                drag = (_HERE / "demo.js").read_text(encoding="utf-8")
+                first = gr.HTML(js_on_load=drag, elem_id="first")
                 with gr.Row(elem_id="box"):
                     numbers = [gr.Number(label=one, min_width=60) for one in ("x", "y", "width", "height")]
             with gr.Column(min_width=330):
@@ -68,11 +65,8 @@ def layout(page: Page, ours: str, rival: str) -> gr.Blocks:
                 with gr.Row():
                     track = gr.Button("Track", variant="primary", elem_id="track", min_width=120)
                     stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=120)
-                line = gr.HTML(elem_id="status")
                 live = gr.HTML(elem_id="live")
-                video = gr.Video(
-                    label="Tracked", visible=False, autoplay=True, loop=True, elem_id="video", buttons=["download"]
-                )
+                video = gr.Video(show_label=False, visible=False, autoplay=True, loop=True, elem_id="video")
                 plot = gr.HTML(elem_id="plot")
 
         def chosen(clip: str) -> Any:
@@ -149,7 +143,7 @@ def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int) -> Itera
             state_session_capacity=20,
             app_kwargs={"middleware": [Middleware(OwnHostOnly)]},
             theme=gr.themes.Default(font=font, font_mono=font),
-            css=(_HERE / "demo.css").read_text(encoding="utf-8"),
+            head=f"<style>{(_HERE / 'demo.css').read_text(encoding='utf-8')}</style>",  # its css would be rewritten
         )
     except OSError:
         raise InputError(f"cannot listen on {host}, port {port or 'any'}; give another --host or --port") from None

@@ -198,11 +198,11 @@ class Page:
         try:
             box, source = given_box(numbers, self.first(clip, upload)), self.source(clip, upload)
             total, shown, duel = min(source.total or self.limit, self.limit), 0.0, Duel()
-            made = [self.trackers[one].make().live() for one in (ours, rival)]
+            mine, other = (self.trackers[one].make().live() for one in (ours, rival))
             with TemporaryDirectory(dir=self.folder) as name:
                 place = Path(name)
                 with rendering.video(place / "tracked.webm", source.fps) as write:
-                    for one in duel.run(*made, islice(source.frames, total), box, ours):
+                    for one in duel.run(mine, other, islice(source.frames, total), box, "frame"):
                         write(narrow(one))
                         if time.monotonic() - shown > _PERIOD:
                             shown, at = time.monotonic(), len(duel.ours)
@@ -212,7 +212,8 @@ class Page:
                             duel.stopped = STOPPED
                             break
                 video = str(place / "tracked.webm")
-                yield summary(duel, source.total, upload), "", video, plot(duel, place, ours, rival)
+                said = plot(duel, place, ours, rival)
+                yield summary(duel, f"{ours} and {rival}", source.total, upload), "", video, said
         except Exception as error:  # also of somebody's tracker
             yield status(plain(error, upload), "bad"), "", None, ""
 
@@ -236,10 +237,10 @@ def plain(error: Exception, upload: str | None) -> str:
     return _named(reason(error), upload)
 
 
-def summary(duel: Duel, total: int | None, upload: str | None) -> str:
+def summary(duel: Duel, names: str, total: int | None, upload: str | None) -> str:
     """What became of it, as a status."""
     count = len(duel.ours)
-    text = f"{count} frames tracked; the two boxes overlap by {duel.overlap.mean():.2f} on average."
+    text = f"{count} frames tracked; the boxes of {names} overlap by {duel.overlap.mean():.2f} on average."
     if duel.stopped is not None:
         return status(f"{text} Ended early: {_named(duel.stopped, upload)}", "" if duel.stopped == STOPPED else "bad")
     if total is not None and count < total:

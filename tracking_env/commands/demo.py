@@ -51,25 +51,24 @@ def show_demo(
         raise InputError(f"--megabytes is {megabytes} and --frames {frames}; give at least 1")
     try:
         from tracking_env.clients import demo_page  # needs matplotlib
+
+        trackers = demo_page.offers(Choice(tracker, weights, hub.local(checkpoint), features, trust))
+        if rival not in trackers:
+            raise InputError(f"--rival is {rival!r}; those that can be made here are {', '.join(trackers)}")
+        clips = [] if root is None and sequences is None else dataset.load(root, sequences)
+        with tempfile.TemporaryDirectory(prefix="tracking-env-demo-") as name:
+            # Read when it is imported: its own folder, and that it reports nothing to its makers.
+            os.environ |= {"GRADIO_TEMP_DIR": str(Path(name, "gradio")), "GRADIO_ANALYTICS_ENABLED": "False"}
+            from tracking_env.clients import demo
+
+            page = demo_page.Page(trackers, Path(name), clips, frames)
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # services are ended so
+            with demo.serve(demo.layout(page, tracker, rival), host, port, megabytes << 20) as address:
+                print(f"{address} (Ctrl-C ends it)", flush=True)
+                try:
+                    threading.Event().wait()
+                except KeyboardInterrupt:
+                    page.closed.set()
     except ModuleNotFoundError as error:
         raise InputError(f"demo needs {error.name}; type: pip install 'tracking-env[demo]'") from None
-    trackers = demo_page.offers(Choice(tracker, weights, hub.local(checkpoint), features, trust))
-    if rival not in trackers:
-        raise InputError(f"--rival is {rival!r}; those that can be made here are {', '.join(trackers)}")
-    clips = [] if root is None and sequences is None else dataset.load(root, sequences)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # services are ended so
-    with tempfile.TemporaryDirectory(prefix="tracking-env-demo-") as name:
-        os.environ["GRADIO_TEMP_DIR"] = str(Path(name, "gradio"))  # its own; set before it is imported
-        from tracking_env.clients import demo
-
-        page = demo_page.Page(trackers, Path(name), clips, frames)
-        blocks = demo.layout(page, tracker, rival)
-        try:
-            with demo.serve(blocks, host, port, megabytes << 20) as address:
-                print(f"{address} (Ctrl-C ends it)", flush=True)
-                threading.Event().wait()
-        except KeyboardInterrupt:
-            return 0
-        finally:
-            page.closed.set()
     return 0
