@@ -140,7 +140,8 @@ def test_tracking_ends_in_a_video_and_a_plot_and_leaves_nothing(page, monkeypatc
 
 def test_confidence_is_plotted_where_there_is_one(page):
     page.trackers |= {"demo_trackers:Sure": Choice("demo_trackers:Sure")}
-    plot = list(page.track(CLIP, None, "demo_trackers:Sure", RIGHT, *BOX))[-1][3]
+    line, _, _, plot = list(page.track(CLIP, None, "demo_trackers:Sure", RIGHT, *BOX))[-1]
+    assert "10 frames tracked" in line
     assert "confidence of demo_trackers:Sure" in plot and "does not say" not in plot
 
 

@@ -57,7 +57,8 @@ class Duel:
         mine, others = itertools.tee(frames)
         try:
             for ours, theirs in zip(follow(tracker, mine, box), follow(rival, others, box), strict=True):
-                spread = getattr(tracker, "spread", None) if self.ours else None
+                said = getattr(tracker, "spread", None) if self.ours else None
+                spread = None if said is None else np.array(said, dtype=np.float64)
                 self.ours.append(ours.box)
                 self.rival.append(theirs.box)
                 self.confidence.append(confidence(ours.box, spread))
