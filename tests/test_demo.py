@@ -237,7 +237,7 @@ def browser(served, tmp_path_factory):
 
 def wait(browser, script, *args):
     """What a script returns, as soon as that is true."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60  # a busy machine is no failure
     while not (found := browser.execute_script(f"return {script}", *args)):
         assert time.monotonic() < end, f"{script}; the page says: {browser.execute_script(STATUS)}"
         time.sleep(0.05)
@@ -351,5 +351,5 @@ def test_its_files_are_gone_when_it_ends(served):
     process, _, folder = served
     assert list(folder.iterdir())
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     assert list(folder.iterdir()) == []
