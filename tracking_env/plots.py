@@ -1,7 +1,7 @@
 """The report's figures: matplotlib's object interface alone, so that nothing global is touched and no display needed.
 
 A figure is saved as PNG and SVG files by `save`, becomes part of an HTML page by `inline`, and an array by `raster`.
-Every tracker keeps one `Style` through all of them: colours of Okabe and Ito, which colour-blind readers tell apart, and
+Every tracker keeps one `Style` through all of them: colours of Okabe and Ito, which the colour-blind tell apart, and
 dashes besides.
 """
 
