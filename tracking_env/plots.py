@@ -163,7 +163,8 @@ def save(figure: Figure, stem: Path) -> None:
 
 
 def raster(figure: Figure) -> np.ndarray:
-    """A figure as a picture ``(height, width, 3)`` uint8 RGB, 100 dots per inch."""
+    """A figure as a picture ``(height, width, 3)`` uint8 RGB, 72 dots per inch: as wide as TensorBoard's cards."""
+    figure.set_dpi(72)
     canvas = FigureCanvasAgg(figure)
     with matplotlib.rc_context(_LOOKS):
         canvas.draw()

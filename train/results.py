@@ -119,13 +119,13 @@ def median(report: Report, sequences: list[Sequence]) -> Sequence:
 
 
 def success(predictions: Predictions, sequences: list[Sequence], unseen: bool) -> Figure:
-    """The success plot: a curve of each part, the mean over the sequences, with its AUC."""
+    """The success plot: a curve of each part, the mean over the sequences, with its AUC; one where all is unseen."""
     lines: dict[str, tuple[np.ndarray, float]] = {}
-    for part in PARTS:
+    for part in ("unseen",) if unseen else PARTS:
         rates = []
         for one in sequences:
-            seen = 0 if unseen else one.seen
-            chosen = {"whole": slice(None), "seen": slice(seen), "unseen": slice(seen, None)}[part]
+            first = 0 if unseen else one.seen
+            chosen = {"whole": slice(None), "seen": slice(first), "unseen": slice(first, None)}[part]
             values = metrics.overlaps(metrics.sanitise(predictions[one.name], one.boxes), one.boxes)[chosen]
             if len(values):
                 rates.append(metrics.success_curve(values))

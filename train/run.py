@@ -134,7 +134,8 @@ class Run:
 
     def picture(self, at: int, name: str, picture: np.ndarray, kind: Literal["png", "jpg"]) -> None:
         """Add a picture ``(height, width, 3)`` uint8 RGB to TensorBoard: a drawing as PNG, or frames as JPEG."""
-        _, data = cv2.imencode(f".{kind}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 75])
+        options = [cv2.IMWRITE_JPEG_QUALITY, 75] if kind == "jpg" else []
+        _, data = cv2.imencode(f".{kind}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
         height, width, channels = picture.shape
         image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data.tobytes())
         self._summary(Summary(value=[Summary.Value(tag=name, image=image)]), at)
