@@ -61,7 +61,7 @@ table: .venv/.train
 	$(EVALUATE) --tracker drlt --checkpoint runs/supervised --name supervised
 	$(EVALUATE) --tracker drlt --checkpoint runs/drlt
 	$(BIN)/tracking-env score $(TABLE) --root $(ROOT) --markdown
-	$(BIN)/tracking-env report $(TABLE) --root $(ROOT) --out report
+	$(BIN)/tracking-env report $(TABLE) --ours drlt --root $(ROOT) --out report
 
 # The closed loop: its agent trained on the first thirds, beside NanoTrack in the same run (ROOT and WEIGHTS as above).
 SEARCH = train/search.py --preset small --root $(ROOT) --weights $(WEIGHTS)

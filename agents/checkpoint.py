@@ -110,12 +110,15 @@ def newest(folder: Path) -> Path:
 
 
 def find(folder: Path) -> Path:
-    """The checkpoint that a folder stands for: itself, or of a run's folder the newest one.
+    """The checkpoint that a folder stands for: itself, or the newest one of a run's folder or of one of checkpoints.
 
     Raises:
         InputError: there is none.
     """
-    return folder if (folder / "model.safetensors").exists() else newest(folder / "checkpoints")
+    if (folder / "model.safetensors").exists():
+        return folder
+    inside = folder / "checkpoints"
+    return newest(inside if inside.is_dir() else folder)
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:

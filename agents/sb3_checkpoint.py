@@ -31,7 +31,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 
-from agents.checkpoint import TrainedTracker, checked_extractor, epochs, newest, weights_file
+from agents.checkpoint import TrainedTracker, checked_extractor, epochs, find, weights_file
 from agents.replay import FrameReplayBuffer
 from agents.sb3 import SB3Agent, new_policy
 from tracking_env.errors import InputError
@@ -170,9 +170,7 @@ def tracker(
         return _foreign(checkpoint, file, features, trust)
     if features is not None:
         raise InputError(f"the run in {checkpoint} says what it was trained on; leave out --features {features}")
-    inside = checkpoint / "checkpoints"
-    one = (checkpoint / "model.safetensors").exists()
-    loaded = load(checkpoint if one else newest(inside if inside.is_dir() else checkpoint))
+    loaded = load(find(checkpoint))
     extractor = checked_extractor(loaded.path, loaded.run, loaded.extractor, file)
     made = TrainedTracker(SB3Agent(loaded.policy()), extractor)
     made.id = f"{loaded.algorithm} {loaded.path.name} {_digest(loaded.path / 'model.safetensors')} {extractor.id}"

@@ -97,6 +97,9 @@ def library(monkeypatch):
     return calls
 
 
+DRLT_KIND, SEARCH_KIND, SB3_KIND = model_card.KINDS
+
+
 def weights(folder):
     return checkpoint.load(checkpoint.find(folder)).model.state_dict()
 
@@ -175,7 +178,7 @@ def test_a_report_of_another_epoch_or_run_is_not_its_own(run, change):
     path.write_text(json.dumps(REPORT | change) if change else "broken")
     hub.push(checkpoint.find(run), "published")
     card = Path("published/README.md").read_text()
-    assert "There is no report of this epoch." in card and "0.345" not in card
+    assert "There is no report of this checkpoint." in card and "0.345" not in card
     assert "Trained on `drlt30`" in card
 
 
@@ -183,18 +186,116 @@ def test_the_command_is_the_run_s():
     given = ["--preset", "small", "--root", "/home/me/OTB", "--sequences", "Deer", "--clip-norm", "None"]
     given += ["--learn-sigma", "--lr", "3e-05", "--weights", "/home/me/weights", "--first-location", "video"]
     config = parse(given)
-    words = shlex.split(model_card.command(asdict(config)))
+    words = shlex.split(model_card.command(DRLT_KIND, asdict(config)))
     assert words[:2] == ["python", "train/reinforce.py"]
     again, before = flat(parse(words[2:])), flat(config)
     assert {name for name in before if before[name] != again[name]} == {"root", "weights"}
     assert (again["root"], again["weights"]) == ("OTB", "FILE")
 
 
+def of_another_script(kind, folder):
+    """The folder of a run of 40 updates, or steps, of another script, with its report."""
+    torch.manual_seed(0)
+    data = RUN["data"] | {"weights": None, "extra": None}
+    report = REPORT | {kind.reported: 40}
+    if kind is SEARCH_KIND:
+        from agents import pointing_checkpoint
+        from agents.pointing import Pointing, PointingConfig
+        from tracking_env.maps import make_maps
+        from train.search_config import parse as parse_search
+
+        maps = make_maps("cells")
+        model = Pointing(maps.channels, PointingConfig(width=4))
+        run = asdict(parse_search(["--width", "4", "--no-memory"]))
+        run |= {"data": data | {"features": "cells"}, "start": "/home/me/runs/warm", "out": "/home/me/x"}
+        moments = torch.optim.Adam(model.parameters())
+        pointing_checkpoint.save_newest(folder / "checkpoints", model, maps.id, 40, run, moments)
+        report |= {"extractor": maps.id}
+    else:
+        pytest.importorskip("sb3_contrib")
+        from agents import sb3_checkpoint
+        from agents.sb3 import new_policy
+
+        policy = new_policy("ppo", GRID.dim, 8, sigma=0.01)
+        model = types.SimpleNamespace(policy=policy, num_timesteps=40, _n_updates=1, _episode_num=4)
+        facts = {"algorithm": "ppo", "features": GRID.dim, "hidden": 8, "extractor": GRID.id, "best": None}
+        facts |= {"run": {"algo": "ppo", "data": data, "out": "/home/me/x"}}
+        sb3_checkpoint.save(folder / "checkpoints", model, facts, training=False)
+        (folder / "checkpoints" / "000000040" / "training.safetensors").write_bytes(b"for training alone")
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+@pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda one: one.tracker)
+def test_another_script_s_agent_is_published_and_tracks(kind, tmp_path, monkeypatch, library, capsys):
+    monkeypatch.chdir(tmp_path)
+    of_another_script(kind, Path("run"))
+    assert cli.main(["push", "run", "published"]) == 0 and cli.main(["push", "run", "hf://me/one"]) == 0
+    files = sorted(path.name for path in Path("published").iterdir())
+    assert files == ["README.md", "config.json", "model.safetensors"]
+    card, config = (Path("published", name).read_text() for name in ("README.md", "config.json"))
+    assert "/home/me" not in card + config
+    sequence = synthetic.generate(1, length=3)
+    write_video(Path("clip.mp4"), (sequence.frames[at] for at in range(3)))
+    boxes = []
+    for checkpoint_ in ("run", "published", "hf://me/one"):
+        flags = ["--tracker", kind.tracker, "--checkpoint", checkpoint_, "--box", "9,9,30,30"]
+        assert cli.main(["track", "--video", "clip.mp4", *flags, "--out", f"o{len(boxes)}"]) == 0
+        boxes.append(Path(f"o{len(boxes)}", kind.tracker, "clip.txt").read_bytes())
+    assert boxes[0] == boxes[1] == boxes[2]
+    assert library[-1] == ("me/one", None)
+
+
+@pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda one: one.tracker)
+def test_another_script_s_card_says_what_it_is_and_is_worth(kind, tmp_path):
+    of_another_script(kind, tmp_path / "run")
+    hub.push(checkpoint.find(tmp_path / "run"), str(tmp_path / "published"))
+    card = (tmp_path / "published" / "README.md").read_text()
+    about = {
+        "search": ("trained with REINFORCE", "4 channels wide", "`cells-v1`", "40 updates", "OTBTrackSearch-v0"),
+        "sb3": ("trained with PPO", "layers of\n8 neurons on the", GRID.id, "40 steps of", "It has no memory"),
+    }[kind.tracker]
+    for text in (*about, f"evaluate --tracker {kind.tracker} --checkpoint FOLDER --root OTB", kind.script):
+        assert text in card
+    assert "| this checkpoint | 0.510 | 0.858 | **0.345** |" in card
+    report = tmp_path / "run" / "report.json"
+    report.write_text(json.dumps(json.loads(report.read_text()) | {kind.reported: 41}))
+    hub.push(checkpoint.find(tmp_path / "run"), str(tmp_path / "again"))
+    assert "There is no report of this checkpoint." in (tmp_path / "again" / "README.md").read_text()
+
+
+def test_a_search_agent_s_card_asks_for_the_weights_that_it_needs():
+    config = {"network": {"width": 4}, "channels": 48, "maps": "nanotrack", "done": 3}
+    run = {
+        "data": {"features": "nanotrack", "weights": "/home/me/weights"},
+        "loop": {"l1_updates": 0, "iou_updates": 0},
+    }
+    card = model_card.render(SEARCH_KIND, config | {"run": run}, None, "hf://me/one")
+    assert "--tracker search --checkpoint hf://me/one --weights FOLDER" in card and "/home/me" not in card
+    assert "trained with a supervised warm start" in card
+
+
+def test_the_other_scripts_commands_are_the_runs():
+    from train.search_config import parse as parse_search
+
+    flags = ["--preset", "small", "--no-memory", "--gamma", "0.5", "--start", "runs/x", "--tune", "all"]
+    config = parse_search([*flags, "--out", "o"])
+    words = shlex.split(model_card.command(SEARCH_KIND, asdict(config)))
+    again, before = flat(parse_search(words[2:])), flat(config)
+    assert {name for name in before if before[name] != again[name]} == {"out", "start"}
+    pytest.importorskip("sb3_contrib")
+    from train.sb3_config import parse as parse_sb3
+
+    for algo in ("a2c", "sac"):
+        config = parse_sb3(["--algo", algo, "--lr", "3e-05", "--out", f"runs/{algo}"])
+        words = shlex.split(model_card.command(SB3_KIND, asdict(config)))
+        assert flat(parse_sb3(words[2:])) == flat(config)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["run", "run"], "run exists; give a folder that does not, or hf://USER/REPO"),
-        (["nowhere", "published"], "no checkpoint in nowhere/checkpoints"),
+        (["nowhere", "published"], "no checkpoint in nowhere"),
     ],
 )
 def test_what_cannot_be_pushed_is_one_line(run, arguments, message, capsys):
@@ -207,7 +308,7 @@ def test_what_cannot_be_pushed_is_one_line(run, arguments, message, capsys):
 
 def test_another_script_s_checkpoint_is_one_line(run):
     (run / "checkpoints" / "000007" / "config.json").write_text('{"algorithm": "ppo"}')
-    with pytest.raises(InputError, match=r"is no checkpoint of train/reinforce\.py"):
+    with pytest.raises(InputError, match=r"is no checkpoint of train/reinforce\.py, train/search\.py, train/sb3\.py"):
         hub.push(checkpoint.find(run), "published")
     assert not Path("published").exists()
 

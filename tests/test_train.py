@@ -7,14 +7,18 @@ import subprocess
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from training import TINY, command, refused, run_script
+from training import TINY, command, hyperparameters, picture, refused, run_script, tensorboard
 
 from agents import checkpoint
-from tracking_env import otb
+from tracking_env import otb, plots, synthetic
+from tracking_env.sequence import Sequence
+from train import results
+from train.config import parse
+from train.data import load
 from train.reinforce import main
 from train.run import Run
 
@@ -25,6 +29,7 @@ def finished(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     out = tmp_path_factory.mktemp("finished") / "run"
     done = run_script(environment, *TINY, "--out", out)
     assert done.returncode == 0, done.stderr
+    assert "WARN" not in done.stderr, "OpenCV's warnings are nobody's"
     assert "DRLT (reinforce)" in done.stdout and "static first box" in done.stdout
     return out
 
@@ -135,13 +140,68 @@ def test_all_options_at_once_go_on_to_the_same_numbers_too(
 
 
 def test_tensorboard_holds_the_documented_curves_and_pictures(finished: Path) -> None:
-    log = EventAccumulator(str(finished))
-    log.Reload()
+    log = tensorboard(finished)
     logged = {"reward/l1", "reward/iou", "copy_first_box/l1", "copy_first_box/iou", "train/gradient_norm"}
     logged |= {"train/learning_rate", "collapse/empty_boxes", "eval/auc_whole", "eval/precision20_unseen"}
     assert logged <= set(log.Tags()["scalars"])
     assert [event.step for event in log.Scalars("reward/l1")] == [1, 2, 3, 4, 5]
-    assert [event.step for event in log.Images("overlay")] == [2, 4, 5]
+    pictures = {"eval/success", "overlay/best", "overlay/median", "overlay/worst"}
+    assert set(log.Tags()["images"]) == pictures
+    for name in pictures:
+        assert [event.step for event in log.Images(name)] == [2, 4, 5]
+
+
+def test_tensorboard_s_film_strips_are_of_the_best_the_median_and_the_worst_sequence(finished: Path) -> None:
+    log = tensorboard(finished)
+    report = json.loads((finished / "report.json").read_text())["sequences"]
+    ranked = sorted(report, key=lambda name: report[name]["whole"]["auc"])
+    for name, one in zip(("worst", "median", "best"), map(_drawn, ranked), strict=True):
+        shown = picture(log, f"overlay/{name}")
+        assert shown.shape == (480, 960, 3), "two rows of three"
+        last = cv2.resize(one.frames[59], (320, 240))[:120, 160:]  # without the caption; boxes cover little
+        assert np.median(np.abs(shown[240:360, 800:].astype(int) - last)) < 8
+
+
+def test_tensorboard_s_success_plot_is_of_the_result_files(finished: Path, tmp_path: Path) -> None:
+    data = load(parse(TINY).data)
+    boxes = {one.name: otb.read_boxes(finished / "results" / f"{one.name}.txt") for one in data.testing}
+    wanted = plots.raster(results.success(boxes, data.testing, data.unseen))
+    assert np.array_equal(picture(tensorboard(finished), "eval/success"), wanted)
+    moved = {name: one + np.array([3, 0, 0, 0]) for name, one in boxes.items()}
+    assert not np.array_equal(plots.raster(results.success(moved, data.testing, data.unseen)), wanted)
+
+
+def test_the_success_plot_has_the_scores_of_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[dict[str, tuple[np.ndarray, float]]] = []
+    monkeypatch.setattr(plots, "curves", lambda *args: drawn.append(args[3]))
+    sequences = synthetic.parse("synthetic:0-2")
+    late = {one.name: np.concatenate([one.boxes[:1], one.boxes[:-1]]) for one in sequences}
+    for unseen in (False, True):
+        results.success(late, sequences, unseen)
+        means = results.score(late, sequences, unseen).mean
+        means = {"unseen": means["unseen"]} if unseen else means  # the whole is the same then
+        assert {part: auc for part, (_, auc) in drawn[-1].items()} == pytest.approx(
+            {part: one.auc for part, one in means.items()}
+        )
+
+
+def test_tensorboard_sorts_runs_by_their_final_scores(finished: Path) -> None:
+    flags, scores = hyperparameters(finished)
+    report = json.loads((finished / "report.json").read_text())
+    assert scores["final/auc_whole"] == pytest.approx(report["mean"]["whole"]["auc"])
+    assert scores["final/fps_online"] == pytest.approx(report["fps"]["online"])
+    assert flags["agent"] == "DRLT (reinforce)" and flags["hidden"] == 8 and flags["lr"] == pytest.approx(1e-3)
+    assert not flags.keys() & {"out", "resume"}
+    assert not [path for path in finished.rglob("events.*") if path.parent != finished], "no run in a run"
+
+
+def test_tensorboard_s_log_is_bounded(finished: Path) -> None:
+    (log,) = finished.glob("events.*")
+    assert log.stat().st_size / 1024 < 200 * 3 + 40, "three evaluations, and all the rest"
+
+
+def _drawn(name: str) -> Sequence:
+    return synthetic.generate(int(name.partition("-")[2]))
 
 
 def test_another_seed_gives_another_agent(environment: dict[str, str], finished: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sb3_contrib")
 
 from safetensors.numpy import load_file  # noqa: E402
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
+from training import hyperparameters, tensorboard  # noqa: E402
 
 from agents import checkpoint, sb3_checkpoint  # noqa: E402
 from agents.sb3 import ALGORITHMS, FrameFeatures  # noqa: E402
@@ -109,10 +109,13 @@ def test_a_resumed_run_goes_on_to_the_same_numbers_and_one_curve(finished, tmp_p
     assert one.keys() == other.keys()
     assert all(np.array_equal(one[key], other[key]) for key in one)
     assert metrics(whole) == metrics(half)
-    log = EventAccumulator(str(half))
-    log.Reload()
-    steps = [event.step for event in log.Scalars("eval/training_iou")]
-    assert steps == [40, 80]
+    log = tensorboard(half)
+    for events in (log.Scalars("eval/training_iou"), log.Images("eval/success"), log.Images("overlay/median")):
+        assert [event.step for event in events] == [40, 80]
+    flags_, scores = hyperparameters(half)
+    assert flags_["agent"] == ALGORITHMS[algo].label and flags_["env_steps"] == 80
+    report = json.loads((half / "report.json").read_text())
+    assert scores["final/auc_whole"] == pytest.approx(report["mean"]["whole"]["auc"])
 
 
 def test_the_paper_s_schedule_switches_the_reward(finished):

@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
+from training import hyperparameters, tensorboard  # noqa: E402
 
 from agents import pointing_checkpoint  # noqa: E402
 from tracking_env import cli  # noqa: E402
@@ -43,6 +44,18 @@ def test_what_a_run_leaves(finished):
     assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["000006", "000008"]
     for name in ("overlay.mp4", "results/Synthetic-0100.txt", "warm/model.safetensors", "metrics.jsonl"):
         assert (finished / name).exists(), name
+
+
+def test_it_shows_its_test_in_tensorboard_and_sorts_by_it(finished):
+    report = json.loads((finished / "report.json").read_text())
+    log = tensorboard(finished)
+    assert {name: [one.step for one in log.Images(name)] for name in log.Tags()["images"]} == {
+        "eval/success": [8],
+        "overlay/median": [8],  # of one sequence
+    }
+    flags, scores = hyperparameters(finished)
+    assert flags["agent"] == "Pointing (reinforce)" and flags["gamma"] == pytest.approx(0.95)
+    assert scores["final/auc_unseen"] == pytest.approx(report["mean"]["unseen"]["auc"])
 
 
 def test_the_loop_changes_what_the_warm_start_made(finished):

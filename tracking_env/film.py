@@ -56,8 +56,8 @@ def best_and_worst(
     return best[:PICTURES], [moment for _, moment in worst[:PICTURES]]
 
 
-def picture(frames: Frames, index: int, truth: np.ndarray, prediction: np.ndarray) -> str:
-    """Frame ``index`` with the true box and a prediction, both pixel boxes ``(4,)``, as a JPEG data URI.
+def drawn(frames: Frames, index: int, boxes: Mapping[str, np.ndarray], caption: str = "") -> np.ndarray:
+    """Frame ``index``, 320 pixels wide, with pixel boxes ``(4,)`` of the frame by role, see `rendering.draw`.
 
     Raises:
         InputError: the frame cannot be read.
@@ -67,12 +67,20 @@ def picture(frames: Frames, index: int, truth: np.ndarray, prediction: np.ndarra
     size = (_WIDTH, max(1, round(frame.shape[0] * scale)))
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     one_based = np.array([1, 1, 0, 0])
-    boxes = {"truth": truth, "agent": prediction}
-    drawn = rendering.draw(small, {role: (box - one_based) * scale + one_based for role, box in boxes.items()})
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return rendering.draw(small, {role: (box - one_based) * scale + one_based for role, box in boxes.items()}, caption)
+
+
+def uri(picture: np.ndarray) -> str:
+    """A picture ``(height, width, 3)`` uint8 RGB as the data URI of a JPEG."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
 def colours(roles: Sequence[str] = ("truth", "agent")) -> list[str]:
-    """The colours that `picture` draws in, as CSS."""
-    return ["rgb({}, {}, {})".format(*rendering.COLOURS[role]) for role in roles]
+    """The colours that boxes of these roles are drawn in, as CSS."""
+    return [css(rendering.COLOURS[role]) for role in roles]
+
+
+def css(colour: Sequence[int]) -> str:
+    """An RGB colour as CSS."""
+    return "rgb({}, {}, {})".format(*colour)

@@ -1,7 +1,8 @@
 """The report's figures: matplotlib's object interface alone, so that nothing global is touched and no display needed.
 
-A figure is saved as PNG and SVG files by `save`, and becomes part of an HTML page by `inline`. Every tracker keeps one
-`Style` through all of them: colours of Okabe and Ito, which colour-blind readers can tell apart, and dashes besides.
+A figure is saved as PNG and SVG files by `save`, becomes part of an HTML page by `inline`, and an array by `raster`.
+Every tracker keeps one `Style` through all of them: colours of Okabe and Ito, which the colour-blind tell apart, and
+dashes besides.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tracking_env.files import whole
@@ -163,6 +165,15 @@ def save(figure: Figure, stem: Path) -> None:
         path = stem.with_name(f"{stem.name}.{suffix}")
         with matplotlib.rc_context(_LOOKS | {"svg.hashsalt": stem.name}), whole(path) as partial:
             figure.savefig(partial, format=suffix, **options)
+
+
+def raster(figure: Figure) -> np.ndarray:
+    """A figure as a picture ``(height, width, 3)`` uint8 RGB, 72 dots per inch: as wide as TensorBoard's cards."""
+    figure.set_dpi(72)
+    canvas = FigureCanvasAgg(figure)
+    with matplotlib.rc_context(_LOOKS):
+        canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
 def inline(svg: str, title: str) -> str:

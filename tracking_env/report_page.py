@@ -1,13 +1,13 @@
 """The report as a page: one HTML file that needs nothing else, and its plots as files beside it.
 
-`write` scores results by `tracking_env.evaluation`, draws them with `tracking_env.plots` and `tracking_env.film`, and
-fills ``templates/report.html``. It needs the extra ``report`` (jinja2 and matplotlib), which nothing else in the
-library does, so this module is imported only where a page is wanted.
+`write` scores results by `tracking_env.evaluation`, draws them with `tracking_env.plots`, `tracking_env.film` and
+`tracking_env.gallery`, and fills ``templates/report.html``. It needs the extra ``report`` (jinja2, matplotlib and
+pillow), which nothing else in the library does, so this module is imported only where a page is wanted.
 """
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,11 +15,13 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
-from tracking_env import dataset, film, metrics, otb, plots, published, report_tables
+from tracking_env import dataset, film, gallery, metrics, otb, plots, published, report_tables
 from tracking_env.errors import InputError
 from tracking_env.evaluation import PARTS, Report, evaluate
 from tracking_env.files import whole
+from tracking_env.gallery import Gallery
 from tracking_env.report_tables import Table
 from tracking_env.results import Results
 from tracking_env.sequence import Frames
@@ -49,7 +51,7 @@ class Video:
         name: unique in a report.
         truth: true pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)``.
         attributes: its difficulty tags, some of `tracking_env.evaluation.ATTRIBUTES`.
-        frames: None where there are only annotations; then no film strip shows it.
+        frames: None where there are only annotations; then no film strip and no clip shows it.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Page:
     videos: Sequence[Video]
     results: Mapping[str, Results]
     folder: Path
+    wanted: Gallery = field(default_factory=Gallery)
 
     def __post_init__(self) -> None:
         for name, one in self.results.items():
@@ -80,6 +83,7 @@ class Page:
                 raise InputError(f"{name} holds {one.kind} results, a page shows one-pass ones; leave it out")
         self.looks = plots.styles(self.results)
         self.reports = self._evaluate("otb")
+        self.ours, self.rival = self.wanted.pair(self.reports)
 
     def _evaluate(self, protocol: str, names: Container[str] | None = None) -> dict[str, Report]:
         truths = {one.name: one.truth for one in self.videos if names is None or one.name in names}
@@ -171,10 +175,30 @@ class Page:
                 runs, {name: shown[name].truth for name in runs}, {name: shown[name].seen for name in runs}
             )
             for title, chosen in zip(("Best", "Worst"), moments, strict=True):
-                pictures = [(at, _picture(shown[at.video], at.index, runs[at.video][at.index])) for at in chosen]
+                pictures = [(at, _picture(shown[at.video], at, runs[at.video])) for at in chosen]
                 if pictures:
                     strips.setdefault(tracker, {})[title] = pictures
         return strips
+
+    def clips(self) -> list[gallery.Clip]:
+        """The clips of the gallery, with a progress bar on a terminal; none of videos without frames.
+
+        Raises:
+            InputError: a frame cannot be read.
+        """
+        shown = {one.name: one for one in self.videos if one.frames is not None and one.name in self.boxes[self.ours]}
+        names = self.wanted.choose(self.reports[self.ours], list(shown))
+        clips = []
+        for name in tqdm(names, desc="gallery", unit="clip", leave=False, disable=None if names else True):
+            one, roles = shown[name], {"rival": self.rival, "agent": self.ours}
+            boxes = {role: self.boxes[who][name][0] for role, who in roles.items() if who and name in self.boxes[who]}
+            assert one.frames is not None
+            clips.append(gallery.clip(name, one.frames, one.truth, boxes, one.seen))
+        return clips
+
+    def auc(self, tracker: str, video: str, part: str) -> float | None:
+        """AUC of a tracker on a part of a video; None where it was not scored."""
+        return report_tables.number(self.reports[tracker].sequences.get(video, {}).get(part), "auc")
 
     def speed(self) -> Markup | None:
         """Speed against unseen AUC; None where no tracker's speed is known."""
@@ -213,13 +237,16 @@ def load_videos(root: Path | None, annotations: Path | None, sequences: str) -> 
     raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
 
 
-def write(folder: Path, videos: Sequence[Video], results: Mapping[str, Results]) -> dict[str, Report]:
+def write(
+    folder: Path, videos: Sequence[Video], results: Mapping[str, Results], wanted: Gallery | None = None
+) -> dict[str, Report]:
     """Write ``index.html`` and ``plots/`` (PNG and SVG) into a folder, making it where it is not there.
 
     Args:
         folder: files of an older report are replaced.
         videos: what to score against, at least one.
         results: one-pass results by tracker, at least one; its place gives each its colour and dashes in every plot.
+        wanted: what the gallery shows.
 
     Returns:
         The scores, by tracker.
@@ -227,7 +254,7 @@ def write(folder: Path, videos: Sequence[Video], results: Mapping[str, Results])
     Raises:
         InputError: results are not one-pass, no video can be scored, a frame cannot be read, or the folder not written.
     """
-    page = Page(videos, results, folder)
+    page = Page(videos, results, folder, wanted or Gallery())
     if not page.parts:
         reason = "; ".join(f"{name}, {video}: {why}" for name, video, why in page.failures[:1])
         raise InputError(f"no sequence could be scored ({reason}); give folders that hold results of these sequences")
@@ -244,7 +271,12 @@ def write(folder: Path, videos: Sequence[Video], results: Mapping[str, Results])
     )
     template = environment.get_template("report.html")
     html = template.render(
-        page=page, parts=PART_NAMES, headline=report_tables.headline(page.reports), published=published, film=film
+        page=page,
+        parts=PART_NAMES,
+        headline=report_tables.headline(page.reports),
+        published=published,
+        colours=film.colours,
+        bar=film.css(gallery.SEEN),
     )
     with whole(folder / "index.html") as partial:
         partial.write_text(html, encoding="utf-8")
@@ -261,6 +293,6 @@ def _frames(video: Video, part: str) -> slice:
     return {"whole": slice(None), "seen": slice(video.seen), "unseen": slice(video.seen, None)}[part]
 
 
-def _picture(video: Video, index: int, box: np.ndarray) -> str:
+def _picture(video: Video, at: film.Moment, run: np.ndarray) -> str:
     assert video.frames is not None
-    return film.picture(video.frames, index, video.truth[index], box)
+    return film.uri(film.drawn(video.frames, at.index, {"truth": video.truth[at.index], "agent": run[at.index]}))

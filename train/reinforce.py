@@ -138,11 +138,8 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         bar.update()
         if group.leads and (done % schedule.evaluate_every == 0 or last):
             model.eval()
-            predictions = results.predict(model, store, data.testing)
-            report = results.score(predictions, data.testing, data.unseen)
+            report = results.examine(run, done, results.predict(model, store, data.testing), data)
             scalars |= results.scalars(report)
-            shown = results.median(report, data.testing)
-            run.picture(done, "overlay", results.film_strip(shown, predictions[shown.name]))
             bar.set_postfix(reward=f"{scalars[f'reward/{phase.reward}']:.3f}", auc=f"{scalars['eval/auc_whole']:.3f}")
             model.train()
         if group.leads:

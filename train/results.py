@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from agents import baselines
 from agents.windows import Windows
 from tracking_env import boxes as bx
-from tracking_env import rendering
+from tracking_env import film, metrics, plots, rendering
 from tracking_env.drift import Drift, drift
-from tracking_env.evaluation import Report, evaluate, write_result
-from tracking_env.metrics import overlaps
+from tracking_env.evaluation import PARTS, Report, evaluate, write_result
 from tracking_env.report import table
 from tracking_env.results import Results
 from tracking_env.rewards import REWARDS
@@ -72,8 +72,17 @@ def copy_first_box(windows: Windows) -> dict[str, float]:
 
 def scalars(report: Report) -> dict[str, float]:
     """The mean scores for the log: ``eval/auc_whole``, ``eval/precision20_unseen``, ..."""
+    return {f"eval/{name}": value for name, value in _means(report).items()}
+
+
+def final(report: Report) -> dict[str, float]:
+    """The same scores of a finished run, by which TensorBoard sorts runs: ``final/auc_whole``, ..."""
+    return {f"final/{name}": value for name, value in _means(report).items()}
+
+
+def _means(report: Report) -> dict[str, float]:
     return {
-        f"eval/{what}_{part}": getattr(one, what)
+        f"{what}_{part}": getattr(one, what)
         for part, one in report.mean.items()
         if one is not None
         for what in ("auc", "precision20")
@@ -96,19 +105,59 @@ def speed(model: Agent, store: FeatureStore, sequence: Sequence) -> dict[str, fl
 
 def drifts(predictions: Predictions, sequences: Iterable[Sequence]) -> list[Drift]:
     """How often the target was lost, per sequence."""
-    return [drift(overlaps(predictions[one.name], one.boxes)) for one in sequences]
+    return [drift(metrics.overlaps(predictions[one.name], one.boxes)) for one in sequences]
+
+
+def ranking(report: Report, sequences: list[Sequence]) -> list[Sequence]:
+    """The sequences by rising AUC; those that could not be scored first."""
+    return sorted(sequences, key=lambda one: getattr(report.sequences.get(one.name, {}).get("whole"), "auc", 0.0))
 
 
 def median(report: Report, sequences: list[Sequence]) -> Sequence:
     """The sequence in the middle by AUC: neither the luckiest nor the worst."""
-    ranked = sorted(sequences, key=lambda one: getattr(report.sequences[one.name]["whole"], "auc", 0.0))
-    return ranked[len(ranked) // 2]
+    return ranking(report, sequences)[len(sequences) // 2]
 
 
-def film_strip(sequence: Sequence, boxes: np.ndarray, frames: int = 6) -> np.ndarray:
-    """Frames spread over the video, side by side, with the true box and the agent's."""
-    chosen = np.linspace(0, len(sequence) - 1, frames).astype(int)
-    return rendering.strip([_overlay(sequence, boxes, int(index)) for index in chosen])
+def success(predictions: Predictions, sequences: list[Sequence], unseen: bool) -> Figure:
+    """The success plot: a curve of each part, the mean over the sequences, with its AUC; one where all is unseen."""
+    lines: dict[str, tuple[np.ndarray, float]] = {}
+    for part in ("unseen",) if unseen else PARTS:
+        rates = []
+        for one in sequences:
+            first = 0 if unseen else one.seen
+            chosen = {"whole": slice(None), "seen": slice(first), "unseen": slice(first, None)}[part]
+            values = metrics.overlaps(metrics.sanitise(predictions[one.name], one.boxes), one.boxes)[chosen]
+            if len(values):
+                rates.append(metrics.success_curve(values))
+        if rates:
+            mean = np.mean(rates, axis=0)
+            lines[part] = mean, float(mean.mean())
+    axes, looks = ("overlap threshold", "success rate"), plots.styles(PARTS)
+    return plots.curves("Success on the test sequences [AUC]", axes, metrics.SUCCESS_THRESHOLDS, lines, looks)
+
+
+def film_strip(sequence: Sequence, boxes: np.ndarray, rows: int = 2, columns: int = 3) -> np.ndarray:
+    """Frames spread over the video, row by row, each 320 pixels wide, with the true box and the agent's."""
+    chosen = np.linspace(0, len(sequence) - 1, rows * columns).astype(int).reshape(rows, columns)
+    pictures = [
+        rendering.strip([film.drawn(sequence.frames, at, *_shown(sequence, boxes, at)) for at in row])
+        for row in chosen.tolist()
+    ]
+    return np.concatenate(pictures)
+
+
+def examine(kept: Run, at: int, predictions: Predictions, data: Data) -> Report:
+    """Score the agent's boxes on the test sequences, and show them in TensorBoard as of epoch or step ``at``.
+
+    It shows the success plot, and film strips of the best, the median and the worst sequence.
+    """
+    report = score(predictions, data.testing, data.unseen)
+    kept.picture(at, "eval/success", plots.raster(success(predictions, data.testing, data.unseen)), "png")
+    ranked = ranking(report, data.testing)
+    chosen = {"worst": ranked[0], "best": ranked[-1]} if len(ranked) > 2 else {}
+    for name, one in (chosen | {"median": median(report, data.testing)}).items():
+        kept.picture(at, f"overlay/{name}", film_strip(one, predictions[one.name]), "jpg")
+    return report
 
 
 def write_boxes(folder: Path, predictions: Predictions) -> None:
@@ -138,7 +187,7 @@ def publish(
     label: str,
     facts: dict[str, Any],
 ) -> None:
-    """Leave the last test's boxes, video and ``report.json``, and print the table.
+    """Leave the last test's boxes, video and ``report.json``, sum up in TensorBoard, and print the table.
 
     Args:
         kept: the run's directory.
@@ -154,6 +203,7 @@ def publish(
     write_boxes(kept.path / "results", predictions)
     write_overlay(kept.path / "overlay.mp4", shown, predictions[shown.name])
     kept.write_json("report.json", summary(report, others, fps=fps, **facts))
+    kept.summarise(label, final(report) | {f"final/fps_{what}": rate for what, rate in fps.items()})
     print(table(others | {label: report}))
     print("speed: " + ", ".join(f"{rate:.0f} fps {what}" for what, rate in fps.items()))
     print(f"in {kept.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {kept.path}")
@@ -165,6 +215,13 @@ def summary(report: Report, others: dict[str, Report], **facts: Any) -> dict[str
 
 
 def _overlay(sequence: Sequence, boxes: np.ndarray, index: int) -> np.ndarray:
-    drawn = {"truth": sequence.boxes[index], "agent": boxes[index]}
+    return rendering.draw(sequence.frames[index], *_shown(sequence, boxes, index))
+
+
+def _shown(sequence: Sequence, boxes: np.ndarray, index: int) -> tuple[dict[str, np.ndarray], str]:
+    """What is drawn on a frame: the boxes and the caption."""
     overlap = float(bx.iou(sequence.boxes[index], boxes[index]))
-    return rendering.draw(sequence.frames[index], drawn, f"{sequence.name} {index + 1}  IoU {overlap:.2f}")
+    return (
+        {"truth": sequence.boxes[index], "agent": boxes[index]},
+        f"{sequence.name} {index + 1}  IoU {overlap:.2f}",
+    )

@@ -3,7 +3,7 @@
 ======================  ===============================================================================
 ``config.json``         the whole configuration
 ``metrics.jsonl``       one line of scalars per logged epoch (or step), the same as in TensorBoard
-``events.out.*``        TensorBoard: scalars, film strips, the configuration
+``events.out.*``        TensorBoard: scalars, success plots, film strips, the configuration with the final scores
 ``checkpoints/``        the newest two, see `agents.checkpoint` and `agents.sb3_checkpoint`
 ``best/``               of train/sb3.py: the policy that was best on the training clips
 ``report.json``         final scores, see `train.results`
@@ -17,16 +17,19 @@ import signal
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
+import cv2
 import numpy as np
 from filelock import FileLock, Timeout
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from agents import checkpoint
 from tracking_env.errors import InputError
 from tracking_env.files import PARTIAL, read_json, remove, whole
-from train.flags import RunFlags, differences
+from train.flags import CONTROL, RunFlags, differences, flat
 
 _LOCK = ".lock"  # held by the process that trains
 
@@ -129,15 +132,34 @@ class Run:
         for name, value in scalars.items():
             self._writer.add_scalar(name, value, at)
 
-    def picture(self, at: int, name: str, picture: np.ndarray) -> None:
-        """Add a picture ``(height, width, 3)`` uint8 to TensorBoard."""
-        assert self._writer, "not started"
-        self._writer.add_image(name, picture, at, dataformats="HWC")
+    def picture(self, at: int, name: str, picture: np.ndarray, kind: Literal["png", "jpg"]) -> None:
+        """Add a picture ``(height, width, 3)`` uint8 RGB to TensorBoard: a drawing as PNG, or frames as JPEG."""
+        options = [cv2.IMWRITE_JPEG_QUALITY, 75] if kind == "jpg" else []
+        _, data = cv2.imencode(f".{kind}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+        height, width, channels = picture.shape
+        image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data.tobytes())
+        self._summary(Summary(value=[Summary.Value(tag=name, image=image)]), at)
 
     def text(self, name: str, text: str) -> None:
         """Add a text to TensorBoard."""
         assert self._writer, "not started"
         self._writer.add_text(name, text)
+
+    def summarise(self, agent: str, scores: dict[str, float]) -> None:
+        """Add a finished run's scores to TensorBoard, and its flags as hyper-parameters, to sort runs by them.
+
+        SummaryWriter's own way, `add_hparams`, would make a run of its own of them, in a folder inside this one.
+        """
+        assert self._writer, "not started"
+        flags = {name: value for name, value in flat(self.config).items() if name not in CONTROL}
+        for summary in hparams({"agent": agent} | flags, scores):
+            self._summary(summary)
+        for name, value in scores.items():
+            self._writer.add_scalar(name, value)
+
+    def _summary(self, summary: Summary, at: int | None = None) -> None:
+        assert self._writer and self._writer.file_writer, "not started"
+        self._writer.file_writer.add_summary(summary, at)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file into the directory, whole or not at all."""

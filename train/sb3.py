@@ -124,11 +124,8 @@ def train(config: SB3Config) -> bool:
             return _stopped(run, done)
         bar.update(model.num_timesteps - done)
 
-        predictions = results.predict(agent, store, data.testing)
-        report = results.score(predictions, data.testing, data.unseen)
+        report = results.examine(run, model.num_timesteps, results.predict(agent, store, data.testing), data)
         judged = judge(agent, store, data)
-        shown = results.median(report, data.testing)
-        run.picture(model.num_timesteps, "overlay", results.film_strip(shown, predictions[shown.name]))
         for name, value in (results.scalars(report) | {"eval/training_iou": judged}).items():
             model.logger.record(name, value)
         model.logger.dump(model.num_timesteps)

@@ -167,6 +167,7 @@ def train(config: SearchConfig) -> bool:
         start, _ = predict(pointing_checkpoint.load(warmed).model, maps, data)
         others["Pointing, warm start"] = results.score(start, data.testing, data.unseen)
     predictions, fps = predict(model, maps, data)
+    results.examine(run, done, predictions, data)
     lost = together(results.drifts(predictions, data.testing))
     facts = {
         "device": "cpu",

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from tracking_env.clients import hub
 from tracking_env.errors import InputError
 from tracking_env.trackers import Choice
 
@@ -53,10 +54,10 @@ class Got10kTracker(Tracker):
 
 
 def make(name: str, checkpoint: str | Path | None = None, weights: tuple[Path, ...] = ()) -> Got10kTracker:
-    """A tracker by its name (see `tracking_env.trackers`), for got10k's experiments.
+    """A tracker by its name (see `tracking_env.trackers`), for got10k's experiments; ``checkpoint`` may be ``hf://``.
 
     Raises:
         InputError: it cannot be made, or looks at no frame.
     """
-    choice = Choice(name, weights, Path(checkpoint) if checkpoint is not None else None)
+    choice = Choice(name, weights, hub.local(None if checkpoint is None else str(checkpoint)))
     return Got10kTracker(choice.make().live(), choice.folder)

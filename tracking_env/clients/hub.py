@@ -34,8 +34,8 @@ def push(checkpoint: Path, to: str, private: bool = False) -> str:
     """Publish a checkpoint with its model card: the files that make it, without paths of this machine.
 
     Args:
-        checkpoint: folder with ``config.json`` and ``*.safetensors``, as `agents.checkpoint` writes it; the run's
-            ``report.json`` two folders above is used where it is of this epoch.
+        checkpoint: folder with ``config.json`` and ``*.safetensors``, as a training script leaves it (see
+            `model_card.KINDS`); the run's ``report.json`` two folders above is used where it is of this checkpoint.
         to: ``hf://USER/REPO``, or a folder that is not there yet.
         private: whether others may not see the repository, if it is new.
 
@@ -71,15 +71,18 @@ def _prepare(checkpoint: Path, folder: Path, address: str) -> None:
     folder.mkdir(exist_ok=True)
     try:
         config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-        for file in sorted(checkpoint.glob("*.safetensors")):
-            shutil.copy(file, folder)
+        kind = model_card.kind(config)
+        if kind is None:
+            scripts = ", ".join(one.script for one in model_card.KINDS)
+            raise InputError(f"{checkpoint} is no checkpoint of {scripts}, and of no other is there a model card")
+        for file in kind.files:
+            if (checkpoint / file).exists():
+                shutil.copy(checkpoint / file, folder)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the checkpoint {checkpoint}: {_first_line(error)}") from None
-    if not {"network", "extractor", "features", "epoch"} <= config.keys():
-        raise InputError(f"{checkpoint} is no checkpoint of train/reinforce.py, and of no other is there a model card")
     (folder / "config.json").write_text(json.dumps(_anonymous(config), indent=1), encoding="utf-8")
-    report = _report(checkpoint.resolve().parents[1] / "report.json", config)
-    (folder / "README.md").write_text(model_card.render(config, report, address), encoding="utf-8")
+    report = _report(checkpoint.resolve().parents[1] / "report.json", kind, config)
+    (folder / "README.md").write_text(model_card.render(kind, config, report, address), encoding="utf-8")
 
 
 def _anonymous(config: dict[str, Any]) -> dict[str, Any]:
@@ -89,17 +92,17 @@ def _anonymous(config: dict[str, Any]) -> dict[str, Any]:
     for name in ("root", "store", "weights"):
         if data.get(name) not in (None, "random"):
             data[name] = None
-    return config | {"run": run | {"data": data} | ({"out": None} if "out" in run else {})}
+    return config | {"run": run | {"data": data} | {name: None for name in ("out", "start") if name in run}}
 
 
-def _report(path: Path, config: dict[str, Any]) -> dict[str, Any] | None:
+def _report(path: Path, kind: model_card.Kind, config: dict[str, Any]) -> dict[str, Any] | None:
     """The run's report, where it is of this checkpoint."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    same = isinstance(report, dict) and report.get("epochs") == config["epoch"]
-    return report if same and report.get("extractor") == config["extractor"] else None
+    same = isinstance(report, dict) and report.get(kind.reported) == config[kind.done]
+    return report if same and report.get("extractor") == config[kind.extractor] else None
 
 
 def _library() -> Any:

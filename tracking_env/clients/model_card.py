@@ -1,19 +1,72 @@
 """The model card of a checkpoint, ``README.md``: what it is and was trained on, what it is worth, how to use it."""
 
 import shlex
+from dataclasses import dataclass
 from typing import Any
 
 from tracking_env.errors import InputError
 
 _OWN = ("out", "store", "device", "resume", "overwrite")  # flags of the one who runs it, not of the run
-_PATHS = {"root": "OTB", "weights": "FILE"}  # what stands for a path
+_PATHS = {"root": "OTB", "weights": "FILE", "start": "RUN"}  # what stands for a path
 
 
-def render(config: dict[str, Any], report: dict[str, Any] | None, address: str) -> str:
+@dataclass(frozen=True)
+class Kind:
+    """The checkpoints of one training script.
+
+    Attributes:
+        tracker: the name of what loads them.
+        script: the script.
+        choice: its flag that sets the others.
+        keys: what tells them: names in their ``config.json``, of which the others lack some.
+        done: that of how far training was.
+        reported: the name of the same in ``report.json``.
+        extractor: that of the extractor's id.
+        files: what is published besides: all that loading needs, and nothing that only training does.
+        on: flags without a value that are given by default, and turned off by ``--no-NAME``.
+    """
+
+    tracker: str
+    script: str
+    choice: str
+    keys: frozenset[str]
+    done: str
+    reported: str
+    extractor: str = "extractor"
+    files: tuple[str, ...] = ("model.safetensors",)
+    on: tuple[str, ...] = ()
+
+
+KINDS = (
+    Kind(
+        *("drlt", "train/reinforce.py", "preset", frozenset({"network", "extractor", "features", "epoch"})),
+        *("epoch", "epochs"),
+        files=("model.safetensors", "optimizer.safetensors", "heads.safetensors"),
+    ),
+    Kind(
+        *("search", "train/search.py", "preset", frozenset({"agent", "network", "channels", "maps", "done"})),
+        *("done", "updates", "maps"),
+        on=("correlation", "look", "memory"),
+    ),
+    Kind(
+        *("sb3", "train/sb3.py", "algo", frozenset({"algorithm", "hidden", "extractor", "features", "steps"})),
+        *("steps", "env_steps"),
+    ),
+)
+"""See `agents.checkpoint`, `agents.pointing_checkpoint` and `agents.sb3_checkpoint`."""
+
+
+def kind(config: dict[str, Any]) -> Kind | None:
+    """Which script's checkpoint a ``config.json`` is of; None of another's."""
+    return next((one for one in KINDS if one.keys <= config.keys()), None)
+
+
+def render(kind: Kind, config: dict[str, Any], report: dict[str, Any] | None, address: str) -> str:
     """The card in Markdown.
 
     Args:
-        config: the checkpoint's ``config.json``, see `agents.checkpoint`.
+        kind: of the checkpoint.
+        config: the checkpoint's ``config.json``.
         report: the run's ``report.json``; None where it is not known.
         address: from where ``--checkpoint`` loads it.
 
@@ -34,27 +87,32 @@ def render(config: dict[str, Any], report: dict[str, Any] | None, address: str) 
     )
     environment.filters["number"] = _number
     run = config.get("run", {})
+    data = run.get("data", {})
     return environment.get_template("model_card.md").render(
+        kind=kind,
         config=config,
-        data=run.get("data", {}),
-        learner=run.get("learner", "reinforce"),
+        run=run,
+        data=data,
+        done=config[kind.done],
+        extractor=config[kind.extractor],
+        needs_weights=kind.tracker == "search" and data.get("features") == "nanotrack",  # others are fetched, or none
         report=report,
         rows=[("this checkpoint", report["mean"]), *report["lines"].items()] if report else [],
-        command=command(run),
+        command=command(kind, run),
         address=address,
     )
 
 
-def command(run: dict[str, Any]) -> str:
+def command(kind: Kind, run: dict[str, Any]) -> str:
     """The command that trains it again: every flag of its configuration; paths are placeholders."""
-    words = ["python", "train/reinforce.py"]
-    for name, value in sorted(_flat(run).items(), key=lambda one: one[0] != "preset"):  # it sets the others
+    words = ["python", kind.script]
+    for name, value in sorted(_flat(run).items(), key=lambda one: one[0] != kind.choice):  # it sets the others
         flag = "--" + name.replace("_", "-")
-        if name in _OWN or value is False:
+        if name in _OWN or (value is False and name not in kind.on) or (value is True and name in kind.on):
             continue
         if name in _PATHS and value not in (None, "random"):
             value = _PATHS[name]
-        words += [flag] if value is True else [flag, str(value)]
+        words += [flag] if value is True else [f"--no-{name}"] if value is False else [flag, str(value)]
     return shlex.join(words)
 
 

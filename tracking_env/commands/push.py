@@ -21,7 +21,8 @@ def push_checkpoint(
     Example: tracking-env push runs/small hf://USER/REPO
 
     Args:
-        checkpoint: folder of a run of train/reinforce.py, of which the newest checkpoint is taken, or of a checkpoint.
+        checkpoint: folder of a run of train/reinforce.py, train/search.py or train/sb3.py, of which the newest
+            checkpoint is taken, or of a checkpoint.
         to: hf://USER/REPO, or a folder that is not there yet.
         private: of a new repository: only you can see it.
         as_json: print JSON instead of a line.
