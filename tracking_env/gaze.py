@@ -7,7 +7,7 @@ import numpy as np
 
 from tracking_env import boxes as bx
 from tracking_env import regions
-from tracking_env.maps import SEARCH, TEMPLATE, MapExtractor
+from tracking_env.maps import SEARCH, TEMPLATE, MapExtractor, Proposer
 from tracking_env.tracker import Policy
 
 CONTEXT = SEARCH / TEMPLATE
@@ -47,8 +47,10 @@ class Gaze:
 
     def look(self, frame: np.ndarray) -> Observation:
         """What is to be seen in a frame: the observation of ``OTBTrackSearch-v0``."""
-        return {
-            "search": self.maps(regions.crop(frame, self.region, SEARCH, self.fill)),
+        search = self.maps(regions.crop(frame, self.region, SEARCH, self.fill))
+        proposals = {"proposals": self.maps.propose(self.template, search)} if isinstance(self.maps, Proposer) else {}
+        return proposals | {
+            "search": search,
             "template": self.template.copy(),
             "target": self.target.copy(),
             "location": np.clip(regions.to_region(self.box, self.region), 0, 1).astype(np.float32),
