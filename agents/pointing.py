@@ -102,7 +102,7 @@ class Pointing(nn.Module):
         nn.init.zeros_(self.box.weight)
         nn.init.zeros_(self.box.bias)  # type: ignore[arg-type]  # it has one
         self.pace_logit = nn.Parameter(torch.tensor(_logit(0.3) / QUICK))
-        self.pull_logit = nn.Parameter(torch.tensor(_logit(0.02) / QUICK))
+        self.pull_logit = nn.Parameter(torch.tensor(_logit(0.002 if proposals else 0.02) / QUICK))
         self.renew = nn.Linear(2, 1)
         nn.init.zeros_(self.renew.weight)
         nn.init.constant_(self.renew.bias, _logit(0.1))

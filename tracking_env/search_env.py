@@ -42,7 +42,8 @@ class OTBTrackSearchEnv(TrackEnv):
       frame it is the true box;
     * ``zoom``: ``(1,)``, the region's side over the first one's;
     * ``proposals``, with features that have them (``nanotrack-head``): ``(5, 16, 16)``, the score and the box ``cx, cy,
-      w, h``, relative to the region, that a pretrained network sees in each cell.
+      w, h``, relative to the region, that a pretrained network sees in each cell, corrected by how far it is off on the
+      target in the first frame.
 
     ## Rewards
     As ``OTBTrack-v0``, of the box pointed at, relative to the image: ``l1`` (Eq. 2) or ``iou`` (Eq. 3).

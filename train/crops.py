@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from agents.pointing import Pointing, State
 from tracking_env import boxes as bx
-from tracking_env import regions
+from tracking_env import proposals, regions
 from tracking_env.gaze import CONTEXT
 from tracking_env.maps import SEARCH, TEMPLATE, MapExtractor, Proposer
 from tracking_env.sequence import Sequence
@@ -150,6 +150,7 @@ class _Pile:
         self.maps = maps
         self.template: list[np.ndarray] = []
         self.target: list[np.ndarray] = []
+        self.offset: list[np.ndarray] = []
         self.search: list[np.ndarray] = []
         self.proposals: list[np.ndarray] = []
         self.truth: list[np.ndarray] = []
@@ -165,10 +166,14 @@ class _Pile:
     def add_frame(self, *views: tuple[np.ndarray, np.ndarray]) -> None:
         """The templates of a frame, plain and mirrored."""
         for frame, box in views:
-            region = regions.around(box, 1.0)
-            crop = regions.crop(frame, region, TEMPLATE, regions.mean_colour(frame))
-            self.template.append(self.maps(crop).astype(np.float16))
+            region, fill = regions.around(box, 1.0), regions.mean_colour(frame)
+            template = self.maps(regions.crop(frame, region, TEMPLATE, fill))
+            self.template.append(template.astype(np.float16))
             self.target.append(regions.to_region(box, region))
+            if isinstance(self.maps, Proposer):
+                around = regions.around(box, CONTEXT)
+                proposed = self.maps.propose(template, self.maps(regions.crop(frame, around, SEARCH, fill)))
+                self.offset.append(proposals.offset(proposed, regions.to_region(box, around)))
 
     def add_crop(
         self,
@@ -186,10 +191,12 @@ class _Pile:
         region = regions.around(around, CONTEXT)
         crop = regions.crop(frame, region / stretch, SEARCH, regions.mean_colour(frame))
         search = self.maps(np.clip(crop * look.light, 0, 255).astype(np.uint8))
-        template = self.template[origin].astype(np.float32)
-        proposals = self.maps.propose(template, search) if isinstance(self.maps, Proposer) else search[:0]
+        proposed = search[:0]
+        if isinstance(self.maps, Proposer):
+            proposed = self.maps.propose(self.template[origin].astype(np.float32), search)
+            proposed = proposals.corrected(proposed, self.offset[origin])
         self.search.append(search.astype(np.float16))
-        self.proposals.append(proposals.astype(np.float16))
+        self.proposals.append(proposed.astype(np.float16))
         self.truth.append(regions.to_region(box, region))
         self.location.append(regions.to_region(around, region))
         self.origin.append(origin)
