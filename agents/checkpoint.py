@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -153,9 +154,21 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
 
 
 class TrainedTracker(PolicyTracker):
-    """A checkpoint's network as a tracker on raw frames; ``id`` names its weights and its extractor."""
+    """A checkpoint's network as a tracker on raw frames; ``id`` names its weights and its extractor.
+
+    ``sigma`` is the deviation of the Gaussian that it was trained as, relative to the image; None of one without. It is
+    one number for all frames: it does not know when it is sure.
+    """
 
     id: str
+    sigma: float | None = None
+    spread: np.ndarray | None = None
+
+    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
+        """Start on the first frame."""
+        super().init(frame, box)
+        height, width, _ = frame.shape
+        self.spread = None if self.sigma is None else self.sigma * np.array([width, height, width, height])
 
 
 def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedTracker:
@@ -175,6 +188,7 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
     loaded = load(path)
     extractor = checked_extractor(path, loaded.run, loaded.extractor, file)
     made = TrainedTracker(loaded.model.eval(), extractor)
+    made.sigma = _sigma(loaded)
     digest = hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:8]
     made.id = f"{path.name} {digest} {extractor.id}"
     return made
@@ -211,6 +225,17 @@ def checked_extractor(path: Path, run: dict[str, Any], wanted: str, weights: Pat
             "trained with: --weights FILE"
         )
     return extractor
+
+
+def _sigma(loaded: Checkpoint) -> float | None:
+    """Of the last epoch's policy; None of a network that was not trained by sampling."""
+    if "log_sigma" in loaded.heads:
+        return float(loaded.heads["log_sigma"].exp())
+    options = loaded.run.get("reinforce")
+    if not isinstance(options, dict) or loaded.run.get("learner") == "supervised":
+        return None
+    sigma = options.get("sigma_end") or options.get("sigma")
+    return sigma if isinstance(sigma, float) else None
 
 
 def _kinds(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:

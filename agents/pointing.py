@@ -63,6 +63,13 @@ class Decision(NamedTuple):
     boxes: Tensor
     """the box as each cell sees it, ``(B, 4, CELLS ** 2)``, before the size is damped"""
 
+    @property
+    def spread(self) -> Tensor:
+        """How far the cells are from agreeing: the deviation of their boxes under the scores' softmax, ``(B, 4)``."""
+        weights = self.scores.softmax(dim=1)[:, None]
+        middle = (self.boxes * weights).sum(dim=2, keepdim=True)
+        return ((self.boxes - middle) ** 2 * weights).sum(dim=2).sqrt()
+
 
 class Pointing(nn.Module):
     """A fully convolutional head on frozen maps, with a little memory.
@@ -223,11 +230,16 @@ class Pointing(nn.Module):
         return decision, State(state.template, memory, velocity, state.sides)
 
     @torch.no_grad()
-    def act(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[np.ndarray, State]:
-        """The test-time policy (the mean) for one environment: observation -> action ``(4,)`` and the next state."""
+    def say(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[Decision, State]:
+        """All that it says of one environment's observation, with B = 1, and the next state."""
         device = self.cells.device
         tensors = {name: torch.as_tensor(one, device=device)[None] for name, one in observation.items()}
         decision, state = self(**tensors, state=state)
+        return decision, state
+
+    def act(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[np.ndarray, State]:
+        """The test-time policy (the mean) for one environment: observation -> action ``(4,)`` and the next state."""
+        decision, state = self.say(observation, state)
         return decision.mean[0].cpu().numpy(), state
 
 

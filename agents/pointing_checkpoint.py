@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -132,9 +133,20 @@ def restore(optimizer: torch.optim.Adam, model: Pointing, moments: dict[str, Ten
 
 
 class TrainedGaze(GazeTracker):
-    """A checkpoint's network as a tracker on raw frames; ``id`` names its weights and its extractor."""
+    """A checkpoint's network as a tracker on raw frames; ``id`` names its weights and its extractor.
+
+    ``spread`` is how far its cells are from agreeing on the box said last, see `Decision.spread`, in pixels.
+    """
 
     id: str
+    policy: Pointing
+    spread: np.ndarray | None = None
+
+    def update(self, frame: np.ndarray) -> np.ndarray:
+        """The policy's box, with its centre in the image."""
+        decision, self.state = self.policy.say(self.gaze.look(frame), self.state)
+        self.spread = decision.spread[0].numpy().astype(np.float64) * self.gaze.region[2]
+        return self.gaze.point(decision.mean[0].numpy(), (frame.shape[1], frame.shape[0]))
 
 
 def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedGaze:

@@ -62,14 +62,14 @@ def _fit(picture: np.ndarray) -> np.ndarray:
 
 def write(path: Path, shown: Iterator[np.ndarray]) -> None:
     """A GIF that repeats for ever, ten pictures a second."""
-    images = [_few_colours(Image.fromarray(one)) for one in shown]
+    images = [few_colours(Image.fromarray(one)) for one in shown]
     with whole(path) as partial:
         images[0].save(partial, save_all=True, append_images=images[1:], duration=100, loop=0)
 
 
-def _few_colours(image: Image.Image) -> Image.Image:
-    """The picture's own `COLOURS`, and those of the boxes, which would be lost among them."""
-    own = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).getpalette() or []
+def few_colours(image: Image.Image, by: Image.Quantize = Image.Quantize.MAXCOVERAGE) -> Image.Image:
+    """The picture's own `COLOURS`, chosen by a method of Pillow's, and those of the boxes, else lost among them."""
+    own = image.quantize(COLOURS, by).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette([*own[: 3 * COLOURS], *rendering.COLOURS["truth"], *rendering.COLOURS["agent"]])
     return image.quantize(palette=palette, dither=Image.Dither.NONE)

@@ -2,6 +2,7 @@ import copy
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -12,6 +13,7 @@ from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from agents.heads import Heads  # noqa: E402
 from agents.reinforce import ReinforceConfig  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
+from tracking_env.features import make_extractor  # noqa: E402
 
 RUN = {"seed": 3, "windows": {"steps": 10}, "features": "grid"}
 FILES = ["config.json", "model.safetensors", "optimizer.safetensors"]
@@ -233,3 +235,24 @@ def test_a_failure_while_writing_leaves_the_older_checkpoint_and_nothing_half(tm
     assert [p.name for p in tmp_path.iterdir()] == ["000001"]
     assert checkpoint.load(checkpoint.newest(tmp_path)).epoch == 1
     assert checkpoint.load(save(tmp_path, trained, 2)).epoch == 2
+
+
+@pytest.mark.parametrize(
+    ("run", "learned", "sigma"),
+    [
+        ({"reinforce": {"sigma": 0.02, "sigma_end": None}}, False, 0.02),
+        ({"reinforce": {"sigma": 0.02, "sigma_end": 0.01}}, False, 0.01),
+        ({"reinforce": {"sigma": 0.02}}, True, 0.03),
+        ({"reinforce": {"sigma": 0.02}, "learner": "supervised"}, False, None),
+        ({}, False, None),
+    ],
+)
+def test_a_tracker_says_the_deviation_that_it_was_trained_with(tmp_path, run, learned, sigma):
+    extractor, heads = make_extractor("grid"), Heads(4, ReinforceConfig(sigma=0.03, learn_sigma=learned))
+    model = DRLT(extractor.dim, DRLTConfig(observation=4, hidden=4))
+    optimizer = torch.optim.Adam([*model.parameters(), *heads.parameters()])
+    path = checkpoint.save(tmp_path, model, optimizer, extractor.id, 1, run, heads)
+    tracker = checkpoint.tracker(path)
+    tracker.init(np.zeros((100, 200, 3), np.uint8), np.array([1.0, 1, 20, 20]))
+    assert (tracker.spread is None) == (sigma is None)
+    assert sigma is None or tracker.spread == pytest.approx([200 * sigma, 100 * sigma] * 2)

@@ -259,7 +259,7 @@ def test_without_an_encoder_the_boxes_are_kept(monkeypatch, capsys):
     captured = capsys.readouterr()
     facts = json.loads(captured.out)
     assert facts["problem"] == (
-        "cannot write the video tracked/own_tracker.Right/clip.mp4: no MPEG-4 encoder in this OpenCV"
+        "cannot write the video tracked/own_tracker.Right/clip.mp4: no encoder for .mp4 in this OpenCV"
     )
     assert set(facts["files"]) == {"boxes", "json"}
     assert boxes().tolist() == moved(LENGTH)

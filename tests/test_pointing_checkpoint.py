@@ -7,6 +7,7 @@ import torch
 from agents import pointing_checkpoint as pc
 from agents.pointing import Pointing, PointingConfig
 from tracking_env.errors import InputError
+from tracking_env.gaze import GazeTracker
 from tracking_env.maps import make_maps
 from tracking_env.synthetic import generate
 
@@ -55,6 +56,22 @@ def test_a_checkpoint_is_a_tracker(tmp_path):
     box = tracker.update(sequence.frames[1])
     assert box.shape == (4,) and np.isfinite(box).all() and (box[2:] > 0).all()
     assert tracker.id.startswith("one ") and tracker.id.endswith(MAPS)
+
+
+def test_its_spread_is_how_far_its_cells_are_apart_in_pixels(tmp_path):
+    tracker, sequence = pc.tracker(), generate(13, 3, (320, 240))
+    plain = GazeTracker(tracker.policy, tracker.gaze.maps)
+    for one in (tracker, plain):
+        one.init(sequence.frames[0], sequence.boxes[0])
+    assert tracker.spread is None
+    region, before = tracker.gaze.region, tracker.state
+    decision, _ = tracker.policy.say(tracker.gaze.look(sequence.frames[1]), before)
+    weights = np.exp(decision.scores[0].numpy().astype(float))
+    boxes = decision.boxes[0].numpy().astype(float) * region[2]
+    middle = np.average(boxes, axis=1, weights=weights)
+    wanted = np.sqrt(np.average((boxes - middle[:, None]) ** 2, axis=1, weights=weights))
+    np.testing.assert_array_equal(tracker.update(sequence.frames[1]), plain.update(sequence.frames[1]))
+    np.testing.assert_allclose(tracker.spread, wanted, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

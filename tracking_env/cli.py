@@ -12,6 +12,7 @@ from typing import Literal
 import tyro
 
 from tracking_env.commands.check import check_folder
+from tracking_env.commands.demo import show_demo
 from tracking_env.commands.download import download_weights
 from tracking_env.commands.evaluate import evaluate_tracker
 from tracking_env.commands.extract import extract_features
@@ -25,6 +26,7 @@ from tracking_env.errors import InputError
 
 app = tyro.extras.SubcommandApp()
 app.command(name="track")(track_video)
+app.command(name="demo")(show_demo)
 app.command(name="evaluate")(evaluate_tracker)
 app.command(name="score")(score_results)
 app.command(name="report")(make_report)

@@ -111,15 +111,18 @@ def bars(title: str, label: str, groups: Mapping[str, Mapping[str, float]], look
         return figure
 
 
-def overlap(title: str, lines: Mapping[str, np.ndarray], seen: int, looks: Mapping[str, Style]) -> Figure:
+def overlap(
+    title: str, lines: Mapping[str, np.ndarray], seen: int, looks: Mapping[str, Style], legend: bool = False
+) -> Figure:
     """Overlap over the frames of one sequence, small; the first ``seen`` frames are shaded.
 
     Args:
         title: above the axes.
-        lines: per tracker its overlaps ``(T,)`` in [0, 1]; below 0, where there is no valid truth, is a gap. Of long
-            sequences means over neighbouring frames are drawn.
+        lines: per tracker its overlaps ``(T,)`` in [0, 1]; below 0, where there is no valid truth, or NaN is a gap. Of
+            long sequences means over neighbouring frames are drawn.
         seen: number of frames open to training.
         looks: the trackers' `Style`.
+        legend: name the lines below the axes.
     """
     with matplotlib.rc_context(_LOOKS | {"font.size": 8}):
         figure, axes = _figure(3.7, 1.75)
@@ -127,9 +130,11 @@ def overlap(title: str, lines: Mapping[str, np.ndarray], seen: int, looks: Mappi
         if seen:
             axes.axvspan(0.5, seen + 0.5, color=INK, alpha=0.12, linewidth=0)
         for name, values in lines.items():
-            axes.plot(*_thin(values), linewidth=1.1, **looks[name].line)
+            axes.plot(*_thin(values), linewidth=1.1, label=name, **looks[name].line)
         axes.set(xlim=(0.5, length + 0.5), ylim=(0, 1), yticks=(0, 0.5, 1))
         axes.set_title(title, fontsize=8)
+        if legend:
+            figure.legend(loc="outside lower center", ncols=len(lines), frameon=False)
         return figure
 
 

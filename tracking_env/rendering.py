@@ -17,12 +17,15 @@ COLOURS = {"truth": (60, 220, 90), "agent": (240, 60, 60), "rival": (70, 130, 25
 """RGB by role."""
 SMALLEST = 320  # pixels: narrower frames are enlarged, so that lines and labels stay thin
 WINDOW = "tracking-env"
+_CODECS = {".mp4": "mp4v", ".webm": "VP80"}  # MPEG-4, which any OpenCV writes; VP8, which browsers play
 _FAR = 30_000  # pixels: OpenCV draws no farther
 _SCREEN = 1280, 720  # pixels: larger frames are shown smaller for drawing a box
 _QUIT = {ord("q"), 27}  # 27: Esc
 
 
-def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") -> np.ndarray:
+def draw(
+    frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "", spread: np.ndarray | None = None
+) -> np.ndarray:
     """A copy of a frame with boxes drawn on it.
 
     Args:
@@ -30,6 +33,8 @@ def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") 
         boxes: pixel boxes ``(4,)`` by role, one of `COLOURS`; a true one without sides is left out (there is none), and
             so is one that is not finite.
         caption: written in the top-left corner.
+        spread: the deviation ``(4,)`` of the agent's box in pixels: centre x, centre y, width, height. Those of the
+            centre are drawn as an ellipse of two of them each way; the larger, the less sure it is.
 
     Returns:
         uint8 RGB; frames narrower than `SMALLEST` are enlarged by a whole factor.
@@ -43,6 +48,10 @@ def draw(frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "") 
         left, top, right, bottom = np.rint([x, y, x + w, y + h]).clip(-_FAR, _FAR).astype(int).tolist()
         for colour, thickness in (((0, 0, 0), 4), (COLOURS[role], 2)):
             cv2.rectangle(picture, (left, top), (right, bottom), colour, thickness, cv2.LINE_AA)
+        if role == "agent" and spread is not None:
+            middle = (left + right) // 2, (top + bottom) // 2
+            radii = np.rint(2 * factor * spread[:2]).clip(1, _FAR).astype(int).tolist()
+            cv2.ellipse(picture, middle, radii, 0, 0, 360, COLOURS[role], 1, cv2.LINE_AA)
     if caption:
         (width, height), _ = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
         cv2.rectangle(picture, (0, 0), (width + 12, height + 12), (0, 0, 0), -1)
@@ -107,13 +116,14 @@ def strip(pictures: list[np.ndarray]) -> np.ndarray:
 
 @contextmanager
 def video(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]:
-    """A function that adds a picture ``(height, width, 3)`` uint8 RGB, all of one size, to an ``.mp4``.
+    """A function that adds a picture ``(height, width, 3)`` uint8 RGB, all of one size, to an ``.mp4`` or ``.webm``.
 
-    The file appears whole when the block ends well, or not at all.
+    Browsers play the latter, which takes several times as long to write. The file appears whole when the block ends
+    well, or not at all.
 
     Raises:
-        InputError: the file cannot be written, there are no pictures or of several sizes, or this OpenCV has no MPEG-4
-            encoder. What adding a picture raised is raised again at the end, should the block have gone on without.
+        InputError: the file cannot be written, there are no pictures or of several sizes, or this OpenCV has no encoder
+            for it. What adding a picture raised is raised again at the end, should the block have gone on without.
     """
     with whole(path) as partial:
         writer: cv2.VideoWriter | None = None
@@ -125,9 +135,10 @@ def video(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]
             nonlocal writer, shape, failure, written
             if writer is None:
                 shape, failure = picture.shape, None
-                writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), fps, shape[1::-1])
+                codec = cv2.VideoWriter.fourcc(*_CODECS.get(path.suffix, "mp4v"))
+                writer = cv2.VideoWriter(str(partial), codec, fps, shape[1::-1])
                 if not writer.isOpened():
-                    failure = InputError(f"cannot write the video {path}: no MPEG-4 encoder in this OpenCV")
+                    failure = InputError(f"cannot write the video {path}: no encoder for {path.suffix} in this OpenCV")
             if picture.shape != shape:  # OpenCV would leave it out without a word
                 failure = InputError(f"cannot write the video {path}: pictures of size {shape} and {picture.shape}")
             if failure is not None:

@@ -13,7 +13,11 @@ from tracking_env.sequence import Sequence
 
 
 class Tracker(Protocol):
-    """What follows one target, frame by frame. Frames are ``(height, width, 3)`` uint8 RGB, boxes pixel boxes."""
+    """What follows one target, frame by frame. Frames are ``(height, width, 3)`` uint8 RGB, boxes pixel boxes.
+
+    One that knows how sure it is has, besides, an attribute ``spread``: the deviation ``(4,)`` of the box said last, of
+    its centre x, centre y, width and height, in pixels.
+    """
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on the first frame, where the target's box ``(4,)`` is given."""
