@@ -80,16 +80,22 @@ class Pointing(nn.Module):
     arithmetic serves every place in the region. How far a size may change in one frame, and how strongly it is drawn
     back to the first one, are two learned numbers.
 
+    With proposals (`tracking_env.maps.Proposer`) each cell's score and box begin as those that are proposed, and the
+    network learns what to change in them.
+
     Args:
         channels: of the maps, C.
         config: sizes and parts.
+        proposals: whether there are any.
     """
 
     cells: Tensor
 
-    def __init__(self, channels: int, config: PointingConfig = PointingConfig()) -> None:
+    def __init__(self, channels: int, config: PointingConfig = PointingConfig(), proposals: bool = False) -> None:
         super().__init__()
         self.config, self.channels = config, channels
+        self.propose = nn.Conv2d(5, config.width, 1) if proposals else None
+        self.trust = nn.Parameter(torch.tensor(1.0)) if proposals else None
         width = config.width
         self.query = nn.Conv2d(channels, width, 1)
         self.key = nn.Conv1d(channels, width, 1)
@@ -103,7 +109,7 @@ class Pointing(nn.Module):
         nn.init.zeros_(self.box.weight)
         nn.init.zeros_(self.box.bias)  # type: ignore[arg-type]  # it has one
         self.pace_logit = nn.Parameter(torch.tensor(_logit(0.3) / QUICK))
-        self.pull_logit = nn.Parameter(torch.tensor(_logit(0.02) / QUICK))
+        self.pull_logit = nn.Parameter(torch.tensor(_logit(0.002 if proposals else 0.02) / QUICK))
         self.renew = nn.Linear(2, 1)
         nn.init.zeros_(self.renew.weight)
         nn.init.constant_(self.renew.bias, _logit(0.1))
@@ -124,7 +130,8 @@ class Pointing(nn.Module):
     def last_layers(self) -> list[nn.Parameter]:
         """What turns features into boxes, and steers size and memory: some hundred numbers that know no target."""
         layers = (self.score, self.box, self.renew)
-        return [self.pace_logit, self.pull_logit, *(one for layer in layers for one in layer.parameters())]
+        numbers = [self.pace_logit, self.pull_logit, *([] if self.trust is None else [self.trust])]
+        return [*numbers, *(one for layer in layers for one in layer.parameters())]
 
     def begin(self, template: Tensor, target: Tensor) -> State:
         """The state before the first frame: maps ``(B, C, 8, 8)`` and the true boxes in them, relative, ``(B, 4)``."""
@@ -146,6 +153,7 @@ class Pointing(nn.Module):
         state: State,
         zoom: Tensor | None = None,
         looking: Tensor | None = None,
+        proposals: Tensor | None = None,
     ) -> Decision:
         """One frame, without the step in time.
 
@@ -156,6 +164,7 @@ class Pointing(nn.Module):
             zoom: the region's side over the first one's, ``(B, 1)``. Without it the size is what the cells say, neither
                 damped nor drawn back.
             looking: 0 where the region's own features are left out, ``(B,)``: who learns so must do without them.
+            proposals: scores and boxes per cell, ``(B, 5, CELLS, CELLS)``, where the network was made for them.
         """
         query = F.normalize(self.query(search), dim=1)
         looks = (state.template, state.memory) if self.config.memory else (state.template,)
@@ -174,10 +183,19 @@ class Pointing(nn.Module):
         if self.look is not None:
             looked = self.look(search)
             met = met + (looked if looking is None else looked * looking[:, None, None, None])
+        middles, sizes = self.cells, sides
+        if self.propose is not None:
+            assert proposals is not None
+            middles, sizes = proposals[:, 1:3], proposals[:, 3:].clamp(min=1e-3)
+            told = [proposals[:, :1] / 5, (middles - self.cells) / sides, torch.log(sizes / sides)]
+            met = met + self.propose(torch.cat(told, dim=1).clamp(-2, 2))
         hidden = self.body(met)
         scores, moves = self.score(hidden).flatten(1), self.box(hidden)
+        if self.trust is not None:
+            assert proposals is not None
+            scores = scores + self.trust * proposals[:, 0].flatten(1)
         boxes = torch.cat(
-            [self.cells + moves[:, :2] * sides, sides * torch.exp(moves[:, 2:].clamp(-1.5, 1.5))], dim=1
+            [middles + moves[:, :2] * sides, sizes * torch.exp(moves[:, 2:].clamp(-1.5, 1.5))], dim=1
         ).flatten(2)
         mean = (boxes * scores.softmax(dim=1)[:, None]).sum(dim=2)
         if zoom is not None:
@@ -194,11 +212,12 @@ class Pointing(nn.Module):
         target: Tensor,
         location: Tensor,
         zoom: Tensor,
+        proposals: Tensor | None = None,
         state: State | None = None,
     ) -> tuple[Decision, State]:
         """One frame of B episodes: observations as `OTBTrackSearch-v0` gives them, the state before and after it."""
         state = self.begin(template, target) if state is None else state
-        decision = self.decide(search, location, state, zoom)
+        decision = self.decide(search, location, state, zoom, proposals=proposals)
         if not self.config.memory:
             return decision, state
         seen = self.keys(search, decision.mean.clamp(0, 1))

@@ -1,8 +1,9 @@
 """Checkpoints of the closed-loop agent, and the agent as a tracker on raw frames.
 
 ==========================  ===================================================================================
-``config.json``             ``agent`` (``pointing``), ``channels``, ``maps`` (the extractor's id), ``network``
-                            (`PointingConfig`), ``done`` (updates) and ``run`` (the whole configuration of the run)
+``config.json``             ``agent`` (``pointing``), ``channels``, ``proposals`` (whether the maps have them), ``maps``
+                            (the extractor's id), ``network`` (`PointingConfig`), ``done`` (updates) and ``run`` (the
+                            run's whole configuration)
 ``model.safetensors``       weights
 ``optimizer.safetensors``   Adam's moments and step count, by parameter; not of an agent to be used only
 ==========================  ===================================================================================
@@ -61,6 +62,7 @@ def save(
     content = {
         "agent": "pointing",
         "channels": model.channels,
+        "proposals": model.propose is not None,
         "maps": maps,
         "network": asdict(model.config),
         "done": done,
@@ -106,7 +108,7 @@ def load(path: Path) -> Checkpoint:
         weights = load_file(path / "model.safetensors")
         if weights["query.weight"].shape[:2] != (network.width, channels):  # before a network of any size is made
             raise ValueError("its weights are not those of the network that it names")
-        model = Pointing(channels, network)
+        model = Pointing(channels, network, bool(config.get("proposals", False)))
         model.load_state_dict(weights)
         moments = path / "optimizer.safetensors"
         optimizer = load_file(moments) if moments.exists() else {}

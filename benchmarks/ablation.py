@@ -2,11 +2,13 @@
 
 python benchmarks/ablation.py --study credit --out runs/credit --seeds 3 -- --preset small --root OTB --sequences drlt30
 python benchmarks/ablation.py --vary "" "--episodes 20" "--sigma 0.03" --out runs/mine -- --preset demo --hidden 64
+python benchmarks/ablation.py --study horizon --out runs/horizon -- --start runs/search --preset small --root OTB ...
 
-Each variant is train/reinforce.py with the flags after ``--`` and then its own, in a folder of ``--out``; the empty
-variant has none of its own. The same command goes on where it stopped, and finished variants are only read. Prints a
-Markdown table of the test sequences, whole, seen and unseen, with deviations over the seeds; writes it to OUT/table.md,
-and OUT/auc.png and .svg beside it.
+Each variant is train/reinforce.py (of the studies `horizon` and `parts`, and with ``--script search``, train/search.py)
+with the flags after ``--`` and then its own, in a folder of ``--out``; the empty variant has none of its own. The same
+command goes on where it stopped, and finished variants are only read. Prints a Markdown table of the test sequences,
+whole, seen and unseen, with deviations over the seeds, and of the closed loop how often targets were lost; writes it to
+OUT/table.md, and OUT/auc.png and .svg beside it.
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -31,10 +33,11 @@ from tracking_env import plots
 from tracking_env.errors import InputError
 from tracking_env.evaluation import PARTS
 from tracking_env.files import whole
-from train.config import parse
+from train import config, search_config
 from train.flags import RunFlags, differences
 
 TRAIN = Path(__file__).resolve().parents[1] / "train" / "reinforce.py"
+SEARCH = TRAIN.parent / "search.py"
 STUDIES = {
     "T": ("--steps 5", "--steps 10", "--steps 20"),  # the paper's Figure 4
     "N": ("--episodes 2", "--episodes 5", "--episodes 20"),
@@ -50,11 +53,27 @@ STUDIES = {
     "order": ("--order sequential", "--order shuffled", "--first-location video"),
 }
 """Variants by question; ``{epochs}`` are all epochs of the common flags."""
+LOOP_STUDIES = {
+    # Equal budgets of frames: the common flags' updates are those of 20 steps.
+    "horizon": (
+        "--l1-updates 0 --iou-updates 0",
+        "--learner pathwise --steps 20",
+        "--returns step --steps 20",
+        "--steps 10 --iou-updates {double}",
+        "--steps 20",
+        "--steps 40 --iou-updates {half}",
+    ),
+    "parts": ("", "--no-memory", "--no-correlation", "--no-look", "--blind-share 0", "--pretended 0"),
+}
+"""The same of train/search.py; ``{half}`` and ``{double}`` the IoU updates of the common flags."""
 Parse = Callable[[list[str]], RunFlags]
 COLUMNS = (("AUC", "auc"), ("P@20", "precision20"))
+DRIFT = {"failures_per_100_frames": "failures per 100 frames", "frames_to_failure": "frames to the first failure"}
 
 
-def run(common: list[str], variant: str, folder: Path, script: Path = TRAIN, parse: Parse = parse) -> dict[str, Any]:
+def run(
+    common: list[str], variant: str, folder: Path, script: Path = TRAIN, parse: Parse = config.parse
+) -> dict[str, Any]:
     """The report of one variant: read where it is finished, else trained, from where it stopped.
 
     Args:
@@ -84,9 +103,12 @@ def run(common: list[str], variant: str, folder: Path, script: Path = TRAIN, par
 
 def table(reports: dict[str, dict[str, Any]]) -> str:
     """Markdown: a row per variant."""
-    head = ["variant", *(f"{title} {part}" for title, _ in COLUMNS for part in PARTS)]
+    losses = [one["drift"] for one in reports.values() if "drift" in one]
+    lost = DRIFT if losses and len(losses) == len(reports) else {}
+    head = ["variant", *(f"{title} {part}" for title, _ in COLUMNS for part in PARTS), *lost.values()]
     rows = [
         [f"`{name}`", *(cell(one, part, what) for _, what in COLUMNS for part in PARTS)]
+        + [f"{one['drift'][what]:.3g}" for what in lost]
         for name, one in reports.items()
     ]
     rule = ["---"] + ["---:"] * (len(head) - 1)
@@ -122,22 +144,31 @@ def plot(reports: dict[str, dict[str, Any]]) -> Figure:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--study", choices=STUDIES, help="variants that answer one question")
+    what.add_argument("--study", choices=[*STUDIES, *LOOP_STUDIES], help="variants that answer one question")
     what.add_argument("--vary", nargs="+", metavar="FLAGS", help="variants of your own, each one quoted argument")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and of the table")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each variant")
+    parser.add_argument(
+        "--script", choices=("reinforce", "search"), default="reinforce", help="what --vary trains with"
+    )
     given = sys.argv[1:]
     cut = given.index("--") if "--" in given else len(given)
     arguments = parser.parse_args(given[:cut])
     common = given[cut + 1 :] + (["--seeds", str(arguments.seeds)] if arguments.seeds > 1 else [])
+    loop = arguments.script == "search" or arguments.study in LOOP_STUDIES
+    wanted = (STUDIES | LOOP_STUDIES).get(arguments.study, arguments.vary)
+    script: tuple[Path, Parse] = (SEARCH, search_config.parse) if loop else (TRAIN, config.parse)
     try:
-        epochs = parse(common).schedule.epochs
-        variants = [one.format(epochs=epochs) for one in STUDIES.get(arguments.study, arguments.vary)]
+        if loop:
+            updates = search_config.parse(common).loop.iou_updates
+            numbers = {"half": updates // 2, "double": 2 * updates}
+        else:
+            numbers = {"epochs": config.parse(common).schedule.epochs}
+        variants = [one.format(**numbers) for one in wanted]
+        folders = [re.sub(r"[^\w.]+", "-", one).strip("-") or "as-given" for one in variants]
         reports = {
-            variant or "as given": run(
-                common, variant, arguments.out / (re.sub(r"[^\w.]+", "-", variant).strip("-") or "as-given")
-            )
-            for variant in variants
+            variant or "as given": run(common, variant, arguments.out / folder, *script)
+            for variant, folder in zip(variants, folders, strict=True)
         }
     except InputError as error:
         print(f"benchmarks/ablation.py: error: {error}", file=sys.stderr)

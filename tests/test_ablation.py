@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ablation import LOOP_STUDIES
+from train import search_config
 from train.config import parse
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "ablation.py"
@@ -65,3 +67,28 @@ def test_a_variant_of_other_flags_is_not_read_and_a_failed_one_is_told(tmp_path,
 
 class Failed:
     returncode = 2
+
+
+def test_of_the_closed_loop_it_says_how_often_targets_are_lost(tmp_path, monkeypatch, capsys):
+    common = ["--preset", "demo", "--iou-updates", "8"]
+    for number, flags in enumerate(LOOP_STUDIES["horizon"]):
+        given = flags.format(half=4, double=16)
+        folder = tmp_path / "-".join(given.replace("--", "").split())
+        folder.mkdir()
+        drift = {"failures_per_100_frames": 0.5 + number, "frames_to_failure": 120.0}
+        report = {
+            "mean": {part: score(0.5) for part in ("whole", "seen", "unseen")},
+            "std": None,
+            "drift": drift,
+            "config": asdict(search_config.parse([*common, *given.split()])),
+        }
+        (folder / "report.json").write_text(json.dumps(report))
+    monkeypatch.setattr(sys, "argv", ["ablation.py", "--study", "horizon", "--out", str(tmp_path), "--", *common])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert stop.value.code == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].endswith("| failures per 100 frames | frames to the first failure |")
+    assert len(rows) == 2 + 6 and rows[-1].startswith("| `--steps 40 --iou-updates 4` |")
+    assert rows[-1].endswith("| 5.5 | 120 |")

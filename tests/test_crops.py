@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from agents.pointing import Pointing, PointingConfig
-from tracking_env.maps import make_maps
+from tracking_env.maps import SEARCH, CellMaps, make_maps
+from tracking_env.sequence import ArrayFrames, Sequence
 from tracking_env.synthetic import generate
 from train.crops import cut
 
@@ -50,12 +51,55 @@ def test_a_batch_has_the_share_of_what_is_no_target(crops):
     model = Pointing(15, PointingConfig(width=8))
     for share, wanted in ((0.0, 0), (1.0, 400)):
         generator = torch.Generator().manual_seed(0)
-        search, location, state, truth = crops.batch(model, 400, share, generator)
-        assert search.shape == (400, 15, 16, 16) and location.shape == truth.shape == (400, 4)
+        search, location, state, truth, proposals = crops.batch(model, 400, share, generator)
+        assert search.shape == (400, 15, 16, 16) and location.shape == truth.shape == (400, 4) and proposals is None
         alone = (crops.first == crops.last).nonzero()[:, 0]
         rows = {tuple(row.tolist()) for row in crops.truth[alone]}
         assert sum(tuple(row.tolist()) in rows for row in truth) == wanted
         assert state.memory.shape == state.template.shape == (400, 8, 25)
+
+
+class Proposing(CellMaps):
+    """Cells, and a proposal that tells which template it was made of."""
+
+    def propose(self, template, search):
+        return np.full((5, 16, 16), template.mean(), np.float32)
+
+
+def test_proposals_are_made_with_the_template_that_the_batch_has():
+    found = cut(SEQUENCES, Proposing(), each=2, pretended=1, seed=0)
+    wanted = found.template[found.origin].float().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(found.proposals[:, 0, 0, 0].float(), wanted, atol=2e-3, rtol=2e-3)
+    assert ((found.origin // 2 >= found.first) & (found.origin // 2 <= found.last)).all()
+    batch = found.batch(Pointing(15, PointingConfig(width=8), proposals=True), 7, 0.5, torch.Generator().manual_seed(0))
+    assert batch.proposals.shape == (7, 5, 16, 16)
+
+
+def test_a_stretched_crop_shows_the_stretched_target(monkeypatch):
+    """One white target on black: where the crop says its box is, there it is, however it was stretched."""
+    frame = np.zeros((200, 300, 3), np.uint8)
+    frame[80:120, 100:180] = 255
+    crops = []
+
+    class Seeing(CellMaps):
+        def __call__(self, crop):
+            crops.append(crop)
+            return super().__call__(crop)
+
+    monkeypatch.setattr("train.crops.STRETCH", 0.4)
+    boxes = np.array([[101.0, 81, 80, 40]] * 2)
+    found = cut([Sequence("white", ArrayFrames(np.stack([frame] * 2)), boxes)], Seeing(), each=10, pretended=0, seed=1)
+    shapes = found.truth[:, 2] / found.truth[:, 3]
+    assert shapes.min() < 1.7 and shapes.max() > 2.3
+    inside = 0
+    for crop, (x, y, w, h) in zip([one for one in crops if len(one) == SEARCH], found.truth.tolist(), strict=True):
+        rows, columns = np.nonzero(crop.mean(axis=2) > 60)
+        seen = [columns.min(), columns.max() + 1, rows.min(), rows.max() + 1]
+        wanted = np.array([x - w / 2, x + w / 2, y - h / 2, y + h / 2]) * SEARCH
+        if wanted.min() > 0 and wanted.max() < SEARCH:  # all of it is to be seen
+            np.testing.assert_allclose(seen, wanted, atol=2.5)
+            inside += 1
+    assert inside > 10
 
 
 def test_frames_without_a_true_box_are_left_out():

@@ -3,7 +3,11 @@ import pickle
 import numpy as np
 import pytest
 
+from tracking_env import boxes as bx
+from tracking_env import proposals, regions
+from tracking_env.dataset import load
 from tracking_env.errors import InputError
+from tracking_env.gaze import Gaze
 from tracking_env.maps import SEARCH, TEMPLATE, make_maps
 
 
@@ -44,7 +48,7 @@ def test_names_and_weights_that_do_not_fit_are_refused(tmp_path):
         make_maps("cels")
     with pytest.raises(InputError, match=r"cells has no weights; leave out w\.onnx"):
         make_maps("cells", "w.onnx")
-    with pytest.raises(InputError, match=r"nanotrack needs its backbone.*--weights"):
+    with pytest.raises(InputError, match=r"nanotrack needs NanoTrack's backbone.*--weights"):
         make_maps("nanotrack")
     with pytest.raises(InputError, match=r"no NanoTrack backbone at .*none\.onnx"):
         make_maps("nanotrack", tmp_path / "none.onnx")
@@ -64,3 +68,35 @@ def test_nanotrack_gives_maps_and_pickles(otb_root):
     again = pickle.loads(pickle.dumps(maps))
     assert again.id == maps.id
     np.testing.assert_array_equal(again(noise(SEARCH)), search)
+
+
+@pytest.mark.otb
+def test_nanotrack_head_proposes_a_box_on_the_target(otb_root):
+    weights = otb_root.parent / "weights"
+    if not list(weights.glob("*head*.onnx")):
+        pytest.skip("no NanoTrack weights beside OTB_ROOT")
+    maps = make_maps("nanotrack-head", weights)
+    one = load(otb_root, "Human7")[0]
+    gaze = Gaze(maps)
+    gaze.start(one.frames[0], one.boxes[0])
+    gaze.move(one.boxes[5] + [6, -4, 0, 0], one.size)  # beside it
+    seen = gaze.look(one.frames[5])
+    found = regions.from_region(proposals.best(seen["proposals"]), gaze.region)
+    assert bx.iou(found, one.boxes[5]) > 0.75
+    proposed = pickle.loads(pickle.dumps(maps)).propose(seen["template"], seen["search"])
+    np.testing.assert_array_equal(proposals.corrected(proposed, gaze.offset), seen["proposals"])
+    gaze.move(one.boxes[0], one.size)
+    first = regions.from_region(proposals.best(gaze.look(one.frames[0])["proposals"]), gaze.region)
+    np.testing.assert_allclose(first, one.boxes[0], atol=2)  # where the truth is known they are corrected
+
+
+@pytest.mark.otb
+def test_nanotrack_head_needs_both_files(otb_root, tmp_path):
+    weights = otb_root.parent / "weights"
+    for backbone in weights.glob("*backbone*.onnx"):
+        (tmp_path / backbone.name).write_bytes(backbone.read_bytes())
+        with pytest.raises(InputError, match="no NanoTrack head at"):
+            make_maps("nanotrack-head", tmp_path)
+        (tmp_path / "head.onnx").write_bytes(backbone.read_bytes())
+        with pytest.raises(InputError, match="does not run as NanoTrack's head"):
+            make_maps("nanotrack-head", tmp_path)

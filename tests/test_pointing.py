@@ -41,6 +41,20 @@ def test_every_part_can_be_left_out(memory, correlation, look):
     assert torch.equal(after.memory, state.memory) != memory
 
 
+def test_what_is_proposed_is_where_it_begins():
+    """One proposal that all others fall behind: an untrained network says its box."""
+    torch.manual_seed(0)
+    one = Pointing(5, PointingConfig(width=8), proposals=True)
+    proposals = torch.tensor([0.0, 0.2, 0.2, 0.1, 0.1])[:, None, None].repeat(2, 1, 16, 16)
+    proposals[:, :, 3, 7] = torch.tensor([60.0, 0.6, 0.4, 0.3, 0.2])
+    seen = observation()
+    state = one.begin(seen["template"], seen["target"])
+    decision = one.decide(seen["search"], seen["location"], state, proposals=proposals)
+    torch.testing.assert_close(decision.mean, torch.tensor([[0.6, 0.4, 0.3, 0.2]] * 2))
+    decision.mean.sum().backward()
+    assert one.trust.grad is not None and {id(one.trust)} <= {id(part) for part in one.last_layers()}
+
+
 def test_the_state_is_a_value():
     one = model()
     first, state = one(**observation())

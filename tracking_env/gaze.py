@@ -6,8 +6,8 @@
 import numpy as np
 
 from tracking_env import boxes as bx
-from tracking_env import regions
-from tracking_env.maps import SEARCH, TEMPLATE, MapExtractor
+from tracking_env import proposals, regions
+from tracking_env.maps import SEARCH, TEMPLATE, MapExtractor, Proposer
 from tracking_env.tracker import Policy
 
 CONTEXT = SEARCH / TEMPLATE
@@ -25,6 +25,7 @@ class Gaze:
     Attributes:
         box: where the target was last said to be, a pixel box ``(4,)`` float64 with its centre in the image.
         region: the square around it that was last looked at, a pixel box ``(4,)``.
+        offset: how far the extractor's proposals are off on this target, ``(4,)``; None where it makes none.
     """
 
     def __init__(self, maps: MapExtractor) -> None:
@@ -37,7 +38,12 @@ class Gaze:
         region = regions.around(box, 1.0)
         self.template = self.maps(regions.crop(frame, region, TEMPLATE, self.fill))
         self.target = np.clip(regions.to_region(box, region), 0, 1).astype(np.float32)
-        self._first = regions.around(box, CONTEXT)[2]
+        around = regions.around(box, CONTEXT)
+        self._first = around[2]
+        self.offset = None
+        if isinstance(self.maps, Proposer):
+            seen = self.maps(regions.crop(frame, around, SEARCH, self.fill))
+            self.offset = proposals.offset(self.maps.propose(self.template, seen), regions.to_region(box, around))
         self.move(box, (frame.shape[1], frame.shape[0]))
 
     def move(self, box: np.ndarray, size: bx.Size) -> None:
@@ -47,13 +53,19 @@ class Gaze:
 
     def look(self, frame: np.ndarray) -> Observation:
         """What is to be seen in a frame: the observation of ``OTBTrackSearch-v0``."""
-        return {
-            "search": self.maps(regions.crop(frame, self.region, SEARCH, self.fill)),
+        search = self.maps(regions.crop(frame, self.region, SEARCH, self.fill))
+        observation = {
+            "search": search,
             "template": self.template.copy(),
             "target": self.target.copy(),
             "location": np.clip(regions.to_region(self.box, self.region), 0, 1).astype(np.float32),
             "zoom": np.array([self.region[2] / self._first], dtype=np.float32),
         }
+        if isinstance(self.maps, Proposer):
+            assert self.offset is not None
+            proposed = self.maps.propose(self.template, search)
+            observation["proposals"] = proposals.corrected(proposed, self.offset)
+        return observation
 
     def point(self, action: np.ndarray, size: bx.Size) -> np.ndarray:
         """Say where the target is, relative to the region just seen; the next look is around it.

@@ -6,7 +6,7 @@ that the map of a template can be compared with that of a search region.
 
 import hashlib
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from tracking_env.errors import InputError
 
 SEARCH, TEMPLATE = 255, 127
 """Pixels, the sides of the two crops, as in the Siamese trackers that `nanotrack` comes from."""
-MAPS = ("cells", "nanotrack")
+MAPS = ("cells", "nanotrack", "nanotrack-head")
 
 
 class MapExtractor(Protocol):
@@ -31,6 +31,16 @@ class MapExtractor(Protocol):
 
     def __call__(self, crop: np.ndarray) -> np.ndarray:
         """``(255, 255, 3)`` or ``(127, 127, 3)`` uint8 RGB -> ``(C, 16, 16)`` or ``(C, 8, 8)`` float32."""
+
+
+@runtime_checkable
+class Proposer(MapExtractor, Protocol):
+    """An extractor that also knows how to compare: it proposes a box in each cell."""
+
+    def propose(self, template: np.ndarray, search: np.ndarray) -> np.ndarray:
+        """Maps ``(C, 8, 8)`` and ``(C, 16, 16)`` -> ``(5, 16, 16)`` float32: a score (a logit) and the box ``cx, cy, w,
+        h`` relative to the search region.
+        """
 
 
 class CellMaps:
@@ -77,16 +87,10 @@ class NanoTrackMaps:
     channels = 48
 
     def __init__(self, weights: Path) -> None:
-        found = sorted(weights.glob("*backbone*.onnx")) if weights.is_dir() else [weights]
-        if len(found) != 1 or not found[0].is_file():
-            raise InputError(
-                f"no NanoTrack backbone at {weights}; give the file nanotrack_backbone_sim.onnx of "
-                "github.com/HonglinChu/SiamTrackers, or its folder, with --weights"
-            )
-        self.path = found[0]
-        self.id = f"nanotrack-{hashlib.sha256(self.path.read_bytes()).hexdigest()[:8]}"
+        self.path = _file(weights, "backbone")
+        self.id = f"nanotrack-{_digest(self.path)}"
         # One network per size of crop: OpenCV plans anew whenever the size changes.
-        self._networks = {side: self._read() for side in (SEARCH, TEMPLATE)}
+        self._networks = {side: _network(self.path) for side in (SEARCH, TEMPLATE)}
         try:
             shape = self(np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)).shape
         except cv2.error as error:
@@ -103,19 +107,73 @@ class NanoTrackMaps:
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return type(self), (self.path,)
 
-    def _read(self) -> cv2.dnn.Net:
+
+class NanoTrackHeadMaps(NanoTrackMaps):
+    """NanoTrack v2's backbone, and what its head says of template and search region: the boxes that it would choose
+    from. The head is frozen too.
+
+    Args:
+        weights: the folder of both ``.onnx`` files (``*backbone*.onnx``, ``*head*.onnx``), or the backbone's file.
+
+    Raises:
+        InputError: a file is not there, or is another network's.
+    """
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__(weights)
+        path = _file(weights if weights.is_dir() else weights.parent, "head")
+        self.id = f"nanotrack-head-{_digest(self.path)}-{_digest(path)}"
+        self._head = _network(path)
+        empty = (np.zeros((self.channels, cells, cells), np.float32) for cells in (8, 16))
         try:
-            return cv2.dnn.readNetFromONNX(str(self.path))
-        except cv2.error as error:
-            raise InputError(f"OpenCV cannot read {self.path}: {error.err}; fetch it again") from None
+            shape = self.propose(*empty).shape
+        except (cv2.error, ValueError, IndexError) as error:
+            raise InputError(f"{path} does not run as NanoTrack's head: {str(error).splitlines()[0]}") from None
+        if shape != (5, 16, 16):
+            raise InputError(f"{path} gives maps of {shape}, NanoTrack's head gives {(5, 16, 16)}")
+
+    def propose(self, template: np.ndarray, search: np.ndarray) -> np.ndarray:
+        """Maps ``(48, 8, 8)`` and ``(48, 16, 16)`` -> ``(5, 16, 16)`` float32: logit, and ``cx, cy, w, h`` relative to
+        the region. The head says, for each cell, how far the sides of the box are from its point, in pixels of the
+        crop.
+        """
+        self._head.setInput(template[None], "input1")
+        self._head.setInput(search[None], "input2")
+        scores, sides = self._head.forward(("output1", "output2"))
+        left, top, right, bottom = sides[0]
+        at = ((np.arange(16) - 8) * 16 + SEARCH // 2).astype(np.float32)
+        x, y = at + (right - left) / 2, at[:, None] + (bottom - top) / 2
+        boxes = np.stack([x, y, left + right, top + bottom]) / SEARCH
+        return np.concatenate([scores[0, 1:] - scores[0, :1], boxes.clip(-1, 2)]).astype(np.float32)
+
+
+def _file(weights: Path, part: str) -> Path:
+    found = sorted(weights.glob(f"*{part}*.onnx")) if weights.is_dir() else [weights]
+    if len(found) != 1 or not found[0].is_file():
+        raise InputError(
+            f"no NanoTrack {part} at {weights}; give the file nanotrack_{part}_sim.onnx of "
+            "github.com/HonglinChu/SiamTrackers, or its folder, with --weights"
+        )
+    return found[0]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+
+
+def _network(path: Path) -> cv2.dnn.Net:
+    try:
+        return cv2.dnn.readNetFromONNX(str(path))
+    except cv2.error as error:
+        raise InputError(f"OpenCV cannot read {path}: {error.err}; fetch it again") from None
 
 
 def make_maps(name: str, weights: str | Path | None = None) -> MapExtractor:
     """An extractor of maps by name.
 
     Args:
-        name: ``cells`` (no weights) or ``nanotrack``.
-        weights: of nanotrack, the ``.onnx`` file of its backbone or the folder that holds it.
+        name: ``cells`` (no weights), ``nanotrack`` (its backbone) or ``nanotrack-head`` (a `Proposer`).
+        weights: of nanotrack, the ``.onnx`` file of its backbone or the folder that holds it, and its head.
 
     Raises:
         InputError: the name is unknown, or the weights are missing, damaged or not wanted.
@@ -124,11 +182,12 @@ def make_maps(name: str, weights: str | Path | None = None) -> MapExtractor:
         if weights is not None:
             raise InputError(f"cells has no weights; leave out {weights}")
         return CellMaps()
-    if name == "nanotrack":
+    networks = {"nanotrack": NanoTrackMaps, "nanotrack-head": NanoTrackHeadMaps}
+    if name in networks:
         if weights is None:
             raise InputError(
-                "nanotrack needs its backbone, nanotrack_backbone_sim.onnx of github.com/HonglinChu/SiamTrackers; "
-                "give the file or its folder with --weights (weights=...)"
+                f"{name} needs NanoTrack's backbone, nanotrack_backbone_sim.onnx of "
+                "github.com/HonglinChu/SiamTrackers; give the file or its folder with --weights (weights=...)"
             )
-        return NanoTrackMaps(Path(weights))
+        return networks[name](Path(weights))
     raise InputError(f"unknown extractor of maps {name!r}; choose one of {', '.join(MAPS)}")

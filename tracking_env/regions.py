@@ -69,27 +69,26 @@ def crop(frame: np.ndarray, region: np.ndarray, side: int, fill: tuple[float, fl
 
     Args:
         frame: ``(height, width, 3)`` uint8.
-        region: a pixel box with equal sides, ``(4,)``.
+        region: a pixel box ``(4,)``; where its sides differ, what it shows is stretched.
         side: rows and columns of the result.
         fill: the colour beyond the image.
 
     Returns:
-        ``(side, side, 3)`` uint8: interpolated where it is enlarged; averaged, from whole pixels, where it shrinks to
-        two thirds or less.
+        ``(side, side, 3)`` uint8: interpolated where it is enlarged; averaged, from whole pixels, where a side shrinks
+        to two thirds or less.
     """
-    x, y, extent = region[0] - 1, region[1] - 1, region[2]
-    scale = extent / side
-    if scale <= 1.5:
-        # Pixel centres lie at half: output column u shows x + (u + 0.5) * scale - 0.5.
-        shift = 0.5 * scale - 0.5
-        affine = np.array([[scale, 0, x + shift], [0, scale, y + shift]])
+    x, y = region[:2] - 1
+    across, down = region[2:] / side
+    if max(across, down) <= 1.5:
+        # Pixel centres lie at half: output column u shows x + (u + 0.5) * across - 0.5.
+        affine = np.array([[across, 0, x + 0.5 * across - 0.5], [0, down, y + 0.5 * down - 0.5]])
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(frame, affine, (side, side), None, how, cv2.BORDER_CONSTANT, fill)
     height, width, _ = frame.shape
-    left, top, sides = round(x), round(y), round(extent)
-    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + sides, width), min(top + sides, height)
+    left, top, right, bottom = round(x), round(y), round(x) + round(region[2]), round(y) + round(region[3])
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if x0 >= x1 or y0 >= y1:
         return np.full((side, side, 3), np.round(fill), np.uint8)
-    margins = y0 - top, top + sides - y1, x0 - left, left + sides - x1
+    margins = y0 - top, bottom - y1, x0 - left, right - x1
     inside = cv2.copyMakeBorder(frame[y0:y1, x0:x1], *margins, cv2.BORDER_CONSTANT, value=fill)
     return cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA)

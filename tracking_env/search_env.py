@@ -11,7 +11,7 @@ from tracking_env import dataset
 from tracking_env.clips import Clips
 from tracking_env.errors import InputError
 from tracking_env.gaze import CELLS, TEMPLATE_CELLS, Gaze
-from tracking_env.maps import MapExtractor, make_maps
+from tracking_env.maps import MapExtractor, Proposer, make_maps
 from tracking_env.sequence import Sequence, Split
 from tracking_env.store import FEATURE_LIMIT
 from tracking_env.track_env import Observation, TrackEnv, refuse
@@ -40,7 +40,10 @@ class OTBTrackSearchEnv(TrackEnv):
     * ``target``: ``(4,)``, the true box in it, relative to it, always the same;
     * ``location``: ``(4,)``, the box last pointed at, relative to the region: its centre is in the middle. In the first
       frame it is the true box;
-    * ``zoom``: ``(1,)``, the region's side over the first one's.
+    * ``zoom``: ``(1,)``, the region's side over the first one's;
+    * ``proposals``, with features that have them (``nanotrack-head``): ``(5, 16, 16)``, the score and the box ``cx, cy,
+      w, h``, relative to the region, that a pretrained network sees in each cell, corrected by how far it is off on the
+      target in the first frame.
 
     ## Rewards
     As ``OTBTrack-v0``, of the box pointed at, relative to the image: ``l1`` (Eq. 2) or ``iou`` (Eq. 3).
@@ -58,8 +61,8 @@ class OTBTrackSearchEnv(TrackEnv):
 
     ## Arguments
     * ``root``, ``sequences``, ``split``, ``reward``, ``render_mode``: as ``OTBTrack-v0``.
-    * ``features``: ``cells`` (no weights) or ``nanotrack``, or a `MapExtractor`; ``weights``: nanotrack's backbone.
-      Maps depend on where the agent looks and are not stored.
+    * ``features``: ``cells`` (no weights), ``nanotrack`` or ``nanotrack-head``, or a `MapExtractor`; ``weights``:
+      the folder of nanotrack's files. Maps depend on where the agent looks and are not stored.
     * ``template``: ``clip``, taken from the clip's first frame, or ``video``, from the video's first frame with a true
       box (with the clip's first frame the true box is given all the same).
     * ``jitter``: how far the first look is off, as a deviation over the target's size; 0: not at all.
@@ -95,7 +98,7 @@ class OTBTrackSearchEnv(TrackEnv):
         loaded = sequences if isinstance(sequences, list) else dataset.load(root, sequences)
         self.clips = Clips(loaded, split, clip_length)
         self.maps = make_maps(features, weights) if isinstance(features, str) else features
-        super().__init__(_space(self.maps.channels), reward, render_mode)
+        super().__init__(_space(self.maps), reward, render_mode)
         self.template, self.jitter, self.lost_after = template, jitter, lost_after
         self.gaze = Gaze(self.maps)
 
@@ -159,16 +162,17 @@ class OTBTrackSearchEnv(TrackEnv):
         return observation, reward, lost, over, info | {"region": self.gaze.region}
 
 
-def _space(channels: int) -> spaces.Dict:
+def _space(maps: MapExtractor) -> spaces.Dict:
     def box(low: float, high: float, *shape: int) -> spaces.Box:
         return spaces.Box(low, high, shape, np.float32)
 
-    return spaces.Dict(
-        {
-            "search": box(-FEATURE_LIMIT, FEATURE_LIMIT, channels, CELLS, CELLS),
-            "template": box(-FEATURE_LIMIT, FEATURE_LIMIT, channels, TEMPLATE_CELLS, TEMPLATE_CELLS),
-            "target": box(0, 1, 4),
-            "location": box(0, 1, 4),
-            "zoom": box(0, FEATURE_LIMIT, 1),
-        }
-    )
+    known: dict[str, spaces.Space] = {
+        "search": box(-FEATURE_LIMIT, FEATURE_LIMIT, maps.channels, CELLS, CELLS),
+        "template": box(-FEATURE_LIMIT, FEATURE_LIMIT, maps.channels, TEMPLATE_CELLS, TEMPLATE_CELLS),
+        "target": box(0, 1, 4),
+        "location": box(0, 1, 4),
+        "zoom": box(0, FEATURE_LIMIT, 1),
+    }
+    if isinstance(maps, Proposer):
+        known["proposals"] = box(-FEATURE_LIMIT, FEATURE_LIMIT, 5, CELLS, CELLS)
+    return spaces.Dict(known)

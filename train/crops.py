@@ -11,19 +11,38 @@ from tqdm import tqdm
 
 from agents.pointing import Pointing, State
 from tracking_env import boxes as bx
-from tracking_env import regions
+from tracking_env import proposals, regions
 from tracking_env.gaze import CONTEXT
-from tracking_env.maps import SEARCH, TEMPLATE, MapExtractor
+from tracking_env.maps import SEARCH, TEMPLATE, MapExtractor, Proposer
 from tracking_env.sequence import Sequence
 
 CLOSE, FAR = 0.25, 0.6
 """Deviations of a crop's centre from the target's, in target sizes: one crop of two each (Laplace: a few much more)."""
 
 
+STRETCH = 0.15
+"""Deviation of the logarithms by which half of the crops are stretched, sideways and upright."""
+
+
+class Batch(NamedTuple):
+    """B crops, with a state as the loop might have it."""
+
+    search: Tensor
+    """maps ``(B, C, 16, 16)``"""
+    location: Tensor
+    """``(B, 4)``"""
+    state: State
+    truth: Tensor
+    """``(B, 4)``"""
+    proposals: Tensor | None
+    """``(B, 5, 16, 16)``, of an extractor that has them"""
+
+
 class Crops(NamedTuple):
     """Crops of frames of one or many sequences; maps are float16, boxes relative to the crop's region.
 
-    Templates are those of every frame, plain and mirrored: number ``2 * frame + mirrored``.
+    Templates are those of every frame, plain and mirrored: number ``2 * frame + mirrored``. Each crop belongs to one:
+    that of its sequence's first frame, or of any other.
     """
 
     search: Tensor
@@ -36,26 +55,22 @@ class Crops(NamedTuple):
     """``(2 F, C, 8, 8)``"""
     target: Tensor
     """the true boxes relative to the templates, ``(2 F, 4)``"""
+    proposals: Tensor
+    """``(K, 5, 16, 16)``, from the crop and its template; ``(K, 0, 16, 16)`` where the extractor has none"""
+    origin: Tensor
+    """number of each crop's template, ``(K,)``"""
     frame: Tensor
     """of each crop, ``(K,)``, counted through all sequences"""
     first: Tensor
     """first frame of its sequence, ``(K,)``"""
     last: Tensor
     """last frame of its sequence, ``(K,)``"""
-    mirrored: Tensor
-    """``(K,)`` bool"""
 
-    def batch(
-        self, model: Pointing, size: int, pretended: float, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, State, Tensor]:
+    def batch(self, model: Pointing, size: int, pretended: float, generator: torch.Generator) -> Batch:
         """Crops drawn at random, with a state as the loop might have it.
 
         A share ``pretended`` of them is of what is no target; the others' sequences are drawn in proportion to the
-        root of their lengths. The template is the sequence's first frame or
-        any other; what is remembered is some frame up to a dozen before, cut a little wrong.
-
-        Returns:
-            Maps ``(B, C, 16, 16)``, locations ``(B, 4)``, the state, true boxes ``(B, 4)``.
+        root of their lengths. What is remembered is some frame up to a dozen before, cut a little wrong.
         """
 
         def draw(*shape: int) -> Tensor:
@@ -67,18 +82,16 @@ class Crops(NamedTuple):
             weight[alone] *= pretended / weight[alone].sum()
             weight[~alone] *= (1 - pretended) / weight[~alone].sum()
         chosen = torch.multinomial(weight, size, replacement=True, generator=generator)
-        first, last, frame = self.first[chosen], self.last[chosen], self.frame[chosen]
-        anywhere = first + (draw(size) * (last - first + 1)).long()
-        origin = torch.where(draw(size) < 0.5, first, anywhere)
-        lately = torch.maximum(frame - 1 - (draw(size) * 12).long(), first)
-        flip = self.mirrored[chosen].long()
-        start, before = 2 * origin + flip, 2 * lately + flip
+        start = self.origin[chosen]
+        lately = torch.maximum(self.frame[chosen] - 1 - (draw(size) * 12).long(), self.first[chosen])
+        before = 2 * lately + start % 2
         state = model.begin(self.template[start].float(), self.target[start])
         wrong = torch.exp(0.1 * torch.randn((size, 4), generator=generator))
         memory = model.begin(self.template[before].float(), self.target[before] * wrong).template
         velocity = 0.1 * torch.randn((size, 2), generator=generator)
         state = state._replace(memory=memory, velocity=velocity)
-        return self.search[chosen].float(), self.location[chosen], state, self.truth[chosen]
+        proposals = self.proposals[chosen].float() if self.proposals.shape[1] else None
+        return Batch(self.search[chosen].float(), self.location[chosen], state, self.truth[chosen], proposals)
 
 
 def cut(sequences: Iterable[Sequence], maps: MapExtractor, each: int, pretended: int, seed: int) -> Crops:
@@ -93,70 +106,128 @@ def cut(sequences: Iterable[Sequence], maps: MapExtractor, each: int, pretended:
         seed: equal seeds cut equally.
     """
     rng = np.random.default_rng(seed)
-    search, truth, location, template, target, frames, spans, mirrored = ([] for _ in range(8))
-    count = 0
+    pile = _Pile(maps)
     parts = [(one, np.flatnonzero(one.annotated).tolist()) for one in sequences]
     bar = tqdm(desc="crops", total=sum(len(part) for _, part in parts), unit="frame", disable=None)
     for one, part in parts:
-        first = count
+        first = pile.frames
+        last = first + len(part) - 1
         for index in part:
-            plain = one.frames[index]
-            views = plain, np.ascontiguousarray(plain[:, ::-1])
-            boxes = (
-                one.boxes[index],
-                one.boxes[index] * [-1, 1, 1, 1] + [one.size[0] + 2 - one.boxes[index, 2], 0, 0, 0],
-            )
-            fill = regions.mean_colour(plain)
-            for frame, box in zip(views, boxes, strict=True):
-                region = regions.around(box, 1.0)
-                template.append(maps(regions.crop(frame, region, TEMPLATE, fill)).astype(np.float16))
-                target.append(regions.to_region(box, region))
-            for number in range(each):
+            pile.add_frame(*_views(one, index))
+        for number, index in enumerate(part):
+            views = _views(one, index)
+            for count in range(each):
                 flip = int(rng.integers(2))
-                frame, box = views[flip], boxes[flip]
-                around = _jittered(box, CLOSE if number % 2 else FAR, rng)
-                region = regions.around(around, CONTEXT)
-                crop = regions.crop(frame, region, SEARCH, fill)
-                search.append(maps(_relit(crop, rng) if rng.random() < 0.5 else crop).astype(np.float16))
-                truth.append(regions.to_region(box, region))
-                location.append(regions.to_region(around, region))
-                frames.append(count)
-                mirrored.append(bool(flip))
-            count += 1
+                origin = first if rng.random() < 0.5 else int(rng.integers(first, last + 1))
+                stretch = np.exp(rng.normal(0, STRETCH, 2)) if rng.random() < 0.5 else np.ones(2)
+                light = _light(rng) if rng.random() < 0.5 else np.ones(3)
+                look = _Look(CLOSE if count % 2 else FAR, stretch, light)
+                pile.add_crop(*views[flip], look, 2 * origin + flip, (first + number, first, last), rng)
             bar.update()
-        spans += [(first, count - 1)] * (each * len(part))
         for index in part:
-            frame = one.frames[index]
-            fill = regions.mean_colour(frame)
             for _ in range(pretended):
+                frame = one.frames[index]
                 box = _anything(frame, rng)
-                region = regions.around(box, 1.0)
-                flip = int(rng.integers(2))
-                template += [maps(regions.crop(frame, region, TEMPLATE, fill)).astype(np.float16)] * 2
-                target += [regions.to_region(box, region)] * 2
-                changed, moved = _changed(frame, box, rng)
-                around = _jittered(moved, CLOSE if rng.random() < 0.5 else FAR, rng)
-                region = regions.around(around, CONTEXT)
-                search.append(maps(_relit(regions.crop(changed, region, SEARCH, fill), rng)).astype(np.float16))
-                truth.append(regions.to_region(moved, region))
-                location.append(regions.to_region(around, region))
-                frames.append(count)
-                mirrored.append(False)
-                spans.append((count, count))
-                count += 1
+                pile.add_frame((frame, box), (frame, box))
+                look = _Look(CLOSE if rng.random() < 0.5 else FAR, np.ones(2), _light(rng))
+                alone = pile.frames - 1
+                origin = 2 * alone + int(rng.integers(2))
+                pile.add_crop(*_changed(frame, box, rng), look, origin, (alone,) * 3, rng)
     bar.close()
-    first_last = torch.tensor(spans)
-    return Crops(
-        torch.from_numpy(np.stack(search)),
-        torch.tensor(np.array(truth), dtype=torch.float32),
-        torch.tensor(np.array(location), dtype=torch.float32),
-        torch.from_numpy(np.stack(template)),
-        torch.tensor(np.array(target), dtype=torch.float32),
-        torch.tensor(frames),
-        first_last[:, 0],
-        first_last[:, 1],
-        torch.tensor(mirrored),
-    )
+    return pile.crops()
+
+
+class _Look(NamedTuple):
+    spread: float
+    stretch: np.ndarray
+    light: np.ndarray
+
+
+class _Pile:
+    """Templates and crops, as they are cut."""
+
+    def __init__(self, maps: MapExtractor) -> None:
+        self.maps = maps
+        self.template: list[np.ndarray] = []
+        self.target: list[np.ndarray] = []
+        self.offset: list[np.ndarray] = []
+        self.search: list[np.ndarray] = []
+        self.proposals: list[np.ndarray] = []
+        self.truth: list[np.ndarray] = []
+        self.location: list[np.ndarray] = []
+        self.origin: list[int] = []
+        self.spans: list[tuple[int, int, int]] = []
+
+    @property
+    def frames(self) -> int:
+        """So many are there."""
+        return len(self.template) // 2
+
+    def add_frame(self, *views: tuple[np.ndarray, np.ndarray]) -> None:
+        """The templates of a frame, plain and mirrored."""
+        for frame, box in views:
+            region, fill = regions.around(box, 1.0), regions.mean_colour(frame)
+            template = self.maps(regions.crop(frame, region, TEMPLATE, fill))
+            self.template.append(template.astype(np.float16))
+            self.target.append(regions.to_region(box, region))
+            if isinstance(self.maps, Proposer):
+                around = regions.around(box, CONTEXT)
+                proposed = self.maps.propose(template, self.maps(regions.crop(frame, around, SEARCH, fill)))
+                self.offset.append(proposals.offset(proposed, regions.to_region(box, around)))
+
+    def add_crop(
+        self,
+        frame: np.ndarray,
+        box: np.ndarray,
+        look: _Look,
+        origin: int,
+        span: tuple[int, int, int],
+        rng: np.random.Generator,
+    ) -> None:
+        """A crop around where a tracker might have been, of the frame as it would be stretched and lit otherwise."""
+        stretch = np.tile(look.stretch, 2)
+        box = box * stretch
+        around = _jittered(box, look.spread, rng)
+        region = regions.around(around, CONTEXT)
+        crop = regions.crop(frame, region / stretch, SEARCH, regions.mean_colour(frame))
+        search = self.maps(np.clip(crop * look.light, 0, 255).astype(np.uint8))
+        proposed = search[:0]
+        if isinstance(self.maps, Proposer):
+            proposed = self.maps.propose(self.template[origin].astype(np.float32), search)
+            proposed = proposals.corrected(proposed, self.offset[origin])
+        self.search.append(search.astype(np.float16))
+        self.proposals.append(proposed.astype(np.float16))
+        self.truth.append(regions.to_region(box, region))
+        self.location.append(regions.to_region(around, region))
+        self.origin.append(origin)
+        self.spans.append(span)
+
+    def crops(self) -> Crops:
+        """All of them."""
+
+        def maps(rows: list[np.ndarray]) -> Tensor:
+            return torch.from_numpy(np.stack(rows))
+
+        def boxes(rows: list[np.ndarray]) -> Tensor:
+            return torch.tensor(np.array(rows), dtype=torch.float32)
+
+        return Crops(
+            maps(self.search),
+            boxes(self.truth),
+            boxes(self.location),
+            maps(self.template),
+            boxes(self.target),
+            maps(self.proposals),
+            torch.tensor(self.origin),
+            *torch.tensor(self.spans).unbind(dim=1),
+        )
+
+
+def _views(one: Sequence, index: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """A frame and its true box, plain and mirrored."""
+    frame, box = one.frames[index], one.boxes[index]
+    mirrored = np.array([one.size[0] + 2 - box[0] - box[2], *box[1:]])
+    return (frame, box), (np.ascontiguousarray(frame[:, ::-1]), mirrored)
 
 
 def _jittered(box: np.ndarray, spread: float, rng: np.random.Generator) -> np.ndarray:
@@ -166,9 +237,9 @@ def _jittered(box: np.ndarray, spread: float, rng: np.random.Generator) -> np.nd
     return bx.top_left(np.concatenate([bx.centre(box)[:2] + shift, sides]))
 
 
-def _relit(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    gains = np.exp(rng.normal(0, 0.25) + rng.normal(0, 0.08, 3))
-    return np.clip(crop * gains, 0, 255).astype(np.uint8)
+def _light(rng: np.random.Generator) -> np.ndarray:
+    """Gains of red, green and blue."""
+    return np.exp(rng.normal(0, 0.25) + rng.normal(0, 0.08, 3))
 
 
 def _anything(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -34,7 +34,7 @@ from agents.pointing import Pointing
 from tracking_env.drift import together
 from tracking_env.errors import InputError
 from tracking_env.gaze import GazeTracker
-from tracking_env.maps import MapExtractor, make_maps
+from tracking_env.maps import MapExtractor, Proposer, make_maps
 from tracking_env.sequence import ArrayFrames, Sequence
 from tracking_env.tracker import run as track
 from train import results
@@ -65,7 +65,7 @@ def train(config: SearchConfig) -> bool:
             raise InputError(f"the run in {run.newest or config.start} was trained on {saved.maps}, not on {maps.id}")
         model, done = saved.model, saved.done if run.newest else warm.warm_steps
     else:
-        saved, model = None, Pointing(maps.channels, config.network)
+        saved, model = None, Pointing(maps.channels, config.network, isinstance(maps, Proposer))
     others = results.lines(data.testing, data.training, data.unseen)
     decoded = [in_memory(one, part) for one, part in tqdm(data.clips, desc="decoding", leave=False, disable=None)]
     run.start(done)
@@ -94,13 +94,14 @@ def train(config: SearchConfig) -> bool:
                 group["lr"] = warm.rate(done)
             # Randomness depends on seed and update alone, so that a resumed run repeats an uninterrupted one.
             draws = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
-            search, location, state, truth = crops.batch(model, warm.warm_batch, warm.pretended_share, draws)
-            looking = (torch.rand(len(search), generator=draws) >= warm.blind_share).float()
-            decision = model.decide(search, location, state, looking=looking)
-            norm = step(
-                model, optimizer, imitation.loss(decision, truth, model.cells).mean(), warm.warm_clip_norm, done
+            batch = crops.batch(model, warm.warm_batch, warm.pretended_share, draws)
+            looking = (torch.rand(warm.warm_batch, generator=draws) >= warm.blind_share).float()
+            decision = model.decide(
+                batch.search, batch.location, batch.state, looking=looking, proposals=batch.proposals
             )
-            overlap = imitation.generalised_iou(decision.mean.detach(), truth).mean()
+            losses = imitation.loss(decision, batch.truth, model.cells)
+            norm = step(model, optimizer, losses.mean(), warm.warm_clip_norm, done)
+            overlap = imitation.generalised_iou(decision.mean.detach(), batch.truth).mean()
             scalars = {"warm/generalised_iou": float(overlap), "train/gradient_norm": norm}
             run.log(done + 1, scalars | {"train/learning_rate": warm.rate(done)})
             done += 1
