@@ -150,7 +150,9 @@ def load(path: Path) -> Checkpoint:
         sizes = {"features": int, "hidden": int, "steps": int}
         check_kinds(content, sizes | {"algorithm": str, "extractor": str, "counters": dict, "run": dict})
         check_kinds(content["counters"], dict.fromkeys(content["counters"], int))
-        if content["algorithm"] not in ALGORITHMS or content["features"] < 1 or content["hidden"] < 1:
+        if content["algorithm"] not in ALGORITHMS:
+            raise KeyError(content["algorithm"])
+        if min(content["features"], content["hidden"]) < 1:
             raise ValueError("it names no network")
         return Checkpoint(path, **content)
 

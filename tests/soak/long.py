@@ -24,8 +24,8 @@ import tracking_env  # noqa: F401  registers the ids
 from train import reinforce
 
 LIMITS = {"rss_mb": 16.0, "traced_mb": 1.0, "log_kb_per_epoch": 40.0, "files": 0, "processes": 0}
-"""What a run may add: to the process's memory over its second half, to what Python and NumPy have allocated over its last
-tenth, to TensorBoard's log for each epoch (film strips included), and what it may leave open and running."""
+"""What a run may add: to the process's memory over its second half, to what Python and NumPy have allocated over its
+last tenth, to TensorBoard's log for each epoch (film strips included); and what it may leave open and running."""
 
 
 class Curve:

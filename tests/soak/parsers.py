@@ -238,7 +238,9 @@ def pointed() -> dict[str, bytes]:
     sum(one.sum() for one in model.parameters()).backward()
     optimizer.step()
     with tempfile.TemporaryDirectory() as folder:
-        path = pointing_checkpoint.save(Path(folder, "one"), model, "cells", 3, {"data": {"features": "cells"}}, optimizer)
+        path = pointing_checkpoint.save(
+            Path(folder, "one"), model, "cells", 3, {"data": {"features": "cells"}}, optimizer
+        )
         return {one.name: one.read_bytes() for one in path.iterdir()}
 
 
