@@ -44,6 +44,7 @@ class Job:
     def start(self, run: Callable[[Path], int] | None = None) -> "Job":
         """Fork."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.errors.touch()  # one that is killed at once has nothing to say
         self.begun = time.perf_counter()
         self.pid = os.fork()
         if self.pid == 0:
