@@ -42,8 +42,10 @@ audit: .venv/.dev .venv/.audit
 	$(BIN)/pip-audit --strict --skip-editable
 
 # The tests with the oldest and the newest versions of the dependencies, on each Python (pip install uv).
+PYTHONS ?= 3.11 3.12 3.13
+VERSIONS ?= lowest-direct highest
 range:
-	for python in 3.11 3.12 3.13; do for versions in lowest-direct highest; do \
+	for python in $(PYTHONS); do for versions in $(VERSIONS); do \
 	  uv run --isolated --no-project --python $$python --resolution $$versions --with-editable ".[dev]" \
 	    python -m pytest -n 2 -p no:cacheprovider || exit; done; done
 

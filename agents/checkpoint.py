@@ -131,19 +131,16 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
         config = {"progress": {}} | read_json(path / "config.json")  # not in those of the first version
         if "algorithm" in config:
             raise InputError(f"{path} is a checkpoint of train/sb3.py; type --tracker sb3")
-        for key, kind in {"features": int, "extractor": str, "epoch": int, "progress": dict, "run": dict}.items():
-            if not isinstance(config[key], kind):
-                raise ValueError(f"its {key} is {config[key]!r}"[:100])
+        check_kinds(config, {"features": int, "extractor": str, "epoch": int, "progress": dict, "run": dict})
         weights = load_file(path / "model.safetensors")
         with torch.device("meta"):  # no memory for a network that the weights are not of
             model = DRLT(config["features"], DRLTConfig(**config["network"]))
         expected = model.state_dict()
-        if _kinds(weights) != _kinds(expected):
-            raise ValueError("its weights are not those of the network that it names")
+        check_weights(weights, expected)
         model.to_empty(device=device).load_state_dict(weights)
         moments = load_file(path / "optimizer.safetensors", device=str(device))
         heads = load_file(path / "heads.safetensors") if (path / "heads.safetensors").exists() else {}
-        _check_moments(moments, dict(model.named_parameters()) | {f"{_HEADS}{key}": one for key, one in heads.items()})
+        check_moments(moments, dict(model.named_parameters()) | {f"{_HEADS}{key}": one for key, one in heads.items()})
         return Checkpoint(
             model, moments, config["extractor"], config["epoch"], config["run"], heads, config["progress"]
         )
@@ -220,8 +217,8 @@ def checked_extractor(path: Path, run: dict[str, Any], wanted: str, weights: Pat
     Raises:
         InputError: it cannot be built, or is another one.
     """
-    data = run.get("data", {})
-    extractor = make_extractor(data.get("features", "grid"), weights or data.get("weights"))
+    features, file = trained_on(path, run)
+    extractor = make_extractor(features or "grid", weights or file)
     if extractor.id != wanted:
         raise InputError(
             f"the checkpoint {path} was trained on {wanted}, not on {extractor.id}; give the weights that it was "
@@ -241,11 +238,37 @@ def _sigma(loaded: Checkpoint) -> float | None:
     return sigma if isinstance(sigma, float) else None
 
 
+def trained_on(path: Path, run: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The extractor's name and its weights file that a run was given, as far as its configuration says.
+
+    Raises:
+        InputError: it says something else there.
+    """
+    data = run.get("data", {})
+    found = (data.get("features"), data.get("weights")) if isinstance(data, dict) else (data, data)
+    if not all(one is None or isinstance(one, str) for one in found):
+        raise InputError(f"the checkpoint {path} is damaged or of another version: its run's data is {data!r}"[:300])
+    return found
+
+
+def check_kinds(config: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    """Raise a `ValueError` or `KeyError` unless a checkpoint's configuration has values of these types."""
+    for key, kind in kinds.items():
+        if type(config[key]) is not kind:
+            raise ValueError(f"its {key} is {config[key]!r}"[:100])
+
+
+def check_weights(weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
+    """Raise a `ValueError` unless weights have the names, shapes and types of the network's."""
+    if _kinds(weights) != _kinds(expected):
+        raise ValueError("its weights are not those of the network that it names")
+
+
 def _kinds(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
     return {name: (one.shape, one.dtype) for name, one in tensors.items()}
 
 
-def _check_moments(moments: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.Tensor]) -> None:
+def check_moments(moments: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.Tensor]) -> None:
     """Raise a `ValueError` unless these are Adam's moments of some of the parameters, each with all of its own."""
     for key in moments:
         name = key.partition(".")[2]

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from tracking_env.errors import InputError
+from tracking_env.quiet import ERRORS, quiet
 
 _cv2: Any = cv2  # its stubs know no trackers
 _ONE_BASED = np.array([1.0, 1, 0, 0])
@@ -80,12 +81,8 @@ def nano(weights: Sequence[str] = ()) -> OpenCVTracker:
     parameters.backbone, parameters.neckhead = map(str, weights)
 
     def create() -> Any:
-        level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of a default of its own
-        try:
+        with quiet(ERRORS):  # it warns of a default of its own
             return _cv2.TrackerNano_create(parameters)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
 
     try:
         create()

@@ -16,7 +16,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from agents.checkpoint import KEPT, epochs, find, weights_file
+from agents.checkpoint import KEPT, check_kinds, check_moments, check_weights, epochs, find, trained_on, weights_file
 from agents.pointing import Pointing, PointingConfig
 from tracking_env.errors import InputError
 from tracking_env.files import read_json, remove, whole
@@ -104,20 +104,25 @@ def load(path: Path) -> Checkpoint:
         config = read_json(path / "config.json")
         if config.get("agent") != "pointing":
             raise ValueError("it is no agent of train/search.py")
-        network, channels = PointingConfig(**config["network"]), int(config["channels"])
-        weights = load_file(path / "model.safetensors")
-        if weights["query.weight"].shape[:2] != (network.width, channels):  # before a network of any size is made
-            raise ValueError("its weights are not those of the network that it names")
-        model = Pointing(channels, network, bool(config.get("proposals", False)))
+        check_kinds(config, {"channels": int, "maps": str, "network": dict, "done": int, "run": dict})
+        network, weights = PointingConfig(**config["network"]), load_file(path / "model.safetensors")
+        check_kinds(asdict(network), get_type_hints(PointingConfig))
+        if config["channels"] < 1:
+            raise ValueError(f"its channels are {config['channels']}")
+        proposals = bool(config.get("proposals", False))
+        with torch.device("meta"):  # no memory for a network that the weights are not of
+            check_weights(weights, Pointing(config["channels"], network, proposals).state_dict())
+        model = Pointing(config["channels"], network, proposals)
         model.load_state_dict(weights)
         moments = path / "optimizer.safetensors"
         optimizer = load_file(moments) if moments.exists() else {}
-        return Checkpoint(model, optimizer, str(config["maps"]), int(config["done"]), dict(config["run"]))
+        check_moments(optimizer, dict(model.named_parameters()))
+        return Checkpoint(model, optimizer, config["maps"], config["done"], config["run"])
     except OSError as error:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None
 
@@ -162,8 +167,8 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
     """
     path = find(checkpoint or PRETRAINED / ("nanotrack" if weights else "cells"))
     file, loaded = weights_file(weights), load(path)
-    data = loaded.run.get("data", {})
-    maps = make_maps(str(data.get("features", "cells")), file or data.get("weights"))
+    features, given = trained_on(path, loaded.run)
+    maps = make_maps(features or "cells", file or given)
     if maps.id != loaded.maps:
         raise InputError(
             f"the checkpoint {path} was trained on {loaded.maps}, not on {maps.id}; give the weights that it was "

@@ -31,12 +31,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 
-from agents.checkpoint import TrainedTracker, checked_extractor, epochs, find, weights_file
+from agents.checkpoint import TrainedTracker, check_kinds, checked_extractor, epochs, find, weights_file
 from agents.replay import FrameReplayBuffer
-from agents.sb3 import SB3Agent, new_policy
+from agents.sb3 import ALGORITHMS, SB3Agent, new_policy
 from tracking_env.errors import InputError
 from tracking_env.features import make_extractor
-from tracking_env.files import whole
+from tracking_env.files import read_json, whole
 
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
 """What an algorithm counts besides; SB3 gives no other names for it."""
@@ -63,6 +63,9 @@ class Checkpoint:
             InputError: the weights are missing, damaged, or of another network than the config says.
         """
         with _reading(self.path):
+            numbers = sum(one.numel() for one in load_file(self.path / "model.safetensors").values())
+            if numbers < self.hidden * (self.features + 4 + self.hidden):  # its two first layers; before it is made
+                raise ValueError("its weights are not those of the network that it names")
             made = new_policy(self.algorithm, self.features, self.hidden, sigma=1.0)  # any: it is among the weights
             load_model(made, self.path / "model.safetensors")
             return made
@@ -83,6 +86,7 @@ class Checkpoint:
                     value = saved[key]
                     integer = what == "step" and not value.is_floating_point()  # RMSprop counts in Python
                     state.setdefault(int(row), {})[what] = int(value) if integer else value
+                _check_state(optimizer, state)
                 optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
             for name in _variables(model):
                 getattr(model, name).data.copy_(saved[name])
@@ -140,9 +144,16 @@ def load(path: Path) -> Checkpoint:
         InputError: it is not one, or damaged.
     """
     with _reading(path):
-        content = json.loads((path / "config.json").read_text())
+        content = read_json(path / "config.json")
         if "algorithm" not in content:
             raise InputError(f"{path} is a checkpoint of train/reinforce.py; type --tracker drlt")
+        sizes = {"features": int, "hidden": int, "steps": int}
+        check_kinds(content, sizes | {"algorithm": str, "extractor": str, "counters": dict, "run": dict})
+        check_kinds(content["counters"], dict.fromkeys(content["counters"], int))
+        if content["algorithm"] not in ALGORITHMS:
+            raise KeyError(content["algorithm"])
+        if min(content["features"], content["hidden"]) < 1:
+            raise ValueError("it names no network")
         return Checkpoint(path, **content)
 
 
@@ -232,6 +243,16 @@ def _optimizers(model: BaseAlgorithm) -> Iterator[tuple[str, torch.optim.Optimiz
             yield name, found
 
 
+def _check_state(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Any]]) -> None:
+    """Raise a `ValueError` unless this is what the optimiser keeps of some of its parameters."""
+    names = {"exp_avg", "exp_avg_sq"} if isinstance(optimizer, torch.optim.Adam) else {"square_avg"}
+    own = [one for group in optimizer.param_groups for one in group["params"]]
+    for row, kept in state.items():
+        shapes = {what: torch.as_tensor(value).shape for what, value in kept.items()}
+        if row not in range(len(own)) or shapes != dict.fromkeys(names, own[row].shape) | {"step": torch.Size()}:
+            raise ValueError(f"its optimiser's parameter {row} is not the network's")
+
+
 def _variables(model: BaseAlgorithm) -> list[str]:
     return model._get_torch_save_params()[1]
 
@@ -248,6 +269,6 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None

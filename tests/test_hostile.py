@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 pytest.importorskip("scipy")
+pytest.importorskip("sb3_contrib")
 
 import torch
 
@@ -150,8 +151,8 @@ def wide_tensor() -> bytes:
     return file.getvalue()
 
 
-def config(**changes) -> bytes:
-    content = json.loads(PARSERS["checkpoint, config.json"].seeds[0])
+def config(kind: str = "checkpoint", **changes) -> bytes:
+    content = json.loads(PARSERS[f"{kind}, config.json"].seeds[0])
     return json.dumps(content | changes).encode()
 
 
@@ -170,6 +171,14 @@ BOMBS = {
         lambda: config(network={"observation": 20_000, "hidden": 20_000}),
     ),
     "features of 10^15 numbers": ("checkpoint, config.json", lambda: config(features=10**15)),
+    "a closed-loop agent that its weights are not of": (
+        "search checkpoint, config.json",
+        lambda: config("search checkpoint", network={"width": 5_000}),
+    ),
+    "an SB3 policy that its weights are not of": (
+        "SB3 checkpoint, config.json",
+        lambda: config("SB3 checkpoint", hidden=5_000),
+    ),
     "a cfg of a huge picture": ("darknet cfg", lambda: b"[net]\nwidth=99999\nheight=99999\n[dropout]\n"),
     "a cfg that grows": (
         "darknet cfg",

@@ -59,9 +59,14 @@ def test_what_a_process_that_died_left_unfinished_is_no_run_and_goes(config):
     with pytest.raises(InputError, match=r"exists and is not a run"):  # for the folder of checkpoints has its name
         Run(config)
     (path / "config.json").write_text("{}")
-    run = begin(replace(config, overwrite=True))
-    run.close()
+    begin(replace(config, overwrite=True)).close()
     assert not list(path.rglob(f"{PARTIAL}*"))
+    save(config, 2)
+    (path / "results").mkdir()
+    (path / "results" / f"{PARTIAL}3-Deer.txt").touch()
+    begin(replace(config, resume=True), done=2).close()
+    assert [one.name for one in path.rglob(f"{PARTIAL}*")] == []
+    assert (path / "results").is_dir()
 
 
 def test_metrics_that_broke_off_are_dropped(config):

@@ -9,6 +9,7 @@ import numpy as np
 
 from tracking_env.errors import InputError
 from tracking_env.files import natural
+from tracking_env.quiet import quiet
 from tracking_env.sequence import IMAGES, Frames, ImageFiles
 from tracking_env.video import VideoFrames
 
@@ -68,12 +69,8 @@ def _images(folder: Path) -> ImageFiles:
 
 
 def _camera(number: int, start: int) -> Iterator[np.ndarray]:
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # each of its backends would complain
-    try:
+    with quiet():  # each of its backends would complain
         capture = cv2.VideoCapture(number)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
     try:
         if not capture.isOpened():
             raise InputError(f"there is no camera {number}, or another program has it; give a file, or another number")

@@ -107,9 +107,8 @@ class Run:
         except InputError:
             self._lock.release()
             raise
-        for folder in (self.path, self.checkpoints):
-            for left in folder.glob(f"{PARTIAL}*"):
-                remove(left)
+        for left in [*self.path.rglob(f"{PARTIAL}*")]:
+            remove(left)
         if self.newest is None:
             # The configuration last, so that a process that dies here leaves the older run's or none, never a mixture.
             for one in sorted(self._content(), key=lambda one: (one.name == "config.json", one.name != "checkpoints")):

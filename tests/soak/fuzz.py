@@ -168,10 +168,11 @@ def main(
     print(f"{'reader':<32} {'inputs':>9} {'read':>8} {'crashes':>8} {'grown MB':>9} {'seconds':>8}")
     for name in only or PARSERS:
         with tempfile.TemporaryDirectory() as folder:
-            spawn = multiprocessing.get_context("spawn")
-            queue, begun = spawn.Queue(), time.perf_counter()
+            # A fork has loaded everything already; atheris must see it being loaded.
+            start = multiprocessing.get_context("spawn" if engine == "atheris" else "fork")
+            queue, begun = start.Queue(), time.perf_counter()
             amount = seconds if engine == "atheris" else examples
-            process = spawn.Process(target=_process, args=(name, engine, amount, folder, queue))
+            process = start.Process(target=_process, args=(name, engine, amount, folder, queue))
             process.start()
             process.join()
             log = next(Path(folder).glob("*/log")).read_text(errors="replace")

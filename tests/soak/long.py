@@ -23,12 +23,9 @@ import tyro
 import tracking_env  # noqa: F401  registers the ids
 from train import reinforce
 
-MOST_MB = 16.0
-"""Growth of the process's memory over the second half of a run that counts as none."""
-MOST_TRACED_MB = 1.0
-"""The same of what Python and NumPy have allocated."""
-MOST_LOG_KB = 40.0
-"""TensorBoard's log for each epoch, its film strips included."""
+LIMITS = {"rss_mb": 16.0, "traced_mb": 1.0, "log_kb_per_epoch": 40.0, "files": 0, "processes": 0}
+"""What a run may add: to the process's memory over its second half, to what Python and NumPy have allocated over its
+last tenth, to TensorBoard's log for each epoch (film strips included); and what it may leave open and running."""
 
 
 class Curve:
@@ -98,16 +95,8 @@ def train(count: int) -> tuple[Curve, dict[str, float]]:
         flags = ["--sequences", "synthetic:0-3", "--test-sequences", "synthetic:100", "--device", "cpu"]
         flags += ["--observation", "64", "--hidden", "32", "--batch", "4", "--order", "shuffled"]
         flags += ["--l1-epochs", str(epochs - epochs // 2), "--iou-epochs", str(max(epochs // 2, 1))]
-        flags += [
-            "--checkpoint-every",
-            "5",
-            "--evaluate-every",
-            "5",
-            "--out",
-            f"{folder}/run",
-            "--store",
-            f"{folder}/s",
-        ]
+        flags += ["--checkpoint-every", "5", "--evaluate-every", "5"]
+        flags += ["--out", f"{folder}/run", "--store", f"{folder}/store"]
         begun = time.perf_counter()
         thread = threading.Thread(target=watch)
         thread.start()
@@ -124,7 +113,7 @@ def train(count: int) -> tuple[Curve, dict[str, float]]:
 
 
 @contextmanager
-def nothing_left(numbers: dict[str, float]) -> Iterator[None]:
+def counting(numbers: dict[str, float]) -> Iterator[None]:
     """Notes how many open files and processes are there more than before."""
     files, others = open_files(), processes()
     yield
@@ -161,15 +150,12 @@ def main(steps: int = 2_000_000, episodes: int = 1000, envs: int = 256, figure: 
     curves, bad = {}, 0
     for name, run in (("steps", lambda: step(steps, envs)), ("episodes of training", lambda: train(episodes))):
         left: dict[str, float] = {}
-        with nothing_left(left):
+        with counting(left):
             curve, numbers = run()
         numbers |= left
         curves[name] = curve
         print(f"{numbers.pop('done'):.0f} {name}: " + ", ".join(f"{key} {value:.2f}" for key, value in numbers.items()))
-        limits = {"rss_mb": MOST_MB, "traced_mb": MOST_TRACED_MB, "log_kb_per_epoch": MOST_LOG_KB} | dict.fromkeys(
-            left, 0
-        )
-        for key, limit in limits.items():
+        for key, limit in LIMITS.items():
             if numbers.get(key, 0) > limit:
                 print(f"too much: {key} {numbers[key]:.2f}, allowed {limit}")
                 bad += 1

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import gymnasium as gym
 import numpy as np
 import torch
+from stable_baselines3 import PPO
 from torch import nn
 
-from agents import checkpoint
+from agents import checkpoint, pointing_checkpoint, sb3_checkpoint
 from agents.drlt import DRLT, DRLTConfig
 from agents.heads import Heads
+from agents.pointing import Pointing, PointingConfig
 from agents.reinforce import ReinforceConfig
+from agents.sb3 import SB3Agent, policy_options, spaces_of
 from tracking_env import convnets, layouts, otb, results, running
 from tracking_env.check import check
 from tracking_env.darknet import Darknet
@@ -214,6 +218,7 @@ def build_checkpoint(folder: Path) -> None:
 def read_checkpoint(folder: Path) -> None:
     """Load, and take a step: what was loaded must be usable."""
     loaded = checkpoint.load(folder)
+    checkpoint.trained_on(folder, loaded.run)
     Progress.read(loaded.progress)
     heads = Heads(loaded.model.config.hidden, OPTIONS)
     heads.take(loaded.heads)
@@ -223,7 +228,70 @@ def read_checkpoint(folder: Path) -> None:
     mean, _ = loaded.model(torch.zeros(1, 2, size), torch.zeros(1, 2, 4))
     mean.sum().backward()
     optimizer.step()
-    loaded.run.get("data", {})
+
+
+@cache
+def pointed() -> dict[str, bytes]:
+    """The same of the closed-loop agent."""
+    model = Pointing(3, PointingConfig(width=4))
+    optimizer = torch.optim.Adam(model.parameters())
+    sum(one.sum() for one in model.parameters()).backward()
+    optimizer.step()
+    with tempfile.TemporaryDirectory() as folder:
+        path = pointing_checkpoint.save(
+            Path(folder, "one"), model, "cells", 3, {"data": {"features": "cells"}}, optimizer
+        )
+        return {one.name: one.read_bytes() for one in path.iterdir()}
+
+
+def build_pointed(folder: Path) -> None:
+    for name, content in pointed().items():
+        (folder / name).write_bytes(content)
+
+
+def read_pointed(folder: Path) -> None:
+    loaded = pointing_checkpoint.load(folder)
+    checkpoint.trained_on(folder, loaded.run)
+    optimizer = torch.optim.Adam(loaded.model.parameters())
+    pointing_checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    sum(one.sum() for one in loaded.model.parameters()).backward()
+    optimizer.step()
+    maps, box = torch.zeros(1, loaded.model.channels, 8, 8), torch.full((1, 4), 0.5)
+    loaded.model.begin(maps, box)
+
+
+@cache
+def sb3_trained() -> dict[str, bytes]:
+    """The same of an algorithm of Stable-Baselines3."""
+    facts = {"algorithm": "ppo", "features": 5, "hidden": 3, "extractor": "mean", "best": None, "run": {}}
+    model = PPO("MultiInputPolicy", Spaces(), policy_kwargs=policy_options("ppo", 3, 0.01), device="cpu")
+    sum(one.sum() for one in model.policy.parameters()).backward()
+    model.policy.optimizer.step()
+    with tempfile.TemporaryDirectory() as folder:
+        path = sb3_checkpoint.save(Path(folder), model, facts)
+        return {one.name: one.read_bytes() for one in path.iterdir()}
+
+
+class Spaces(gym.Env):
+    """What an algorithm must know of an environment."""
+
+    observation_space, action_space = spaces_of(5), gym.spaces.Box(0, 1, (4,))
+
+
+def build_sb3(folder: Path) -> None:
+    for name, content in sb3_trained().items():
+        (folder / name).write_bytes(content)
+
+
+def read_sb3(folder: Path) -> None:
+    """As a tracker, and to go on with."""
+    loaded = sb3_checkpoint.load(folder)
+    checkpoint.trained_on(folder, loaded.run)
+    SB3Agent(loaded.policy())
+    model = PPO("MultiInputPolicy", Spaces(), policy_kwargs=policy_options("ppo", 3, 0.01), device="cpu")
+    loaded.restore(model)
+    sum(one.sum() for one in model.policy.parameters()).backward()
+    model.policy.optimizer.step()
 
 
 RUN = RunConfig(out="run", resume=True)
@@ -312,6 +380,14 @@ PARSERS: dict[str, Parser] = {
     **{
         f"checkpoint, {name}": Parser(name, (content,), read_checkpoint, build_checkpoint)
         for name, content in sorted(trained().items())
+    },
+    **{
+        f"search checkpoint, {name}": Parser(name, (content,), read_pointed, build_pointed)
+        for name, content in sorted(pointed().items())
+    },
+    **{
+        f"SB3 checkpoint, {name}": Parser(name, (content,), read_sb3, build_sb3)
+        for name, content in sorted(sb3_trained().items())
     },
     "run, config.json": Parser("run/config.json", (json.dumps(asdict(RUN)).encode(),), read_run, build_run),
     "run, metrics.jsonl": Parser(

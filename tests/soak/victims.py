@@ -54,6 +54,11 @@ def fetch(folder: Path, url: str) -> int:
     return 0
 
 
+def finished(folder: Path, pattern: str) -> list[Path]:
+    """The files that have their final names."""
+    return [one for one in folder.glob(pattern) if one.is_file() and not one.name.startswith(PARTIAL)]
+
+
 def trained(folder: Path) -> Content:
     """What a run is worth, but for what is of the moment: the clock, and the folder's name. Checks all other files."""
     from agents import checkpoint
@@ -61,11 +66,11 @@ def trained(folder: Path) -> Content:
     found, run = stored(folder), folder / "run"
     for path in (run / "checkpoints").glob("[0-9]*"):
         checkpoint.load(path)
-    for path in run.glob("*.json"):
+    for path in finished(run, "*.json"):
         json.loads(path.read_text())
-    for path in run.glob("*.mp4"):
+    for path in finished(run, "*.mp4"):
         assert len(VideoFrames(path)) > 1
-    for path in run.glob("results/*.txt"):
+    for path in finished(run, "results/*.txt"):
         found[f"results/{path.name}"] = path.read_bytes()
         assert np.loadtxt(path, delimiter=",").shape[1] == 4
     if (run / "report.json").exists():
@@ -84,14 +89,13 @@ def trained(folder: Path) -> Content:
 def stored(folder: Path) -> Content:
     """Features and what is said of them."""
     found = {}
-    for path in (folder / "store").glob("*"):
-        if path.is_file() and not path.name.startswith(PARTIAL):
-            found[path.name] = path.read_bytes()
-            if path.suffix == ".json":
-                json.loads(found[path.name])
-            else:
-                assert path.with_suffix(".json").exists(), f"{path.name} is of unknown origin"
-                np.load(path).sum()
+    for path in finished(folder / "store", "*"):
+        found[path.name] = path.read_bytes()
+        if path.suffix == ".json":
+            json.loads(found[path.name])
+        else:
+            assert path.with_suffix(".json").exists(), f"{path.name} is of unknown origin"
+            np.load(path).sum()
     assert FeatureStore.HEADER in found or len(found) == 0
     return found
 
@@ -99,9 +103,7 @@ def stored(folder: Path) -> Content:
 def evaluated(folder: Path) -> Content:
     """Boxes; of the seconds only that there are as many."""
     found = {}
-    for path in (folder / "results").rglob("*.*"):
-        if path.is_dir() or path.name.startswith((PARTIAL, ".lock")):
-            continue
+    for path in finished(folder / "results", "**/*.*"):
         found[str(path.relative_to(folder))] = path.read_bytes()
         if path.suffix == ".json":
             json.loads(path.read_text())

@@ -1,0 +1,23 @@
+"""OpenCV without its messages, where what it says is told better by an exception, or not worth telling."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+
+NOTHING, ERRORS = 0, 2
+"""What OpenCV may still say: its levels, the same numbers in all versions."""
+
+_LOG: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the functions at its top
+
+
+@contextmanager
+def quiet(level: int = NOTHING) -> Iterator[None]:
+    """Let OpenCV say no more than this in the block."""
+    before = _LOG.getLogLevel()
+    _LOG.setLogLevel(level)
+    try:
+        yield
+    finally:
+        _LOG.setLogLevel(before)
