@@ -159,13 +159,13 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
 
     Args:
         checkpoint: folder of a run, of which the newest checkpoint is taken, or of one checkpoint; by default the one
-            of `PRETRAINED` for nanotrack where its weights are given, else that for cells, which needs none.
+            of `PRETRAINED` for nanotrack-head where its weights are given, else that for cells, which needs none.
         weights: the extractor's weights file or its folder, one path; by default what the run was given.
 
     Raises:
         InputError: there is no checkpoint, or its extractor cannot be built, or is another one.
     """
-    path = find(checkpoint or PRETRAINED / ("nanotrack" if weights else "cells"))
+    path = find(checkpoint or PRETRAINED / ("nanotrack-head" if weights else "cells"))
     file, loaded = weights_file(weights), load(path)
     features, given = trained_on(path, loaded.run)
     maps = make_maps(features or "cells", file or given)

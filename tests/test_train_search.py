@@ -120,7 +120,7 @@ def test_it_runs_as_a_script_and_refuses_in_one_line(tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""}, cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == "" and not (tmp_path / "x").exists()
-    assert done.stderr.startswith("train/search.py: error: nanotrack needs its backbone")
+    assert done.stderr.startswith("train/search.py: error: nanotrack needs NanoTrack's backbone")
     assert done.stderr.count("\n") == 1
 
 
@@ -165,7 +165,7 @@ def test_rates_rise_and_fall():
 
 def test_presets_say_where_they_are_kept():
     assert parse([]).out == "runs/search-demo" and parse(["--preset", "small"]).out == "runs/search-small"
-    assert parse(["--preset", "small"]).data.features == "nanotrack"
+    assert parse(["--preset", "small"]).data.features == "nanotrack-head"
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step():

@@ -137,7 +137,7 @@ PRESETS: dict[PresetName, SearchConfig] = {
         loop=LoopConfig(l1_updates=10, iou_updates=50),
     ),
     # Real video on two CPU cores.
-    "small": SearchConfig(preset="small", data=DataConfig(features="nanotrack")),
+    "small": SearchConfig(preset="small", data=DataConfig(features="nanotrack-head")),
 }
 
 

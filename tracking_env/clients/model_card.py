@@ -95,7 +95,8 @@ def render(kind: Kind, config: dict[str, Any], report: dict[str, Any] | None, ad
         data=data,
         done=config[kind.done],
         extractor=config[kind.extractor],
-        needs_weights=kind.tracker == "search" and data.get("features") == "nanotrack",  # others are fetched, or none
+        # Others are fetched, or there are none.
+        needs_weights=kind.tracker == "search" and str(data.get("features")).startswith("nanotrack"),
         report=report,
         rows=[("this checkpoint", report["mean"]), *report["lines"].items()] if report else [],
         command=command(kind, run),
