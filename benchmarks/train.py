@@ -7,9 +7,11 @@ samples, baseline, Adam). A frame is a video frame of a window that was learned 
 
 * ``fast``: what train/reinforce.py does: all T steps of a batch in one pass, N boxes drawn from each mean.
 * ``plain``: agents/plain.py: gym.make("OTBTrack-v0"), one step of the LSTM at a time, N episodes one after the other.
-* ``recurrent_ppo``: sb3-contrib on the same environment, as many of them at once as the batch has windows, an update
-  after T steps of each, one pass over them (gamma = 0). It learns from one box a frame, the others from N:
-  ``boxes_per_second`` counts those.
+* ``recurrent_ppo_lean``: sb3-contrib on the same environment, as many of them at once as the batch has windows, an update
+  after T steps of each, one pass over them (gamma = 0), one LSTM for policy and value: the least work it can do. It
+  learns from one box a frame, the others from N: ``boxes_per_second`` counts those.
+* ``recurrent_ppo``: the same with an LSTM of that size and sb3-contrib's own defaults for the rest (ten passes, 128 steps
+  an update, an LSTM for the value).
 
 Then how the fast path grows with T, N and the hidden size, and the share of its time in matrix products (torch's
 profiler). The exit code is 1 where the fast path learns from less than GOAL times the boxes of either alternative.
@@ -105,7 +107,9 @@ def stepped(
     return update
 
 
-def recurrent_ppo(make: Callable[[], gym.Env], hidden: int, steps: int, batch: int) -> Callable[[], int] | None:
+def recurrent_ppo(
+    make: Callable[[], gym.Env], hidden: int, steps: int, batch: int, lean: bool
+) -> Callable[[], int] | None:
     """One rollout and one update of RecurrentPPO; None where it is not installed."""
     try:
         from sb3_contrib import RecurrentPPO
@@ -125,6 +129,17 @@ def recurrent_ppo(make: Callable[[], gym.Env], hidden: int, steps: int, batch: i
             return torch.relu(self.fc(torch.cat([observation["features"], observation["location"]], dim=-1)))
 
     envs = DummyVecEnv([make] * batch)
+    if not lean:
+        default = RecurrentPPO(
+            "MultiInputLstmPolicy", envs, policy_kwargs={"lstm_hidden_size": hidden}, seed=0, device="cpu"
+        )
+
+        def once() -> int:
+            collected = default.n_steps * batch
+            default.learn(collected, reset_num_timesteps=False)
+            return collected
+
+        return once
     policy = {
         "features_extractor_class": Observation,
         "lstm_hidden_size": hidden,
@@ -194,12 +209,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     fps = {"fast": rate(fast(*path()), arguments.seconds)}
     clips = [clip(one, part) for one in videos for part in one.windows("all", steps)]
     fps["plain"] = rate(stepped(make(), clips, *path(device="cpu")), arguments.seconds)
-    other = recurrent_ppo(make, hidden, steps, batch)
-    if other is None:
-        print("RecurrentPPO is left out; type: pip install sb3-contrib", file=sys.stderr)
-    else:
-        fps["recurrent_ppo"] = rate(other, arguments.seconds)
-    boxes = {name: one * (1 if name == "recurrent_ppo" else episodes) for name, one in fps.items()}
+    for name, lean in (("recurrent_ppo_lean", True), ("recurrent_ppo", False)):
+        other = recurrent_ppo(make, hidden, steps, batch, lean)
+        if other is None:
+            print("RecurrentPPO is left out; type: pip install sb3-contrib", file=sys.stderr)
+            break
+        fps[name] = rate(other, arguments.seconds)
+    boxes = {name: one * (1 if "ppo" in name else episodes) for name, one in fps.items()}
     growth = {
         what: {str(value): rate(fast(*path(**{what: value})), arguments.seconds / 2) for value in values}
         for what, values in GROWTH.items()
@@ -219,13 +235,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def show(numbers: dict[str, Any]) -> None:
     """The numbers as tables."""
-    print(f"{'path':<15}{'frames/s':>12}{'boxes/s':>12}{'fast is times':>15}{'in boxes':>10}")
+    print(f"{'path':<20}{'frames/s':>12}{'boxes/s':>12}{'fast is times':>15}{'in boxes':>10}")
     for name, fps in numbers["frames_per_second"].items():
         times, in_boxes = (
             f"{numbers[key][name]:.1f}" if name in numbers[key] else ""
             for key in ("fast_is_times", "fast_is_times_in_boxes")
         )
-        print(f"{name:<15}{fps:>12,.0f}{numbers['boxes_per_second'][name]:>12,.0f}{times:>15}{in_boxes:>10}")
+        print(f"{name:<20}{fps:>12,.0f}{numbers['boxes_per_second'][name]:>12,.0f}{times:>15}{in_boxes:>10}")
     print(f"\nshare of matrix products in the fast path: {numbers['share_of_matrix_products']:.0%}\n")
     for what, row in numbers["growth"].items():
         print(f"{what:<10}" + "".join(f"{value:>12}" for value in row))
