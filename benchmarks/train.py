@@ -7,11 +7,11 @@ samples, baseline, Adam). A frame is a video frame of a window that was learned 
 
 * ``fast``: what train/reinforce.py does: all T steps of a batch in one pass, N boxes drawn from each mean.
 * ``plain``: agents/plain.py: gym.make("OTBTrack-v0"), one step of the LSTM at a time, N episodes one after the other.
-* ``recurrent_ppo_lean``: sb3-contrib on the same environment, as many of them at once as the batch has windows, an update
-  after T steps of each, one pass over them (gamma = 0), one LSTM for policy and value: the least work it can do. It
-  learns from one box a frame, the others from N: ``boxes_per_second`` counts those.
-* ``recurrent_ppo``: the same with an LSTM of that size and sb3-contrib's own defaults for the rest (ten passes, 128 steps
-  an update, an LSTM for the value).
+* ``recurrent_ppo_lean``: sb3-contrib on the same environment, as many of them at once as the batch has windows, an
+  update after T steps of each, one pass over them (gamma = 0), one LSTM for policy and value: the least work it can do.
+  It learns from one box a frame, the others from N: ``boxes_per_second`` counts those.
+* ``recurrent_ppo``: the same with an LSTM of that size and sb3-contrib's own defaults for the rest (ten passes, 128
+  steps an update, an LSTM for the value).
 
 Then how the fast path grows with T, N and the hidden size, and the share of its time in matrix products (torch's
 profiler). The exit code is 1 where the fast path learns from less than GOAL times the boxes of either alternative.

@@ -6,7 +6,7 @@ from agents.pointing import Pointing, PointingConfig
 from tracking_env.maps import SEARCH, CellMaps, make_maps
 from tracking_env.sequence import ArrayFrames, Sequence
 from tracking_env.synthetic import generate
-from train.crops import cut
+from train.cutting import cut
 
 SEQUENCES = [generate(seed, length=6) for seed in (0, 1)]
 
@@ -86,7 +86,7 @@ def test_a_stretched_crop_shows_the_stretched_target(monkeypatch):
             crops.append(crop)
             return super().__call__(crop)
 
-    monkeypatch.setattr("train.crops.STRETCH", 0.4)
+    monkeypatch.setattr("train.cutting.STRETCH", 0.4)
     boxes = np.array([[101.0, 81, 80, 40]] * 2)
     found = cut([Sequence("white", ArrayFrames(np.stack([frame] * 2)), boxes)], Seeing(), each=10, pretended=0, seed=1)
     shapes = found.truth[:, 2] / found.truth[:, 3]
@@ -111,7 +111,7 @@ def test_frames_without_a_true_box_are_left_out():
 
 
 def test_there_is_always_something_to_pretend():
-    from train.crops import _anything, _changed
+    from train.cutting import _anything, _changed
 
     rng = np.random.default_rng(0)
     frame = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)

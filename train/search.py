@@ -38,7 +38,7 @@ from tracking_env.maps import MapExtractor, Proposer, make_maps
 from tracking_env.sequence import ArrayFrames, Sequence
 from tracking_env.tracker import run as track
 from train import results
-from train.crops import cut
+from train.cutting import cut
 from train.data import Data, load
 from train.flags import flat
 from train.rollout import draw_clip, in_image, replay, roll
