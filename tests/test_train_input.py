@@ -57,9 +57,11 @@ def test_bad_input_is_one_line_and_exit_code_2(
 def test_a_bad_value_is_told_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: list[str]
 ) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["--out", str(tmp_path / "run"), *flags])
-    assert stop.value.code == 2
+    try:
+        code = main(["--out", str(tmp_path / "run"), *flags])
+    except SystemExit as stop:  # said by the parser, which some versions of tyro leave to `main`
+        code = stop.code
+    assert code == 2
     assert flags[0].strip("-") in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

@@ -276,6 +276,7 @@ def load_torch() -> None:
 
 def _serve(pipe) -> None:
     server = Server()
+    server.handle_error = lambda *_: None  # a client that was killed
     pipe.send(server.url("whole"))
     server.serve_forever(0.05)
 
