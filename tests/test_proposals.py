@@ -1,8 +1,14 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.proposing import PACE, BestProposal, tracker
 from tracking_env import proposals
+from tracking_env.errors import InputError
+from tracking_env.metrics import overlaps
+from tracking_env.otb import load
+from tracking_env.tracker import run
 
 part = st.floats(0.1, 0.9)
 boxes = st.tuples(part, part, part, part).map(np.array)
@@ -40,3 +46,27 @@ def test_what_is_corrected_by_its_own_offset_is_right_within_the_limit(said, tru
     assert found.dtype == made.dtype and np.array_equal(found[0], made[0])
     if (abs(offset) < proposals.LIMIT - 1e-6).all():
         np.testing.assert_allclose(proposals.best(found), truth, atol=1e-3)
+
+
+def test_who_learned_nothing_says_what_is_proposed():
+    seen = {"proposals": one_of([0.6, 0.4, 0.4, 0.1]), "location": np.array([0.5, 0.5, 0.2, 0.2], np.float32)}
+    said, state = BestProposal().act(seen)
+    assert state is None and said.dtype == np.float32
+    # Twice as wide and half as high, of which a share of the logarithm is done.
+    np.testing.assert_allclose(said, [0.6, 0.4, 0.2 * 2**PACE, 0.2 * 2**-PACE], atol=1e-4)
+
+
+def test_it_needs_the_network(tmp_path):
+    with pytest.raises(InputError, match="proposals needs NanoTrack's two files"):
+        tracker()
+    with pytest.raises(InputError, match="no NanoTrack backbone"):
+        tracker([tmp_path / "none.onnx"])
+
+
+@pytest.mark.otb
+def test_it_follows_a_real_target(otb_root):
+    files = [next((otb_root.parent / "weights").glob(f"*{part}*.onnx"), None) for part in ("backbone", "head")]
+    if None in files:
+        pytest.skip("no NanoTrack weights beside OTB_ROOT")
+    (one,) = load(otb_root, "Couple")
+    assert overlaps(run(tracker(files), one).boxes, one.boxes).mean() > 0.5

@@ -54,6 +54,7 @@ TABLE: Mapping[str, Entry] = {
     "csrt": Entry("agents.opencv:csrt"),
     "drlt": Entry("agents.checkpoint:tracker"),
     "search": Entry("agents.pointing_checkpoint:tracker"),
+    "proposals": Entry("agents.proposing:tracker", files=("*backbone*.onnx", "*head*.onnx")),
     "sb3": Entry("agents.sb3_checkpoint:tracker"),
 }
 """What a name stands for."""

@@ -1,0 +1,47 @@
+"""What is proposed, and nothing learned: the control of the closed loop's agent, without weights of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tracking_env import proposals
+from tracking_env.errors import InputError
+from tracking_env.gaze import GazeTracker, Observation
+from tracking_env.maps import make_maps
+
+PACE = 0.3
+"""How much of a change of size is done in one frame, as the trained agent begins with."""
+
+
+class BestProposal:
+    """A policy of ``OTBTrackSearch-v0`` with ``proposals``: the best one, its size damped."""
+
+    def act(self, observation: Observation, state: None = None) -> tuple[np.ndarray, None]:
+        """One observation -> the action ``(4,)`` and no state."""
+        said, before = proposals.best(observation["proposals"]), observation["location"][2:]
+        sides = before * (np.maximum(said[2:], 1e-4) / before) ** PACE
+        return np.concatenate([said[:2], sides]).astype(np.float32), None
+
+
+class ProposalTracker(GazeTracker):
+    """`BestProposal` as a tracker on raw frames; ``id`` names the network."""
+
+    def __init__(self, weights: Path) -> None:
+        maps = make_maps("nanotrack-head", weights)
+        super().__init__(BestProposal(), maps)
+        self.id = maps.id
+
+
+def tracker(weights: Sequence[Path] = ()) -> ProposalTracker:
+    """NanoTrack's proposals, corrected by the first frame, as a tracker.
+
+    Args:
+        weights: its backbone's file, beside which its head's lies.
+
+    Raises:
+        InputError: there are none, or they are another network's.
+    """
+    if not weights:
+        raise InputError("proposals needs NanoTrack's two files; give their folder with --weights")
+    return ProposalTracker(weights[0])
