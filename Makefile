@@ -72,8 +72,9 @@ loop: .venv/.train
 	test -e runs/search/report.json || $(BIN)/python $(SEARCH) --sequences drlt30 --out runs/search
 	$(EVALUATE) --tracker search --checkpoint runs/search/warm --weights $(WEIGHTS) --name search-warm
 	$(EVALUATE) --tracker search --checkpoint runs/search --weights $(WEIGHTS)
+	$(EVALUATE) --tracker proposals --weights $(WEIGHTS)
 	$(EVALUATE) --tracker nano --weights $(WEIGHTS)
-	$(BIN)/tracking-env score results/nano $(OTHERS) results/search-warm results/search --root $(ROOT) --markdown
+	$(BIN)/tracking-env score results/nano $(OTHERS) results/proposals results/search-warm results/search --root $(ROOT) --markdown
 
 # All algorithms at one budget of environment steps, on drawn sequences or with ROOT and WEIGHTS as above: hours.
 STEPS ?= 200000

@@ -1,14 +1,13 @@
 """What is proposed, and nothing learned: the control of the closed loop's agent, without weights of its own."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from tracking_env import proposals
 from tracking_env.errors import InputError
 from tracking_env.gaze import GazeTracker, Observation
-from tracking_env.maps import make_maps
+from tracking_env.maps import MapExtractor, make_maps
 
 PACE = 0.3
 """How much of a change of size is done in one frame, as the trained agent begins with."""
@@ -27,13 +26,12 @@ class BestProposal:
 class ProposalTracker(GazeTracker):
     """`BestProposal` as a tracker on raw frames; ``id`` names the network."""
 
-    def __init__(self, weights: Path) -> None:
-        maps = make_maps("nanotrack-head", weights)
+    def __init__(self, maps: MapExtractor) -> None:
         super().__init__(BestProposal(), maps)
         self.id = maps.id
 
 
-def tracker(weights: Sequence[Path] = ()) -> ProposalTracker:
+def tracker(weights: Sequence[str] = ()) -> ProposalTracker:
     """NanoTrack's proposals, corrected by the first frame, as a tracker.
 
     Args:
@@ -44,4 +42,4 @@ def tracker(weights: Sequence[Path] = ()) -> ProposalTracker:
     """
     if not weights:
         raise InputError("proposals needs NanoTrack's two files; give their folder with --weights")
-    return ProposalTracker(weights[0])
+    return ProposalTracker(make_maps("nanotrack-head", weights[0]))
