@@ -186,6 +186,10 @@ BOMBS = {
     ),
     "a zip that unpacks to 160 MB": ("torch weights", zip_bomb),
     "one number in the shape of many": ("torch weights", wide_tensor),
+    "a PNG with a chunk of 2 GB": (
+        "frame, PNG",
+        lambda: PARSERS["frame, PNG"].seeds[0].replace(b"\0\0\0\x30IDAT", b"\x7f\0\0\x30IDAT"),
+    ),
     "an archive in place of features": ("store, npy", lambda: evil_files(Path("x"))["zip"]),
     "features of another type": (
         "store, npy",
