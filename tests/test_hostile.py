@@ -208,6 +208,13 @@ def test_what_would_fill_the_memory_is_refused(name, tmp_path):
         assert accepted == [False]
 
 
+def test_features_with_a_header_that_numpy_would_mend_are_refused(tmp_path):
+    good = PARSERS["store, npy"].seeds[0]
+    workplace = Workplace(PARSERS["store, npy"], tmp_path / "work")
+    assert try_one(workplace, good)
+    assert not try_one(workplace, good.replace(b"(3, 3), } ", b"(3L, 3),}"[:9] + b" "))
+
+
 def test_numbers_of_darknet_weights_are_finite(tmp_path):
     workplace = Workplace(PARSERS["darknet weights"], tmp_path / "work")
     good = PARSERS["darknet weights"].seeds[0]
