@@ -186,6 +186,10 @@ BOMBS = {
     ),
     "a zip that unpacks to 160 MB": ("torch weights", zip_bomb),
     "one number in the shape of many": ("torch weights", wide_tensor),
+    "a PNG with a chunk of 2 GB": (
+        "frame, PNG",
+        lambda: PARSERS["frame, PNG"].seeds[0].replace(b"\0\0\0\x30IDAT", b"\x7f\0\0\x30IDAT"),
+    ),
     "an archive in place of features": ("store, npy", lambda: evil_files(Path("x"))["zip"]),
     "features of another type": (
         "store, npy",
@@ -202,6 +206,13 @@ def test_what_would_fill_the_memory_is_refused(name, tmp_path):
     assert grown(lambda: accepted.append(try_one(workplace, data))) < 120
     if reader != "result JSON":  # whose readers note the reason instead
         assert accepted == [False]
+
+
+def test_features_with_a_header_that_numpy_would_mend_are_refused(tmp_path):
+    good = PARSERS["store, npy"].seeds[0]
+    workplace = Workplace(PARSERS["store, npy"], tmp_path / "work")
+    assert try_one(workplace, good)
+    assert not try_one(workplace, good.replace(b"(3, 3), } ", b"(3L, 3),}"[:9] + b" "))
 
 
 def test_numbers_of_darknet_weights_are_finite(tmp_path):

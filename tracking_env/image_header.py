@@ -8,6 +8,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_KINDS = {0: "grey", 2: "RGB", 3: "RGB", 4: "transparent", 6: "transparent"}  # by colour type (PNG, 11.2.2)
 _JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _JPEG_KINDS = {1: "grey", 3: "RGB", 4: "CMYK"}  # by the number of components
+KNOWN = (_PNG, _JPEG)
+"""How the files begin that are frames."""
 _FRAME, _SCAN = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}, 0xDA  # markers: ITU T.81, table B.1
 
 
@@ -28,7 +30,15 @@ def pixels(data: bytes) -> int:
 
 
 def is_cut_off(data: bytes) -> bool:
-    """Whether a JPEG lacks its end. (A picture within its header, as cameras put there, has an end of its own.)"""
+    """Whether a JPEG or a PNG lacks its end. (A picture within a JPEG's header, as cameras put there, has its own.)
+
+    A PNG does where one of its chunks says that it is longer than the file: OpenCV takes memory for what it says.
+    """
+    if data.startswith(_PNG):
+        at = len(_PNG)
+        while at + 12 <= len(data) and data[at + 4 : at + 8] != b"IEND":
+            at += 12 + struct.unpack_from(">I", data, at)[0]  # length, type, content, checksum (PNG, 5.3)
+        return at + 12 > len(data)
     scan = next((at for marker, at in _segments(data) if marker == _SCAN), 2)
     return data.startswith(_JPEG) and data.find(_JPEG_END, scan) < 0
 

@@ -137,22 +137,23 @@ def read_image(path: Path) -> np.ndarray:
     """Decode one image file to ``(height, width, 3)`` uint8 RGB; grey images become three equal channels.
 
     Raises:
-        InputError: the file is missing, cut off or no image. (OpenCV fills the lost part of a truncated JPEG with grey
-            and says nothing, so the end marker is looked for first.)
+        InputError: the file is missing, cut off, huge, or no JPEG or PNG. (OpenCV fills the lost part of a truncated
+            JPEG with grey and says nothing, so the end is looked for first.)
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the frame {path}: {error.strerror}") from None
     if image_header.is_cut_off(data):
-        raise InputError(f"the frame {path} is a truncated JPEG ({len(data)} bytes, no end marker); fetch it again")
+        kind = "PNG" if data.startswith(b"\x89") else "JPEG"
+        raise InputError(f"the frame {path} is a truncated {kind} ({len(data)} bytes, no end); fetch it again")
     if image_header.pixels(data) > LARGEST:
         raise InputError(
             f"the frame {path} says that it has {image_header.pixels(data)} pixels, at most {LARGEST} are read"
         )
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data.startswith(image_header.KNOWN) else None
     except cv2.error:  # of sizes that it does not take
         image = None
     if image is None:

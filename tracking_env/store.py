@@ -12,6 +12,7 @@ import io
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -92,9 +93,11 @@ class FeatureStore:
             self.build([sequence], progress=False)
         path = self._path(sequence)
         try:
-            # Not np.load, which takes what it finds: archives too.
-            features = np.lib.format.open_memmap(path, mode="r")
-        except (ValueError, EOFError, OSError, OverflowError, MemoryError, SyntaxError, TokenError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # NumPy would mend a header that it takes for Python 2's
+                # Not np.load, which takes what it finds: archives too.
+                features = np.lib.format.open_memmap(path, mode="r")
+        except (ValueError, EOFError, OSError, OverflowError, MemoryError, SyntaxError, TokenError, Warning) as error:
             reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
             raise InputError(f"cannot read the features {path}: {reason}; delete the file") from None
         wanted = (len(sequence), self.extractor.dim)
