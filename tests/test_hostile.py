@@ -208,6 +208,13 @@ def test_what_would_fill_the_memory_is_refused(name, tmp_path):
         assert accepted == [False]
 
 
+def test_a_box_farther_than_any_image_is_refused(tmp_path):
+    workplace = Workplace(PARSERS["OTB annotations"], tmp_path / "work")
+    assert try_one(workplace, b"1e5,2,3,4\n" * 3)
+    with pytest.raises(InputError, match=r"mine: box 2 is \[1e\+60, 2.0, 3.0, 4.0\], which is no place"):
+        workplace.read(b"1,2,3,4\n1e60,2,3,4\n1,2,3,4\n")
+
+
 def test_features_with_a_header_that_numpy_would_mend_are_refused(tmp_path):
     good = PARSERS["store, npy"].seeds[0]
     workplace = Workplace(PARSERS["store, npy"], tmp_path / "work")
