@@ -180,6 +180,10 @@ BOMBS = {
         lambda: config("SB3 checkpoint", hidden=5_000),
     ),
     "a cfg of a huge picture": ("darknet cfg", lambda: b"[net]\nwidth=99999\nheight=99999\n[dropout]\n"),
+    "a cfg of 10^30 filters": (
+        "darknet cfg",
+        lambda: PARSERS["darknet cfg"].seeds[0].replace(b"filters=2", b"filters=1" + b"0" * 30),
+    ),
     "a cfg that grows": (
         "darknet cfg",
         lambda: b"[net]\nwidth=8\nheight=8\n" + b"[upsample]\nstride=100\n" * 4,
