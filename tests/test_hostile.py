@@ -180,6 +180,10 @@ BOMBS = {
         lambda: config("SB3 checkpoint", hidden=5_000),
     ),
     "a cfg of a huge picture": ("darknet cfg", lambda: b"[net]\nwidth=99999\nheight=99999\n[dropout]\n"),
+    "a cfg of 10^30 filters": (
+        "darknet cfg",
+        lambda: PARSERS["darknet cfg"].seeds[0].replace(b"filters=2", b"filters=1" + b"0" * 30),
+    ),
     "a cfg that grows": (
         "darknet cfg",
         lambda: b"[net]\nwidth=8\nheight=8\n" + b"[upsample]\nstride=100\n" * 4,
@@ -206,6 +210,13 @@ def test_what_would_fill_the_memory_is_refused(name, tmp_path):
     assert grown(lambda: accepted.append(try_one(workplace, data))) < 120
     if reader != "result JSON":  # whose readers note the reason instead
         assert accepted == [False]
+
+
+def test_a_box_farther_than_any_image_is_refused(tmp_path):
+    workplace = Workplace(PARSERS["OTB annotations"], tmp_path / "work")
+    assert try_one(workplace, b"1e5,2,3,4\n" * 3)
+    with pytest.raises(InputError, match=r"mine: box 2 is \[1e\+60, 2.0, 3.0, 4.0\], which is no place"):
+        workplace.read(b"1,2,3,4\n1e60,2,3,4\n1,2,3,4\n")
 
 
 def test_features_with_a_header_that_numpy_would_mend_are_refused(tmp_path):

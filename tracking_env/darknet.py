@@ -59,7 +59,8 @@ class Darknet(nn.Module):
             except InputError:
                 raise
             except (KeyError, ValueError, TypeError, IndexError, ArithmeticError, RuntimeError) as error:
-                raise InputError(f"layer {index} of {name}, [{kind}], is malformed: {error}") from None
+                reason = str(error).partition("\n")[0]  # some of torch's have its stack behind them
+                raise InputError(f"layer {index} of {name}, [{kind}], is malformed: {reason}") from None
             layers.append(layer)
             shapes.append(layer.shape)
         self.shapes = [shapes[tap + 1] for tap in taps]

@@ -19,6 +19,8 @@ Split = Literal["train", "unseen", "all"]
 SPLITS: tuple[str, ...] = get_args(Split)
 LARGEST = 1 << 26
 """Pixels of the largest frame that is decoded: 200 MB as RGB."""
+FARTHEST = 1e9
+"""Pixels: no true box reaches farther."""
 IMAGES = {".jpg", ".jpeg", ".png"}
 """Names of image files end so."""
 
@@ -186,6 +188,11 @@ class Sequence:
             raise InputError(f"{self.name}: boxes must be (T, 4) with T > 0, got {array.shape}")
         if len(self.frames) != len(array):
             raise InputError(f"{self.name}: {len(self.frames)} frames for {len(array)} boxes; give one box per frame")
+        far = np.flatnonzero((np.abs(array) > FARTHEST).any(axis=1))
+        if len(far):
+            raise InputError(
+                f"{self.name}: box {far[0] + 1} is {array[far[0]].tolist()}, which is no place in an image"
+            )
         array.flags.writeable = False
         object.__setattr__(self, "boxes", array)
 
