@@ -279,6 +279,13 @@ def check_moments(moments: Mapping[str, torch.Tensor], parameters: Mapping[str, 
         have = {one: moments[f"{one}.{name}"] for one in wanted if f"{one}.{name}" in moments}
         if key.partition(".")[0] not in wanted or _kinds(have) != _kinds(wanted):
             raise ValueError(f"its optimiser has {key} {tuple(moments[key].shape)}, but not what belongs to {name}")
+        check_steps(have["step"], name)
+
+
+def check_steps(steps: torch.Tensor, name: object) -> None:
+    """Raise a `ValueError` unless an optimiser can have taken so many steps."""
+    if not 0 <= float(steps) < 2**53:
+        raise ValueError(f"its optimiser has taken {float(steps)} steps for {name}")
 
 
 def restore(

@@ -31,7 +31,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 
-from agents.checkpoint import TrainedTracker, check_kinds, checked_extractor, epochs, find, weights_file
+from agents.checkpoint import TrainedTracker, check_kinds, check_steps, checked_extractor, epochs, find, weights_file
 from agents.replay import FrameReplayBuffer
 from agents.sb3 import ALGORITHMS, SB3Agent, new_policy
 from tracking_env.errors import InputError
@@ -251,6 +251,7 @@ def _check_state(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, An
         shapes = {what: torch.as_tensor(value).shape for what, value in kept.items()}
         if row not in range(len(own)) or shapes != dict.fromkeys(names, own[row].shape) | {"step": torch.Size()}:
             raise ValueError(f"its optimiser's parameter {row} is not the network's")
+        check_steps(torch.as_tensor(kept["step"]), f"parameter {row}")
 
 
 def _variables(model: BaseAlgorithm) -> list[str]:

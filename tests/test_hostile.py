@@ -19,6 +19,7 @@ pytest.importorskip("scipy")
 pytest.importorskip("sb3_contrib")
 
 import torch
+from safetensors.torch import load, save
 
 from tests.soak.fuzz import by_hypothesis, try_one
 from tests.soak.parsers import PARSERS, Workplace
@@ -210,6 +211,20 @@ def test_what_would_fill_the_memory_is_refused(name, tmp_path):
     assert grown(lambda: accepted.append(try_one(workplace, data))) < 120
     if reader != "result JSON":  # whose readers note the reason instead
         assert accepted == [False]
+
+
+@pytest.mark.parametrize("kind", ["checkpoint, optimizer", "search checkpoint, optimizer", "SB3 checkpoint, training"])
+@pytest.mark.parametrize("steps", [-1.0, float("nan"), float("inf")])
+def test_an_optimiser_has_taken_a_number_of_steps(kind, steps, tmp_path):
+    reader = f"{kind}.safetensors"
+    tensors = load(PARSERS[reader].seeds[0])
+    name = next(key for key in tensors if "step" in key)
+    assert not try_one(Workplace(PARSERS[reader], tmp_path / "work"), save(tensors | {name: torch.tensor(steps)}))
+
+
+def test_a_stride_wider_than_any_network_s_is_refused(tmp_path):
+    wide = PARSERS["darknet cfg"].seeds[0].replace(b"stride=2", b"stride=" + b"9" * 30, 1)
+    assert not try_one(Workplace(PARSERS["darknet cfg"], tmp_path / "work"), wide)
 
 
 def test_a_box_farther_than_any_image_is_refused(tmp_path):

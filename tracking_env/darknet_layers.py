@@ -18,6 +18,8 @@ ACTIVATIONS = {
     "logistic": torch.sigmoid,
 }
 BATCH_NORM_EPS = 1e-6  # darknet adds it to the standard deviation, not to the variance
+WIDEST = 4096
+"""The largest kernel, stride, padding and number of groups: several times those of any network."""
 
 Shape = tuple[int, int, int]
 """Channels, rows, columns."""
@@ -46,8 +48,8 @@ class Layer(nn.Module):
                 where = f"layer {index} of the cfg, [{section['type']}],"
                 raise InputError(f"{where} has {key}={section[key]}, which this reader does not know")
         for key, least in (("size", 1), ("stride", 1), ("groups", 1), ("pad", 0), ("padding", 0)):
-            if self.OPTIONS is not None and int(section.get(key, least)) < least:
-                raise ValueError(f"{key}={section[key]}, wanted at least {least}")
+            if self.OPTIONS is not None and not least <= int(section.get(key, least)) <= WIDEST:
+                raise ValueError(f"{key}={section[key]}, wanted {least} to {WIDEST}")
         name = section.get("activation", self.ACTIVATION)
         if name not in ACTIVATIONS:
             wanted = ", ".join(ACTIVATIONS)

@@ -24,8 +24,8 @@ from tracking_env.errors import InputError
 
 HOSTILE = [0, -1, 2**31, 2**63, 10**40, 1.5, float("nan"), float("inf"), True, None, "", "x", [], {}, [[]], "1" * 5000]
 TOKENS = [b"0", b"-1", b"1e400", b"nan", b"9" * 30, b"\0", b"\xff", b"=", b"[", b"\n", b",", b"[net]\n", b"PK\x03\x04"]
-ALLOWED_MB = 1500
-"""Growth of a process that reads damaged files, torch's own included."""
+ALLOWED_MB = 300
+"""Growth of a process that reads damaged files."""
 
 
 @st.composite
