@@ -129,7 +129,7 @@ def draw_figure(path: Path, curves: dict[str, Curve]) -> None:
     for place, (name, curve) in zip(np.atleast_1d(axes), curves.items(), strict=True):
         amounts, values = zip(*curve.points, strict=True)
         place.plot(amounts, values)
-        place.set(title=name, ylabel="resident memory (MB)", ylim=(0, None))
+        place.set(title=name, ylabel="resident memory (MB)", ylim=(0, 1.2 * max(values)))
         place.set_xlabel("steps" if "steps" in name else "seconds")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
