@@ -183,17 +183,15 @@ class Pointing(nn.Module):
         if self.look is not None:
             looked = self.look(search)
             met = met + (looked if looking is None else looked * looking[:, None, None, None])
-        middles, sizes = self.cells, sides
+        middles, sizes, trusted = self.cells, sides, torch.zeros(())
         if self.propose is not None:
-            assert proposals is not None
+            assert proposals is not None and self.trust is not None
+            trusted = self.trust * proposals[:, 0].flatten(1)
             middles, sizes = proposals[:, 1:3], proposals[:, 3:].clamp(min=1e-3)
             told = [proposals[:, :1] / 5, (middles - self.cells) / sides, torch.log(sizes / sides)]
             met = met + self.propose(torch.cat(told, dim=1).clamp(-2, 2))
         hidden = self.body(met)
-        scores, moves = self.score(hidden).flatten(1), self.box(hidden)
-        if self.trust is not None:
-            assert proposals is not None
-            scores = scores + self.trust * proposals[:, 0].flatten(1)
+        scores, moves = self.score(hidden).flatten(1) + trusted, self.box(hidden)
         boxes = torch.cat(
             [middles + moves[:, :2] * sides, sizes * torch.exp(moves[:, 2:].clamp(-1.5, 1.5))], dim=1
         ).flatten(2)

@@ -129,40 +129,23 @@ def recurrent_ppo(
             return torch.relu(self.fc(torch.cat([observation["features"], observation["location"]], dim=-1)))
 
     envs = DummyVecEnv([make] * batch)
-    if not lean:
-        default = RecurrentPPO(
-            "MultiInputLstmPolicy", envs, policy_kwargs={"lstm_hidden_size": hidden}, seed=0, device="cpu"
-        )
-
-        def once() -> int:
-            collected = default.n_steps * batch
-            default.learn(collected, reset_num_timesteps=False)
-            return collected
-
-        return once
-    policy = {
-        "features_extractor_class": Observation,
-        "lstm_hidden_size": hidden,
-        "shared_lstm": True,  # one LSTM for policy and value: the least work it can do
-        "enable_critic_lstm": False,
-        "net_arch": [],
-        "log_std_init": -4.6,  # ln 0.01
-    }
-    model = RecurrentPPO(
-        "MultiInputLstmPolicy",
-        envs,
-        n_steps=steps,
-        batch_size=steps * batch,
-        n_epochs=1,
-        gamma=0.0,
-        policy_kwargs=policy,
-        seed=0,
-        device="cpu",
-    )
+    options: dict[str, Any] = {"policy_kwargs": {"lstm_hidden_size": hidden}}
+    if lean:
+        options = {"n_steps": steps, "batch_size": steps * batch, "n_epochs": 1, "gamma": 0.0}
+        options["policy_kwargs"] = {
+            "features_extractor_class": Observation,
+            "lstm_hidden_size": hidden,
+            "shared_lstm": True,  # one LSTM for policy and value
+            "enable_critic_lstm": False,
+            "net_arch": [],
+            "log_std_init": -4.6,  # ln 0.01
+        }
+    model = RecurrentPPO("MultiInputLstmPolicy", envs, seed=0, device="cpu", **options)
+    collected = model.n_steps * batch
 
     def update() -> int:
-        model.learn(steps * batch, reset_num_timesteps=False)
-        return steps * batch
+        model.learn(collected, reset_num_timesteps=False)
+        return collected
 
     return update
 
