@@ -45,3 +45,12 @@ def reference(otb_root: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference results in {folder}")
     return folder
+
+
+@pytest.fixture
+def nanotrack(otb_root):
+    """The folder of NanoTrack's two files."""
+    folder = otb_root.parent / "weights"
+    if not all(list(folder.glob(f"*{part}*.onnx")) for part in ("backbone", "head")):
+        pytest.skip("no NanoTrack weights beside OTB_ROOT")
+    return folder

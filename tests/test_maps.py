@@ -58,11 +58,8 @@ def test_names_and_weights_that_do_not_fit_are_refused(tmp_path):
 
 
 @pytest.mark.otb
-def test_nanotrack_gives_maps_and_pickles(otb_root):
-    weights = otb_root.parent / "weights"
-    if not list(weights.glob("*backbone*.onnx")):
-        pytest.skip("no NanoTrack weights beside OTB_ROOT")
-    maps = make_maps("nanotrack", weights)
+def test_nanotrack_gives_maps_and_pickles(nanotrack):
+    maps = make_maps("nanotrack", nanotrack)
     search, template = maps(noise(SEARCH)), maps(noise(TEMPLATE))
     assert search.shape == (48, 16, 16) and template.shape == (48, 8, 8)
     again = pickle.loads(pickle.dumps(maps))
@@ -71,11 +68,8 @@ def test_nanotrack_gives_maps_and_pickles(otb_root):
 
 
 @pytest.mark.otb
-def test_nanotrack_head_proposes_a_box_on_the_target(otb_root):
-    weights = otb_root.parent / "weights"
-    if not list(weights.glob("*head*.onnx")):
-        pytest.skip("no NanoTrack weights beside OTB_ROOT")
-    maps = make_maps("nanotrack-head", weights)
+def test_nanotrack_head_proposes_a_box_on_the_target(otb_root, nanotrack):
+    maps = make_maps("nanotrack-head", nanotrack)
     one = load(otb_root, "Human7")[0]
     gaze = Gaze(maps)
     gaze.start(one.frames[0], one.boxes[0])
@@ -91,12 +85,11 @@ def test_nanotrack_head_proposes_a_box_on_the_target(otb_root):
 
 
 @pytest.mark.otb
-def test_nanotrack_head_needs_both_files(otb_root, tmp_path):
-    weights = otb_root.parent / "weights"
-    for backbone in weights.glob("*backbone*.onnx"):
-        (tmp_path / backbone.name).write_bytes(backbone.read_bytes())
-        with pytest.raises(InputError, match="no NanoTrack head at"):
-            make_maps("nanotrack-head", tmp_path)
-        (tmp_path / "head.onnx").write_bytes(backbone.read_bytes())
-        with pytest.raises(InputError, match="does not run as NanoTrack's head"):
-            make_maps("nanotrack-head", tmp_path)
+def test_nanotrack_head_needs_both_files(nanotrack, tmp_path):
+    (backbone,) = nanotrack.glob("*backbone*.onnx")
+    (tmp_path / backbone.name).write_bytes(backbone.read_bytes())
+    with pytest.raises(InputError, match="no NanoTrack head at"):
+        make_maps("nanotrack-head", tmp_path)
+    (tmp_path / "head.onnx").write_bytes(backbone.read_bytes())
+    with pytest.raises(InputError, match="does not run as NanoTrack's head"):
+        make_maps("nanotrack-head", tmp_path)

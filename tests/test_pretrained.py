@@ -47,9 +47,6 @@ def test_the_other_needs_its_weights(tmp_path):
 
 
 @pytest.mark.otb
-def test_on_real_video(otb_root):
-    weights = otb_root.parent / "weights"
-    if not list(weights.glob("*backbone*.onnx")):
-        pytest.skip("no NanoTrack weights beside OTB_ROOT")
+def test_on_real_video(otb_root, nanotrack):
     (one,) = load(otb_root, "Couple")
-    assert overlaps(run(pc.tracker(weights=[weights]), one).boxes, one.boxes).mean() > 0.5
+    assert overlaps(run(pc.tracker(weights=[nanotrack]), one).boxes, one.boxes).mean() > 0.5

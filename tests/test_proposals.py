@@ -64,9 +64,6 @@ def test_it_needs_the_network(tmp_path):
 
 
 @pytest.mark.otb
-def test_it_follows_a_real_target(otb_root):
-    files = [next((otb_root.parent / "weights").glob(f"*{part}*.onnx"), None) for part in ("backbone", "head")]
-    if None in files:
-        pytest.skip("no NanoTrack weights beside OTB_ROOT")
+def test_it_follows_a_real_target(otb_root, nanotrack):
     (one,) = load(otb_root, "Couple")
-    assert overlaps(run(tracker(files), one).boxes, one.boxes).mean() > 0.5
+    assert overlaps(run(tracker([nanotrack]), one).boxes, one.boxes).mean() > 0.5
