@@ -1,6 +1,8 @@
 """The closed-loop agent's network: template and memory compared with the search region -> the mean of the next box."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -232,13 +234,25 @@ class Pointing(nn.Module):
         """All that it says of one environment's observation, with B = 1, and the next state."""
         device = self.cells.device
         tensors = {name: torch.as_tensor(one, device=device)[None] for name, one in observation.items()}
-        decision, state = self(**tensors, state=state)
+        with _one_thread():
+            decision, state = self(**tensors, state=state)
         return decision, state
 
     def act(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[np.ndarray, State]:
         """The test-time policy (the mean) for one environment: observation -> action ``(4,)`` and the next state."""
         decision, state = self.say(observation, state)
         return decision.mean[0].cpu().numpy(), state
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One frame is too little work to share: threads waiting for it would only keep the extractor's from theirs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _separable(width: int, side: int) -> nn.Module:

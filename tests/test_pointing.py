@@ -121,6 +121,20 @@ def test_acting_on_one_environment_is_the_batch_of_one():
     assert all(torch.equal(a, b.detach()) for a, b in zip(state, expected, strict=True))
 
 
+def test_one_frame_is_decided_by_one_thread_and_others_keep_theirs(monkeypatch):
+    one, seen = model(), {name: value[0].numpy() for name, value in observation(batch=1).items()}
+    before, during, decide = torch.get_num_threads(), [], one.decide
+    torch.set_num_threads(3)
+    try:
+        monkeypatch.setattr(one, "decide", lambda *a, **k: during.append(torch.get_num_threads()) or decide(*a, **k))
+        one.act(seen)
+        with pytest.raises(RuntimeError):
+            one.act(seen | {"search": seen["template"]})
+        assert during == [1, 1] and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_network_without_width_is_refused():
     with pytest.raises(InputError, match="width is 0"):
         PointingConfig(width=0)
