@@ -1,0 +1,88 @@
+"""Draw docs/images/loop-*.png: how the closed loop's agent learns, and where it fails.
+
+python docs/make_loop.py --root OTB --run runs/search --results results/nano results/proposals results/search
+
+``--run`` is a run of train/search.py, ``--results`` are folders of boxes, the last of them the agent's: its worst
+sequences are drawn.
+"""
+
+if not __package__:  # run as a file: sys.path[0] is docs/; make it the repository root
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from tracking_env import dataset, metrics, plots, results
+from tracking_env.evaluation import evaluate
+
+IMAGES = Path(__file__).resolve().parent / "images"
+SMOOTH = 20
+"""Updates that a point of the learning curves is the mean of."""
+
+
+def learning(run: Path) -> None:
+    """The warm start's and the loop's overlap, over updates."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    with matplotlib.rc_context({"font.size": 8}):
+        figure = Figure(figsize=(7.2, 2.4), layout="constrained")
+        stages = {
+            "warm/generalised_iou": "warm start: generalised IoU, single crops",
+            "reward/iou": "in the loop: IoU, sampled boxes",
+        }
+        for axes, (name, title) in zip(figure.subplots(1, 2), stages.items(), strict=True):
+            points = np.array([(row["update"], row[name]) for row in rows if name in row])
+            size = max(1, min(SMOOTH, len(points) // 10))
+            mean = np.convolve(points[:, 1], np.ones(size) / size, "valid")
+            axes.plot(points[:, 0], points[:, 1], linewidth=0.4, alpha=0.4)
+            axes.plot(points[size - 1 :, 0], mean, linewidth=1.6, color="C0")
+            axes.set(title=title, xlabel="update")
+            axes.grid(alpha=0.2)
+    save(figure, "loop-learning")
+
+
+def failing(root: Path, folders: list[Path], number: int) -> None:
+    """Overlap over frames where the last folder's boxes are worst, the seen third shaded."""
+    sequences = dataset.load(root, "drlt30")
+    truths, seen = {one.name: one.boxes for one in sequences}, {one.name: one.seen for one in sequences}
+    read = {folder.name: results.read(folder, truths) for folder in folders}
+    report = evaluate(read[folders[-1].name], truths, seen)
+    worst = sorted(report.sequences, key=lambda name: report.sequences[name]["unseen"].auc)[:number]
+    looks = plots.styles(read)
+    columns = 2
+    with matplotlib.rc_context({"font.size": 8}):
+        figure = Figure(figsize=(7.2, 1.7 * -(-number // columns) + 0.3), layout="constrained")
+        grid = figure.subplots(-(-number // columns), columns, sharey=True).flat
+        for axes, name in zip(grid, worst, strict=False):
+            truth = truths[name]
+            axes.axvspan(0, seen[name], color="0.88", linewidth=0)
+            for tracker, one in read.items():
+                overlap = metrics.overlaps(one.runs[0][name], truth)
+                axes.plot(np.where(overlap < 0, np.nan, overlap), linewidth=1, label=tracker, **looks[tracker].line)
+            axes.set(title=f"{name}: unseen {report.sequences[name]['unseen'].auc:.2f}", ylim=(0, 1), xlim=(0, None))
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(read), frameon=False)
+    save(figure, "loop-worst")
+
+
+def save(figure: Figure, name: str) -> None:
+    """Write docs/images/NAME.png."""
+    figure.savefig(IMAGES / f"{name}.png", dpi=130, facecolor="white")
+    print(IMAGES / f"{name}.png")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--results", type=Path, nargs="+", required=True)
+    parser.add_argument("--worst", type=int, default=4, help="number of sequences")
+    given = parser.parse_args()
+    learning(given.run)
+    failing(given.root, given.results, given.worst)
