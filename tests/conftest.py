@@ -30,6 +30,12 @@ def here(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKING_ENV_CACHE", environment["TRACKING_ENV_CACHE"])
 
 
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is found in a cache, and nothing is left in one."""
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def otb_root() -> Path:
     """The folder that holds real OTB sequences, given by the environment variable OTB_ROOT."""

@@ -13,12 +13,9 @@ from tracking_env.store import FeatureStore
 from tracking_env.synthetic import generate
 from tracking_env.zoo import NETWORKS
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 RED, GREEN, BLUE, SATURATION, HORIZONTAL, FALLING, VERTICAL, RISING = range(8)  # the channels of a cell
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

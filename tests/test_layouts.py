@@ -13,13 +13,10 @@ from tracking_env import cli, dataset, layouts, metrics, otb
 from tracking_env.errors import InputError
 from tracking_env.rendering import write_video
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SIZE = (96, 64)
 TRUTH = np.tile([11.0, 6, 30, 20], (6, 1)) + np.arange(6)[:, None] * [2, 0, 0, 0]
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def text(rows):

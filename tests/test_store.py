@@ -10,10 +10,7 @@ from tracking_env.files import PARTIAL
 from tracking_env.store import FeatureStore
 from tracking_env.synthetic import generate
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_stored_features_are_the_extractors_in_half_precision(tmp_path):

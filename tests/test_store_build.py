@@ -23,10 +23,7 @@ from tracking_env.prefetch import AHEAD
 from tracking_env.sequence import ImageFiles, Sequence
 from tracking_env.store import FeatureStore
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def image_files(folder, length):
