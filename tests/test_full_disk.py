@@ -13,7 +13,7 @@ from tests.soak.trainings import FLAGS, train  # noqa: E402
 from train.config import RunConfig  # noqa: E402
 from train.run import Run  # noqa: E402
 
-SCRIPTS = {"training": "reinforce", "search": "search", "PPO": "sb3", "SAC": "sb3"}
+SCRIPTS = {"training": "reinforce", "search": "search", "ppo": "sb3", "sac": "sb3"}
 
 
 @contextlib.contextmanager

@@ -19,8 +19,8 @@ FLAGS = {
         *(*DATA, "--width", "4", "--warm-batch", "4", "--warm-steps", "4", "--crops", "1", "--l1-updates", "1"),
         *("--iou-updates", "3", "--clips", "1", "--episodes", "2", "--steps", "2", "--checkpoint-every", "1"),
     ],
-    "PPO": [*DATA, "--hidden", "8", "--envs", "2", "--env-steps", "80", "--evaluate-every", "20"],
-    "SAC": [
+    "ppo": [*DATA, "--hidden", "8", "--envs", "2", "--env-steps", "80", "--evaluate-every", "20"],
+    "sac": [
         *("--algo", "sac", *DATA, "--hidden", "8", "--envs", "2", "--env-steps", "80", "--evaluate-every", "20"),
         *("--batch", "8", "--random-steps", "10", "--buffer", "60"),
     ],

@@ -40,17 +40,19 @@ def fetch(folder: Path, url: str) -> int:
 class Victim:
     """A job: ``run`` does it (or goes on), ``content`` checks each file of it that has its final name, and returns it.
 
-    What is there of an unfinished job must be part of a finished one's, but for files that its end replaces.
+    What is there of an unfinished job must be part of a finished one's, but for files that its end replaces. Only one
+    of ``share`` kills is for it.
     """
 
     run: Callable[[Path], int]
     content: Callable[[Path], Content]
+    share: int = 1
 
 
 def victims(url: str) -> dict[str, Victim]:
     """All of them; the file to download is at ``url``."""
     return {
-        **{name: Victim(train(name), trained) for name in FLAGS},
+        **{name: Victim(train(name), trained, 1 if name == "training" else 5) for name in FLAGS},
         "extraction": Victim(extract, stored),
         "evaluation": Victim(evaluate, evaluated),
         "download": Victim(lambda folder: fetch(folder, url), fetched),
