@@ -200,10 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with parallel.joined() as group:
             logging.basicConfig(format="%(message)s", level=logging.WARNING if group.leads else logging.ERROR)
             config = parse(argv)
-            if config.seeds > 1:
-                several(config, train, label(config), group)
-            else:
-                train(config, group)
+            several(config, train, label(config), group)
 
     return ended("train/reinforce.py", job, lambda: group.speaks())
 

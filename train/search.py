@@ -238,10 +238,7 @@ def main(argv: Many[str] | None = None) -> int:
     def job() -> None:
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
         config = parse(argv)
-        if config.seeds > 1:
-            several(config, lambda one, _: train(one), label(config))
-        else:
-            train(config)
+        several(config, lambda one, _: train(one), label(config))
 
     return ended("train/search.py", job)
 
