@@ -192,13 +192,14 @@ def main(
         print(f"{'victim':<12} {'fault':<18} {'faults':>7} {'finished':>9} {'seconds':>8}  results")
         for name in only or all_victims:
             bench = Bench(name, all_victims[name], Path(root))
-            bench.measure()
             for fault in chosen:
                 if fault == "worker killed" and bench.victim.content is not evaluated:
                     continue
                 count = kills // bench.victim.share if fault == "killed" else others
                 begun, draw = time.perf_counter(), random.Random(f"{seed} {name} {fault}")
                 try:
+                    if not bench.reference:
+                        bench.measure()
                     counts = FAULTS[fault](bench, count, draw)
                     said = "as undisturbed"
                 except Exception as error:

@@ -1,6 +1,7 @@
 """One small job of each training script, and what must hold of the files that it leaves."""
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,14 @@ def trained(folder: Path) -> Content:
             "report": json.dumps(kept).encode(),
             "metrics": (run / "metrics.jsonl").read_bytes(),
             "overlay": (run / "overlay.mp4").read_bytes(),
-            **{str(path.relative_to(run)): path.read_bytes() for path in finished(run, "**/*.safetensors")},
+            **{str(path.relative_to(run)): tensors(path) for path in finished(run, "**/*.safetensors")},
         }
     return found
+
+
+def tensors(path: Path) -> bytes:
+    """What a file of tensors holds; the names of those that share memory stand in it in any order."""
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        return pickle.dumps([(name, file.get_tensor(name)) for name in sorted(file.keys())])
