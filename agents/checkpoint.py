@@ -14,7 +14,8 @@ Folders are named by their epoch and appear whole or not at all; loading one run
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,20 +81,14 @@ def save(
         for name, parameter in _parameters(model, heads).items()
         for key, value in optimizer.state[parameter].items()
     }
-    try:
-        if not path.exists():
-            with whole(path) as partial:
-                partial.mkdir()
-                (partial / "config.json").write_text(json.dumps(config, indent=1))
-                save_file(model.state_dict(), partial / "model.safetensors")
-                save_file(moments, partial / "optimizer.safetensors")
-                if heads is not None and heads.state_dict():
-                    save_file(heads.state_dict(), partial / "heads.safetensors")
-        for old in epochs(folder)[:-KEPT]:
-            remove(old)
-    except (OSError, SafetensorError) as error:  # the latter where the disk is full
-        reason = str(error).splitlines()[0]
-        raise InputError(f"cannot write the checkpoint {path}: {reason}; make room, then go on with --resume") from None
+    if not path.exists():
+        with writing(path) as partial:
+            (partial / "config.json").write_text(json.dumps(config, indent=1))
+            save_file(model.state_dict(), partial / "model.safetensors")
+            save_file(moments, partial / "optimizer.safetensors")
+            if heads is not None and heads.state_dict():
+                save_file(heads.state_dict(), partial / "heads.safetensors")
+    forget(folder)
     return path
 
 
@@ -127,7 +122,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     Raises:
         InputError: a file is missing, damaged, or of another network than the config says.
     """
-    try:
+    with reading(path):
         config = {"progress": {}} | read_json(path / "config.json")  # not in those of the first version
         if "algorithm" in config:
             raise InputError(f"{path} is a checkpoint of train/sb3.py; type --tracker sb3")
@@ -144,13 +139,6 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
         return Checkpoint(
             model, moments, config["extractor"], config["epoch"], config["run"], heads, config["progress"]
         )
-    except OSError as error:
-        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None
 
 
 class TrainedTracker(PolicyTracker):
@@ -307,3 +295,39 @@ def epochs(folder: Path) -> list[Path]:
     return sorted(
         (path for path in folder.glob("*") if path.name.isdigit() and path.is_dir()), key=lambda p: int(p.name)
     )
+
+
+def forget(folder: Path, keep: int = KEPT) -> None:
+    """Delete all checkpoints in ``folder`` but the newest."""
+    for old in epochs(folder)[:-keep]:
+        remove(old)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A folder to write a checkpoint into, which gets its name when the block ends well.
+
+    Raises:
+        InputError: it cannot be written; the older ones are as they were.
+    """
+    try:
+        with whole(path) as partial:
+            partial.mkdir()
+            yield partial
+    except (OSError, SafetensorError) as error:  # the latter where the disk is full
+        reason = str(error).splitlines()[0]
+        raise InputError(f"cannot write the checkpoint {path}: {reason}; make room, then go on with --resume") from None
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever a checkpoint's damage leads to into an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None

@@ -20,14 +20,23 @@ from typing import Any, get_type_hints
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from agents.checkpoint import KEPT, check_kinds, check_moments, check_weights, epochs, find, trained_on, weights_file
+from agents.checkpoint import (
+    check_kinds,
+    check_moments,
+    check_weights,
+    find,
+    forget,
+    reading,
+    trained_on,
+    weights_file,
+    writing,
+)
 from agents.pointing import Pointing, PointingConfig
 from tracking_env.errors import InputError
-from tracking_env.files import read_json, remove, whole
+from tracking_env.files import read_json, remove
 from tracking_env.gaze import GazeTracker
 from tracking_env.maps import make_maps
 
@@ -58,6 +67,9 @@ def save(
         done: updates.
         run: the run's configuration.
         optimizer: of the model, to go on from here.
+
+    Raises:
+        InputError: it cannot be written.
     """
     content = {
         "agent": "pointing",
@@ -70,8 +82,7 @@ def save(
     }
     if path.exists():
         remove(path)  # of the same updates, broken off and done again: the same content
-    with whole(path) as partial:
-        partial.mkdir()
+    with writing(path) as partial:
         (partial / "config.json").write_text(json.dumps(content, indent=1))
         save_file(model.state_dict(), partial / "model.safetensors")
         if optimizer is not None:
@@ -89,8 +100,7 @@ def save_newest(
 ) -> Path:
     """Write the checkpoint of so many updates into a run's folder and delete all but the newest two."""
     path = save(folder / f"{done:06d}", model, maps, done, run, optimizer)
-    for old in epochs(folder)[:-KEPT]:
-        remove(old)
+    forget(folder)
     return path
 
 
@@ -100,7 +110,7 @@ def load(path: Path) -> Checkpoint:
     Raises:
         InputError: a file is missing, damaged, or of another agent or network than the config says.
     """
-    try:
+    with reading(path):
         config = read_json(path / "config.json")
         if config.get("agent") != "pointing":
             raise ValueError("it is no agent of train/search.py")
@@ -118,13 +128,6 @@ def load(path: Path) -> Checkpoint:
         optimizer = load_file(moments) if moments.exists() else {}
         check_moments(optimizer, dict(model.named_parameters()))
         return Checkpoint(model, optimizer, config["maps"], config["done"], config["run"])
-    except OSError as error:
-        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None
 
 
 def restore(optimizer: torch.optim.Adam, model: Pointing, moments: dict[str, Tensor]) -> None:

@@ -16,27 +16,34 @@ whole or not at all; loading one runs no code of it. SB3's own files, ``model.zi
 import hashlib
 import inspect
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 
-from agents.checkpoint import TrainedTracker, check_kinds, check_steps, checked_extractor, epochs, find, weights_file
+from agents.checkpoint import (
+    TrainedTracker,
+    check_kinds,
+    check_steps,
+    checked_extractor,
+    find,
+    forget,
+    reading,
+    weights_file,
+    writing,
+)
 from agents.replay import FrameReplayBuffer
 from agents.sb3 import ALGORITHMS, SB3Agent, new_policy
 from tracking_env.errors import InputError
 from tracking_env.features import make_extractor
-from tracking_env.files import read_json, whole
+from tracking_env.files import read_json, remove
 
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
 """What an algorithm counts besides; SB3 gives no other names for it."""
@@ -62,7 +69,7 @@ class Checkpoint:
         Raises:
             InputError: the weights are missing, damaged, or of another network than the config says.
         """
-        with _reading(self.path):
+        with reading(self.path):
             numbers = sum(one.numel() for one in load_file(self.path / "model.safetensors").values())
             if numbers < self.hidden * (self.features + 4 + self.hidden):  # its two first layers; before it is made
                 raise ValueError("its weights are not those of the network that it names")
@@ -76,7 +83,7 @@ class Checkpoint:
         Raises:
             InputError: a file is missing or damaged.
         """
-        with _reading(self.path):
+        with reading(self.path):
             load_model(model.policy, self.path / "model.safetensors", device=str(model.device))
             saved = load_file(self.path / "training.safetensors", device=str(model.device))
             for name, optimizer in _optimizers(model):
@@ -116,14 +123,16 @@ def save(
         facts: ``algorithm``, ``features``, ``hidden``, ``extractor``, ``best`` and ``run``, see above.
         keep: how many are left.
         training: write what is needed to go on, too.
+
+    Raises:
+        InputError: it cannot be written; the older ones are as they were.
     """
     path = folder / f"{model.num_timesteps:09d}"
     buffer = getattr(model, "replay_buffer", None) if training else None
     counters = {name: getattr(model, name) for name in COUNTERS} | {"pos": buffer.pos if buffer else 0}
     if path.exists():
-        shutil.rmtree(path)  # of the same steps, broken off and done again: the same content
-    with whole(path) as partial:
-        partial.mkdir()
+        remove(path)  # of the same steps, broken off and done again: the same content
+    with writing(path) as partial:
         content = facts | {"steps": model.num_timesteps, "counters": counters}
         (partial / "config.json").write_text(json.dumps(content, indent=1))
         save_model(model.policy, str(partial / "model.safetensors"))
@@ -132,8 +141,7 @@ def save(
         if isinstance(buffer, FrameReplayBuffer):
             rows = buffer.size()
             save_file({name: one[:rows] for name, one in buffer.tensors().items()}, partial / "replay.safetensors")
-    for old in epochs(folder)[:-keep]:
-        shutil.rmtree(old)
+    forget(folder, keep)
     return path
 
 
@@ -143,7 +151,7 @@ def load(path: Path) -> Checkpoint:
     Raises:
         InputError: it is not one, or damaged.
     """
-    with _reading(path):
+    with reading(path):
         content = read_json(path / "config.json")
         if "algorithm" not in content:
             raise InputError(f"{path} is a checkpoint of train/reinforce.py; type --tracker drlt")
@@ -260,16 +268,3 @@ def _variables(model: BaseAlgorithm) -> list[str]:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None

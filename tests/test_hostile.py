@@ -22,7 +22,8 @@ import torch
 from safetensors.torch import load, save
 
 from tests.soak.fuzz import by_hypothesis, try_one
-from tests.soak.parsers import PARSERS, Workplace
+from tests.soak.parser import Workplace
+from tests.soak.parsers import PARSERS
 from tracking_env import backbones, convnets
 from tracking_env.errors import InputError
 

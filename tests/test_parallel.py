@@ -73,7 +73,7 @@ def test_what_fails_in_one_process_ends_all_with_one_line(tmp_path: Path) -> Non
         started.append(subprocess.Popen(command, env=environment, **pipes))  # type: ignore[call-overload]
     said = [one.communicate(timeout=600) for one in started]
     assert [one.returncode for one in started] == [2, 2]
-    assert [out for out, _ in said] == ["", ""]
+    assert [line for out, _ in said for line in out.splitlines() if not line.startswith("[Gloo]")] == []  # torch 2.8's
     (line,) = "".join(err for _, err in said).splitlines()
     assert line.startswith("train/reinforce.py: error: no weights for yolo-nano-voc at none.weights")
     assert not (tmp_path / "run").exists()

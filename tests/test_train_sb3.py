@@ -19,6 +19,7 @@ from training import hyperparameters, tensorboard  # noqa: E402
 
 from agents import checkpoint, sb3_checkpoint  # noqa: E402
 from agents.sb3 import ALGORITHMS, FrameFeatures  # noqa: E402
+from tests.soak.checkpoints import ppo  # noqa: E402
 from tracking_env import cli, otb, synthetic  # noqa: E402
 from tracking_env.features import GridExtractor  # noqa: E402
 from tracking_env.trackers import Choice  # noqa: E402
@@ -281,3 +282,18 @@ def test_as_a_script_it_warns_of_nothing(cache, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "PPO" in done.stdout and "static first box" in done.stdout
     assert math.isfinite(json.loads((tmp_path / "run" / "report.json").read_text())["mean"]["whole"]["auc"])
+
+
+def test_a_checkpoint_that_is_deleted_is_never_half_there(tmp_path, monkeypatch):
+    def dies_meanwhile(path, *_, **__):
+        Path(path, "model.safetensors").unlink()
+        raise KeyboardInterrupt
+
+    facts = {"algorithm": "ppo", "features": 5, "hidden": 3, "extractor": "mean", "best": None, "run": {}}
+    model = ppo()
+    sb3_checkpoint.save(tmp_path, model, facts)
+    model.num_timesteps = 10
+    monkeypatch.setattr(shutil, "rmtree", dies_meanwhile)
+    with pytest.raises(KeyboardInterrupt):
+        sb3_checkpoint.save(tmp_path, model, facts, keep=1)
+    assert [one.name for one in checkpoint.epochs(tmp_path)] == ["000000010"]

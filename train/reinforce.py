@@ -38,6 +38,7 @@ from tracking_env.store import FeatureStore
 from train import parallel, results
 from train.config import RunConfig, parse
 from train.data import load
+from train.ending import ended
 from train.flags import flat
 from train.learner import Learner, NotFiniteError
 from train.parallel import ALONE, Group
@@ -193,26 +194,15 @@ def _not_finite(run: Run, epoch: int, updates: int, windows: list[str], error: N
 def main(argv: Sequence[str] | None = None) -> int:
     """Run on ``argv``, by default the process's flags; returns exit code 2 where the input cannot be used."""
     group = ALONE
-    try:
+
+    def job() -> None:
+        nonlocal group
         with parallel.joined() as group:
             logging.basicConfig(format="%(message)s", level=logging.WARNING if group.leads else logging.ERROR)
             config = parse(argv)
-            if config.seeds > 1:
-                several(config, train, label(config), group)
-            else:
-                train(config, group)
-    except InputError as error:
-        if group.speaks():
-            print(f"train/reinforce.py: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # the disk, at any of the many places that write
-        print(f"train/reinforce.py: error: {error}; make room, then type it again with --resume", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        if group.speaks():
-            print("stopped; features and checkpoints so far are kept", file=sys.stderr)
-        return 130
-    return 0
+            several(config, train, label(config), group)
+
+    return ended("train/reinforce.py", job, lambda: group.speaks())
 
 
 if __name__ == "__main__":

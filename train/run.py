@@ -23,12 +23,12 @@ import cv2
 import numpy as np
 from filelock import FileLock, Timeout
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard import summary
 
 from agents import checkpoint
 from tracking_env.errors import InputError
 from tracking_env.files import PARTIAL, read_json, remove, whole
+from train.events import EventFile
 from train.flags import CONTROL, RunFlags, differences, flat
 
 _LOCK = ".lock"  # held by the process that trains
@@ -54,7 +54,7 @@ class Run:
         self.unit = unit
         self.path = Path(config.out or "runs")
         self.stop_asked = False
-        self._writer: SummaryWriter | None = None
+        self._events: EventFile | None = None
         self._lock = FileLock(self.path / _LOCK)
         self.newest = self._look()
 
@@ -116,7 +116,7 @@ class Run:
             self.write_json("config.json", asdict(self.config))
         self._metrics = self.path / "metrics.jsonl"
         self._forget_after(done)
-        self._writer = SummaryWriter(str(self.path), purge_step=done + 1)
+        self._events = EventFile(self.path, done + 1)
 
     @property
     def checkpoints(self) -> Path:
@@ -125,11 +125,10 @@ class Run:
 
     def log(self, at: int, scalars: dict[str, float]) -> None:
         """Append scalars of an epoch (1-based), or of a number of steps, to the metrics file and to TensorBoard."""
-        assert self._writer, "not started"
         with self._metrics.open("a") as file:
             file.write(json.dumps({self.unit: at} | scalars) + "\n")
         for name, value in scalars.items():
-            self._writer.add_scalar(name, value, at)
+            self._add(summary.scalar(name, value), at)
 
     def picture(self, at: int, name: str, picture: np.ndarray, kind: Literal["png", "jpg"]) -> None:
         """Add a picture ``(height, width, 3)`` uint8 RGB to TensorBoard: a drawing as PNG, or frames as JPEG."""
@@ -137,28 +136,26 @@ class Run:
         _, data = cv2.imencode(f".{kind}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
         height, width, channels = picture.shape
         image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data.tobytes())
-        self._summary(Summary(value=[Summary.Value(tag=name, image=image)]), at)
+        self._add(Summary(value=[Summary.Value(tag=name, image=image)]), at)
 
     def text(self, name: str, text: str) -> None:
         """Add a text to TensorBoard."""
-        assert self._writer, "not started"
-        self._writer.add_text(name, text)
+        self._add(summary.text(name, text))
 
     def summarise(self, agent: str, scores: dict[str, float]) -> None:
         """Add a finished run's scores to TensorBoard, and its flags as hyper-parameters, to sort runs by them.
 
         SummaryWriter's own way, `add_hparams`, would make a run of its own of them, in a folder inside this one.
         """
-        assert self._writer, "not started"
         flags = {name: value for name, value in flat(self.config).items() if name not in CONTROL}
-        for summary in hparams({"agent": agent} | flags, scores):
-            self._summary(summary)
+        for one in summary.hparams({"agent": agent} | flags, scores):
+            self._add(one)
         for name, value in scores.items():
-            self._writer.add_scalar(name, value)
+            self._add(summary.scalar(name, value))
 
-    def _summary(self, summary: Summary, at: int | None = None) -> None:
-        assert self._writer and self._writer.file_writer, "not started"
-        self._writer.file_writer.add_summary(summary, at)
+    def _add(self, what: Summary, at: int | None = None) -> None:
+        assert self._events, "not started"
+        self._events.add(what, at)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file into the directory, whole or not at all."""
@@ -166,9 +163,7 @@ class Run:
             partial.write_text(json.dumps(value, indent=1))
 
     def close(self) -> None:
-        """Flush and close the logs, if they were opened; interrupts are no longer caught."""
-        if self._writer:
-            self._writer.close()
+        """Let others train in the folder; interrupts are no longer caught."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._lock.release()

@@ -42,6 +42,7 @@ from tracking_env.rewards import REWARDS
 from tracking_env.store import FeatureStore
 from train import results
 from train.data import Data, load
+from train.ending import ended
 from train.flags import flat
 from train.run import Run
 from train.sb3_callbacks import RewardMeter, RewardSchedule, RunWriter, StopAsked
@@ -228,20 +229,13 @@ def label(config: SB3Config) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run on ``argv``, by default the process's flags; returns exit code 2 where the input cannot be used."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    try:
+
+    def job() -> None:
+        logging.basicConfig(format="%(message)s", level=logging.WARNING)
         config = parse(argv)
-        if config.seeds > 1:
-            several(config, lambda one, _: train(one), label(config))
-        else:
-            train(config)
-    except InputError as error:
-        print(f"train/sb3.py: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; features and checkpoints so far are kept", file=sys.stderr)
-        return 130
-    return 0
+        several(config, lambda one, _: train(one), label(config))
+
+    return ended("train/sb3.py", job)
 
 
 if __name__ == "__main__":

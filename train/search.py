@@ -40,6 +40,7 @@ from tracking_env.tracker import run as track
 from train import results
 from train.cutting import cut
 from train.data import Data, load
+from train.ending import ended
 from train.flags import flat
 from train.rollout import draw_clip, in_image, replay, roll
 from train.run import Run
@@ -233,20 +234,13 @@ def label(config: SearchConfig) -> str:
 
 def main(argv: Many[str] | None = None) -> int:
     """Run on ``argv``, by default the process's flags; returns exit code 2 where the input cannot be used."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    try:
+
+    def job() -> None:
+        logging.basicConfig(format="%(message)s", level=logging.WARNING)
         config = parse(argv)
-        if config.seeds > 1:
-            several(config, lambda one, _: train(one), label(config))
-        else:
-            train(config)
-    except InputError as error:
-        print(f"train/search.py: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; checkpoints so far are kept", file=sys.stderr)
-        return 130
-    return 0
+        several(config, lambda one, _: train(one), label(config))
+
+    return ended("train/search.py", job)
 
 
 if __name__ == "__main__":

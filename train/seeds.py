@@ -18,6 +18,8 @@ from train.parallel import ALONE, Group
 def several(config: C, train: Callable[[C, Group], bool], label: str, group: Group = ALONE) -> None:
     """Run ``config.seeds`` seeds, one after the other, into ``OUT/seed-N``; print and write mean and deviation.
 
+    One alone is run into ``OUT`` itself, and that is all.
+
     With ``resume`` finished runs are only read, a stopped one goes on, and those that are missing begin; so more seeds
     can be added. ``OUT/report.json`` is a run's report over all of them: ``mean``, ``std``, ``runs``.
 
@@ -30,6 +32,9 @@ def several(config: C, train: Callable[[C, Group], bool], label: str, group: Gro
     Raises:
         InputError: a folder already holds a run and neither ``resume`` nor ``overwrite`` is given, or a run fails.
     """
+    if config.seeds == 1:
+        train(config, group)
+        return
     out = Path(config.out or "runs")
     if (out / "config.json").exists():
         raise InputError(f"{out} holds a single run; give another folder with --out")

@@ -2,9 +2,8 @@
 
 python -m tests.soak.faults --kills 200
 
-Every job runs in a fork of this process, which has loaded everything already: a fork lives as long as its work takes,
-and not as long as importing torch. Each fault is followed by the same command again until it ends well; then all
-results must be those of a job that nobody disturbed, byte by byte. Full disks need Linux's `unshare`.
+Each fault is followed by the same command again until it ends well; then all results must be those of a job that nobody
+disturbed, byte by byte. Full disks need Linux's `unshare`.
 """
 
 import contextlib
@@ -13,125 +12,19 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import tyro
 
-from tests.soak.victims import Content, Victim, evaluate, evaluated, victims
+from tests.soak import disks
+from tests.soak.folders import evaluated
+from tests.soak.jobs import Bench, Job
+from tests.soak.trainings import FLAGS
+from tests.soak.victims import evaluate, victims
 from tests.test_download import Server
-
-INSIDE = "TRACKING_ENV_SOAK_INSIDE"  # set where this process may mount disks
-LATEST = 300
-"""Seconds after which a job counts as hanging."""
-
-
-@dataclass
-class Job:
-    """A victim's run in a fork."""
-
-    victim: Victim
-    folder: Path
-    errors: Path
-    pid: int = 0
-    begun: float = field(default_factory=time.perf_counter)
-
-    def start(self, run: Callable[[Path], int] | None = None) -> "Job":
-        """Fork."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.errors.touch()  # one that is killed at once has nothing to say
-        self.begun = time.perf_counter()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.setsid()
-            log = os.open(self.errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(log, 1), os.dup2(log, 2)
-            code = 99
-            try:
-                code = (run or self.victim.run)(self.folder)
-            except BaseException:  # what must not happen; the parent tells
-                import traceback
-
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush(), sys.stderr.flush()
-                os._exit(code)
-        return self
-
-    def kill(self) -> bool:
-        """Kill it and all processes of it; False where it had ended already."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        _, status = os.waitpid(self.pid, 0)
-        return os.WIFSIGNALED(status)
-
-    def wait(self) -> int:
-        """Its exit code."""
-        while time.perf_counter() - self.begun < LATEST:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.002)
-        self.kill()
-        raise AssertionError(f"it hangs: {self.log}")
-
-    @property
-    def log(self) -> str:
-        """What it wrote."""
-        return self.errors.read_text(errors="replace")
-
-    def expect(self, *codes: int) -> int:
-        """Its exit code, which must be one of these; a refusal is one line and no traceback."""
-        code = self.wait()
-        assert code in codes and "Traceback" not in self.log, f"exit code {code}:\n{self.log}"
-        if code == 2:
-            (line,) = [line for line in self.log.splitlines() if "error:" in line]
-            assert line, self.log
-        return code
-
-
-@dataclass
-class Bench:
-    """A victim with the results of an undisturbed run, and how long that took."""
-
-    name: str
-    victim: Victim
-    root: Path
-    reference: Content = field(default_factory=dict)
-    seconds: float = 0.0
-    number: int = 0
-
-    def job(self, folder: Path | None = None) -> Job:
-        """A job in a new folder, or in that one."""
-        self.number += folder is None
-        place = folder or self.root / f"{self.name}-{self.number}"
-        return Job(self.victim, place, self.root / f"{self.name}-{self.number}-{random.getrandbits(32):08x}.log")
-
-    def measure(self) -> None:
-        """Two undisturbed runs, which must agree; the second one's time counts."""
-        for _ in range(2):
-            job = self.job().start()
-            job.expect(0)
-            self.seconds = time.perf_counter() - job.begun
-            found = self.victim.content(job.folder)
-            assert found and found == (self.reference or found), f"two runs of {self.name} differ"
-            self.reference = found
-            shutil.rmtree(job.folder)
-
-    def check(self, folder: Path, finished: bool) -> None:
-        """Hold what is there against the undisturbed run's."""
-        found = self.victim.content(folder)
-        if finished:
-            assert found.keys() == self.reference.keys(), f"{found.keys() ^ self.reference.keys()} in {folder}"
-        different = [key for key, value in found.items() if value != self.reference.get(key)]
-        # A listing grows while the job goes on, and is one of whole entries at every moment (it was parsed).
-        different = [key for key in different if finished or not key.endswith("starts.json")]
-        assert not different, f"{different} in {folder} are not as in a run that nobody disturbed"
 
 
 def kills(bench: Bench, count: int, draw: random.Random) -> dict[str, int]:
@@ -155,35 +48,20 @@ def kills(bench: Bench, count: int, draw: random.Random) -> dict[str, int]:
     return {"faults": killed, "finished": finished}
 
 
-@contextlib.contextmanager
-def disk(folder: Path, kilobytes: int) -> Iterator[None]:
-    """A disk of its own for a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def remount(folder: Path, options: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
-
-
 def full_disks(bench: Bench, count: int, draw: random.Random) -> dict[str, int]:
     """Disks of several sizes that fill up, and are then made larger."""
     job = bench.job().start()
     job.expect(0)
-    needed = int(subprocess.run(["du", "-sk", job.folder], capture_output=True, text=True).stdout.split()[0])
+    needed = disks.used(job.folder)
     shutil.rmtree(job.folder)
     full = finished = 0
     while full < count:
         job = bench.job()
-        with disk(job.folder, 4 * draw.randint(1, max(needed // 4, 2))):
+        with disks.disk(job.folder, 4 * draw.randint(1, max(needed // 4, 2))):
             code = job.start().expect(0, 1, 2)
             full += code != 0
             bench.check(job.folder, finished=code == 0)
-            remount(job.folder, f"size={8 * needed + 64}k")
+            disks.remount(job.folder, f"size={8 * needed + 64}k")
             bench.job(job.folder).start().expect(0)
             bench.check(job.folder, finished=True)
         finished += 1
@@ -194,10 +72,10 @@ def read_only(bench: Bench, count: int, draw: random.Random) -> dict[str, int]:
     """A folder that cannot be written to, and then can."""
     for _ in range(count):
         job = bench.job()
-        with disk(job.folder, 64 << 10):
-            remount(job.folder, "ro")
+        with disks.disk(job.folder, 64 << 10):
+            disks.remount(job.folder, "ro")
             job.start().expect(1, 2)
-            remount(job.folder, "rw")
+            disks.remount(job.folder, "rw")
             assert not list(job.folder.iterdir())
             bench.job(job.folder).start().expect(0)
             bench.check(job.folder, finished=True)
@@ -269,7 +147,7 @@ def load_torch() -> None:
     import torch
     from matplotlib import pyplot  # noqa: F401
 
-    import train.reinforce  # noqa: F401
+    from train import reinforce, sb3, search  # noqa: F401
 
     torch.set_num_threads(1)
 
@@ -287,23 +165,22 @@ def main(
     """Inject faults, and print what survived; exit code 1 if anything did not.
 
     Args:
-        kills: of each victim.
+        kills: of each victim; of training for the closed loop and with SB3 a fifth.
         others: of each other fault, per victim.
-        only: victims: training, extraction, evaluation, download; by default all.
+        only: victims: training, search, ppo, sac, extraction, evaluation, download; by default all.
         faults: killed, "disk full", "read-only folder", "two at once", "worker killed"; by default all.
         seed: of the moments.
     """
     chosen = faults or tuple(FAULTS)
     mounts = {"disk full", "read-only folder"} & {*chosen}
-    if mounts and INSIDE not in os.environ:
-        command = ["unshare", "--user", "--map-root-user", "--mount"]
-        able = shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True).returncode == 0
-        if able:
-            inside = [*command, sys.executable, "-m", "tests.soak.faults", *sys.argv[1:]]
-            return subprocess.run(inside, env=os.environ | {INSIDE: "1"}).returncode
-        print(f"left out: {', '.join(sorted(mounts))}: this system does not let a user mount disks (unshare)")
-        chosen = tuple(one for one in chosen if one not in mounts)
-    if "training" in (only or ("training",)):
+    if mounts:
+        code = disks.mountable("tests.soak.faults")
+        if code is not None:
+            return code
+        if disks.INSIDE not in os.environ:
+            print(f"left out: {', '.join(sorted(mounts))}: this system does not let a user mount disks (unshare)")
+            chosen = tuple(one for one in chosen if one not in mounts)
+    if not only or {*only} & {*FLAGS}:
         load_torch()
     here, there = multiprocessing.Pipe()
     server = multiprocessing.get_context("fork").Process(target=_serve, args=(there,), daemon=True)
@@ -315,13 +192,15 @@ def main(
         print(f"{'victim':<12} {'fault':<18} {'faults':>7} {'finished':>9} {'seconds':>8}  results")
         for name in only or all_victims:
             bench = Bench(name, all_victims[name], Path(root))
-            bench.measure()
             for fault in chosen:
                 if fault == "worker killed" and bench.victim.content is not evaluated:
                     continue
+                count = kills // bench.victim.share if fault == "killed" else others
                 begun, draw = time.perf_counter(), random.Random(f"{seed} {name} {fault}")
                 try:
-                    counts = FAULTS[fault](bench, kills if fault == "killed" else others, draw)
+                    if not bench.reference:
+                        bench.measure()
+                    counts = FAULTS[fault](bench, count, draw)
                     said = "as undisturbed"
                 except Exception as error:
                     counts, said, failures = {}, f"{type(error).__name__}: {error}", failures + 1

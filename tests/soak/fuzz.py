@@ -96,7 +96,8 @@ def try_one(workplace: Any, content: bytes) -> bool:
 
 def by_hypothesis(name: str, examples: int, folder: Path, replay: bool = False) -> dict[str, int]:
     """Give one reader so many damaged files; returns how many were tried and how many of them it could read."""
-    from tests.soak.parsers import PARSERS, Workplace
+    from tests.soak.parser import Workplace
+    from tests.soak.parsers import PARSERS
 
     workplace = Workplace(PARSERS[name], folder)
     counts = {"inputs": 0, "read": 0}
@@ -125,7 +126,8 @@ def by_atheris(name: str, seconds: float, folder: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["tracking_env", "agents", "train"]):
-        from tests.soak.parsers import PARSERS, Workplace
+        from tests.soak.parser import Workplace
+        from tests.soak.parsers import PARSERS
     corpus = folder / "corpus"
     corpus.mkdir()
     for at, seed in enumerate(PARSERS[name].seeds):

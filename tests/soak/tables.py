@@ -1,0 +1,53 @@
+"""Readers of result files, of other toolkits' too, and of what a run over sequences leaves to go on with."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tests.soak.drawn import BOXES, sequence, text
+from tests.soak.parser import Parser
+from tracking_env import results, running
+from tracking_env.evaluation import score_folder, write_result
+from tracking_env.tasks import Task
+
+RECORD = {"res": BOXES.tolist(), "type": "rect", "startFrame": 1, "fps": 20.0}
+STARTS = b'{"Deer": [0]}'
+
+
+def mat() -> bytes:
+    from scipy.io import savemat
+
+    file, cell = io.BytesIO(), np.empty((1, 1), dtype=object)
+    cell[0, 0] = {"res": BOXES, "type": "rect", "startFrame": 1}
+    savemat(file, {"results": cell})
+    return file.getvalue()
+
+
+def score(folder: Path) -> None:
+    """Read results and score them: what was read must be usable."""
+    score_folder(folder, {"Deer": BOXES})
+
+
+def go_on(folder: Path) -> None:
+    task = Task(folder / "T-tre", sequence(), "start-01", 1)
+    running.prepare("mine", folder / "T-tre", [task])
+
+
+PARSERS = {
+    "result text": Parser("Deer.txt", (text(BOXES),), score),
+    "result times": Parser(
+        "Deer_time.txt", (b"0.1\n0.2\n",), score, lambda folder: write_result(folder / "Deer.txt", BOXES)
+    ),
+    "result JSON": Parser("Deer.json", (json.dumps([RECORD]).encode(),), score),
+    "result MAT": Parser("Deer_T.mat", (mat(),), score),
+    "TRE starts": Parser(
+        "T-tre/starts.json",
+        (STARTS,),
+        lambda folder: results.read(folder / "T-tre", ["Deer"]),
+        lambda folder: write_result(folder / "T-tre" / "start-01" / "Deer.txt", BOXES),
+    ),
+    "TRE starts, to go on": Parser("T-tre/starts.json", (STARTS,), go_on),
+    "tracker.id": Parser("T-tre/tracker.id", (b"mine\n",), go_on),
+}
