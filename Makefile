@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check bench soak audit range table loop algorithms docs docs-serve clean
+.PHONY: demo test lint type check bench soak soak-fuzz soak-long soak-wheel audit range table loop algorithms docs docs-serve clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -27,12 +27,22 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/env.py
 	$(BIN)/python benchmarks/env.py --dim 4096
 
-# Faults, damaged files and long runs: docs/reliability.md has what it prints.
+# Faults, damaged files and long runs, two at a time: docs/reliability.md has what it prints.
 KILLS ?= 200
+VICTIMS = training search ppo sac extraction evaluation download
 soak: .venv/.dev
-	$(BIN)/python -m tests.soak.faults --kills $(KILLS)
+	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-fuzz soak-long $(VICTIMS:%=soak-%) soak-wheel
+
+$(VICTIMS:%=soak-%): soak-%: .venv/.dev
+	$(BIN)/python -m tests.soak.faults --only $* --kills $(KILLS)
+
+soak-fuzz: .venv/.dev
 	$(BIN)/python -m tests.soak.fuzz --examples 2000
+
+soak-long: .venv/.dev
 	$(BIN)/python -m tests.soak.long --figure docs/memory.png
+
+soak-wheel: .venv/.dev
 	$(BIN)/python -m tests.soak.wheel
 
 # Known vulnerabilities of what is installed (an advisory service must be reachable: what cannot be looked up fails),
