@@ -67,6 +67,7 @@ LOOP_STUDIES = {
 }
 """The same of train/search.py; ``{half}`` and ``{double}`` the IoU updates of the common flags."""
 Parse = Callable[[list[str]], RunFlags]
+OWN = ("--study", "--vary", "--out", "--seeds", "--script", "--help")
 COLUMNS = (("AUC", "auc"), ("P@20", "precision20"))
 DRIFT = {"failures_per_100_frames": "failures per 100 frames", "frames_to_failure": "frames to the first failure"}
 
@@ -153,7 +154,10 @@ def main() -> int:
     )
     given = sys.argv[1:]
     cut = given.index("--") if "--" in given else len(given)
-    arguments = parser.parse_args(given[:cut])
+    # argparse takes a variant that is a single flag for a flag of its own, unless a blank stands before it.
+    arguments = parser.parse_args(
+        [one if one.split("=")[0] in OWN or one[:2] != "--" else f" {one}" for one in given[:cut]]
+    )
     common = given[cut + 1 :] + (["--seeds", str(arguments.seeds)] if arguments.seeds > 1 else [])
     loop = arguments.script == "search" or arguments.study in LOOP_STUDIES
     wanted = (STUDIES | LOOP_STUDIES).get(arguments.study, arguments.vary)
@@ -164,7 +168,7 @@ def main() -> int:
             numbers = {"half": updates // 2, "double": 2 * updates}
         else:
             numbers = {"epochs": config.parse(common).schedule.epochs}
-        variants = [one.format(**numbers) for one in wanted]
+        variants = [one.strip().format(**numbers) for one in wanted]
         folders = [re.sub(r"[^\w.]+", "-", one).strip("-") or "as-given" for one in variants]
         reports = {
             variant or "as given": run(common, variant, arguments.out / folder, *script)

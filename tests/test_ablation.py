@@ -49,6 +49,12 @@ def test_finished_variants_are_read_into_a_table_and_a_plot(tmp_path, monkeypatc
     assert (tmp_path / "auc.png").stat().st_size > 1000
 
 
+def test_a_variant_may_be_a_single_flag(tmp_path, monkeypatch, capsys):
+    finished(tmp_path / "learn-sigma", "--learn-sigma", auc=0.4)
+    assert ablation(monkeypatch, "--vary", "--learn-sigma", "--out", tmp_path) == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("| `--learn-sigma` | 0.400")
+
+
 def test_a_variant_of_other_flags_is_not_read_and_a_failed_one_is_told(tmp_path, monkeypatch, capsys):
     finished(tmp_path / "sigma-0.5", "--sigma", "0.5", auc=0.5)
     # Same folder, other common flags: it is trained, which fails for want of the sequences.
