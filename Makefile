@@ -29,6 +29,7 @@ bench: .venv/.dev
 
 # Faults, damaged files and long runs, two at a time: docs/reliability.md has what it prints.
 KILLS ?= 200
+EXAMPLES ?= 2000
 VICTIMS = training search ppo sac extraction evaluation download
 soak: .venv/.dev
 	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-fuzz soak-long $(VICTIMS:%=soak-%) soak-wheel
@@ -37,7 +38,7 @@ $(VICTIMS:%=soak-%): soak-%: .venv/.dev
 	$(BIN)/python -m tests.soak.faults --only $* --kills $(KILLS)
 
 soak-fuzz: .venv/.dev
-	$(BIN)/python -m tests.soak.fuzz --examples 2000
+	$(BIN)/python -m tests.soak.fuzz --examples $(EXAMPLES)
 
 soak-long: .venv/.dev
 	$(BIN)/python -m tests.soak.long --figure docs/memory.png

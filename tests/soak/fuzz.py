@@ -164,6 +164,7 @@ def main(
         engine: hypothesis, or atheris (pip install atheris; Linux).
         only: readers, by default all.
     """
+    os.environ["OMP_NUM_THREADS"] = "1"  # a fork of a process with torch's threads waits for them for ever
     from tests.soak.parsers import PARSERS
 
     failures, total = 0, 0

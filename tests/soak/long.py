@@ -135,7 +135,7 @@ def draw_figure(path: Path, curves: dict[str, Curve]) -> None:
     figure.savefig(path, dpi=100)
 
 
-def main(steps: int = 2_000_000, episodes: int = 10_000, envs: int = 256, figure: Path | None = None) -> int:
+def main(steps: int = 2_000_000, episodes: int = 40_000, envs: int = 256, figure: Path | None = None) -> int:
     """Run long; exit code 1 if memory grows, or files, processes or logs are left.
 
     Args:
