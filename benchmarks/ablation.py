@@ -68,6 +68,7 @@ LOOP_STUDIES = {
 """The same of train/search.py; ``{half}`` and ``{double}`` the IoU updates of the common flags."""
 Parse = Callable[[list[str]], RunFlags]
 OWN = ("--study", "--vary", "--out", "--seeds", "--script", "--help")
+"""Flags that are not a variant's."""
 COLUMNS = (("AUC", "auc"), ("P@20", "precision20"))
 DRIFT = {"failures_per_100_frames": "failures per 100 frames", "frames_to_failure": "frames to the first failure"}
 

@@ -1,6 +1,7 @@
-"""Draw docs/images/loop-*.png: how the closed loop's agent learns, and where it fails.
+r"""Draw docs/images/loop-*.png: how the closed loop's agent learns, and where it fails.
 
-python docs/make_loop.py --root OTB --run runs/search --results results/nano results/proposals results/search
+python docs/make_loop.py --root OTB --run runs/search \
+  --results results/nano results/proposals results/search-warm results/search
 
 ``--run`` is a run of train/search.py, ``--results`` are folders of boxes, the last of them the agent's: its worst
 sequences are drawn.

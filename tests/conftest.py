@@ -3,7 +3,10 @@ import os
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
+
+from tracking_env import rendering
 
 hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("no deadline")
@@ -34,6 +37,15 @@ def here(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is found in a cache, and nothing is left in one."""
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Pictures that would have been on a screen."""
+    pictures: list[np.ndarray] = []
+    monkeypatch.setattr(rendering, "show", lambda picture, fps: pictures.append(picture))
+    monkeypatch.setattr(rendering, "close", lambda: None)
+    return pictures
 
 
 @pytest.fixture(scope="session")

@@ -7,21 +7,11 @@ import numpy as np
 import pytest
 from episodes import ACTION, make, small
 
-from tracking_env import rendering
 from tracking_env.errors import InputError
 from tracking_env.rendering import COLOURS
 from tracking_env.sequence import ArrayFrames
 
 pytestmark = pytest.mark.usefixtures("own_cache")
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """Pictures that would have been on a screen."""
-    pictures = []
-    monkeypatch.setattr(rendering, "show", lambda picture, fps: pictures.append(picture))
-    monkeypatch.setattr(rendering, "close", lambda: None)
-    return pictures
 
 
 def colour_at(picture, role, row, column):

@@ -12,7 +12,6 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import tracking_env
-from tracking_env import rendering
 from tracking_env.errors import InputError
 from tracking_env.synthetic_env import FIRST
 
@@ -43,14 +42,6 @@ def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRACKING_ENV_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    pictures = []
-    monkeypatch.setattr(rendering, "show", lambda picture, fps: pictures.append(picture))
-    monkeypatch.setattr(rendering, "close", lambda: None)
-    return pictures
 
 
 def make(name, **more):

@@ -1,6 +1,6 @@
 """Long runs: memory, open files, processes and logs stay as they are.
 
-python -m tests.soak.long --steps 2000000 --episodes 10000 --figure docs/memory.png
+python -m tests.soak.long --steps 2000000 --episodes 40000 --figure docs/memory.png
 """
 
 import gc
