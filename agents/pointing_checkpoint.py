@@ -177,7 +177,7 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
             f"the checkpoint {path} was trained on {loaded.maps}, not on {maps.id}; give the weights that it was "
             "trained with: --weights FILE"
         )
-    made = TrainedGaze(loaded.model.eval(), maps)
+    made = TrainedGaze(loaded.model.eval(), maps, bool(loaded.run.get("glance", True)))
     digest = hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:8]
     made.id = f"{path.name} {digest} {maps.id}"
     return made
