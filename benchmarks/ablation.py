@@ -63,7 +63,7 @@ LOOP_STUDIES = {
         "--steps 20",
         "--steps 40 --iou-updates {half}",
     ),
-    "parts": ("", "--no-glance", "--no-memory", "--no-correlation", "--no-look", "--blind-share 0", "--pretended 0"),
+    "parts": ("", "--no-glance", "--no-memory", "--no-correlation", "--no-look", "--blind-share 0", "--pretended 3"),
 }
 """The same of train/search.py; ``{half}`` and ``{double}`` the IoU updates of the common flags."""
 Parse = Callable[[list[str]], RunFlags]

@@ -23,8 +23,8 @@ class WarmConfig:
     """updates; 0: none"""
     crops: int = 8
     """crops cut of every training frame, once"""
-    pretended: int = 3
-    """things per training frame that are no target, cut all the same"""
+    pretended: int = 0
+    """things per training frame that are no target, cut all the same: for tracking in other videos than these"""
     pretended_share: float = 0.5
     """of a batch, where there are any"""
     blind_share: float = 0.5
@@ -135,7 +135,7 @@ PRESETS: dict[PresetName, SearchConfig] = {
     "demo": SearchConfig(
         data=DataConfig(features="cells"),
         network=PointingConfig(width=32),
-        warm=WarmConfig(warm_steps=600, crops=1, pretended=0),
+        warm=WarmConfig(warm_steps=600, crops=1),
         loop=LoopConfig(l1_updates=10, iou_updates=50),
     ),
     # Real video on two CPU cores.
