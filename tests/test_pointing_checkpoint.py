@@ -58,6 +58,13 @@ def test_a_checkpoint_is_a_tracker(tmp_path):
     assert tracker.id.startswith("one ") and tracker.id.endswith(MAPS)
 
 
+@pytest.mark.parametrize(("run", "glance"), [({}, True), ({"glance": True}, True), ({"glance": False}, False)])
+def test_it_glances_as_in_training(tmp_path, run, glance):
+    model, _ = trained()
+    path = pc.save(tmp_path / "one", model, MAPS, 1, RUN | run)
+    assert pc.tracker(path).gaze.glance is glance
+
+
 def test_its_spread_is_how_far_its_cells_are_apart_in_pixels(tmp_path):
     tracker, sequence = pc.tracker(), generate(13, 3, (320, 240))
     plain = GazeTracker(tracker.policy, tracker.gaze.maps)
