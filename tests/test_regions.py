@@ -69,6 +69,23 @@ def test_a_resized_crop_shows_the_same_place(factor):
     np.testing.assert_allclose(cropped[:, side // 2, 1], middles - 20, atol=0.76)
 
 
+@given(st.floats(3, 40), st.floats(3, 20), st.floats(8, 70), st.integers(4, 80))
+def test_a_crop_of_any_size_shows_the_same_place(x, y, extent, side):
+    cropped = regions.crop(gradient(), np.array([x + 1, y + 1, extent, extent]), side, (0, 0, 0)).astype(float)
+    middles = (np.arange(side) + 0.5) * extent / side - 0.5
+    np.testing.assert_allclose(cropped[side // 2, :, 0], x + middles, atol=1.1)
+    np.testing.assert_allclose(cropped[:, side // 2, 1], y + middles, atol=1.1)
+
+
+@pytest.mark.parametrize("factor", [2, 2.4, 3.3, 8])
+def test_a_crop_that_shrinks_is_of_means(factor):
+    board = np.indices((160, 160)).sum(axis=0) % 2 * 200
+    frame = np.repeat(board[..., None], 3, axis=2).astype(np.uint8)
+    cropped = regions.crop(frame, np.array([21.0, 21, 120, 120]), int(120 / factor), (0, 0, 0)).astype(float)
+    assert cropped.mean() == pytest.approx(100, abs=2)
+    assert np.ptp(cropped) < 100  # of 200: no pixel stands for its neighbours
+
+
 @pytest.mark.parametrize("side", [16, 64])  # averaged, and interpolated
 def test_beyond_the_image_there_is_the_fill(side):
     cropped = regions.crop(gradient(), np.array([-31.0, 1, 64, 64]), side, (7, 8, 9))

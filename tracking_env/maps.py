@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import cv2
 import numpy as np
 
+from tracking_env import networks
 from tracking_env.errors import InputError
 
 SEARCH, TEMPLATE = 255, 127
@@ -75,7 +76,7 @@ class CellMaps:
 
 
 class NanoTrackMaps:
-    """The backbone of NanoTrack v2, a small network trained to compare crops; OpenCV runs it, frozen.
+    """The backbone of NanoTrack v2, a small network trained to compare crops, frozen.
 
     Args:
         weights: its ``.onnx`` file, or the folder that holds it (``*backbone*.onnx``).
@@ -89,20 +90,21 @@ class NanoTrackMaps:
     def __init__(self, weights: Path) -> None:
         self.path = _file(weights, "backbone")
         self.id = f"nanotrack-{_digest(self.path)}"
-        # One network per size of crop: OpenCV plans anew whenever the size changes.
-        self._networks = {side: _network(self.path) for side in (SEARCH, TEMPLATE)}
+        # The file states the size of search regions: only OpenCV takes templates. They come once in a video.
+        self._networks = {TEMPLATE: networks.opencv(self.path), SEARCH: networks.fastest(self.path)}
         try:
             shape = self(np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)).shape
-        except cv2.error as error:
-            raise InputError(f"{self.path} does not run as NanoTrack's backbone: {error.err}") from None
+        except (ValueError, IndexError) as error:
+            raise InputError(f"{self.path} does not run as NanoTrack's backbone: {_line(error)}") from None
         if shape != (self.channels, 8, 8):
             raise InputError(f"{self.path} gives maps of {shape}, NanoTrack's backbone gives {(self.channels, 8, 8)}")
 
     def __call__(self, crop: np.ndarray) -> np.ndarray:
         """``(side, side, 3)`` uint8 RGB -> ``(48, cells, cells)`` float32; it takes BGR in [0, 255]."""
-        network = self._networks[len(crop)]
-        network.setInput(np.ascontiguousarray(crop.transpose(2, 0, 1)[None, ::-1], dtype=np.float32))
-        return network.forward()[0].copy()
+        (found,) = self._networks[len(crop)](
+            np.ascontiguousarray(crop.transpose(2, 0, 1)[None, ::-1], dtype=np.float32)
+        )
+        return found[0]
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return type(self), (self.path,)
@@ -123,12 +125,12 @@ class NanoTrackHeadMaps(NanoTrackMaps):
         super().__init__(weights)
         path = _file(weights if weights.is_dir() else weights.parent, "head")
         self.id = f"nanotrack-head-{_digest(self.path)}-{_digest(path)}"
-        self._head = _network(path)
+        self._head = networks.fastest(path, ("input1", "input2"), ("output1", "output2"))
         empty = (np.zeros((self.channels, cells, cells), np.float32) for cells in (8, 16))
         try:
             shape = self.propose(*empty).shape
-        except (cv2.error, ValueError, IndexError) as error:
-            raise InputError(f"{path} does not run as NanoTrack's head: {str(error).splitlines()[0]}") from None
+        except (ValueError, IndexError) as error:
+            raise InputError(f"{path} does not run as NanoTrack's head: {_line(error)}") from None
         if shape != (5, 16, 16):
             raise InputError(f"{path} gives maps of {shape}, NanoTrack's head gives {(5, 16, 16)}")
 
@@ -137,9 +139,7 @@ class NanoTrackHeadMaps(NanoTrackMaps):
         the region. The head says, for each cell, how far the sides of the box are from its point, in pixels of the
         crop.
         """
-        self._head.setInput(template[None], "input1")
-        self._head.setInput(search[None], "input2")
-        scores, sides = self._head.forward(("output1", "output2"))
+        scores, sides = self._head(template[None], search[None])
         left, top, right, bottom = sides[0]
         at = ((np.arange(16) - 8) * 16 + SEARCH // 2).astype(np.float32)
         x, y = at + (right - left) / 2, at[:, None] + (bottom - top) / 2
@@ -161,11 +161,8 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
-def _network(path: Path) -> cv2.dnn.Net:
-    try:
-        return cv2.dnn.readNetFromONNX(str(path))
-    except cv2.error as error:
-        raise InputError(f"OpenCV cannot read {path}: {error.err}; fetch it again") from None
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def make_maps(name: str, weights: str | Path | None = None) -> MapExtractor:

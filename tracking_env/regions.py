@@ -74,21 +74,23 @@ def crop(frame: np.ndarray, region: np.ndarray, side: int, fill: tuple[float, fl
         fill: the colour beyond the image.
 
     Returns:
-        ``(side, side, 3)`` uint8: interpolated where it is enlarged; averaged, from whole pixels, where a side shrinks
-        to two thirds or less.
+        ``(side, side, 3)`` uint8, interpolated between pixels; where it shrinks, between the means of ``k`` by ``k``
+        pixels, with ``k`` the whole number next to how many pixels become one.
     """
-    x, y = region[:2] - 1
+    x, y = corner = region[:2] - 1
     across, down = region[2:] / side
-    if max(across, down) <= 1.5:
-        # Pixel centres lie at half: output column u shows x + (u + 0.5) * across - 0.5.
-        affine = np.array([[across, 0, x + 0.5 * across - 0.5], [0, down, y + 0.5 * down - 0.5]])
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(frame, affine, (side, side), None, how, cv2.BORDER_CONSTANT, fill)
-    height, width, _ = frame.shape
-    left, top, right, bottom = round(x), round(y), round(x) + round(region[2]), round(y) + round(region[3])
-    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-    if x0 >= x1 or y0 >= y1:
-        return np.full((side, side, 3), np.round(fill), np.uint8)
-    margins = y0 - top, bottom - y1, x0 - left, right - x1
-    inside = cv2.copyMakeBorder(frame[y0:y1, x0:x1], *margins, cv2.BORDER_CONSTANT, value=fill)
-    return cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA)
+    k = max(1, round(max(across, down)))
+    if k > 1:  # means of whole blocks are much faster than cv2.INTER_AREA to any size
+        height, width, _ = frame.shape
+        left, top = np.clip(np.floor(corner).astype(int) - k, 0, (width, height)).tolist()
+        right, bottom = np.clip(np.ceil(corner + region[2:]).astype(int) + k, 0, (width, height)).tolist()
+        columns, rows = (right - left) // k, (bottom - top) // k
+        if not (columns and rows):
+            return np.full((side, side, 3), np.round(fill), np.uint8)
+        window = frame[top : top + rows * k, left : left + columns * k]
+        frame = cv2.resize(window, (columns, rows), interpolation=cv2.INTER_AREA)
+        x, y, across, down = (x - left) / k, (y - top) / k, across / k, down / k
+    # Pixel centres lie at half: output column u shows x + (u + 0.5) * across - 0.5.
+    affine = np.array([[across, 0, x + 0.5 * across - 0.5], [0, down, y + 0.5 * down - 0.5]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(frame, affine, (side, side), None, how, cv2.BORDER_CONSTANT, fill)
