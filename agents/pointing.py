@@ -92,6 +92,9 @@ class Pointing(nn.Module):
     """
 
     cells: Tensor
+    """middles of the region's cells, ``(2, CELLS, CELLS)``: x, y"""
+    points: Tensor
+    """where the inside of a box is sampled, ``(SAMPLES, SAMPLES, 2)``: x, y from its middle, in its own sizes"""
 
     def __init__(self, channels: int, config: PointingConfig = PointingConfig(), proposals: bool = False) -> None:
         super().__init__()
@@ -115,9 +118,9 @@ class Pointing(nn.Module):
         self.renew = nn.Linear(2, 1)
         nn.init.zeros_(self.renew.weight)
         nn.init.constant_(self.renew.bias, _logit(0.1))
-        at = (torch.arange(CELLS) + 0.5) / CELLS
-        y, x = torch.meshgrid(at, at, indexing="ij")
-        self.register_buffer("cells", torch.stack([x, y]), persistent=False)
+        self.register_buffer("cells", _grid(CELLS), persistent=False)
+        self.register_buffer("points", (_grid(SAMPLES) - 0.5).permute(1, 2, 0), persistent=False)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on CPUs
 
     @property
     def pace(self) -> Tensor:
@@ -142,9 +145,7 @@ class Pointing(nn.Module):
 
     def keys(self, maps: Tensor, boxes: Tensor) -> Tensor:
         """The inside of boxes ``(B, 4)`` (relative to maps ``(B, C, n, n)``) as keys ``(B, width, SAMPLES ** 2)``."""
-        at = (torch.arange(SAMPLES, device=maps.device) + 0.5) / SAMPLES - 0.5
-        y, x = torch.meshgrid(at, at, indexing="ij")
-        points = boxes[:, None, None, :2] + torch.stack([x, y], dim=-1) * boxes[:, None, None, 2:]
+        points = boxes[:, None, None, :2] + self.points * boxes[:, None, None, 2:]
         inside = F.grid_sample(maps, 2 * points - 1, padding_mode="border", align_corners=False)
         return F.normalize(self.key(inside.flatten(2)), dim=1)
 
@@ -171,8 +172,8 @@ class Pointing(nn.Module):
         query = F.normalize(self.query(search), dim=1)
         looks = (state.template, state.memory) if self.config.memory else (state.template,)
         if self.config.correlation:
-            compared = torch.cat([torch.einsum("bwyx,bwk->bkyx", query, one) for one in looks], dim=1)
-            met = self.compare(compared * self.sharpness)
+            compared = torch.cat(looks, dim=2).mT @ query.flatten(2)
+            met = self.compare((compared * self.sharpness).unflatten(2, (CELLS, CELLS)))
         else:
             mean = torch.stack([one.mean(dim=2) for one in looks]).mean(dim=0)
             met = self.compare(torch.cat([query, mean[:, :, None, None].expand_as(query)], dim=1))
@@ -229,7 +230,7 @@ class Pointing(nn.Module):
         velocity = (0.7 * state.velocity + 0.3 * moved).clamp(-2, 2)
         return decision, State(state.template, memory, velocity, state.sides)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def say(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[Decision, State]:
         """All that it says of one environment's observation, with B = 1, and the next state."""
         device = self.cells.device
@@ -258,6 +259,12 @@ def _one_thread() -> Iterator[None]:
 def _separable(width: int, side: int) -> nn.Module:
     depthwise = nn.Conv2d(width, width, side, padding=side // 2, groups=width)
     return nn.Sequential(depthwise, nn.Conv2d(width, width, 1), nn.ReLU())
+
+
+def _grid(side: int) -> Tensor:
+    """Middles of the cells of the unit square, ``(2, side, side)``: x, y."""
+    at = (torch.arange(side) + 0.5) / side
+    return torch.stack(torch.meshgrid(at, at, indexing="xy"))
 
 
 def _logit(share: float) -> float:

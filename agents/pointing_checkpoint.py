@@ -34,7 +34,7 @@ from agents.checkpoint import (
     weights_file,
     writing,
 )
-from agents.pointing import Pointing, PointingConfig
+from agents.pointing import Decision, Pointing, PointingConfig
 from tracking_env.errors import InputError
 from tracking_env.files import read_json, remove
 from tracking_env.gaze import GazeTracker
@@ -148,13 +148,18 @@ class TrainedGaze(GazeTracker):
 
     id: str
     policy: Pointing
-    spread: np.ndarray | None = None
+    decision: Decision | None = None
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         """The policy's box, with its centre in the image."""
-        decision, self.state = self.policy.say(self.gaze.look(frame), self.state)
-        self.spread = decision.spread[0].numpy().astype(np.float64) * self.gaze.region[2]
-        return self.gaze.point(decision.mean[0].numpy(), (frame.shape[1], frame.shape[0]))
+        self.decision, self.state = self.policy.say(self.gaze.look(frame), self.state)
+        self.side = self.gaze.region[2]
+        return self.gaze.point(self.decision.mean[0].numpy(), (frame.shape[1], frame.shape[0]))
+
+    @property
+    def spread(self) -> np.ndarray | None:
+        """None before the first `update`."""
+        return None if self.decision is None else self.decision.spread[0].numpy().astype(np.float64) * self.side
 
 
 def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedGaze:
