@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tracking_env import regions
-from tracking_env.gaze import CONTEXT, EVERY, LIKELIER, RECENT, WIDER, Gaze, Observation
+from tracking_env.gaze import CONTEXT, DOUBT, EVERY, LIKELIER, RECENT, WIDER, Gaze, Observation
 from tracking_env.maps import CellMaps
 
 BOX = np.array([91.0, 91.0, 20.0, 20.0])
@@ -89,6 +89,20 @@ def test_the_look_stays_where_both_are_alike(bright_until):
     for _ in range(5):
         glance(looking, frame(bright_until))
     np.testing.assert_allclose(looking.region, NARROW)
+
+
+@pytest.mark.parametrize(("within", "widens"), [(4.0, True), (6.0, False)])
+def test_there_is_a_glance_only_in_doubt(within, widens):
+    assert 4 < DOUBT < 6
+    looking = gaze(top=10)
+    seen = frame(bright_until=52)
+    seen[100:110, 100:110] = round(255 * within / 10)  # so likely does the look find it; the glance 10
+    for _ in range(5):
+        observation = glance(looking, seen)
+        if widens:
+            break
+    np.testing.assert_allclose(looking.region, WIDE if widens else NARROW)
+    assert observation["proposals"][0].max() == pytest.approx(10 if widens else within, abs=0.1)
 
 
 def test_there_is_no_glance_at_the_first_frame():

@@ -13,8 +13,9 @@ from tracking_env.tracker import Policy
 CONTEXT = SEARCH / TEMPLATE
 """The search region's context over the template's: equal pixels per cell in both."""
 CELLS, TEMPLATE_CELLS = (SEARCH + 1) // 16, (TEMPLATE + 1) // 16
-WIDER, EVERY = 1.4, 2
-"""How much wider a glance is than a look; and at which frames: every other one is enough."""
+WIDER, EVERY, DOUBT = 1.4, 2, 5.0
+"""How much wider a glance is than a look; and when there is one: in every other frame, if the best of the look's
+proposals has less than this score, as a logit."""
 LIKELIER, RECENT = 0.5, 0.3
 """By how much the best score of a glance's proposals must be above the look's, in logits, now and as a running mean;
 and how much of that mean is the last glance's."""
@@ -25,8 +26,8 @@ class Gaze:
     """One target being followed: its template, and the region that is looked at.
 
     Who takes what is left of a half covered target for the whole looks ever closer, until parts look like wholes. So
-    with every other look goes a glance at a wider region; where the extractor's proposals are likelier there, and have
-    been for some frames, it is the look.
+    with a look that leaves doubts goes a glance at a wider region; where the extractor's proposals are likelier there,
+    and have been for some glances, it is the look.
 
     Args:
         maps: the extractor.
@@ -41,6 +42,7 @@ class Gaze:
 
     def __init__(self, maps: MapExtractor, glance: bool = True) -> None:
         self.maps, self.glance = maps, glance
+        self._proposer = maps if isinstance(maps, Proposer) else None
 
     def start(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Take the template: the target as it is in a frame, inside its true pixel box ``(4,)``."""
@@ -53,9 +55,9 @@ class Gaze:
         self._first = around[2]
         self._gain, self._looks = 0.0, 0
         self.offset = None
-        if isinstance(self.maps, Proposer):
+        if self._proposer:
             seen = self.maps(regions.crop(frame, around, SEARCH, self.fill))
-            self.offset = proposals.offset(self.maps.propose(self.template, seen), regions.to_region(box, around))
+            self.offset = proposals.offset(self._proposer.propose(self.template, seen), regions.to_region(box, around))
         self.move(box, (frame.shape[1], frame.shape[0]))
 
     def move(self, box: np.ndarray, size: bx.Size) -> None:
@@ -68,7 +70,7 @@ class Gaze:
         seen = self._see(frame)
         turn = self._looks > 0 and self._looks % EVERY == 0
         self._looks += 1
-        if not (self.glance and turn and "proposals" in seen):
+        if not (self.glance and self._proposer and turn and seen["proposals"][0].max() < DOUBT):
             return seen
         box, region = self.box, self.region
         self.move(bx.top_left(bx.centre(box) * [1, 1, WIDER, WIDER]), (frame.shape[1], frame.shape[0]))
@@ -90,9 +92,9 @@ class Gaze:
             "location": np.clip(regions.to_region(self.box, self.region), 0, 1).astype(np.float32),
             "zoom": np.array([self.region[2] / self._first], dtype=np.float32),
         }
-        if isinstance(self.maps, Proposer):
+        if self._proposer:
             assert self.offset is not None
-            proposed = self.maps.propose(self.template, search)
+            proposed = self._proposer.propose(self.template, search)
             observation["proposals"] = proposals.corrected(proposed, self.offset)
         return observation
 

@@ -92,6 +92,7 @@ class NanoTrackMaps:
         self.id = f"nanotrack-{_digest(self.path)}"
         # The file states the size of search regions: only OpenCV takes templates. They come once in a video.
         self._networks = {TEMPLATE: networks.opencv(self.path), SEARCH: networks.fastest(self.path)}
+        self._inputs = {side: np.empty((1, 3, side, side), np.float32) for side in self._networks}
         try:
             shape = self(np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)).shape
         except (ValueError, IndexError) as error:
@@ -101,10 +102,9 @@ class NanoTrackMaps:
 
     def __call__(self, crop: np.ndarray) -> np.ndarray:
         """``(side, side, 3)`` uint8 RGB -> ``(48, cells, cells)`` float32; it takes BGR in [0, 255]."""
-        (found,) = self._networks[len(crop)](
-            np.ascontiguousarray(crop.transpose(2, 0, 1)[None, ::-1], dtype=np.float32)
-        )
-        return found[0]
+        given = self._inputs[len(crop)]  # kept: memory as large as this is slower to get than to fill
+        given[0] = cv2.split(crop)[::-1]
+        return self._networks[len(crop)](given)[0][0]
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return type(self), (self.path,)

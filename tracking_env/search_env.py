@@ -25,8 +25,8 @@ class OTBTrackSearchEnv(TrackEnv):
     is in the current frame, and its true box is given once, with the first frame. But the agent sees a square region
     around the box that it pointed at last, four times as wide as a square target, and nothing beyond. Who points beside
     the target looks beside it, and may lose it; who recovers is rewarded later. With features that propose boxes
-    (``nanotrack-head``) every other frame is also glanced at 1.4 times as wide; that region is shown in place of the
-    other where the proposals have been likelier there for some frames. Reward, info, splits and data are those of
+    (``nanotrack-head``) a look that leaves doubts is followed by a glance 1.4 times as wide; that region is shown in
+    its place where the proposals have been likelier there for some glances. Reward, info, splits and data are those of
     ``OTBTrack-v0``.
 
     ## Action Space
