@@ -179,7 +179,7 @@ class Pointing(nn.Module):
             met = self.compare(torch.cat([query, mean[:, :, None, None].expand_as(query)], dim=1))
         sides = location[:, 2:, None, None]
         away = (self.cells - location[:, :2, None, None]) / sides
-        ahead = away - state.velocity[:, :, None, None] * self.config.memory
+        ahead = away - state.velocity[:, :, None, None] * float(self.config.memory)
         near = [away, (away**2).sum(1, True) / 4, (ahead**2).sum(1, True)]
         place = torch.cat([torch.exp(-0.5 * near[0] ** 2), *(torch.exp(-0.5 * one) for one in near[1:])], dim=1)
         met = met + self.place(place)
