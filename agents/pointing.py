@@ -73,6 +73,15 @@ class Decision(NamedTuple):
         return ((self.boxes - middle) ** 2 * weights).sum(dim=2).sqrt()
 
 
+class Said(NamedTuple):
+    """What is said of one frame of one episode, relative to the region."""
+
+    box: np.ndarray
+    """``(4,)`` float32"""
+    spread: np.ndarray
+    """`Decision.spread`, ``(4,)`` float32"""
+
+
 class Pointing(nn.Module):
     """A fully convolutional head on frozen maps, with a little memory.
 
@@ -231,18 +240,18 @@ class Pointing(nn.Module):
         return decision, State(state.template, memory, velocity, state.sides)
 
     @torch.inference_mode()
-    def say(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[Decision, State]:
-        """All that it says of one environment's observation, with B = 1, and the next state."""
+    def say(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[Said, State]:
+        """The test-time policy (the mean) for one environment, and how sure it is: what it says, and the next state."""
         device = self.cells.device
         tensors = {name: torch.as_tensor(one, device=device)[None] for name, one in observation.items()}
         with _one_thread():
             decision, state = self(**tensors, state=state)
-        return decision, state
+        return Said(decision.mean[0].cpu().numpy(), decision.spread[0].cpu().numpy()), state
 
     def act(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[np.ndarray, State]:
-        """The test-time policy (the mean) for one environment: observation -> action ``(4,)`` and the next state."""
-        decision, state = self.say(observation, state)
-        return decision.mean[0].cpu().numpy(), state
+        """The box of `say` alone: observation -> action ``(4,)`` and the next state."""
+        said, state = self.say(observation, state)
+        return said.box, state
 
 
 @contextmanager

@@ -6,6 +6,7 @@
                             run's whole configuration)
 ``model.safetensors``       weights
 ``optimizer.safetensors``   Adam's moments and step count, by parameter; not of an agent to be used only
+``policy.onnx``             the network once more, to be run by onnxruntime (`agents.pointing_onnx`); where it is there
 ==========================  ===================================================================================
 
 Folders appear whole or not at all; loading one runs no code of it. Those in `PRETRAINED` come with the code.
@@ -23,6 +24,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from agents import pointing_onnx
 from agents.checkpoint import (
     check_kinds,
     check_moments,
@@ -34,7 +36,9 @@ from agents.checkpoint import (
     weights_file,
     writing,
 )
-from agents.pointing import Decision, Pointing, PointingConfig
+from agents.pointing import Pointing, PointingConfig
+from agents.pointing_onnx import Exported
+from tracking_env import networks
 from tracking_env.errors import InputError
 from tracking_env.files import read_json, remove
 from tracking_env.gaze import GazeTracker
@@ -130,6 +134,15 @@ def load(path: Path) -> Checkpoint:
         return Checkpoint(model, optimizer, config["maps"], config["done"], config["run"])
 
 
+def export(path: Path) -> None:
+    """Add `pointing_onnx.NAME` to a checkpoint folder.
+
+    Raises:
+        InputError: the checkpoint cannot be read, or the file not be written.
+    """
+    pointing_onnx.export(load(path).model, path / pointing_onnx.NAME)
+
+
 def restore(optimizer: torch.optim.Adam, model: Pointing, moments: dict[str, Tensor]) -> None:
     """Give a new optimiser of ``model`` the state that a checkpoint holds."""
     for name, parameter in model.named_parameters():
@@ -147,19 +160,14 @@ class TrainedGaze(GazeTracker):
     """
 
     id: str
-    policy: Pointing
-    decision: Decision | None = None
+    policy: Pointing | Exported
+    spread: np.ndarray | None = None
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         """The policy's box, with its centre in the image."""
-        self.decision, self.state = self.policy.say(self.gaze.look(frame), self.state)
-        self.side = self.gaze.region[2]
-        return self.gaze.point(self.decision.mean[0].numpy(), (frame.shape[1], frame.shape[0]))
-
-    @property
-    def spread(self) -> np.ndarray | None:
-        """None before the first `update`."""
-        return None if self.decision is None else self.decision.spread[0].numpy().astype(np.float64) * self.side
+        said, self.state = self.policy.say(self.gaze.look(frame), self.state)
+        self.spread = said.spread.astype(np.float64) * self.gaze.region[2]
+        return self.gaze.point(said.box, (frame.shape[1], frame.shape[0]))
 
 
 def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedGaze:
@@ -182,7 +190,9 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
             f"the checkpoint {path} was trained on {loaded.maps}, not on {maps.id}; give the weights that it was "
             "trained with: --weights FILE"
         )
-    made = TrainedGaze(loaded.model.eval(), maps, bool(loaded.run.get("glance", True)))
+    exported = path / pointing_onnx.NAME
+    policy = Exported(exported, loaded.model) if networks.ort and exported.exists() else loaded.model.eval()
+    made = TrainedGaze(policy, maps, bool(loaded.run.get("glance", True)))
     digest = hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:8]
     made.id = f"{path.name} {digest} {maps.id}"
     return made

@@ -8,18 +8,26 @@ from tracking_env.maps import SEARCH, make_maps
 CROP = np.random.default_rng(0).integers(0, 256, (SEARCH, SEARCH, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("opened", [networks.opencv, networks.fastest])
+@pytest.mark.parametrize("opened", [networks.by_opencv, networks.fastest])
 def test_a_file_that_is_no_network_is_refused(tmp_path, opened):
     (tmp_path / "a.onnx").write_bytes(b"no network")
     with pytest.raises(InputError, match=r"cannot read .*a\.onnx.*fetch it again"):
         opened(tmp_path / "a.onnx")
 
 
+def test_without_onnxruntime_opencv_runs_what_it_can(tmp_path, monkeypatch):
+    monkeypatch.setattr(networks, "ort", None)
+    with pytest.raises(InputError, match=r"OpenCV cannot read .*none\.onnx"):
+        networks.fastest(tmp_path / "none.onnx")
+    with pytest.raises(InputError, match=r"needs onnxruntime; type: pip install 'tracking-env\[onnx\]'"):
+        networks.by_onnxruntime(tmp_path / "none.onnx")
+
+
 @pytest.mark.otb
 def test_both_runners_give_the_same_numbers(nanotrack, monkeypatch):
     pytest.importorskip("onnxruntime")
     quick = make_maps("nanotrack-head", nanotrack)
-    monkeypatch.setattr(networks, "onnxruntime", None)
+    monkeypatch.setattr(networks, "ort", None)
     slow = make_maps("nanotrack-head", nanotrack)
     assert quick.id == slow.id
     seen = quick(CROP)
@@ -29,7 +37,7 @@ def test_both_runners_give_the_same_numbers(nanotrack, monkeypatch):
 
 
 @pytest.mark.otb
-@pytest.mark.parametrize("opened", [networks.opencv, networks.fastest])
+@pytest.mark.parametrize("opened", [networks.by_opencv, networks.fastest])
 def test_what_a_network_returns_is_the_callers(nanotrack, opened):
     (backbone,) = nanotrack.glob("*backbone*.onnx")
     run = opened(backbone)
@@ -41,7 +49,7 @@ def test_what_a_network_returns_is_the_callers(nanotrack, opened):
 
 
 @pytest.mark.otb
-@pytest.mark.parametrize("opened", [networks.opencv, networks.fastest])
+@pytest.mark.parametrize("opened", [networks.by_opencv, networks.fastest])
 def test_inputs_that_a_network_does_not_take_are_refused(nanotrack, opened):
     (head,) = nanotrack.glob("*head*.onnx")
     with pytest.raises(ValueError):

@@ -91,7 +91,7 @@ class NanoTrackMaps:
         self.path = _file(weights, "backbone")
         self.id = f"nanotrack-{_digest(self.path)}"
         # The file states the size of search regions: only OpenCV takes templates. They come once in a video.
-        self._networks = {TEMPLATE: networks.opencv(self.path), SEARCH: networks.fastest(self.path)}
+        self._networks = {TEMPLATE: networks.by_opencv(self.path), SEARCH: networks.fastest(self.path)}
         self._inputs = {side: np.empty((1, 3, side, side), np.float32) for side in self._networks}
         try:
             shape = self(np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)).shape

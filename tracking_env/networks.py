@@ -1,6 +1,6 @@
 """Running networks that are stored as ONNX, on the CPU: by OpenCV, or about twice as fast by onnxruntime.
 
-Both give the same numbers, but for rounding.
+Both give the same numbers, but for rounding. OpenCV knows fewer operators.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,9 +13,9 @@ import numpy as np
 from tracking_env.errors import InputError
 
 try:
-    import onnxruntime
+    import onnxruntime as ort
 except ImportError:  # the extra `onnx` is not installed
-    onnxruntime = None
+    ort = None
 
 Network = Callable[..., list[np.ndarray]]
 """The inputs, float32, in the order of the names that it was opened with -> the outputs likewise, the caller's to keep.
@@ -24,7 +24,7 @@ ONLY = ("",)
 """In place of names: a network's only input, or output."""
 
 
-def opencv(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ONLY) -> Network:
+def by_opencv(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ONLY) -> Network:
     """A network run by OpenCV, with inputs of any size; it plans anew whenever the size changes.
 
     Raises:
@@ -47,21 +47,26 @@ def opencv(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ON
     return run
 
 
-def fastest(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ONLY) -> Network:
-    """A network run by onnxruntime, with inputs of the size that the file states; by OpenCV where that is missing.
+def by_onnxruntime(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ONLY) -> Network:
+    """A network run by onnxruntime, with inputs of the sizes that the file states.
+
+    On two threads, or on one where OpenCV is held to it (``cv2.setNumThreads``, ``OPENCV_FOR_THREADS_NUM=1``): right
+    where other programs keep the cores busy, for threads that wait for each other take twice as long there.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: onnxruntime is not installed, or cannot read the file.
     """
-    if onnxruntime is None:
-        return opencv(path, inputs, outputs)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # a crop is too little work to share: a second thread would mostly wait, spinning
+    if ort is None:
+        raise InputError(f"running {path} needs onnxruntime; type: pip install 'tracking-env[onnx]'")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = min(2, cv2.getNumThreads())  # a frame is too little work to share among more
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # between frames threads sleep
     options.log_severity_level = 3  # errors only
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no base but this
-        raise InputError(f"onnxruntime cannot read {path}: {error}; fetch it again") from None
+        line = str(error).splitlines()[0]
+        raise InputError(f"onnxruntime cannot read {path}: {line}; fetch it again") from None
     names = [one.name for one in session.get_inputs()] if inputs == ONLY else inputs
     wanted = None if outputs == ONLY else outputs
 
@@ -72,3 +77,12 @@ def fastest(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = O
             raise ValueError(str(error)) from None
 
     return run
+
+
+def fastest(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ONLY) -> Network:
+    """A network run by onnxruntime where it is installed, else by OpenCV.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return (by_onnxruntime if ort else by_opencv)(path, inputs, outputs)

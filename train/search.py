@@ -163,6 +163,8 @@ def train(config: SearchConfig) -> bool:
         if keep(optimizer):
             return False
     bar.close()
+    for folder in filter(Path.exists, (run.path / "warm", run.checkpoints / f"{total:06d}")):
+        pointing_checkpoint.export(folder)
 
     # Report: before and after the loop.
     warmed = run.path / "warm" if loop.updates and not config.start else None
