@@ -30,12 +30,16 @@ class PointingConfig:
     """compare the target's cells with the region's; without it the two only meet as an average"""
     look: bool = True
     """see the region's own features, and not only how alike they are to the target's"""
+    template: bool = True
+    """keep the target as it was in the first frame; without it memory alone, which begins so, knows it"""
     memory: bool = True
     """remember how the target looked lately, and which way it went: the recurrent part"""
 
     def __post_init__(self) -> None:
         if self.width < 1:
             raise InputError(f"width is {self.width}; give at least 1")
+        if not (self.template or self.memory):
+            raise InputError("without template and memory the target is not known; leave one of them on")
 
 
 class State(NamedTuple):
@@ -115,7 +119,8 @@ class Pointing(nn.Module):
         self.key = nn.Conv1d(channels, width, 1)
         self.sharpness = nn.Parameter(torch.tensor(3.0))
         self.look = nn.Conv2d(channels, width, 1) if config.look else None
-        self.compare = nn.Conv2d(SAMPLES**2 * (1 + config.memory) if config.correlation else 2 * width, width, 1)
+        looks = config.template + config.memory
+        self.compare = nn.Conv2d(SAMPLES**2 * looks if config.correlation else 2 * width, width, 1)
         self.place = nn.Conv2d(4, width, 1)
         self.body = nn.Sequential(nn.ReLU(), *(_separable(width, side) for side in (3, 5, 5, 5)))
         self.score = nn.Conv2d(width, 1, 1)
@@ -179,7 +184,7 @@ class Pointing(nn.Module):
             proposals: scores and boxes per cell, ``(B, 5, CELLS, CELLS)``, where the network was made for them.
         """
         query = F.normalize(self.query(search), dim=1)
-        looks = (state.template, state.memory) if self.config.memory else (state.template,)
+        looks = [state.template] * self.config.template + [state.memory] * self.config.memory
         if self.config.correlation:
             compared = torch.cat(looks, dim=2).mT @ query.flatten(2)
             met = self.compare((compared * self.sharpness).unflatten(2, (CELLS, CELLS)))
@@ -231,7 +236,8 @@ class Pointing(nn.Module):
         if not self.config.memory:
             return decision, state
         seen = self.keys(search, decision.mean.clamp(0, 1))
-        alike = (seen * state.template).sum(dim=1).mean(dim=1)
+        known = state.template if self.config.template else state.memory
+        alike = (seen * known).sum(dim=1).mean(dim=1)
         sure = decision.scores.log_softmax(dim=1).amax(dim=1)
         rate = torch.sigmoid(self.renew(torch.stack([alike, sure], dim=1)))[:, :, None]
         memory = F.normalize((1 - rate) * state.memory + rate * seen, dim=1)

@@ -63,9 +63,20 @@ LOOP_STUDIES = {
         "--steps 20",
         "--steps 40 --iou-updates {half}",
     ),
-    "parts": ("", "--no-glance", "--no-memory", "--no-correlation", "--no-look", "--blind-share 0", "--pretended 3"),
+    "parts": (
+        "",
+        "--no-glance",
+        "--no-memory",
+        "--no-template",
+        "--no-correlation",
+        "--no-look",
+        "--stretch 0.15",
+        "--blind-share 0",
+        "--pretended 3",
+    ),
+    "loop-reward": ("", "--l1-updates {all} --iou-updates 0", "--l1-updates 0 --iou-updates {all}"),
 }
-"""The same of train/search.py; ``{half}`` and ``{double}`` the IoU updates of the common flags."""
+"""The same of train/search.py; ``{half}`` and ``{double}`` the IoU updates of the common flags, ``{all}`` all."""
 Parse = Callable[[list[str]], RunFlags]
 OWN = ("--study", "--vary", "--out", "--seeds", "--script", "--help")
 """Flags that are not a variant's."""
@@ -165,8 +176,9 @@ def main() -> int:
     script: tuple[Path, Parse] = (SEARCH, search_config.parse) if loop else (TRAIN, config.parse)
     try:
         if loop:
-            updates = search_config.parse(common).loop.iou_updates
-            numbers = {"half": updates // 2, "double": 2 * updates}
+            loop_config = search_config.parse(common).loop
+            updates = loop_config.iou_updates
+            numbers = {"half": updates // 2, "double": 2 * updates, "all": loop_config.updates}
         else:
             numbers = {"epochs": config.parse(common).schedule.epochs}
         variants = [one.strip().format(**numbers) for one in wanted]

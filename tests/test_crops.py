@@ -75,7 +75,7 @@ def test_proposals_are_made_with_the_template_that_the_batch_has():
     assert batch.proposals.shape == (7, 5, 16, 16)
 
 
-def test_a_stretched_crop_shows_the_stretched_target(monkeypatch):
+def test_a_stretched_crop_shows_the_stretched_target():
     """One white target on black: where the crop says its box is, there it is, however it was stretched."""
     frame = np.zeros((200, 300, 3), np.uint8)
     frame[80:120, 100:180] = 255
@@ -86,9 +86,8 @@ def test_a_stretched_crop_shows_the_stretched_target(monkeypatch):
             crops.append(crop)
             return super().__call__(crop)
 
-    monkeypatch.setattr("train.cutting.STRETCH", 0.4)
-    boxes = np.array([[101.0, 81, 80, 40]] * 2)
-    found = cut([Sequence("white", ArrayFrames(np.stack([frame] * 2)), boxes)], Seeing(), each=10, pretended=0, seed=1)
+    white = Sequence("white", ArrayFrames(np.stack([frame] * 2)), np.array([[101.0, 81, 80, 40]] * 2))
+    found = cut([white], Seeing(), each=10, pretended=0, seed=1, stretch=0.4)
     shapes = found.truth[:, 2] / found.truth[:, 3]
     assert shapes.min() < 1.7 and shapes.max() > 2.3
     inside = 0

@@ -27,11 +27,11 @@ def model(seed=0, **options):
     return Pointing(5, PointingConfig(width=8, **options))
 
 
-@pytest.mark.parametrize("memory", [True, False])
+@pytest.mark.parametrize(("memory", "template"), [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("correlation", [True, False])
 @pytest.mark.parametrize("look", [True, False])
-def test_every_part_can_be_left_out(memory, correlation, look):
-    one = model(memory=memory, correlation=correlation, look=look)
+def test_every_part_can_be_left_out(memory, template, correlation, look):
+    one = model(memory=memory, template=template, correlation=correlation, look=look)
     decision, state = one(**observation())
     assert decision.mean.shape == (2, 4) and decision.scores.shape == (2, 256) and decision.boxes.shape == (2, 4, 256)
     again, after = one(**observation(seed=1), state=state)
@@ -39,6 +39,9 @@ def test_every_part_can_be_left_out(memory, correlation, look):
     used = {name for name, parameter in one.named_parameters() if parameter.grad is not None}
     assert {"query.weight", "key.weight", "score.weight", "pace_logit"} <= used
     assert torch.equal(after.memory, state.memory) != memory
+    other = state._replace(template=state.template.flip(1))
+    same = torch.equal(one(**observation(seed=1), state=other)[0].mean, again.mean)
+    assert same != template  # without it, memory alone counts
 
 
 def test_what_is_proposed_is_where_it_begins():
@@ -138,6 +141,11 @@ def test_one_frame_is_decided_by_one_thread_and_others_keep_theirs(monkeypatch):
 def test_a_network_without_width_is_refused():
     with pytest.raises(InputError, match="width is 0"):
         PointingConfig(width=0)
+
+
+def test_who_knows_no_target_is_refused():
+    with pytest.raises(InputError, match="without template and memory"):
+        PointingConfig(template=False, memory=False)
 
 
 def test_who_is_blind_does_not_see_what_things_are():

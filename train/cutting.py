@@ -20,11 +20,9 @@ CLOSE, FAR = 0.25, 0.6
 """Deviations of a crop's centre from the target's, in target sizes: one crop of two each (Laplace: a few much more)."""
 
 
-STRETCH = 0.15
-"""Deviation of the logarithms by which half of the crops are stretched, sideways and upright."""
-
-
-def cut(sequences: Iterable[Sequence], maps: MapExtractor, each: int, pretended: int, seed: int) -> Crops:
+def cut(
+    sequences: Iterable[Sequence], maps: MapExtractor, each: int, pretended: int, seed: int, stretch: float = 0.0
+) -> Crops:
     """Cut ``each`` crops of every frame with a true box: shifted, scaled, stretched, half of them mirrored or relit.
 
     Args:
@@ -34,6 +32,7 @@ def cut(sequences: Iterable[Sequence], maps: MapExtractor, each: int, pretended:
         pretended: targets per frame that are none: some box anywhere in it, found again in the same frame stretched,
             relit, blurred and partly covered. So there are as many things to follow as one likes.
         seed: equal seeds cut equally.
+        stretch: deviation of the logarithms by which half of the crops are stretched, sideways and upright.
     """
     rng = np.random.default_rng(seed)
     pile = _Pile(maps)
@@ -49,9 +48,9 @@ def cut(sequences: Iterable[Sequence], maps: MapExtractor, each: int, pretended:
             for count in range(each):
                 flip = int(rng.integers(2))
                 origin = first if rng.random() < 0.5 else int(rng.integers(first, last + 1))
-                stretch = np.exp(rng.normal(0, STRETCH, 2)) if rng.random() < 0.5 else np.ones(2)
+                stretched = np.exp(rng.normal(0, stretch, 2)) if rng.random() < 0.5 else np.ones(2)
                 light = _light(rng) if rng.random() < 0.5 else np.ones(3)
-                look = _Look(CLOSE if count % 2 else FAR, stretch, light)
+                look = _Look(CLOSE if count % 2 else FAR, stretched, light)
                 pile.add_crop(*views[flip], look, 2 * origin + flip, (first + number, first, last), rng)
             bar.update()
         for index in part:

@@ -85,7 +85,7 @@ def train(config: SearchConfig) -> bool:
 
     # Warm start: single crops, where the target is known.
     if done < warm.warm_steps:
-        crops = cut(decoded, maps, warm.crops, warm.pretended, config.seed)
+        crops = cut(decoded, maps, warm.crops, warm.pretended, config.seed, warm.stretch)
         optimizer: torch.optim.Adam = torch.optim.AdamW(model.parameters(), lr=warm.warm_lr)
         if saved:
             pointing_checkpoint.restore(optimizer, model, saved.optimizer)

@@ -27,6 +27,9 @@ class WarmConfig:
     """things per training frame that are no target, cut all the same: for tracking in other videos than these"""
     pretended_share: float = 0.5
     """of a batch, where there are any"""
+    stretch: float = 0.45
+    """deviation of the logarithms by which half of the crops are stretched, sideways and upright: so that shapes are
+    learned to be seen, and not to be remembered"""
     blind_share: float = 0.5
     """of a batch, where the network must do with how alike things are, and not see what they are"""
     warm_batch: int = 64
@@ -47,6 +50,8 @@ class WarmConfig:
             raise InputError("--warm-steps, --crops and --pretended count from 0, --warm-batch from 1")
         if self.warm_steps and not self.crops + self.pretended:
             raise InputError("there is nothing to start on; give --crops or --pretended, or --warm-steps 0")
+        if not 0 <= self.stretch <= 1:
+            raise InputError(f"--stretch is {self.stretch}; give a number from 0 to 1")
         if not (0 <= self.pretended_share <= 1 and 0 <= self.blind_share <= 1 and self.warm_lr > 0):
             raise InputError("give --pretended-share and --blind-share from 0 to 1, and --warm-lr > 0")
 

@@ -46,7 +46,7 @@ KINDS = (
     Kind(
         *("search", "train/search.py", "preset", frozenset({"agent", "network", "channels", "maps", "done"})),
         *("done", "updates", "maps"),
-        on=("correlation", "look", "memory", "glance"),
+        on=("correlation", "look", "template", "memory", "glance"),
     ),
     Kind(
         *("sb3", "train/sb3.py", "algo", frozenset({"algorithm", "hidden", "extractor", "features", "steps"})),
