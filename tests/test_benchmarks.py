@@ -49,6 +49,16 @@ def test_online():
     assert min(float(numbers[key]) for key in ("fps", "step_alone_fps")) > 0
 
 
+def test_trackers():
+    pytest.importorskip("onnxruntime")
+    flags = ["search", "mil", "--plain", "--sequences", "synthetic:0", "--frames", "4", "--repeat", "2"]
+    numbers = json.loads(measure("trackers", *flags, "--json"))
+    assert list(numbers["trackers"]) == ["search", "mil", "search, no onnxruntime", "mil, no onnxruntime"]
+    assert numbers["trackers"]["search"]["times"] == 1 and min(one["fps"] for one in numbers["trackers"].values()) > 0
+    table = measure("trackers", "search", "--frames", "3", "--repeat", "1")
+    assert table.splitlines()[-1].split()[::2] == ["search", "1.00"]
+
+
 def test_epoch():
     pytest.importorskip("torch")
     flags = [
