@@ -109,14 +109,18 @@ class Exported:
         model: the network, or one of its form.
 
     Raises:
-        InputError: onnxruntime is not installed, or cannot read the file.
+        InputError: onnxruntime is not installed, or cannot read the file, or it holds a network of another form.
     """
 
     def __init__(self, path: Path, model: Pointing) -> None:
-        inputs = _inputs(model)
+        inputs = {name: one.numpy() for name, one in _inputs(model).items()}
         self._run = networks.by_onnxruntime(path, list(inputs), _OUTPUTS)
         self._seen = list(inputs)[3:]
-        self._empty = Carried(inputs["memory"].numpy(), inputs["velocity"].numpy())
+        self._empty = Carried(inputs["memory"], inputs["velocity"])
+        try:
+            self._run(*inputs.values())
+        except ValueError:
+            raise InputError(f"{path} is not of the network beside it; delete it, or train again") from None
 
     def say(self, observation: dict[str, np.ndarray], state: Carried | None = None) -> tuple[Said, Carried]:
         """As `Pointing.say`."""

@@ -77,3 +77,6 @@ def test_a_damaged_file_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"onnxruntime cannot read .*policy\.onnx") as caught:
         pc.tracker(path)
     assert "\n" not in str(caught.value)
+    pointing_onnx.export(Pointing(15, PointingConfig(width=5)), path / pointing_onnx.NAME)
+    with pytest.raises(InputError, match=r"policy\.onnx is not of the network beside it; delete it"):
+        pc.tracker(path)
