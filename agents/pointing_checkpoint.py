@@ -40,10 +40,11 @@ from agents.pointing import Pointing, PointingConfig
 from agents.pointing_onnx import Exported
 from tracking_env import networks
 from tracking_env.errors import InputError
-from tracking_env.files import read_json, remove
+from tracking_env.files import read_json, remove, whole
 from tracking_env.gaze import GazeTracker
 from tracking_env.maps import make_maps
 
+EXPORTED = "policy.onnx"
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Trained agents by their extractor's name; ``README.md`` says how they came to be, and what they are worth."""
 
@@ -135,12 +136,14 @@ def load(path: Path) -> Checkpoint:
 
 
 def export(path: Path) -> None:
-    """Add `pointing_onnx.NAME` to a checkpoint folder.
+    """Add ``policy.onnx`` to a checkpoint folder, in place of an older one.
 
     Raises:
-        InputError: the checkpoint cannot be read, or the file not be written.
+        InputError: the checkpoint cannot be read, the package to export with is missing, or the file cannot be written.
     """
-    pointing_onnx.export(load(path).model, path / pointing_onnx.NAME)
+    content = pointing_onnx.export(load(path).model)
+    with whole(path / EXPORTED) as partial:
+        partial.write_bytes(content)
 
 
 def restore(optimizer: torch.optim.Adam, model: Pointing, moments: dict[str, Tensor]) -> None:
@@ -190,9 +193,17 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
             f"the checkpoint {path} was trained on {loaded.maps}, not on {maps.id}; give the weights that it was "
             "trained with: --weights FILE"
         )
-    exported = path / pointing_onnx.NAME
-    policy = Exported(exported, loaded.model) if networks.ort and exported.exists() else loaded.model.eval()
-    made = TrainedGaze(policy, maps, bool(loaded.run.get("glance", True)))
+    made = TrainedGaze(_policy(path / EXPORTED, loaded.model), maps, bool(loaded.run.get("glance", True)))
     digest = hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:8]
     made.id = f"{path.name} {digest} {maps.id}"
     return made
+
+
+def _policy(exported: Path, model: Pointing) -> Pointing | Exported:
+    """What decides soonest: a network's exported form, where it is there and can be run."""
+    if not networks.ONNXRUNTIME or not exported.exists():
+        return model.eval()
+    try:
+        return Exported(exported.read_bytes(), model)
+    except InputError as error:
+        raise InputError(f"cannot use {exported}: {error}; delete it, or export it anew") from None

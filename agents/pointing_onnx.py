@@ -10,9 +10,7 @@ outputs        ``box`` ``(1, 4)`` relative to the region, ``spread`` ``(1, 4)``,
 onnxruntime decides by it in a quarter of the time that torch takes for a single frame.
 """
 
-import logging
 import warnings
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,11 +20,9 @@ from torch import Tensor, nn
 from agents.pointing import SAMPLES, Pointing, Said, State
 from tracking_env import networks
 from tracking_env.errors import InputError
-from tracking_env.files import whole
 from tracking_env.gaze import CELLS, TEMPLATE_CELLS
+from tracking_env.quiet import hushed
 
-NAME = "policy.onnx"
-"""In a checkpoint's folder."""
 _OUTPUTS = ("box", "spread", "memory_next", "velocity_next")
 
 
@@ -69,18 +65,15 @@ def _inputs(model: Pointing) -> dict[str, Tensor]:
     return inputs if model.propose is None else inputs | {"proposals": torch.ones(1, 5, CELLS, CELLS)}
 
 
-def export(model: Pointing, path: Path) -> None:
-    """Write a network as ``.onnx``, in place of an older file.
+def export(model: Pointing) -> bytes:
+    """The content of an ``.onnx`` file.
 
     Raises:
-        InputError: the package that torch exports with is not installed, or the file cannot be written.
+        InputError: the package that torch exports with is not installed.
     """
     inputs = _inputs(model)
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)  # it tells which of torchvision's operators it does not know
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings(action="ignore"), hushed("torch.onnx"):  # it tells of torchvision's operators
             program = torch.onnx.export(
                 _Step(model).eval(),
                 kwargs=inputs,
@@ -90,37 +83,34 @@ def export(model: Pointing, path: Path) -> None:
                 dynamo=True,
                 verbose=False,
             )
-        assert program is not None
-        for node in program.model.graph.all_nodes():
-            node.metadata_props.clear()  # which lines of which files it comes from
-        with whole(path) as partial:
-            program.save(str(partial), external_data=False)
     except ImportError as error:
         raise InputError(f"exporting needs {error.name}; type: pip install 'tracking-env[train]'") from None
-    finally:
-        log.setLevel(level)
+    assert program is not None
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # which lines of which files it comes from
+    return program.model_proto.SerializeToString()
 
 
 class Exported:
-    """A network that `export` wrote, as a policy of ``OTBTrackSearch-v0``.
+    """What `export` made, as a policy of ``OTBTrackSearch-v0``.
 
     Args:
-        path: the file.
+        content: of the file.
         model: the network, or one of its form.
 
     Raises:
-        InputError: onnxruntime is not installed, or cannot read the file, or it holds a network of another form.
+        InputError: onnxruntime is not installed, or cannot read it, or it is of a network of another form.
     """
 
-    def __init__(self, path: Path, model: Pointing) -> None:
+    def __init__(self, content: bytes, model: Pointing) -> None:
         inputs = {name: one.numpy() for name, one in _inputs(model).items()}
-        self._run = networks.by_onnxruntime(path, list(inputs), _OUTPUTS)
+        self._run = networks.by_onnxruntime(content, list(inputs), _OUTPUTS)
         self._seen = list(inputs)[3:]
         self._empty = Carried(inputs["memory"], inputs["velocity"])
         try:
             self._run(*inputs.values())
         except ValueError:
-            raise InputError(f"{path} is not of the network beside it; delete it, or train again") from None
+            raise InputError("it is not of the network beside it") from None
 
     def say(self, observation: dict[str, np.ndarray], state: Carried | None = None) -> tuple[Said, Carried]:
         """As `Pointing.say`."""

@@ -59,14 +59,14 @@ def main() -> int:
 def measure(args: argparse.Namespace) -> dict:
     sequences = dataset.load(args.root, args.sequences or (None if args.root else "synthetic:0-3"))
     trackers = {}
-    ort = networks.ort
+    there = networks.ONNXRUNTIME
     for plain in (False, True)[: 1 + args.plain]:
-        networks.ort = None if plain else ort
+        networks.ONNXRUNTIME = there and not plain
         for name in args.trackers:
             takes_weights = args.weights and (name == "search" or (name in TABLE and TABLE[name].files))
             made = Choice(name, weights=(args.weights,) if takes_weights else ()).make()
             trackers[f"{name}, no onnxruntime" if plain else name] = made.live()
-    networks.ort = ort
+    networks.ONNXRUNTIME = there
     fps = np.empty((args.repeat, len(sequences), len(trackers)))
     for turn in tqdm(np.ndindex(fps.shape[:2]), total=args.repeat * len(sequences), leave=False, disable=None):
         for at, tracker in enumerate(trackers.values()):

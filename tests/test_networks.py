@@ -1,3 +1,9 @@
+import getpass
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -5,6 +11,7 @@ from tracking_env import networks
 from tracking_env.errors import InputError
 from tracking_env.maps import SEARCH, make_maps
 
+ROOT = Path(__file__).parents[1]
 CROP = np.random.default_rng(0).integers(0, 256, (SEARCH, SEARCH, 3), dtype=np.uint8)
 
 
@@ -15,8 +22,22 @@ def test_a_file_that_is_no_network_is_refused(tmp_path, opened):
         opened(tmp_path / "a.onnx")
 
 
+def test_onnxruntime_writes_and_reports_nothing(tmp_path):
+    """Its own files lie in TMPDIR and in the user's cache: a session's number, a device's, what is to be sent."""
+    pytest.importorskip("onnxruntime")
+    code = "from agents import pointing_checkpoint as pc; print(type(pc.tracker().policy).__name__)"
+    homes = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
+    # It is silent by itself where these are set, so that they would hide what is wanted to be seen.
+    silent = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI")
+    environment = {name: one for name, one in os.environ.items() if name not in silent} | homes
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout == "Exported\n"
+    assert {one.name for one in tmp_path.iterdir()} <= {f"torchinductor_{getpass.getuser()}"}
+
+
 def test_without_onnxruntime_opencv_runs_what_it_can(tmp_path, monkeypatch):
-    monkeypatch.setattr(networks, "ort", None)
+    monkeypatch.setattr(networks, "ONNXRUNTIME", False)
     with pytest.raises(InputError, match=r"OpenCV cannot read .*none\.onnx"):
         networks.fastest(tmp_path / "none.onnx")
     with pytest.raises(InputError, match=r"needs onnxruntime; type: pip install 'tracking-env\[onnx\]'"):
@@ -27,7 +48,7 @@ def test_without_onnxruntime_opencv_runs_what_it_can(tmp_path, monkeypatch):
 def test_both_runners_give_the_same_numbers(nanotrack, monkeypatch):
     pytest.importorskip("onnxruntime")
     quick = make_maps("nanotrack-head", nanotrack)
-    monkeypatch.setattr(networks, "ort", None)
+    monkeypatch.setattr(networks, "ONNXRUNTIME", False)
     slow = make_maps("nanotrack-head", nanotrack)
     assert quick.id == slow.id
     seen = quick(CROP)

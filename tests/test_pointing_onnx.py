@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -28,10 +30,9 @@ def observations(model, count):
 
 
 @pytest.mark.parametrize(("config", "proposals"), CONFIGS)
-def test_what_is_exported_says_the_same_frame_by_frame(tmp_path, config, proposals):
+def test_what_is_exported_says_the_same_frame_by_frame(config, proposals):
     model = Pointing(6, config, proposals).eval()
-    pointing_onnx.export(model, tmp_path / "policy.onnx")
-    exported = pointing_onnx.Exported(tmp_path / "policy.onnx", model)
+    exported = pointing_onnx.Exported(pointing_onnx.export(model), model)
     for _ in range(2):  # the second episode remembers nothing of the first
         state = carried = None
         for seen in observations(model, 4):
@@ -42,18 +43,16 @@ def test_what_is_exported_says_the_same_frame_by_frame(tmp_path, config, proposa
     np.testing.assert_array_equal(exported.act(seen, carried)[0], exported.say(seen, carried)[0].box)
 
 
-def test_the_file_knows_nothing_of_where_it_was_made(tmp_path):
-    pointing_onnx.export(Pointing(3, PointingConfig(width=2)), tmp_path / "policy.onnx")
-    content = (tmp_path / "policy.onnx").read_bytes()
-    assert b".py" not in content and str(tmp_path).encode() not in content
-    assert [path.name for path in tmp_path.iterdir()] == ["policy.onnx"]
+def test_it_says_nothing_of_where_it_was_made():
+    content = pointing_onnx.export(Pointing(3, PointingConfig(width=2)))
+    assert b".py" not in content and str(Path.home()).encode() not in content
 
 
 @pytest.mark.parametrize("name", ["cells", "nanotrack-head"])
 def test_those_that_come_with_the_code_are_their_weights(name):
     folder = pc.PRETRAINED / name
     model = pc.load(folder).model.eval()
-    exported = pointing_onnx.Exported(folder / pointing_onnx.NAME, model)
+    exported = pointing_onnx.Exported((folder / pc.EXPORTED).read_bytes(), model)
     state = carried = None
     for seen in observations(model, 3):
         wanted, state = model.say(seen, state)
@@ -65,18 +64,31 @@ def test_the_tracker_takes_what_is_exported_where_it_can(monkeypatch):
     sequence = generate(13, 4, (320, 240))  # rounding grows: what is said moves what is seen
     quick = pc.tracker()
     assert isinstance(quick.policy, pointing_onnx.Exported)
-    monkeypatch.setattr(networks, "ort", None)
+    monkeypatch.setattr(networks, "ONNXRUNTIME", False)
     slow = pc.tracker()
     assert isinstance(slow.policy, Pointing) and slow.id == quick.id
     np.testing.assert_allclose(run(quick, sequence).boxes, run(slow, sequence).boxes, atol=0.1)
 
 
-def test_a_damaged_file_is_one_line(tmp_path):
+def test_what_is_exported_lies_in_the_checkpoint(tmp_path):
     path = pc.save(tmp_path / "one", Pointing(15, PointingConfig(width=4)), "cells-v1", 1, {})
-    (path / pointing_onnx.NAME).write_bytes(b"no network")
-    with pytest.raises(InputError, match=r"onnxruntime cannot read .*policy\.onnx") as caught:
+    assert isinstance(pc.tracker(path).policy, Pointing)
+    pc.export(path)
+    assert sorted(one.name for one in path.iterdir()) == ["config.json", "model.safetensors", "policy.onnx"]
+    assert isinstance(pc.tracker(path).policy, pointing_onnx.Exported)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no network", "onnxruntime cannot read it"),
+        (pointing_onnx.export(Pointing(15, PointingConfig(width=5))), "it is not of the network beside it"),
+    ],
+    ids=["damaged", "another network"],
+)
+def test_a_file_that_is_no_use_is_one_line(tmp_path, content, message):
+    path = pc.save(tmp_path / "one", Pointing(15, PointingConfig(width=4)), "cells-v1", 1, {})
+    (path / pc.EXPORTED).write_bytes(content)
+    with pytest.raises(InputError, match=rf"cannot use .*policy\.onnx: {message}.*; delete it") as caught:
         pc.tracker(path)
     assert "\n" not in str(caught.value)
-    pointing_onnx.export(Pointing(15, PointingConfig(width=5)), path / pointing_onnx.NAME)
-    with pytest.raises(InputError, match=r"policy\.onnx is not of the network beside it; delete it"):
-        pc.tracker(path)

@@ -1,5 +1,6 @@
-"""OpenCV without its messages, where what it says is told better by an exception, or not worth telling."""
+"""Libraries without their messages, where what they say is told better by an exception, or not worth telling."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,3 +22,15 @@ def quiet(level: int = NOTHING) -> Iterator[None]:
         yield
     finally:
         _LOG.setLogLevel(before)
+
+
+@contextmanager
+def hushed(name: str) -> Iterator[None]:
+    """Let a logger of Python's, and those below it, tell of nothing less than errors in the block."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
