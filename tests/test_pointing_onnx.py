@@ -11,6 +11,9 @@ from tracking_env.errors import InputError
 from tracking_env.synthetic import generate
 from tracking_env.tracker import run
 
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'tracking-env[onnx]'")
+pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'tracking-env[train]'")
+
 CONFIGS = [
     (PointingConfig(width=4), False),
     (PointingConfig(width=4), True),
@@ -81,14 +84,14 @@ def test_what_is_exported_lies_in_the_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"no network", "onnxruntime cannot read it"),
-        (pointing_onnx.export(Pointing(15, PointingConfig(width=5))), "it is not of the network beside it"),
+        (lambda: b"no network", "onnxruntime cannot read it"),
+        (lambda: pointing_onnx.export(Pointing(15, PointingConfig(width=5))), "it is not of the network beside it"),
     ],
     ids=["damaged", "another network"],
 )
 def test_a_file_that_is_no_use_is_one_line(tmp_path, content, message):
     path = pc.save(tmp_path / "one", Pointing(15, PointingConfig(width=4)), "cells-v1", 1, {})
-    (path / pc.EXPORTED).write_bytes(content)
+    (path / pc.EXPORTED).write_bytes(content())
     with pytest.raises(InputError, match=rf"cannot use .*policy\.onnx: {message}.*; delete it") as caught:
         pc.tracker(path)
     assert "\n" not in str(caught.value)
