@@ -45,6 +45,7 @@ from tracking_env.gaze import GazeTracker
 from tracking_env.maps import make_maps
 
 EXPORTED = "policy.onnx"
+"""In a checkpoint's folder: the network as one graph, see `export`."""
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Trained agents by their extractor's name; ``README.md`` says how they came to be, and what they are worth."""
 

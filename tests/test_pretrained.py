@@ -60,4 +60,4 @@ def test_glances_find_the_size_again_after_a_target_was_covered(otb_root, nanotr
     for glance in (True, False):
         tracker.gaze.glance = glance
         means[glance] = overlaps(run(tracker, one).boxes, one.boxes)[200:].mean()  # after the bush
-    assert means[True] > means[False] + 0.05
+    assert means[True] > max(0.6, means[False] + 0.05)  # with nothing learned it is 0.2, see test_proposals
