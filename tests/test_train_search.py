@@ -100,6 +100,22 @@ def test_another_runs_warm_start_is_taken(finished, tmp_path):
     }
 
 
+def test_several_seeds_start_from_their_own_and_count_their_failures_together(tmp_path, capsys):
+    first, on = tmp_path / "first", tmp_path / "on"
+    assert main([*TINY, "--l1-updates", "0", "--iou-updates", "0", "--seeds", "2", "--out", str(first)]) == 0
+    flags = ["--l1-updates", "0", "--iou-updates", "1", "--start", str(first), "--lr", "1e-12", "--lr-end", "1e-12"]
+    assert main([*TINY, *flags, "--seeds", "2", "--out", str(on)]) == 0
+    assert "Pointing (reinforce), 2 seeds" in capsys.readouterr().out
+    each = [json.loads((on / f"seed-{seed}" / "report.json").read_text()) for seed in range(2)]
+    drift = json.loads((on / "report.json").read_text())["drift"]
+    assert drift["runs"] == 2 and drift["frames"] == 120
+    assert drift["failures"] == sum(one["drift"]["failures"] for one in each)
+    for seed in range(2):
+        (trained,) = (on / f"seed-{seed}" / "checkpoints").iterdir()
+        began, ended = (load_file(path / "model.safetensors") for path in (first / f"seed-{seed}" / "warm", trained))
+        assert all(torch.allclose(began[key], ended[key], atol=1e-9) for key in began)
+
+
 def test_the_tracker_search_is_the_runs(finished, tmp_path, capsys):
     flags = ["evaluate", "--tracker", "search", "--checkpoint", str(finished), "--sequences", "synthetic:100"]
     assert cli.main([*flags, "--out", str(tmp_path), "--json"]) == 0

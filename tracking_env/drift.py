@@ -1,7 +1,7 @@
 """Losing the target and finding it again: what an average overlap hides."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class Drift:
     def frames_to_failure(self) -> float:
         """Mean over runs of the frames before the first failure."""
         return self.before / self.runs
+
+    def to_json(self) -> dict[str, float]:
+        """All of it, for a report."""
+        return asdict(self) | {"failures_per_100_frames": self.per_hundred, "frames_to_failure": self.frames_to_failure}
 
 
 def drift(overlaps: np.ndarray) -> Drift:

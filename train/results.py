@@ -1,7 +1,7 @@
 """What a trained agent is worth: scores beside the lines, speed, pictures."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from tracking_env.tracker import Policy, PolicyTracker, run
 from train.data import Data
 from train.run import Run
 
-Predictions = dict[str, np.ndarray]
+Predictions = Mapping[str, np.ndarray]
 SPEED_FRAMES = 200  # frames over which speed is measured
 
 

@@ -22,6 +22,7 @@ import time
 from collections.abc import Sequence as Many
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -61,7 +62,7 @@ def train(config: SearchConfig) -> bool:
     run = Run(config, unit="update")  # refuses what it must before the long work begins
     done = 0
     if run.newest or config.start:
-        saved = pointing_checkpoint.load(run.newest or Path(config.start or "", "warm"))
+        saved = pointing_checkpoint.load(run.newest or warm_start(config))
         if saved.maps != maps.id:
             raise InputError(f"the run in {run.newest or config.start} was trained on {saved.maps}, not on {maps.id}")
         model, done = saved.model, saved.done if run.newest else warm.warm_steps
@@ -178,8 +179,7 @@ def train(config: SearchConfig) -> bool:
         "device": "cpu",
         "seconds": time.perf_counter() - begun,
         "updates": done,
-        "drift": asdict(lost)
-        | {"failures_per_100_frames": lost.per_hundred, "frames_to_failure": lost.frames_to_failure},
+        "drift": lost.to_json(),
         "config": asdict(config),
         "dataset": data.facts(),
         "extractor": maps.id,
@@ -228,11 +228,23 @@ def predict(model: Pointing, maps: MapExtractor, data: Data, glance: bool) -> tu
     return {name: one.boxes for name, one in runs.items()}, float(np.mean([one.fps for one in runs.values()]))
 
 
+def warm_start(config: SearchConfig) -> Path:
+    """Where another run's warm start is; of a run of several seeds, that of the same one."""
+    start = Path(config.start or "")
+    own = start / f"seed-{config.seed}"
+    return (own if own.exists() else start) / "warm"
+
+
 def label(config: SearchConfig) -> str:
     """The agent's name in tables."""
     if not config.loop.updates:
         return "Pointing (warm start)"
     return f"Pointing ({config.loop.learner})"
+
+
+def losses(runs: Many[results.Predictions], data: Data) -> dict[str, Any]:
+    """What the report of several seeds says besides: how often the target was lost in all of them."""
+    return {"drift": together(one for run in runs for one in results.drifts(run, data.testing)).to_json()}
 
 
 def main(argv: Many[str] | None = None) -> int:
@@ -241,7 +253,7 @@ def main(argv: Many[str] | None = None) -> int:
     def job() -> None:
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
         config = parse(argv)
-        several(config, lambda one, _: train(one), label(config))
+        several(config, lambda one, _: train(one), label(config), facts=losses)
 
     return ended("train/search.py", job)
 

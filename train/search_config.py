@@ -125,7 +125,7 @@ class SearchConfig(RunFlags):
     glance: bool = True
     """glance at a wider region, with an extractor that proposes boxes"""
     start: str | None = None
-    """folder of a run whose warm start is taken, in place of an own one"""
+    """folder of a run whose warm start is taken, in place of an own one; of several seeds: that of the same seed"""
     checkpoint_every: int = 100
     """updates between checkpoints"""
 

@@ -1,21 +1,33 @@
 """One configuration with several seeds: what of a result is the method's, and what is luck."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from tracking_env import results as files
 from tracking_env.errors import InputError
 from tracking_env.files import read_json, whole
 from tracking_env.report import table
 from train import results
-from train.data import load
+from train.data import Data, load
 from train.flags import C, RunFlags, differences
 from train.parallel import ALONE, Group
 
 
-def several(config: C, train: Callable[[C, Group], bool], label: str, group: Group = ALONE) -> None:
+def nothing(runs: Sequence[results.Predictions], data: Data) -> dict[str, Any]:
+    """What the report of several seeds says of its runs, besides their scores: here, nothing."""
+    return {}
+
+
+def several(
+    config: C,
+    train: Callable[[C, Group], bool],
+    label: str,
+    group: Group = ALONE,
+    facts: Callable[[Sequence[results.Predictions], Data], dict[str, Any]] = nothing,
+) -> None:
     """Run ``config.seeds`` seeds, one after the other, into ``OUT/seed-N``; print and write mean and deviation.
 
     One alone is run into ``OUT`` itself, and that is all.
@@ -28,6 +40,7 @@ def several(config: C, train: Callable[[C, Group], bool], label: str, group: Gro
         train: one run; False where it was stopped.
         label: the agent's name in tables.
         group: the processes that share it.
+        facts: what the report says besides, from the boxes of each run.
 
     Raises:
         InputError: a folder already holds a run and neither ``resume`` nor ``overwrite`` is given, or a run fails.
@@ -60,9 +73,9 @@ def several(config: C, train: Callable[[C, Group], bool], label: str, group: Gro
     read = tuple(files.read(Path(one.out or "", "results"), truths).runs[0] for one in runs)
     report = results.score(files.Results(out.name, read), data.testing, data.unseen)
     others = results.lines(data.testing, data.training, data.unseen)
-    facts = {"config": asdict(config), "dataset": data.facts(), "seeds": [one.seed for one in runs]}
+    said = {"config": asdict(config), "dataset": data.facts(), "seeds": [one.seed for one in runs]}
     with whole(out / "report.json") as partial:
-        partial.write_text(json.dumps(results.summary(report, others, **facts), indent=1))
+        partial.write_text(json.dumps(results.summary(report, others, **said, **facts(read, data)), indent=1))
     print(table(others | {f"{label}, {len(runs)} seeds": report}))
     print(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
 
