@@ -1,5 +1,6 @@
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 
@@ -37,6 +38,28 @@ def test_cells_know_the_way_edges_run():
     upright = make_maps("cells")(lines)[6:].sum(axis=(1, 2))
     level = make_maps("cells")(np.ascontiguousarray(lines.transpose(1, 0, 2)))[6:].sum(axis=(1, 2))
     assert upright.argmax() != level.argmax()
+
+
+@pytest.mark.parametrize("side", [SEARCH, TEMPLATE])
+def test_cells_are_what_they_are_said_to_be(side):
+    """Cell by cell, as the words have it: colours less the crop's, deviations, shares of gradients by orientation."""
+    crop = cv2.GaussianBlur(noise(side), (0, 0), 2)
+    frame = cv2.resize(crop, (side + 1, side + 1)) / 255
+    grey = cv2.cvtColor(frame.astype(np.float32), cv2.COLOR_RGB2GRAY).astype(float)
+    edge = np.pad(grey, 1, mode="reflect")
+    dx, dy = edge[1:-1, 2:] - edge[1:-1, :-2], edge[2:, 1:-1] - edge[:-2, 1:-1]
+    magnitude, bins = np.hypot(dx, dy), np.floor(np.arctan2(dy, dx) % np.pi * 9 / np.pi).clip(0, 8)
+    found = make_maps("cells")(crop)
+    means, shares = np.empty((3, *found.shape[1:])), np.empty((9, *found.shape[1:]))
+    for y, x in np.ndindex(found.shape[1:]):
+        inside = np.s_[16 * y : 16 * y + 16, 16 * x : 16 * x + 16]
+        means[:, y, x] = frame[inside].mean(axis=(0, 1))
+        np.testing.assert_allclose(found[3:6, y, x], 4 * frame[inside].std(axis=(0, 1)), atol=1e-4)
+        each = [(magnitude[inside] * (bins[inside] == one)).sum() for one in range(9)]
+        shares[:, y, x] = 4 * np.array(each) / (magnitude[inside].sum() + 0.05 * 256)
+    # OpenCV's angles are good to a third of a degree: a pixel on the border of two orientations may count to either.
+    assert np.abs(found[6:] - shares).max() < 0.03 and np.abs(found[6:] - shares).mean() < 5e-4
+    np.testing.assert_allclose(found[:3], 2 * (means - means.mean(axis=(1, 2), keepdims=True)), atol=1e-4)
 
 
 def test_the_same_crop_gives_the_same_map():
