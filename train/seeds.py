@@ -16,17 +16,12 @@ from train.flags import C, RunFlags, differences
 from train.parallel import ALONE, Group
 
 
-def nothing(runs: Sequence[results.Predictions], data: Data) -> dict[str, Any]:
-    """What the report of several seeds says of its runs, besides their scores: here, nothing."""
-    return {}
-
-
 def several(
     config: C,
     train: Callable[[C, Group], bool],
     label: str,
     group: Group = ALONE,
-    facts: Callable[[Sequence[results.Predictions], Data], dict[str, Any]] = nothing,
+    facts: Callable[[Sequence[results.Predictions], Data], dict[str, Any]] = lambda runs, data: {},
 ) -> None:
     """Run ``config.seeds`` seeds, one after the other, into ``OUT/seed-N``; print and write mean and deviation.
 
