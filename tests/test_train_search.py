@@ -100,7 +100,8 @@ def test_another_runs_warm_start_is_taken(finished, tmp_path):
     }
 
 
-def test_several_seeds_start_from_their_own_and_count_their_failures_together(tmp_path, capsys):
+def test_several_seeds_start_from_their_own_and_count_their_failures_together(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pointing_checkpoint, "export", lambda path: None)  # takes seconds, four times
     first, on = tmp_path / "first", tmp_path / "on"
     assert main([*TINY, "--l1-updates", "0", "--iou-updates", "0", "--seeds", "2", "--out", str(first)]) == 0
     flags = ["--l1-updates", "0", "--iou-updates", "1", "--start", str(first), "--lr", "1e-12", "--lr-end", "1e-12"]
