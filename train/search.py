@@ -242,7 +242,7 @@ def label(config: SearchConfig) -> str:
     return f"Pointing ({config.loop.learner})"
 
 
-def losses(runs: Many[results.Predictions], data: Data) -> dict[str, Any]:
+def failures(runs: Many[results.Predictions], data: Data) -> dict[str, Any]:
     """What the report of several seeds says besides: how often the target was lost in all of them."""
     return {"drift": together(one for run in runs for one in results.drifts(run, data.testing)).to_json()}
 
@@ -253,7 +253,7 @@ def main(argv: Many[str] | None = None) -> int:
     def job() -> None:
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
         config = parse(argv)
-        several(config, lambda one, _: train(one), label(config), facts=losses)
+        several(config, lambda one, _: train(one), label(config), facts=failures)
 
     return ended("train/search.py", job)
 
