@@ -28,9 +28,9 @@ from torch import nn
 
 from agents.drlt import DRLT, DRLTConfig
 from tracking_env.errors import InputError
-from tracking_env.features import Extractor, make_extractor
+from tracking_env.features.extractors import Extractor, make_extractor
 from tracking_env.files import read_json, remove, whole
-from tracking_env.tracker import PolicyTracker
+from tracking_env.trackers.base import PolicyTracker
 
 KEPT = 2  # checkpoints of one run that are left on disk
 _HEADS = "heads."  # before the names of the heads' parameters in the optimiser's file

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tracking_env.errors import InputError
-from tracking_env.gaze import CELLS, CONTEXT
+from tracking_env.search.window import CELLS, CONTEXT
 
 SAMPLES = 5
 """Points per side at which the inside of a box is sampled."""
@@ -95,8 +95,8 @@ class Pointing(nn.Module):
     arithmetic serves every place in the region. How far a size may change in one frame, and how strongly it is drawn
     back to the first one, are two learned numbers.
 
-    With proposals (`tracking_env.maps.Proposer`) each cell's score and box begin as those that are proposed, and the
-    network learns what to change in them.
+    With proposals (`tracking_env.features.maps.Proposer`) each cell's score and box begin as those that are proposed,
+    and the network learns what to change in them.
 
     Args:
         channels: of the maps, C.

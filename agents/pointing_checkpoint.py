@@ -38,15 +38,15 @@ from agents.checkpoint import (
 )
 from agents.pointing import Pointing, PointingConfig
 from agents.pointing_onnx import Exported
-from tracking_env import networks
 from tracking_env.errors import InputError
+from tracking_env.features import onnx_inference
+from tracking_env.features.maps import make_maps
 from tracking_env.files import read_json, remove, whole
-from tracking_env.gaze import GazeTracker
-from tracking_env.maps import make_maps
+from tracking_env.search.window import GazeTracker
 
 EXPORTED = "policy.onnx"
 """In a checkpoint's folder: the network as one graph, see `export`."""
-PRETRAINED = Path(__file__).parent / "pretrained"
+PRETRAINED = Path(__file__).parents[1] / "tracking_env" / "trackers" / "pretrained"
 """Trained agents by their extractor's name; ``README.md`` says how they came to be, and what they are worth."""
 
 
@@ -202,7 +202,7 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
 
 def _policy(exported: Path, model: Pointing) -> Pointing | Exported:
     """What decides soonest: a network's exported form, where it is there and can be run."""
-    if not networks.ONNXRUNTIME or not exported.exists():
+    if not onnx_inference.ONNXRUNTIME or not exported.exists():
         return model.eval()
     try:
         return Exported(exported.read_bytes(), model)

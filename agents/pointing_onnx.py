@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from agents.pointing import SAMPLES, Pointing, Said, State
-from tracking_env import networks
 from tracking_env.errors import InputError
-from tracking_env.gaze import CELLS, TEMPLATE_CELLS
-from tracking_env.quiet import hushed
+from tracking_env.features import onnx_inference
+from tracking_env.log_levels import hushed
+from tracking_env.search.window import CELLS, TEMPLATE_CELLS
 
 _OUTPUTS = ("box", "spread", "memory_next", "velocity_next")
 
@@ -104,7 +104,7 @@ class Exported:
 
     def __init__(self, content: bytes, model: Pointing) -> None:
         inputs = {name: one.numpy() for name, one in _inputs(model).items()}
-        self._run = networks.by_onnxruntime(content, list(inputs), _OUTPUTS)
+        self._run = onnx_inference.by_onnxruntime(content, list(inputs), _OUTPUTS)
         self._seen = list(inputs)[3:]
         self._empty = Carried(inputs["memory"], inputs["velocity"])
         try:

@@ -9,7 +9,7 @@ from stable_baselines3.common.buffers import BaseBuffer, DictReplayBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
-from tracking_env.rewards import REWARDS
+from tracking_env.envs.rewards import REWARDS
 
 
 class FrameReplayBuffer(DictReplayBuffer):

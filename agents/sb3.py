@@ -137,7 +137,8 @@ def fit_normaliser(policy: BasePolicy, features: Tensor) -> None:
 
 
 class SB3Agent:
-    """An SB3 policy as a `tracking_env.tracker.Policy`: its mean (or most likely) box, its LSTM's state as a value.
+    """An SB3 policy as a `tracking_env.trackers.base.Policy`: its mean (or most likely) box, its LSTM's state as a
+    value.
 
     Args:
         policy: of any algorithm with a box of four as its action, whatever its bounds, on the observations of

@@ -42,7 +42,7 @@ from agents.checkpoint import (
 from agents.replay import FrameReplayBuffer
 from agents.sb3 import ALGORITHMS, SB3Agent, new_policy
 from tracking_env.errors import InputError
-from tracking_env.features import make_extractor
+from tracking_env.features.extractors import make_extractor
 from tracking_env.files import read_json, remove
 
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")

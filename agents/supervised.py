@@ -6,7 +6,7 @@ features' doing.
 
 from torch import Tensor
 
-from tracking_env.rewards import REWARDS
+from tracking_env.envs.rewards import REWARDS
 
 
 def loss(boxes: Tensor, truth: Tensor, reward: str, mask: Tensor | None = None) -> Tensor:

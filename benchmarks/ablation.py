@@ -29,10 +29,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from tracking_env import plots
 from tracking_env.errors import InputError
-from tracking_env.evaluation import PARTS
+from tracking_env.evaluation.scoring import PARTS
 from tracking_env.files import whole
+from tracking_env.report import plots
 from train import config, search_config
 from train.flags import RunFlags, differences
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tracking_env.synthetic import generate
+from tracking_env.datasets.synthetic import generate
 
 SIZE = 640, 480  # as most of OTB's, or larger
 LENGTH = 100  # frames of a sequence

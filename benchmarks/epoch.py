@@ -43,7 +43,7 @@ import torch
 
 from agents.drlt import DRLT
 from agents.windows import Windows
-from tracking_env import devices
+from tracking_env.features import torch_device
 from train.config import PRESETS, RunConfig
 from train.learner import Learner
 
@@ -93,7 +93,7 @@ def wait(device: torch.device) -> None:
 
 def measure(config: RunConfig, frames: int, dim: int, most: int | None, megabytes: int) -> dict[str, Any]:
     """All numbers."""
-    device = devices.find(config.device)
+    device = torch_device.find(config.device)
     torch.manual_seed(0)
     windows = random_windows(frames, dim, config, device)
     learner = Learner(DRLT(dim, config.network).to(device), config)

@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import drawn
-from tracking_env import dataset, prefetch
-from tracking_env.features import Extractor, make_extractor
-from tracking_env.sequence import Sequence
-from tracking_env.store import FeatureStore
+from tracking_env.datasets import loading, prefetch
+from tracking_env.datasets.sequence import Sequence
+from tracking_env.features.extractors import Extractor, make_extractor
+from tracking_env.features.store import FeatureStore
 
 GOAL = 0.85
 
@@ -88,7 +88,7 @@ def main() -> None:
 def show(args: argparse.Namespace) -> None:
     names = args.sequences or (None if args.root else "synthetic:0-15")
     sequences: list[Sequence] = []
-    for one in dataset.load(args.root, names):
+    for one in loading.load(args.root, names):
         if sum(map(len, sequences)) < args.frames:
             sequences.append(one)
     extractor = make_extractor(args.features, args.weights, args.device)

@@ -28,8 +28,9 @@ import torch
 
 from agents.drlt import DRLT, DRLTConfig
 from benchmarks import drawn
-from tracking_env import dataset, devices
-from tracking_env.features import make_extractor
+from tracking_env.datasets import loading
+from tracking_env.features import torch_device
+from tracking_env.features.extractors import make_extractor
 
 WARM_UP = 10  # frames
 
@@ -61,8 +62,8 @@ def main() -> None:
 def show(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
-    device = devices.find(args.device)
-    sequence = dataset.load(args.root, args.sequences or (None if args.root else "synthetic:0"))[0]
+    device = torch_device.find(args.device)
+    sequence = loading.load(args.root, args.sequences or (None if args.root else "synthetic:0"))[0]
     extractor = make_extractor(args.features, args.weights, args.device)
     torch.manual_seed(0)
     model = DRLT(extractor.dim, DRLTConfig(args.observation, args.hidden)).to(device).eval()

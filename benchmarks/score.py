@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tracking_env import otb, report, results
-from tracking_env.evaluation import evaluate, write_result
+from tracking_env.datasets import otb
+from tracking_env.evaluation import result_files
+from tracking_env.evaluation.scoring import evaluate, write_result
+from tracking_env.report import text_tables
 
 TRACKERS = 10
 GOAL = 5.0  # seconds
@@ -46,7 +48,7 @@ def main() -> int:
                     folder.mkdir(exist_ok=True)
                     np.savetxt(folder / f"{name}.txt", run, fmt="%d", delimiter="\t")
         begun = time.perf_counter()
-        read = {folder.name: results.read(folder, truths) for folder in folders}
+        read = {folder.name: result_files.read(folder, truths) for folder in folders}
         loaded = time.perf_counter()
         reports = {name: evaluate(one, truths) for name, one in read.items()}
         scored = time.perf_counter()
@@ -63,7 +65,7 @@ def main() -> int:
     if as_json:
         print(json.dumps(numbers))
     else:
-        print(report.table(reports), end="\n\n")
+        print(text_tables.table(reports), end="\n\n")
         print("\n".join(f"{name:<14} {value:>9}" for name, value in numbers.items()))
     return 0 if scored - begun < GOAL else 1
 

@@ -24,10 +24,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tracking_env import dataset, networks
+from tracking_env.datasets import loading
 from tracking_env.errors import InputError
-from tracking_env.tracker import run
-from tracking_env.trackers import TABLE, Choice
+from tracking_env.features import onnx_inference
+from tracking_env.registry import TABLE, Choice
+from tracking_env.trackers.base import run
 
 
 def main() -> int:
@@ -57,16 +58,16 @@ def main() -> int:
 
 
 def measure(args: argparse.Namespace) -> dict:
-    sequences = dataset.load(args.root, args.sequences or (None if args.root else "synthetic:0-3"))
+    sequences = loading.load(args.root, args.sequences or (None if args.root else "synthetic:0-3"))
     trackers = {}
-    there = networks.ONNXRUNTIME
+    there = onnx_inference.ONNXRUNTIME
     for plain in (False, True)[: 1 + args.plain]:
-        networks.ONNXRUNTIME = there and not plain
+        onnx_inference.ONNXRUNTIME = there and not plain
         for name in args.trackers:
             takes_weights = args.weights and (name == "search" or (name in TABLE and TABLE[name].files))
             made = Choice(name, weights=(args.weights,) if takes_weights else ()).make()
             trackers[f"{name}, no onnxruntime" if plain else name] = made.live()
-    networks.ONNXRUNTIME = there
+    onnx_inference.ONNXRUNTIME = there
     fps = np.empty((args.repeat, len(sequences), len(trackers)))
     for turn in tqdm(np.ndindex(fps.shape[:2]), total=args.repeat * len(sequences), leave=False, disable=None):
         for at, tracker in enumerate(trackers.values()):

@@ -44,10 +44,10 @@ from agents import plain
 from agents.drlt import DRLT, DRLTConfig
 from agents.reinforce import ReinforceConfig
 from agents.windows import WindowConfig, Windows
-from tracking_env import dataset
-from tracking_env.features import make_extractor
-from tracking_env.sequence import Sequence
-from tracking_env.store import FeatureStore
+from tracking_env.datasets import loading
+from tracking_env.datasets.sequence import Sequence
+from tracking_env.features.extractors import make_extractor
+from tracking_env.features.store import FeatureStore
 from train.config import RunConfig
 from train.learner import Learner
 from train.schedule import ScheduleConfig
@@ -174,7 +174,7 @@ def products(update: Callable[[], int], updates: int = 10) -> float:
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All numbers."""
     store = FeatureStore(make_extractor("grid"), folder)
-    videos = dataset.load(None, arguments.sequences)
+    videos = loading.load(None, arguments.sequences)
     store.build(videos)
     hidden, steps, episodes, batch = arguments.hidden, arguments.steps, arguments.episodes, arguments.batch
 

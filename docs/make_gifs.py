@@ -16,8 +16,10 @@ from PIL import Image
 
 import tracking_env  # noqa: F401  (registers the ids)
 from tracking_env import boxes as bx
-from tracking_env import regions, rendering, synthetic
+from tracking_env import rendering
+from tracking_env.datasets import synthetic
 from tracking_env.files import whole
+from tracking_env.search import regions
 
 FRAMES = 20
 SIZE = 160, 120

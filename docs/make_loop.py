@@ -21,8 +21,10 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from tracking_env import dataset, metrics, plots, results
-from tracking_env.evaluation import evaluate
+from tracking_env.datasets import loading
+from tracking_env.evaluation import metrics, result_files
+from tracking_env.evaluation.scoring import evaluate
+from tracking_env.report import plots
 
 IMAGES = Path(__file__).resolve().parent / "images"
 SMOOTH = 20
@@ -51,9 +53,9 @@ def learning(run: Path) -> None:
 
 def failing(root: Path, folders: list[Path], number: int) -> None:
     """Overlap over frames where the last folder's boxes are worst, the seen third shaded."""
-    sequences = dataset.load(root, "drlt30")
+    sequences = loading.load(root, "drlt30")
     truths, seen = {one.name: one.boxes for one in sequences}, {one.name: one.seen for one in sequences}
-    read = {folder.name: results.read(folder, truths) for folder in folders}
+    read = {folder.name: result_files.read(folder, truths) for folder in folders}
     report = evaluate(read[folders[-1].name], truths, seen)
     worst = sorted(report.sequences, key=lambda name: report.sequences[name]["unseen"].auc)[:number]
     looks = plots.styles(read)

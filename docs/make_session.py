@@ -23,9 +23,10 @@ from make_gifs import few_colours  # beside this script
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
-from tracking_env import rendering, synthetic
+from tracking_env import rendering
+from tracking_env.datasets import synthetic
+from tracking_env.datasets.video import VideoFrames
 from tracking_env.files import whole
-from tracking_env.video import VideoFrames
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED, FRAMES, SIZE = 13, 60, (320, 240)  # of the clip

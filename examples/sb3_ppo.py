@@ -12,11 +12,11 @@ from stable_baselines3.common.env_util import make_vec_env
 
 import tracking_env  # noqa: F401  # registers the ids
 from agents.sb3 import SB3Agent
-from tracking_env import dataset
-from tracking_env.evaluation import evaluate
-from tracking_env.features import make_extractor
-from tracking_env.report import table
-from tracking_env.tracker import PolicyTracker, run
+from tracking_env.datasets import loading
+from tracking_env.evaluation.scoring import evaluate
+from tracking_env.features.extractors import make_extractor
+from tracking_env.report.text_tables import table
+from tracking_env.trackers.base import PolicyTracker, run
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--steps", type=int, default=20_000, help="of the environment")
@@ -44,7 +44,7 @@ model.learn(arguments.steps)
 if arguments.model:
     model.save(arguments.model)  # tracking-env evaluate --tracker sb3 --checkpoint FILE --trust
 
-videos = dataset.load(None, "synthetic:10000-10002")
+videos = loading.load(None, "synthetic:10000-10002")
 tracker = PolicyTracker(SB3Agent(model.policy), make_extractor("grid"))
 boxes = {one.name: run(tracker, one).boxes for one in videos}
 print(table({"SB3 PPO": evaluate(boxes, {one.name: one.boxes for one in videos}, dict.fromkeys(boxes, 0))}))

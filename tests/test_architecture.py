@@ -1,19 +1,44 @@
-"""The layers of the code, read from its imports."""
+"""The rooms of the code and who may import whom, read from its imports and from the module names in its strings."""
 
 import ast
+import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-BELOW = {"tracking_env": set(), "agents": {"tracking_env"}, "train": {"tracking_env", "agents"}}  # what a layer may use
-NEEDS_TORCH = {"backbones", "convnets", "darknet", "darknet_layers", "devices"}
+from tests.helpers.paths import ROOT
+
+ORDER = (
+    {"ground floor"},
+    {"datasets"},
+    {"features"},
+    {"trackers"},
+    {"search", "evaluation"},
+    {"registry"},
+    {"envs", "report", "clients"},
+    {"apps"},
+    {"commands"},
+    {"cli"},
+)
+"""Rooms of tracking_env, lowest first. A room may use what stands before it."""
+LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
+GROUND_FLOOR = {"errors", "boxes", "files", "rendering", "log_levels"}
+COMMAND = "tracking_env.cli"
+"""Other programs start this module; its name in a string is a command line, not an import."""
+BELOW = {"tracking_env": set(), "agents": {"tracking_env"}, "train": {"tracking_env", "agents"}}
+"""What each package may use of the others."""
+NEEDS_TORCH = {
+    f"tracking_env/features/{name}.py"
+    for name in ("pretrained", "torchvision_models", "torch_device", "darknet/network", "darknet/layers")
+}
+LARGEST_ROOM = 14  # files, its __init__ not counted
 FILES = sorted(path for package in BELOW for path in (ROOT / package).rglob("*.py"))
+LIBRARY = [path for path in FILES if path.is_relative_to(ROOT / "tracking_env")]
+MODULE_NAME = re.compile(r"(?<![\w./])((?:tracking_env|agents|train)(?:\.[a-z_]\w*)+)(?::[\w.]+)?(?![\w/])")
 
 
 def name(path):
-    return str(path.relative_to(ROOT))
+    return path.relative_to(ROOT).as_posix()
 
 
 @cache
@@ -32,6 +57,39 @@ def imported(nodes):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def docstrings(root):
+    for node in ast.walk(root):
+        body = getattr(node, "body", None)
+        for statement in body if isinstance(body, list) else []:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                yield id(statement.value)
+
+
+def named(root):
+    """Modules named in strings that are not docstrings: what would be imported by name."""
+    documentation = set(docstrings(root))
+    for node in ast.walk(root):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield from {*MODULE_NAME.findall(node.value)} - {COMMAND}
+
+
+def used(source):
+    """Every module that a file imports, lazily too, or names in a string."""
+    root = ast.parse(source) if isinstance(source, str) else tree(source)
+    return {*imported(ast.walk(root)), *named(root)}
+
+
+def room(module):
+    first = module.removeprefix("tracking_env.").partition(".")[0]
+    return "ground floor" if first in GROUND_FLOOR else first
+
+
+def upward(own_room, modules):
+    """Those modules of the library that stand beside or above a room."""
+    others = {module for module in modules if module.startswith("tracking_env.") and room(module) in LEVEL}
+    return {module for module in others if room(module) != own_room and LEVEL[room(module)] >= LEVEL[own_room]}
+
+
 def at_import(nodes):
     """The nodes that run when a module is imported: all but the bodies of functions."""
     for node in nodes:
@@ -40,52 +98,86 @@ def at_import(nodes):
             yield from at_import(ast.iter_child_nodes(node))
 
 
-def tops(nodes):
-    return {module.partition(".")[0] for module in imported(nodes)}
+def tops(modules):
+    return {module.partition(".")[0] for module in modules}
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_packages_import_downwards_only(path):
     package = path.relative_to(ROOT).parts[0]
-    assert tops(ast.walk(tree(path))) & BELOW.keys() <= BELOW[package] | {package}
-    assert "tests" not in tops(ast.walk(tree(path)))
+    assert tops(used(path)) & {*BELOW, "tests"} <= BELOW[package] | {package}
 
 
-LIBRARY = [path for path in FILES if path.is_relative_to(ROOT / "tracking_env")]
+@pytest.mark.parametrize("path", [path for path in LIBRARY if path.parent != ROOT / "tracking_env"], ids=name)
+def test_rooms_import_downwards_only(path):
+    assert not upward(room(".".join(path.relative_to(ROOT).parts[:2])), used(path))
 
 
-def library():
-    """What each module of tracking_env imports of it; of a package what it offers itself."""
-    dotted = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in LIBRARY
-    }
-    del dotted["tracking_env"]
-    return {module: set(imported(ast.walk(tree(path)))) & dotted.keys() for module, path in dotted.items()}
+@pytest.mark.parametrize("path", sorted((ROOT / "tracking_env").glob("*.py")), ids=name)
+def test_the_ground_floor_imports_downwards_only(path):
+    if path.stem not in ("__init__", "__main__"):  # these hand on what is above: the four registrations, the command
+        assert not upward(room(path.stem), used(path))
 
 
-def test_imports_form_no_cycle():
-    rest = library()
-    rest["tracking_env.features"] -= {"tracking_env.backbones", "tracking_env.devices"}  # on demand: they need torch
+@pytest.mark.parametrize(
+    ("own_room", "source"),
+    [
+        ("features", "from tracking_env.envs import rewards"),
+        ("features", "def later():\n    from tracking_env import registry"),
+        ("evaluation", "ENTRY = 'tracking_env.envs.rewards:iou'"),
+        ("trackers", "resolve('tracking_env.search.best_proposal:tracker')"),
+        ("report", "import tracking_env.envs"),
+    ],
+)
+def test_a_planted_upward_import_is_found(own_room, source):
+    assert upward(own_room, used(source))
+
+
+@pytest.mark.parametrize(
+    "source", ["ENTRY = 'agents.checkpoint:tracker'", "def f():\n    import agents", "NAME = 'train.run'"]
+)
+def test_a_planted_string_that_names_agents_is_found(source):
+    assert tops(used(source)) & {"agents", "train"}
+
+
+def test_each_room_is_known():
+    packages = {path.parent.name for path in (ROOT / "tracking_env").glob("*/__init__.py")}
+    modules = {path.stem for path in (ROOT / "tracking_env").glob("*.py")} - {"__init__", "__main__"}
+    assert packages | {room(module) for module in modules} == set(LEVEL)
+    assert modules >= GROUND_FLOOR
+
+
+def test_modules_of_a_room_form_no_cycle():
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in LIBRARY}
+    modules = {module: path for module, path in modules.items() if not module.endswith("__init__")}
+    uses = {module: set(imported(ast.walk(tree(path)))) & modules.keys() for module, path in modules.items()}
+    rest = dict(uses)
     while free := {module for module, others in rest.items() if not others & rest.keys()}:
         rest = {module: others for module, others in rest.items() if module not in free}
     assert not rest
 
 
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=name)
+def test_rooms_are_small(folder):
+    files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= LARGEST_ROOM or folder.name in BELOW
+
+
 @pytest.mark.parametrize("path", LIBRARY, ids=name)
 def test_only_pretrained_networks_need_torch(path):
-    assert ("torch" in tops(at_import([tree(path)]))) == (path.stem in NEEDS_TORCH)
+    assert ("torch" in tops(imported(at_import([tree(path)])))) == (name(path) in NEEDS_TORCH)
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.parts[-2] == "agents"], ids=name)
+@pytest.mark.parametrize("path", [path for path in FILES if path.parts[-2] == "agents"], ids=name)
 def test_agents_know_nothing_of_flags_loops_and_files(path):
-    used = tops(ast.walk(tree(path)))
-    assert not used & {"argparse", "tyro", "tqdm", "tensorboard", "logging"}
+    modules = tops(imported(ast.walk(tree(path))))
+    assert not modules & {"argparse", "tyro", "tqdm", "tensorboard", "logging"}
     if path.stem.endswith("checkpoint"):
         return
-    assert not used & {"pathlib", "os", "io", "json", "pickle", "shutil", "safetensors"}
+    assert not modules & {"pathlib", "os", "io", "json", "pickle", "shutil", "safetensors"}
     calls = {node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
-    assert not {f.id for f in calls if isinstance(f, ast.Name)} & {"open", "print"}
-    assert not {f.attr for f in calls if isinstance(f, ast.Attribute)} & {"open", "load", "save", "read_text"}
+    assert not {call.id for call in calls if isinstance(call, ast.Name)} & {"open", "print"}
+    assert not {call.attr for call in calls if isinstance(call, ast.Attribute)} & {"open", "load", "save", "read_text"}
 
 
 @pytest.mark.parametrize("path", [p for p in LIBRARY if p.stem != "cli" and p.parent.name != "commands"], ids=name)

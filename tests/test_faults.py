@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.helpers.paths import ROOT
 
 
 def test_what_faults_leave_is_whole_and_goes_on_to_the_same_results():

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.paths import ROOT
+
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 pytest.importorskip("scipy")
@@ -24,10 +26,9 @@ from safetensors.torch import load, save
 from tests.soak.fuzz import by_hypothesis, try_one
 from tests.soak.parser import Workplace
 from tests.soak.parsers import PARSERS
-from tracking_env import backbones, convnets
 from tracking_env.errors import InputError
+from tracking_env.features import pretrained, torchvision_models
 
-ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for folder in ("tracking_env", "agents", "train") for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -86,7 +87,7 @@ def test_weights_for_timm_are_looked_at_before_timm_reads_them(tmp_path, monkeyp
         file = tmp_path / "a.pth"
         file.write_bytes(content)
         with pytest.raises(InputError, match="damaged or no"):
-            backbones.make_timm("net", file)
+            pretrained.make_timm("net", file)
         assert not (tmp_path / "ran").exists(), name
 
 
@@ -255,7 +256,7 @@ def test_numbers_of_darknet_weights_are_finite(tmp_path):
 
 def test_read_pth_reads_what_torch_saves(tmp_path):
     torch.save({"a": torch.arange(3.0)}, tmp_path / "a.pth")
-    assert convnets.read_pth(tmp_path / "a.pth")["a"].tolist() == [0, 1, 2]
+    assert torchvision_models.read_pth(tmp_path / "a.pth")["a"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("suffix", "at", "digits"), [("PNG", 16, 4), ("JPEG", None, 2)])

@@ -12,17 +12,19 @@ Importing this package registers the environment ids with Gymnasium::
 
 import gymnasium as _gym
 
+from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError
-from tracking_env.sequence import Sequence
 
 __all__ = ["InputError", "Sequence"]
 __version__ = "0.1.0"
 
 for _id, _single, _vector in (
-    ("OTBTrack-v0", "env:OTBTrackEnv", "vector_env:OTBTrackVectorEnv"),
-    ("OTBTrackPixels-v0", "pixels_env:OTBTrackPixelsEnv", "vector_env:OTBTrackPixelsVectorEnv"),
-    ("OTBTrackSearch-v0", "search_env:OTBTrackSearchEnv", None),  # what is seen depends on what was said
-    ("SyntheticTrack-v0", "synthetic_env:SyntheticTrackEnv", None),  # each environment draws: nothing is shared
+    ("OTBTrack-v0", "otb_track:OTBTrackEnv", "vector:OTBTrackVectorEnv"),
+    ("OTBTrackPixels-v0", "otb_track_pixels:OTBTrackPixelsEnv", "vector:OTBTrackPixelsVectorEnv"),
+    ("OTBTrackSearch-v0", "otb_track_search:OTBTrackSearchEnv", None),  # what is seen depends on what was said
+    ("SyntheticTrack-v0", "synthetic_track:SyntheticTrackEnv", None),  # each environment draws: nothing is shared
 ):
     if _id not in _gym.registry:
-        _gym.register(_id, f"tracking_env.{_single}", vector_entry_point=_vector and f"tracking_env.{_vector}")
+        _gym.register(
+            _id, f"tracking_env.envs.{_single}", vector_entry_point=_vector and f"tracking_env.envs.{_vector}"
+        )

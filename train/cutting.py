@@ -10,10 +10,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from tracking_env import boxes as bx
-from tracking_env import proposals, regions
-from tracking_env.gaze import CONTEXT
-from tracking_env.maps import SEARCH, TEMPLATE, MapExtractor, Proposer
-from tracking_env.sequence import Sequence
+from tracking_env.datasets.sequence import Sequence
+from tracking_env.features.maps import SEARCH, TEMPLATE, MapExtractor, Proposer
+from tracking_env.search import proposals, regions
+from tracking_env.search.window import CONTEXT
 from train.crops import Crops
 
 CLOSE, FAR = 0.25, 0.6

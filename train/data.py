@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from tracking_env import dataset
-from tracking_env.augment import cropped
+from tracking_env.datasets import loading
+from tracking_env.datasets.augment import cropped
+from tracking_env.datasets.sequence import Sequence, Split
 from tracking_env.errors import InputError
-from tracking_env.sequence import Sequence, Split
 
 DRAWN_TRAINING, DRAWN_TEST = "synthetic:0-127", "synthetic:10000-10019"  # other seeds: unseen as a whole
 
@@ -84,16 +84,16 @@ def load(config: DataConfig) -> Data:
     Raises:
         InputError: one is not there, or cannot be used.
     """
-    training = dataset.load(config.root, config.sequences)
+    training = loading.load(config.root, config.sequences)
     unseen = config.test_sequences is not None
-    testing = dataset.load(config.root, config.test_sequences) if unseen else training
+    testing = loading.load(config.root, config.test_sequences) if unseen else training
     for one in (*training, *testing):
         if one.annotated.sum() < min(2, len(one)):
             raise InputError(f"{one.name} has one true box: there is nothing to learn or to score; name others")
     clips = [(one, one.part("all" if unseen else "train")) for one in training]
     if config.extra:
         drawn = config.extra.startswith("synthetic:")
-        extra = dataset.load(None if drawn else config.root, config.extra)
+        extra = loading.load(None if drawn else config.root, config.extra)
         shared = {one.name for one in extra} & {one.name for one in (*training, *testing)}
         if shared:
             raise InputError(f"{min(shared)} is among --extra and the sequences; what is tested may not be extra")

@@ -9,7 +9,7 @@ from agents import reinforce, returns, supervised
 from agents.drlt import DRLT, State
 from agents.heads import Heads
 from agents.windows import Batch
-from tracking_env.rewards import REWARDS
+from tracking_env.envs.rewards import REWARDS
 from train.config import RunConfig
 from train.parallel import ALONE, Group
 

@@ -15,9 +15,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
-from tracking_env import shards
+from tracking_env.datasets import sharding
+from tracking_env.datasets.sharding import Shard
 from tracking_env.errors import InputError
-from tracking_env.shards import Shard
 
 PATIENCE = timedelta(days=1)
 """How long the others wait while one extracts features or evaluates; torchrun ends them sooner where one fails."""
@@ -102,7 +102,7 @@ def joined() -> Iterator[Group]:
     Raises:
         InputError: the variables make no sense, or the others cannot be reached.
     """
-    shard = shards.from_environment(os.environ)
+    shard = sharding.from_environment(os.environ)
     if shard.world_size == 1:
         yield ALONE
         return

@@ -30,11 +30,11 @@ from tqdm import tqdm
 from agents import checkpoint
 from agents.drlt import DRLT, State, kept
 from agents.windows import Windows
-from tracking_env import devices
+from tracking_env.envs.rewards import REWARDS
 from tracking_env.errors import InputError
-from tracking_env.features import make_extractor
-from tracking_env.rewards import REWARDS
-from tracking_env.store import FeatureStore
+from tracking_env.features import torch_device
+from tracking_env.features.extractors import make_extractor
+from tracking_env.features.store import FeatureStore
 from train import parallel, results
 from train.config import RunConfig, parse
 from train.data import load
@@ -51,7 +51,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     """One run from flags to report; see `train.run` for what it leaves. False where it was stopped before its end."""
     begun = time.perf_counter()
     torch.manual_seed(config.seed)
-    device = devices.find(config.device)
+    device = torch_device.find(config.device)
     options, schedule = config.reinforce, config.schedule
 
     # Data and agent: the agent is new, or as the last checkpoint left it.

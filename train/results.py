@@ -9,18 +9,20 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from agents import baselines
 from agents.windows import Windows
 from tracking_env import boxes as bx
-from tracking_env import film, metrics, plots, rendering
-from tracking_env.drift import Drift, drift
-from tracking_env.evaluation import PARTS, Report, evaluate, write_result
-from tracking_env.report import table
-from tracking_env.results import Results
-from tracking_env.rewards import REWARDS
-from tracking_env.sequence import Sequence
-from tracking_env.store import FeatureStore
-from tracking_env.tracker import Policy, PolicyTracker, run
+from tracking_env import rendering
+from tracking_env.datasets.sequence import Sequence
+from tracking_env.envs.rewards import REWARDS
+from tracking_env.evaluation import metrics
+from tracking_env.evaluation.failures import Drift, drift
+from tracking_env.evaluation.result_files import Results
+from tracking_env.evaluation.scoring import PARTS, Report, evaluate, write_result
+from tracking_env.features.store import FeatureStore
+from tracking_env.report import film_strips, plots
+from tracking_env.report.text_tables import table
+from tracking_env.trackers import baselines
+from tracking_env.trackers.base import Policy, PolicyTracker, run
 from train.data import Data
 from train.run import Run
 
@@ -140,7 +142,7 @@ def film_strip(sequence: Sequence, boxes: np.ndarray, rows: int = 2, columns: in
     """Frames spread over the video, row by row, each 320 pixels wide, with the true box and the agent's."""
     chosen = np.linspace(0, len(sequence) - 1, rows * columns).astype(int).reshape(rows, columns)
     pictures = [
-        rendering.strip([film.drawn(sequence.frames, at, *_shown(sequence, boxes, at)) for at in row])
+        rendering.strip([film_strips.drawn(sequence.frames, at, *_shown(sequence, boxes, at)) for at in row])
         for row in chosen.tolist()
     ]
     return np.concatenate(pictures)

@@ -10,7 +10,7 @@ from torch import Tensor
 from agents.pointing import Pointing
 from agents.reinforce import sample
 from tracking_env import boxes as bx
-from tracking_env.sequence import Sequence
+from tracking_env.datasets.sequence import Sequence
 
 
 class Rollout(NamedTuple):

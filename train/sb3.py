@@ -35,11 +35,11 @@ from agents import sb3_checkpoint, sb3_env
 from agents.replay import FrameReplayBuffer
 from agents.sb3 import ALGORITHMS, SB3Agent, fit_normaliser, policy_options, target_entropy
 from agents.sb3_env import SB3VecEnv
-from tracking_env import devices
+from tracking_env.envs.rewards import REWARDS
 from tracking_env.errors import InputError
-from tracking_env.features import make_extractor
-from tracking_env.rewards import REWARDS
-from tracking_env.store import FeatureStore
+from tracking_env.features import torch_device
+from tracking_env.features.extractors import make_extractor
+from tracking_env.features.store import FeatureStore
 from train import results
 from train.data import Data, load
 from train.ending import ended
@@ -56,7 +56,7 @@ JUDGED = 32  # training clips on which the best policy is chosen
 def train(config: SB3Config) -> bool:
     """One run from flags to report; see `train.run` for what it leaves. False where it was stopped before its end."""
     begun = time.perf_counter()
-    device = devices.find(config.device)
+    device = torch_device.find(config.device)
 
     # Data and agent: the agent is new, or as the last checkpoint left it.
     data = load(config.data)

@@ -8,8 +8,8 @@ from stable_baselines3.common.logger import KVWriter
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.replay import FrameReplayBuffer
+from tracking_env.envs.rewards import REWARDS
 from tracking_env.errors import InputError
-from tracking_env.rewards import REWARDS
 from train.run import Run
 
 

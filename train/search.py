@@ -32,12 +32,12 @@ from tqdm import tqdm
 import tracking_env  # noqa: F401  (registers the ids)
 from agents import imitation, pointing_checkpoint, reinforce, returns, supervised
 from agents.pointing import Pointing
-from tracking_env.drift import together
+from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.errors import InputError
-from tracking_env.gaze import GazeTracker
-from tracking_env.maps import MapExtractor, Proposer, make_maps
-from tracking_env.sequence import ArrayFrames, Sequence
-from tracking_env.tracker import run as track
+from tracking_env.evaluation.failures import together
+from tracking_env.features.maps import MapExtractor, Proposer, make_maps
+from tracking_env.search.window import GazeTracker
+from tracking_env.trackers.base import run as track
 from train import results
 from train.cutting import cut
 from train.data import Data, load

@@ -6,10 +6,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tracking_env import results as files
 from tracking_env.errors import InputError
+from tracking_env.evaluation import result_files as files
 from tracking_env.files import read_json, whole
-from tracking_env.report import table
+from tracking_env.report.text_tables import table
 from train import results
 from train.data import Data, load
 from train.flags import C, RunFlags, differences

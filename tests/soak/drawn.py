@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from tracking_env.sequence import ArrayFrames, Sequence
+from tracking_env.datasets.sequence import ArrayFrames, Sequence
 
 BOXES = np.array([[1.0, 2, 3, 4], [2, 3, 4, 5], [3.5, 4, 5, 6]])
 PICTURE = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)

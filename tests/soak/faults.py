@@ -19,12 +19,12 @@ from pathlib import Path
 
 import tyro
 
+from tests.features.test_download import Server
 from tests.soak import disks
 from tests.soak.folders import evaluated
 from tests.soak.jobs import Bench, Job
 from tests.soak.trainings import FLAGS
 from tests.soak.victims import evaluate, victims
-from tests.test_download import Server
 
 
 def kills(bench: Bench, count: int, draw: random.Random) -> dict[str, int]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.test_download import SHA256
+from tests.features.test_download import SHA256
+from tracking_env.features.store import FeatureStore
 from tracking_env.files import PARTIAL
-from tracking_env.store import FeatureStore
 
 Content = dict[str, bytes]
 

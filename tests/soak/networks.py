@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from tests.soak.parser import Parser
-from tracking_env import convnets
-from tracking_env.darknet import Darknet
-from tracking_env.darknet_files import read_cfg
+from tracking_env.features import torchvision_models
+from tracking_env.features.darknet.files import read_cfg
+from tracking_env.features.darknet.network import Darknet
 
 HEADER = np.array([0, 2, 0, 0, 0], "<i4").tobytes()
 CFG = b"""[net]
@@ -82,7 +82,7 @@ def pth() -> bytes:
 
 def read_pth(folder: Path) -> None:
     network = Small()
-    convnets.load(network, folder / "net.pth")
+    torchvision_models.load(network, folder / "net.pth")
     assert network(torch.zeros(1, 1, 4, 4)).shape == (1, 2, 2, 2)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.soak.drawn import sequence
 from tests.soak.parser import Parser
-from tracking_env.store import FeatureStore
+from tracking_env.features.store import FeatureStore
 from train.config import RunConfig
 from train.run import Run
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from tests.soak.drawn import BOXES, encoded, text
 from tests.soak.parser import Parser
-from tracking_env import layouts, otb
-from tracking_env.check import check
-from tracking_env.sequence import read_image
+from tracking_env.datasets import otb, other_benchmarks
+from tracking_env.datasets.sequence import read_image
+from tracking_env.datasets.validation.folder import check
 
 
 def images(folder: Path, name: str) -> Path:
@@ -32,8 +32,8 @@ def read_otb(folder: Path) -> None:
 
 def read_layout(kind: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> None:
-        layouts.recognise(folder)
-        for one in layouts.load(folder, kind):
+        other_benchmarks.recognise(folder)
+        for one in other_benchmarks.load(folder, kind):
             one.relative.sum()
 
     return read

@@ -8,9 +8,9 @@ import numpy as np
 
 from tests.soak.drawn import BOXES, sequence, text
 from tests.soak.parser import Parser
-from tracking_env import results, running
-from tracking_env.evaluation import score_folder, write_result
-from tracking_env.tasks import Task
+from tracking_env.evaluation import result_files, runner
+from tracking_env.evaluation.scoring import score_folder, write_result
+from tracking_env.evaluation.tasks import Task
 
 RECORD = {"res": BOXES.tolist(), "type": "rect", "startFrame": 1, "fps": 20.0}
 STARTS = b'{"Deer": [0]}'
@@ -32,7 +32,7 @@ def score(folder: Path) -> None:
 
 def go_on(folder: Path) -> None:
     task = Task(folder / "T-tre", sequence(), "start-01", 1)
-    running.prepare("mine", folder / "T-tre", [task])
+    runner.prepare("mine", folder / "T-tre", [task])
 
 
 PARSERS = {
@@ -45,7 +45,7 @@ PARSERS = {
     "TRE starts": Parser(
         "T-tre/starts.json",
         (STARTS,),
-        lambda folder: results.read(folder / "T-tre", ["Deer"]),
+        lambda folder: result_files.read(folder / "T-tre", ["Deer"]),
         lambda folder: write_result(folder / "T-tre" / "start-01" / "Deer.txt", BOXES),
     ),
     "TRE starts, to go on": Parser("T-tre/starts.json", (STARTS,), go_on),

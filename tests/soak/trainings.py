@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.soak.folders import Content, finished, stored
-from tracking_env.video import VideoFrames
+from tracking_env.datasets.video import VideoFrames
 
 DATA = ["--sequences", "synthetic:0-1", "--test-sequences", "synthetic:100", "--device", "cpu"]
 FLAGS = {

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.features.test_download import DATA, SHA256
 from tests.soak.folders import Content, evaluated, fetched, stored
 from tests.soak.trainings import FLAGS, train, trained
-from tests.test_download import DATA, SHA256
-from tracking_env import cli, download
-from tracking_env.zoo import File
+from tracking_env import cli
+from tracking_env.features import download
+from tracking_env.features.model_zoo import File
 
 EXTRACT = ["extract", "--sequences", "synthetic:0-1"]
 EVALUATE = ["evaluate", "--sequences", "synthetic:0", "--tracker", "static", "--protocol", "tre"]

@@ -22,7 +22,7 @@ import numpy as np
 
 from tracking_env.clients import hub
 from tracking_env.errors import InputError
-from tracking_env.trackers import Choice
+from tracking_env.registry import Choice
 
 try:
     from got10k.trackers import Tracker
@@ -36,7 +36,7 @@ class Got10kTracker(Tracker):
     They count pixels from 1, as do the annotations of OTB and GOT-10k that the toolkit hands on.
 
     Args:
-        tracker: a `tracking_env.tracker.Tracker`.
+        tracker: a `tracking_env.trackers.base.Tracker`.
         name: of its results' folder.
     """
 
@@ -54,7 +54,7 @@ class Got10kTracker(Tracker):
 
 
 def make(name: str, checkpoint: str | Path | None = None, weights: tuple[Path, ...] = ()) -> Got10kTracker:
-    """A tracker by its name (see `tracking_env.trackers`), for got10k's experiments; ``checkpoint`` may be ``hf://``.
+    """A tracker by its name (see `tracking_env.registry`), for got10k's experiments; ``checkpoint`` may be ``hf://``.
 
     Raises:
         InputError: it cannot be made, or looks at no frame.

@@ -78,7 +78,7 @@ def render(kind: Kind, config: dict[str, Any], report: dict[str, Any] | None, ad
     except ModuleNotFoundError as error:
         raise InputError(f"the model card needs {error.name}; type: pip install 'tracking-env[hub]'") from None
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tracking_env"),
+        loader=jinja2.PackageLoader("tracking_env.clients"),
         autoescape=False,  # Markdown, of our own numbers and names
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

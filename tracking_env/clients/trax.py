@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tracking_env.datasets.sequence import read_image
 from tracking_env.errors import InputError, reason
-from tracking_env.sequence import read_image
-from tracking_env.tracker import Tracker
+from tracking_env.trackers.base import Tracker
 
 _ONE_BASED = np.array([1.0, 1, 0, 0])
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from tracking_env.evaluation import Report
+from tracking_env.evaluation.scoring import Report
 
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 """The flag ``--json``."""

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from tracking_env import check
 from tracking_env.commands import Json
+from tracking_env.datasets.validation import folder
 
 
 def check_folder(root: Path, sequences: str | None = None, as_json: Json = False) -> int:
@@ -18,7 +18,7 @@ def check_folder(root: Path, sequences: str | None = None, as_json: Json = False
             is a fault. By default all that are in the root, your own too.
         as_json: print JSON instead of lines.
     """
-    checked = check.check(root, sequences)
+    checked = folder.check(root, sequences)
     if as_json:
         print(json.dumps(checked.to_json(), indent=1))
     else:

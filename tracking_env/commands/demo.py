@@ -6,10 +6,10 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tracking_env import dataset
 from tracking_env.clients import hub
+from tracking_env.datasets import loading
 from tracking_env.errors import InputError
-from tracking_env.trackers import Choice
+from tracking_env.registry import Choice
 
 
 def show_demo(
@@ -50,20 +50,20 @@ def show_demo(
     if megabytes < 1 or frames < 1:
         raise InputError(f"--megabytes is {megabytes} and --frames {frames}; give at least 1")
     try:
-        from tracking_env.clients import demo_page  # needs matplotlib
+        from tracking_env.apps.demo import page as demo_page  # needs matplotlib
 
         trackers = demo_page.offers(Choice(tracker, weights, hub.local(checkpoint), features, trust))
         if rival not in trackers:
             raise InputError(f"--rival is {rival!r}; those that can be made here are {', '.join(trackers)}")
-        clips = [] if root is None and sequences is None else dataset.load(root, sequences)
+        clips = [] if root is None and sequences is None else loading.load(root, sequences)
         with tempfile.TemporaryDirectory(prefix="tracking-env-demo-") as name:
             # Read when it is imported: its own folder, and that it reports nothing to its makers.
             os.environ |= {"GRADIO_TEMP_DIR": str(Path(name, "gradio")), "GRADIO_ANALYTICS_ENABLED": "False"}
-            from tracking_env.clients import demo
+            from tracking_env.apps.demo import server
 
             page = demo_page.Page(trackers, Path(name), clips, frames)
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # services are ended so
-            with demo.serve(demo.layout(page, tracker, rival), host, port, megabytes << 20) as address:
+            with server.serve(server.layout(page, tracker, rival), host, port, megabytes << 20) as address:
                 print(f"{address} (Ctrl-C ends it)", flush=True)
                 try:
                     threading.Event().wait()

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import tyro
 
-from tracking_env import download
 from tracking_env.commands import Json
 from tracking_env.errors import InputError
+from tracking_env.features import download
+from tracking_env.features.model_zoo import NETWORKS
 from tracking_env.files import cache_folder
-from tracking_env.zoo import NETWORKS
 
 
 def download_weights(

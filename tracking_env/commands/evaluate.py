@@ -4,11 +4,13 @@ import json
 import sys
 from pathlib import Path
 
-from tracking_env import dataset, report, running, tasks
 from tracking_env.clients import hub
 from tracking_env.commands import Json
-from tracking_env.protocols import Protocol
-from tracking_env.trackers import Choice
+from tracking_env.datasets import loading
+from tracking_env.evaluation import runner, tasks
+from tracking_env.evaluation.robustness import Protocol
+from tracking_env.registry import Choice
+from tracking_env.report import text_tables
 
 
 def evaluate_tracker(
@@ -53,11 +55,11 @@ def evaluate_tracker(
     choice = Choice(tracker, weights, hub.local(checkpoint), features, trust)
     folder = tasks.folder(out, name or choice.folder, protocol)
     try:
-        scored = running.evaluate(choice, dataset.load(root, sequences), folder, protocol, repeat, jobs)
+        scored = runner.evaluate(choice, loading.load(root, sequences), folder, protocol, repeat, jobs)
     except KeyboardInterrupt:
         print(f"tracking-env: stopped; what is done is in {folder}: type the same command to go on", file=sys.stderr)
         return 130
-    print(json.dumps(scored.to_json(), indent=1) if as_json else report.table({folder.name: scored}))
+    print(json.dumps(scored.to_json(), indent=1) if as_json else text_tables.table({folder.name: scored}))
     for one, reason in scored.failed.items():
         print(f"tracking-env: failed: {one}: {reason}", file=sys.stderr)
     return 1 if scored.failed else 0

@@ -5,10 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-from tracking_env import dataset, shards
 from tracking_env.commands import Json
-from tracking_env.features import make_extractor
-from tracking_env.store import FeatureStore
+from tracking_env.datasets import loading, sharding
+from tracking_env.features.extractors import make_extractor
+from tracking_env.features.store import FeatureStore
 
 
 def extract_features(
@@ -39,8 +39,8 @@ def extract_features(
         jobs: number of threads that decode frames beside the extractor; by default one a core, up to 16.
         as_json: print JSON instead of a line.
     """
-    shard = shards.from_environment(os.environ)
-    chosen = shards.mine(dataset.load(root, sequences), shard)
+    shard = sharding.from_environment(os.environ)
+    chosen = sharding.mine(loading.load(root, sequences), shard)
     kept = FeatureStore(make_extractor(features, weights, device), store, jobs)
     try:
         built = kept.build(chosen)

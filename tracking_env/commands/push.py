@@ -7,7 +7,7 @@ import tyro
 
 from tracking_env.clients import hub
 from tracking_env.commands import Json
-from tracking_env.trackers import resolve
+from tracking_env.registry import resolve
 
 
 def push_checkpoint(

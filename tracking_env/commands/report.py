@@ -5,10 +5,10 @@ from pathlib import Path
 
 import tyro
 
-from tracking_env import dataset
 from tracking_env.commands import Json, complain, labelled
+from tracking_env.datasets import loading
 from tracking_env.errors import InputError
-from tracking_env.results import read as read_results
+from tracking_env.evaluation.result_files import read as read_results
 
 
 def make_report(
@@ -41,13 +41,13 @@ def make_report(
         as_json: print JSON instead of the page's path: that, and each tracker's scores.
     """
     try:
-        from tracking_env import report_page  # needs jinja2 and matplotlib, which the rest does without
-        from tracking_env.gallery import Gallery
+        from tracking_env.report import page as report_page  # needs jinja2 and matplotlib, which the rest does without
+        from tracking_env.report.gallery import Gallery
     except ModuleNotFoundError as error:
         raise InputError(f"report needs {error.name}; type: pip install 'tracking-env[report]'") from None
     if not results:
         raise InputError("no folder to report on; type tracking-env report DIR --root OTB")
-    videos = report_page.load_videos(root, annotations, sequences or dataset.default(root))
+    videos = report_page.load_videos(root, annotations, sequences or loading.default(root))
     wanted = [video.name for video in videos]
     reports = report_page.write(
         out,

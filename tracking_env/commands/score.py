@@ -6,9 +6,11 @@ from typing import Literal
 
 import tyro
 
-from tracking_env import dataset, evaluation, otb, report
 from tracking_env.commands import Json, complain, labelled
+from tracking_env.datasets import loading, otb
 from tracking_env.errors import InputError
+from tracking_env.evaluation import scoring
+from tracking_env.report import text_tables
 
 
 def score_results(
@@ -40,16 +42,16 @@ def score_results(
     """
     if not results:
         raise InputError("no folder to score; type tracking-env score DIR --root OTB")
-    tags, sequences = None, sequences or dataset.default(root)
+    tags, sequences = None, sequences or loading.default(root)
     if annotations is not None and root is None:
         truths = {name: otb.load_annotations(annotations, name) for name in otb.names(sequences, None)}
     elif root is not None and annotations is None:
-        loaded = dataset.load(root, sequences)
+        loaded = loading.load(root, sequences)
         truths, tags = {one.name: one.boxes for one in loaded}, {one.name: one.attributes for one in loaded}
     else:
         raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
     scored = {
-        label: evaluation.score_folder(folder, truths, attributes=tags, protocol=protocol)
+        label: scoring.score_folder(folder, truths, attributes=tags, protocol=protocol)
         for label, folder in labelled(results).items()
     }
     only = next(iter(scored.values())) if len(scored) == 1 else None
@@ -57,8 +59,8 @@ def score_results(
         data = only.to_json() if only else {label: one.to_json() for label, one in scored.items()}
         print(json.dumps(data, indent=1))
     elif attributes:
-        tables = {label: report.attribute_table(one, markdown) for label, one in scored.items()}
+        tables = {label: text_tables.attribute_table(one, markdown) for label, one in scored.items()}
         print("\n\n".join(text if only else f"{label}\n\n{text}" for label, text in tables.items()))
     else:
-        print(report.sequence_table(only, markdown) if only else report.table(scored, markdown))
+        print(text_tables.sequence_table(only, markdown) if only else text_tables.table(scored, markdown))
     return complain(scored)

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from tracking_env import dataset, otb
 from tracking_env.commands import Json
+from tracking_env.datasets import loading, otb
 
 
 def list_sequences(root: Path | None = None, sequences: str | None = None, as_json: Json = False) -> int:
@@ -24,7 +24,7 @@ def list_sequences(root: Path | None = None, sequences: str | None = None, as_js
         entries = [otb.TABLE[name] for name in otb.names(sequences or "otb100", None)]
         rows = [(entry.name, entry.frames, entry.attributes) for entry in entries]
     else:
-        loaded = dataset.load(root, sequences)
+        loaded = loading.load(root, sequences)
         rows = [(one.name, len(one), one.attributes) for one in loaded]
     if as_json:
         keys = ("name", "frames", "attributes")

@@ -4,12 +4,12 @@ import json
 import sys
 from pathlib import Path
 
-from tracking_env import clip
+from tracking_env.apps.track_video import INTERRUPTED, Clip, track
+from tracking_env.apps.video_source import open_source
 from tracking_env.clients import hub
 from tracking_env.commands import Json
 from tracking_env.errors import InputError
-from tracking_env.source import open_source
-from tracking_env.trackers import Choice
+from tracking_env.registry import Choice
 
 
 def track_video(
@@ -57,8 +57,8 @@ def track_video(
     files = {kind: folder / f"{source.name}{suffix}" for kind, suffix in kinds.items()}
     if any(path.resolve() == Path(video).resolve() for path in files.values()):
         raise InputError(f"{video} would be overwritten; give another --out")
-    tracked = clip.Clip(video, made.id, start, files)
-    clip.track(made.live(), source, box, tracked, choice.folder, show)
+    tracked = Clip(video, made.id, start, files)
+    track(made.live(), source, box, tracked, choice.folder, show)
     facts = tracked.facts()
     if as_json:
         print(json.dumps(facts, indent=1))
@@ -68,6 +68,6 @@ def track_video(
     for note in (tracked.stopped, tracked.problem):
         if note is not None:
             print(f"tracking-env: {note}; the {facts['frames']} frames tracked are kept", file=sys.stderr)
-    if tracked.stopped == clip.INTERRUPTED:
+    if tracked.stopped == INTERRUPTED:
         return 130
     return 1 if tracked.stopped or tracked.problem else 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from tracking_env.clients import hub, trax
 from tracking_env.errors import InputError
 from tracking_env.files import whole
-from tracking_env.trackers import Choice
+from tracking_env.registry import Choice
 
 
 def serve_trax(

@@ -1,0 +1,258 @@
+import copy
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+safetensors = pytest.importorskip("safetensors.torch")
+
+from agents import checkpoint  # noqa: E402
+from agents.drlt import DRLT, DRLTConfig  # noqa: E402
+from agents.heads import Heads  # noqa: E402
+from agents.reinforce import ReinforceConfig  # noqa: E402
+from tracking_env.errors import InputError  # noqa: E402
+from tracking_env.features.extractors import make_extractor  # noqa: E402
+
+RUN = {"seed": 3, "windows": {"steps": 10}, "features": "grid"}
+FILES = ["config.json", "model.safetensors", "optimizer.safetensors"]
+
+
+@pytest.fixture
+def trained():
+    """A small network after three steps of Adam, and its optimiser."""
+    torch.manual_seed(0)
+    model = DRLT(5, DRLTConfig(observation=7, hidden=6))
+    model.fit_normaliser(torch.randn(20, 5) + 3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for step in range(3):
+        train(model, optimizer, step)
+    return model, optimizer
+
+
+def train(model, optimizer, step):
+    optimizer.zero_grad()
+    (output(model, step) - 0.3).square().sum().backward()
+    optimizer.step()
+
+
+def output(model, seed=9):
+    generator = torch.Generator().manual_seed(seed)
+    return model(torch.randn(2, 4, 5, generator=generator), torch.rand(2, 4, 4, generator=generator))[0]
+
+
+def save(folder, trained, epoch=12):
+    return checkpoint.save(folder, *trained, "grid-v1", epoch, RUN)
+
+
+def test_a_loaded_checkpoint_is_the_saved_one(tmp_path, trained):
+    path = save(tmp_path, trained)
+    assert sorted(p.name for p in path.iterdir()) == FILES
+    loaded = checkpoint.load(path)
+    assert (loaded.extractor, loaded.epoch, loaded.run) == ("grid-v1", 12, RUN)
+    assert loaded.model.config == trained[0].config
+    assert torch.equal(output(loaded.model), output(trained[0]))
+    assert torch.equal(loaded.model.feature_mean, trained[0].feature_mean)
+
+
+def test_training_goes_on_bit_by_bit_where_it_stopped(tmp_path, trained):
+    loaded = checkpoint.load(save(tmp_path, trained))
+    optimizer = torch.optim.Adam(loaded.model.parameters(), lr=0.01)
+    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    for step in (3, 4):
+        train(*trained, step)
+        train(loaded.model, optimizer, step)
+    for (name, wanted), got in zip(trained[0].named_parameters(), loaded.model.parameters(), strict=True):
+        assert torch.equal(wanted, got), name
+
+
+def test_what_the_estimator_learned_goes_on_too(tmp_path):
+    torch.manual_seed(0)
+    model = DRLT(5, DRLTConfig(observation=7, hidden=6))
+    heads = Heads(6, ReinforceConfig(baseline="value", learn_sigma=True))
+    optimizer = torch.optim.Adam([*model.parameters(), *heads.parameters()], lr=0.01)
+
+    def learn(model, heads, optimizer):
+        optimizer.zero_grad()
+        hidden, _ = model.hidden(torch.ones(2, 4, 5), torch.zeros(2, 4, 4))
+        (heads.value(hidden) - 1).square().sum().backward()
+        heads.sigma(0.5).backward()
+        optimizer.step()
+
+    learn(model, heads, optimizer)
+    where = {"epoch": 3, "best": 0.1 + 0.2}
+    path = checkpoint.save(tmp_path, model, optimizer, "grid-v1", 3, RUN, heads, where)
+    loaded = checkpoint.load(path)
+    assert loaded.progress == where
+    again = Heads(6, ReinforceConfig(baseline="value", learn_sigma=True))
+    again.load_state_dict(loaded.heads)
+    other = torch.optim.Adam([*loaded.model.parameters(), *again.parameters()], lr=0.01)
+    checkpoint.restore(other, loaded.model, loaded.optimizer, again)
+    for _ in range(2):
+        learn(model, heads, optimizer)
+        learn(loaded.model, again, other)
+    assert all(torch.equal(a, b) for a, b in zip(heads.parameters(), again.parameters(), strict=True))
+    assert all(parameter.grad is None for parameter in model.parameters()), "the value shapes no network"
+
+
+def test_without_adams_state_it_would_go_another_way(tmp_path, trained):
+    loaded = checkpoint.load(save(tmp_path, trained))
+    train(*trained, 3)
+    train(loaded.model, torch.optim.Adam(loaded.model.parameters(), lr=0.01), 3)
+    assert not torch.equal(output(trained[0]), output(loaded.model))
+
+
+def test_an_optimiser_that_has_not_stepped_yet_is_saved_too(tmp_path):
+    torch.manual_seed(0)
+    model = DRLT(5, DRLTConfig(observation=7, hidden=6))
+    loaded = checkpoint.load(checkpoint.save(tmp_path, model, torch.optim.Adam(model.parameters()), "x", 0, {}))
+    assert loaded.optimizer == {}
+    optimizer = torch.optim.Adam(loaded.model.parameters())
+    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    train(loaded.model, optimizer, 0)
+
+
+def test_saving_changes_neither_network_nor_optimiser(tmp_path, trained):
+    twin = copy.deepcopy(trained)
+    save(tmp_path, trained)
+    train(*trained, 3)
+    train(*twin, 3)
+    assert torch.equal(output(trained[0]), output(twin[0]))
+
+
+def test_only_the_newest_are_kept(tmp_path, trained):
+    assert checkpoint.KEPT == 2
+    for epoch in (1, 9, 10, 100):
+        path = save(tmp_path / "checkpoints", trained, epoch)
+        assert checkpoint.newest(tmp_path / "checkpoints") == path
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["000010", "000100"]
+    assert checkpoint.load(tmp_path / "checkpoints" / "000010").epoch == 10
+
+
+def test_what_is_no_checkpoint_is_neither_newest_nor_deleted(tmp_path, trained):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "999999").write_text("a file")
+    (tmp_path / "999998.77.partial").mkdir()
+    for epoch in (1, 2, 3):
+        save(tmp_path, trained, epoch)
+    assert checkpoint.newest(tmp_path).name == "000003"
+    assert (tmp_path / "notes").is_dir() and (tmp_path / "999999").is_file()
+
+
+@pytest.mark.parametrize("folder", [".", "none"])
+def test_a_folder_without_checkpoints_is_an_input_error(tmp_path, folder):
+    with pytest.raises(InputError, match=r"no checkpoint in .*; train first"):
+        checkpoint.newest(tmp_path / folder)
+
+
+def assert_refused(path):
+    with pytest.raises(InputError) as caught:
+        checkpoint.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_an_input_error(tmp_path, trained, name):
+    path = save(tmp_path, trained)
+    (path / name).unlink()
+    assert_refused(path)
+    shutil.rmtree(path)
+    assert_refused(path)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("left", [0, 5, 0.5])
+def test_a_truncated_file_is_an_input_error(tmp_path, trained, name, left):
+    file = save(tmp_path, trained) / name
+    data = file.read_bytes()
+    file.write_bytes(data[: int(left * len(data)) if left < 1 else left])
+    assert_refused(file.parent)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_bytes_of_something_else_are_an_input_error(tmp_path, trained, name):
+    file = save(tmp_path, trained) / name
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    assert_refused(file.parent)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"features": 6},
+        {"features": "five"},
+        {"features": -1},
+        {"network": {"observation": 7, "hidden": 8}},
+        {"network": {"observation": 7, "hidden": 6, "layers": 2}},
+        {"network": None},
+    ],
+)
+def test_a_config_of_another_network_is_an_input_error(tmp_path, trained, change):
+    file = save(tmp_path, trained) / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    assert_refused(file.parent)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "null", "7"])
+def test_other_json_is_an_input_error(tmp_path, trained, text):
+    file = save(tmp_path, trained) / "config.json"
+    file.write_text(text)
+    assert_refused(file.parent)
+
+
+def test_weights_of_another_network_are_an_input_error(tmp_path, trained):
+    path = save(tmp_path, trained)
+    safetensors.save_file({"conv.weight": torch.zeros(3)}, path / "model.safetensors")
+    assert_refused(path)
+
+
+@pytest.mark.parametrize(
+    "moments", [{"exp_avg.conv.weight": torch.zeros(3)}, {"exp_avg.fc.bias": torch.zeros(3)}], ids=["name", "shape"]
+)
+def test_an_optimiser_of_another_network_is_an_input_error(tmp_path, trained, moments):
+    path = save(tmp_path, trained)
+    safetensors.save_file(moments, path / "optimizer.safetensors")
+    assert_refused(path)
+
+
+def test_a_failure_while_writing_leaves_the_older_checkpoint_and_nothing_half(tmp_path, trained, monkeypatch):
+    save(tmp_path, trained, 1)
+    calls = []
+
+    def failing(tensors, file):
+        calls.append(file.name)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        safetensors.save_file(tensors, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", failing)
+        with pytest.raises(InputError, match=r"cannot write the checkpoint .*No space left.*--resume"):
+            save(tmp_path, trained, 2)
+    assert calls == FILES[1:]
+    assert [p.name for p in tmp_path.iterdir()] == ["000001"]
+    assert checkpoint.load(checkpoint.newest(tmp_path)).epoch == 1
+    assert checkpoint.load(save(tmp_path, trained, 2)).epoch == 2
+
+
+@pytest.mark.parametrize(
+    ("run", "learned", "sigma"),
+    [
+        ({"reinforce": {"sigma": 0.02, "sigma_end": None}}, False, 0.02),
+        ({"reinforce": {"sigma": 0.02, "sigma_end": 0.01}}, False, 0.01),
+        ({"reinforce": {"sigma": 0.02}}, True, 0.03),
+        ({"reinforce": {"sigma": 0.02}, "learner": "supervised"}, False, None),
+        ({}, False, None),
+    ],
+)
+def test_a_tracker_says_the_deviation_that_it_was_trained_with(tmp_path, run, learned, sigma):
+    extractor, heads = make_extractor("grid"), Heads(4, ReinforceConfig(sigma=0.03, learn_sigma=learned))
+    model = DRLT(extractor.dim, DRLTConfig(observation=4, hidden=4))
+    optimizer = torch.optim.Adam([*model.parameters(), *heads.parameters()])
+    path = checkpoint.save(tmp_path, model, optimizer, extractor.id, 1, run, heads)
+    tracker = checkpoint.tracker(path)
+    tracker.init(np.zeros((100, 200, 3), np.uint8), np.array([1.0, 1, 20, 20]))
+    assert (tracker.spread is None) == (sigma is None)
+    assert sigma is None or tracker.spread == pytest.approx([200 * sigma, 100 * sigma] * 2)

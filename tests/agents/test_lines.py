@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")  # agents' requirement
+
+from tracking_env.datasets import otb
+from tracking_env.datasets.sequence import ArrayFrames, Sequence
+from tracking_env.evaluation.scoring import evaluate
+from tracking_env.trackers.baselines import (
+    constant_mean_box,
+    constant_velocity,
+    copy_first_of_window,
+    one_frame_late,
+    replay_and_freeze,
+    static_first_box,
+)
+
+SIZE = (100, 80)
+
+
+class Blank:
+    """Frames that nobody looks at; their size cancels in every score."""
+
+    fingerprint = "blank"
+    size = SIZE
+
+    def __init__(self, count):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+
+def sequence(boxes):
+    boxes = np.array(boxes, float)
+    return Sequence("line", ArrayFrames(np.zeros((len(boxes), SIZE[1], SIZE[0], 3), np.uint8)), boxes)
+
+
+def test_constant_velocity_goes_on_from_the_last_two_true_boxes():
+    boxes = [[10, 10, 20, 20], [12, 10, 20, 20], [15, 11, 22, 20], [15, 20, 22, 18]]
+    # 2 * (12, 10, 20, 20) - (10, 10, 20, 20), then 2 * (15, 11, 22, 20) - (12, 10, 20, 20)
+    wanted = [boxes[0], boxes[0], [14, 10, 20, 20], [18, 12, 24, 20]]
+    assert constant_velocity(sequence(boxes)).tolist() == wanted
+
+
+def test_one_frame_late_is_the_truth_shifted():
+    boxes = [[10, 10, 20, 20], [12, 10, 20, 20], [15, 11, 22, 20]]
+    assert one_frame_late(sequence(boxes)).tolist() == [boxes[0], boxes[0], boxes[1]]
+
+
+def test_copy_first_of_window_is_told_the_truth_every_tenth_frame():
+    boxes = np.array([[1.0 + at, 2, 10, 10] for at in range(23)])
+    wanted = boxes[[0] * 10 + [10] * 10 + [20] * 3]
+    assert np.array_equal(copy_first_of_window(sequence(boxes)), wanted)
+    assert np.array_equal(copy_first_of_window(sequence(boxes), 1), boxes)
+
+
+@pytest.mark.parametrize("line", [constant_velocity, one_frame_late, copy_first_of_window])
+def test_lines_start_on_the_true_box_and_leave_the_truth_alone(line):
+    one = sequence([[10, 10, 20, 20]])
+    boxes = line(one)
+    assert boxes.tolist() == [[10, 10, 20, 20]]
+    boxes[:] = 0
+    assert one.boxes.tolist() == [[10, 10, 20, 20]]
+
+
+MEASURED = {  # AUC whole, precision whole, AUC unseen, to three decimals (four where these two roundings differ)
+    static_first_box: (0.213, 0.187, 0.161),
+    constant_mean_box: (0.273, 0.267, 0.212),
+    replay_and_freeze: (0.495, 0.4955, 0.267),
+    one_frame_late: (0.794, 0.919, 0.785),
+}
+
+
+def score(line, truths):
+    runs = {name: line(Sequence(name, Blank(len(boxes)), boxes)) for name, boxes in truths.items()}
+    return evaluate(runs, truths).mean
+
+
+@pytest.fixture
+def thirty(reference):
+    """The official boxes of the paper's 30 sequences."""
+    return {name: otb.load_annotations(reference / "annotations", name) for name in otb.LISTS["drlt30"]}
+
+
+@pytest.mark.otb
+@pytest.mark.parametrize("line", MEASURED, ids=lambda line: line.__name__)
+def test_the_lines_of_the_papers_thirty_sequences(thirty, line):
+    mean = score(line, thirty)
+    got = mean["whole"].auc, mean["whole"].precision20, mean["unseen"].auc
+    assert got == pytest.approx(MEASURED[line], abs=5e-4)
+
+
+@pytest.mark.otb
+def test_copying_each_windows_first_box_scores_high_without_looking(thirty):
+    assert score(copy_first_of_window, thirty)["whole"].mean_iou == pytest.approx(0.639, abs=5e-4)
+    complete = {name: boxes[: len(boxes) // 10 * 10] for name, boxes in thirty.items()}
+    assert score(copy_first_of_window, complete)["whole"].mean_iou == pytest.approx(0.638, abs=5e-4)

@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from agents import pointing_checkpoint as pc
+from agents.pointing import Pointing, PointingConfig
+from tracking_env.datasets.synthetic import generate
+from tracking_env.errors import InputError
+from tracking_env.features.maps import make_maps
+from tracking_env.search.window import GazeTracker
+
+MAPS = make_maps("cells").id
+RUN = {"data": {"features": "cells", "weights": None}}
+
+
+def trained(steps=2):
+    torch.manual_seed(0)
+    model = Pointing(15, PointingConfig(width=4))
+    optimizer = torch.optim.Adam(model.last_layers(), lr=1e-2)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        state = model.begin(torch.randn(1, 15, 8, 8), torch.tensor([[0.5, 0.5, 0.5, 0.5]]))
+        location, zoom = torch.tensor([[0.5, 0.5, 0.2, 0.2]]), torch.ones(1, 1)
+        model.decide(torch.randn(1, 15, 16, 16), location, state, zoom).mean.sum().backward()
+        optimizer.step()
+    return model, optimizer
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path):
+    model, optimizer = trained()
+    path = pc.save_newest(tmp_path, model, MAPS, 7, RUN, optimizer)
+    found = pc.load(path)
+    assert (found.maps, found.done, found.run) == (MAPS, 7, RUN)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), found.model.parameters(), strict=True))
+    again = torch.optim.Adam(found.model.last_layers(), lr=1e-2)
+    pc.restore(again, found.model, found.optimizer)
+    for a, b in zip(model.last_layers(), found.model.last_layers(), strict=True):
+        assert optimizer.state[a].keys() == again.state[b].keys()
+        assert all(torch.equal(value, again.state[b][key]) for key, value in optimizer.state[a].items())
+
+
+def test_the_newest_two_are_kept(tmp_path):
+    model, optimizer = trained()
+    for done in (1, 2, 10):
+        pc.save_newest(tmp_path, model, MAPS, done, RUN, optimizer)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000002", "000010"]
+
+
+def test_a_checkpoint_is_a_tracker(tmp_path):
+    model, _ = trained()
+    path = pc.save(tmp_path / "one", model, MAPS, 1, RUN)
+    tracker, sequence = pc.tracker(path), generate(0, length=3)
+    tracker.init(sequence.frames[0], sequence.boxes[0])
+    box = tracker.update(sequence.frames[1])
+    assert box.shape == (4,) and np.isfinite(box).all() and (box[2:] > 0).all()
+    assert tracker.id.startswith("one ") and tracker.id.endswith(MAPS)
+
+
+@pytest.mark.parametrize(("run", "glance"), [({}, True), ({"glance": True}, True), ({"glance": False}, False)])
+def test_it_glances_as_in_training(tmp_path, run, glance):
+    model, _ = trained()
+    path = pc.save(tmp_path / "one", model, MAPS, 1, RUN | run)
+    assert pc.tracker(path).gaze.glance is glance
+
+
+def test_its_spread_is_how_far_its_cells_are_apart_in_pixels():
+    tracker, sequence = pc.tracker(), generate(13, 3, (320, 240))
+    model = pc.load(pc.PRETRAINED / "cells").model.eval()
+    plain = GazeTracker(model, tracker.gaze.maps)
+    for one in (tracker, plain):
+        one.init(sequence.frames[0], sequence.boxes[0])
+    assert tracker.spread is None
+    side = plain.gaze.region[2]
+    seen = {name: torch.from_numpy(one)[None] for name, one in plain.gaze.look(sequence.frames[1]).items()}
+    with torch.no_grad():
+        decision, _ = model(**seen, state=plain.state)
+    weights = np.exp(decision.scores[0].numpy().astype(float))
+    boxes = decision.boxes[0].numpy().astype(float) * side
+    middle = np.average(boxes, axis=1, weights=weights)
+    wanted = np.sqrt(np.average((boxes - middle[:, None]) ** 2, axis=1, weights=weights))
+    np.testing.assert_allclose(tracker.update(sequence.frames[1]), plain.update(sequence.frames[1]), atol=1e-2)
+    np.testing.assert_allclose(tracker.spread, wanted, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: (path / "config.json").write_text("{}"), "it is no agent of train/search.py"),
+        (lambda path: (path / "config.json").write_text("nothing"), "holds no JSON object"),
+        (lambda path: (path / "model.safetensors").write_bytes(b"x" * 40), "damaged or of another version"),
+        (lambda path: (path / "model.safetensors").unlink(), "cannot read the checkpoint|damaged"),
+    ],
+)
+def test_what_is_damaged_is_one_line(tmp_path, change, message):
+    path = pc.save(tmp_path / "one", trained()[0], MAPS, 1, RUN)
+    change(path)
+    with pytest.raises(InputError, match=message) as caught:
+        pc.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_maps_than_those_of_the_training_are_refused(tmp_path):
+    path = pc.save(tmp_path / "one", trained()[0], "cells-v0", 1, RUN)
+    with pytest.raises(InputError, match=r"was trained on cells-v0, not on cells-v1; give the weights"):
+        pc.tracker(path)
+
+
+def test_weights_of_another_width_are_refused(tmp_path):
+    path = pc.save(tmp_path / "one", trained()[0], MAPS, 1, RUN)
+    config = json.loads((path / "config.json").read_text())
+    config["network"]["width"] = 5
+    (path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="damaged or of another version"):
+        pc.load(path)

@@ -1,0 +1,115 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+
+pytest.importorskip("stable_baselines3")
+
+from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from agents import sb3_env
+from agents.sb3_env import SB3VecEnv
+from tracking_env.datasets import synthetic
+from tracking_env.errors import InputError
+
+COUNT = 3
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    drawn = [synthetic.generate(seed, length=15) for seed in range(3)]
+    return {"sequences": drawn, "store": tmp_path_factory.mktemp("store"), "clip_length": 4}
+
+
+def single(**options):
+    one = np.ones(4, np.float32)
+    return gym.wrappers.RescaleAction(gym.make("OTBTrack-v0", **options), -one, one)
+
+
+def equal(one, other):
+    """Deep equality; NaN equals itself."""
+    if isinstance(other, dict):
+        assert one.keys() == other.keys()
+        for key in other:
+            equal(one[key], other[key])
+    else:
+        np.testing.assert_array_equal(one, other)
+
+
+def test_step_for_step_it_is_sb3s_own_vec_env(options):
+    ours, theirs = sb3_env.make(COUNT, **options), DummyVecEnv([lambda: single(**options)] * COUNT)
+    assert ours.action_space == theirs.action_space
+    assert ours.observation_space == theirs.observation_space
+    rng = np.random.default_rng(0)
+    ours.seed(5), theirs.seed(5)
+    equal(ours.reset(), theirs.reset())
+    equal(dict(enumerate(ours.reset_infos)), dict(enumerate(theirs.reset_infos)))
+    ends = 0
+    for _ in range(10):
+        actions = rng.uniform(-1, 1, (COUNT, 4)).astype(np.float32)
+        (seen, rewards, dones, infos), (seen2, rewards2, dones2, infos2) = ours.step(actions), theirs.step(actions)
+        equal(seen, seen2)
+        np.testing.assert_allclose(rewards, rewards2, rtol=1e-6)
+        assert rewards.dtype == rewards2.dtype == np.float32
+        assert dones.dtype == bool
+        equal(dones, dones2)
+        for one, other in zip(infos, infos2, strict=True):
+            equal(one, other)
+        equal(dict(enumerate(ours.reset_infos)), dict(enumerate(theirs.reset_infos)))
+        ends += dones.sum()
+    assert ends == 2 * COUNT, "clips of four frames ended, and new ones began"
+
+
+def test_what_ends_a_clip_is_told(options):
+    env = sb3_env.make(COUNT, **options)
+    env.reset()
+    for step in range(4):
+        seen, _, dones, infos = env.step(np.zeros((COUNT, 4), np.float32))
+        assert dones.all() == (step == 3)
+        assert all(info["TimeLimit.truncated"] is (step == 3) for info in infos)
+    for index, info in enumerate(infos):
+        assert info["iou"] >= 0, "what is told is of the step that was taken, not of the next clip"
+        assert not info["terminal_observation"]["location"].any()
+        assert seen["location"][index].any(), "the next clip has begun"
+
+
+def test_reward_is_switched_for_all(options):
+    env = sb3_env.make(COUNT, **options)
+    env.reset()
+    env.set_attr("reward", "iou")
+    assert env.get_attr("reward") == ["iou"] * COUNT
+    _, rewards, _, infos = env.step(np.zeros((COUNT, 4), np.float32))
+    np.testing.assert_allclose(rewards, [info["reward_iou"] for info in infos], rtol=1e-6)
+    with pytest.raises(InputError, match="changed as a whole"):
+        env.set_attr("reward", "l1", indices=[0])
+    assert env.env_is_wrapped(gym.Wrapper) == [False] * COUNT
+    assert len(env.env_method("render")) == COUNT
+
+
+def test_actions_reach_the_environment_in_its_own_range(options):
+    env = sb3_env.make(COUNT, **options)
+    env.reset()
+    box = np.array([0.5, 0.25, 0.75, 0.5], np.float32)
+    _, _, _, infos = env.step(np.repeat(2 * box[None] - 1, COUNT, axis=0))
+    wide, high = 160, 120
+    x, y, w, h = infos[0]["prediction"]
+    assert (w / wide, h / high) == pytest.approx((0.75, 0.5))
+    assert ((x - 1) / wide + w / wide / 2, (y - 1) / high + h / high / 2) == pytest.approx((0.5, 0.25))
+
+
+def test_options_go_to_the_reset(options):
+    env = sb3_env.make(COUNT, **options)
+    env.set_options({"sequence": "Synthetic-0002"})
+    env.reset()
+    assert {info["sequence"] for info in env.reset_infos} == {"Synthetic-0002"}
+    env.set_options([{"start": 0}, {"start": 1}, {"start": 2}])
+    with pytest.raises(InputError, match="one set of reset options"):
+        env.reset()
+
+
+def test_another_autoreset_mode_is_refused(options):
+    env = gym.vector.SyncVectorEnv(
+        [lambda: gym.make("OTBTrack-v0", **options)] * 2, autoreset_mode=AutoresetMode.NEXT_STEP
+    )
+    with pytest.raises(InputError, match="give SAME_STEP"):
+        SB3VecEnv(env)

@@ -1,0 +1,116 @@
+import cv2
+import numpy as np
+import pytest
+
+from tracking_env.apps.video_source import open_source
+from tracking_env.errors import InputError
+from tracking_env.rendering import write_video
+
+LENGTH = 6
+
+
+def grey(level):
+    return np.full((32, 48, 3), level, np.uint8)
+
+
+def levels(source):
+    return [round(frame.mean() / 20) for frame in source.frames]
+
+
+@pytest.fixture
+def video(tmp_path):
+    write_video(tmp_path / "my clip.mp4", [grey(20 * at) for at in range(LENGTH)], fps=10)
+    return tmp_path / "my clip.mp4"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "shots").mkdir()
+    for at in range(LENGTH):
+        cv2.imwrite(str(tmp_path / "shots" / f"shot{at + 7}.PNG"), grey(20 * at))  # shot10 after shot9
+    (tmp_path / "shots" / "notes.txt").write_text("no image")
+    return tmp_path / "shots"
+
+
+def test_a_video_file(video):
+    source = open_source(str(video))
+    assert (source.name, source.total, source.fps) == ("my clip", LENGTH, 10)
+    assert levels(source) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_folder_of_images_goes_by_their_numbers(folder):
+    source = open_source(str(folder))
+    assert (source.name, source.total, source.fps) == ("shots", LENGTH, 25)
+    assert levels(source) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_sequence_s_folder_or_its_images_are_the_same(folder):
+    sequence = folder.parent / "Deer"
+    sequence.mkdir()
+    folder.rename(sequence / "img")
+    for path in (sequence, sequence / "img"):
+        assert (open_source(str(path)).name, levels(open_source(str(path)))) == ("Deer", [0, 1, 2, 3, 4, 5])
+
+
+def test_frames_count_from_one(video, folder):
+    for path in (video, folder):
+        source = open_source(str(path), start=3)
+        assert (source.total, levels(source)) == (4, [2, 3, 4, 5])
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "message"),
+    [
+        ("nowhere.mp4", 1, "there is no video .*nowhere.mp4"),
+        ("bad.mp4", 1, "does not decode as a video"),
+        ("empty", 1, "no images in .*empty; wanted files that end in .jpeg, .jpg, .png"),
+        ("my clip.mp4", 0, "--start is 0; frames count from 1"),
+        ("my clip.mp4", 7, "--start is 7, but .* has 6 frames"),
+    ],
+)
+def test_what_cannot_be_opened(video, name, start, message):
+    (video.parent / "bad.mp4").write_bytes(b"nonsense")
+    (video.parent / "empty").mkdir()
+    with pytest.raises(InputError, match=message):
+        open_source(str(video.parent / name), start)
+
+
+class Camera:
+    """OpenCV's capture of a camera that gives blue frames of levels 0, 1, 2, and then is pulled out."""
+
+    def __init__(self, number):
+        self.number, self.given, self.open = number, 0, True
+
+    def isOpened(self):  # noqa: N802 (OpenCV's name)
+        return self.number == 0
+
+    def grab(self):
+        self.given += 1
+        return self.given <= 3
+
+    def read(self):
+        there = self.grab()
+        return there, np.full((4, 4, 3), (self.given - 1, 0, 0), np.uint8) if there else None
+
+    def release(self):
+        self.open = False
+
+
+def test_a_camera(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = []
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: made.append(Camera(number)) or made[-1])
+    source = open_source("0", start=2)
+    assert (source.name, source.total) == ("camera-0", None)
+    assert [next(source.frames)[0, 0].tolist() for _ in range(2)] == [[0, 0, 1], [0, 0, 2]]  # RGB
+    with pytest.raises(InputError, match="camera 0 gives no more frames"):
+        next(source.frames)
+    assert not made[0].open
+    with pytest.raises(InputError, match="there is no camera 1"):
+        next(open_source("1").frames)
+
+
+def test_a_folder_named_like_a_camera(folder, monkeypatch):
+    folder.rename(folder.parent / "0")
+    monkeypatch.chdir(folder.parent)
+    assert open_source("0").total == LENGTH

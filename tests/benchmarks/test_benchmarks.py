@@ -1,0 +1,111 @@
+"""That the measurements run and say what they measured; how fast anything is, is no test."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+
+def measure(name, *args):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_extract():
+    numbers = json.loads(
+        measure("extract", "--sequences", "synthetic:0-3", "--frames", "61", "--repeat", "1", "--json")
+    )
+    assert (numbers["sequences"], numbers["frames"]) == (2, 120)
+    rates = [numbers[f"{name}_fps"] for name in ("decode", "extractor", "end_to_end")]
+    assert min(rates) > 0
+    assert numbers["ratio"] == pytest.approx(rates[2] / rates[1], abs=0.01)
+
+
+def test_extract_needs_no_data_and_reads_files():
+    numbers = json.loads(measure("extract", "--synthetic", "3", "--repeat", "1", "--device", "cpu", "--json"))
+    assert (numbers["sequences"], numbers["frames"], numbers["device"]) == (1, 3, "cpu")
+
+
+def test_online_needs_no_data_and_reads_files():
+    pytest.importorskip("torch")
+    flags = ["--synthetic", "--half", "--device", "cpu", "--observation", "8", "--hidden", "4", "--frames", "5"]
+    numbers = json.loads(measure("online", *flags, "--json"))
+    assert (numbers["frame"], numbers["device"], numbers["drlt"]) == ("640x480", "cpu", "float16")
+
+
+def test_online():
+    pytest.importorskip("torch")
+    table = measure("online", "--observation", "8", "--hidden", "4", "--frames", "5", "--threads", "1")
+    numbers = dict(line.split() for line in table.splitlines())
+    assert (numbers["frame"], numbers["hidden"], numbers["threads"], numbers["frames"]) == ("160x120", "4", "1", "5")
+    assert min(float(numbers[key]) for key in ("fps", "step_alone_fps")) > 0
+
+
+def test_trackers():
+    pytest.importorskip("onnxruntime")
+    flags = ["search", "mil", "--plain", "--sequences", "synthetic:0", "--frames", "4", "--repeat", "2"]
+    numbers = json.loads(measure("trackers", *flags, "--json"))
+    assert list(numbers["trackers"]) == ["search", "mil", "search, no onnxruntime", "mil, no onnxruntime"]
+    assert numbers["trackers"]["search"]["times"] == 1 and min(one["fps"] for one in numbers["trackers"].values()) > 0
+    table = measure("trackers", "search", "--frames", "3", "--repeat", "1")
+    assert table.splitlines()[-1].split()[::2] == ["search", "1.00"]
+
+
+def test_epoch():
+    pytest.importorskip("torch")
+    flags = [
+        "--size",
+        "16",
+        "--frames",
+        "50",
+        "--dim",
+        "8",
+        "--updates",
+        "2",
+        "--copy",
+        "4",
+        "--device",
+        "cpu",
+        "--json",
+    ]
+    numbers = json.loads(measure("epoch", *flags))
+    assert numbers["parameters"] == (8 + 4 + 1) * 16 + 4 * 16 * (16 + 16 + 2)
+    assert (numbers["updates"], numbers["measured_updates"]) == (5, 2)  # ten frames each
+    moved = 4 * (11 * numbers["parameters"] - 13 * 16 + 2 * 9 * 4 * 16 * 16)
+    assert numbers["bytes_per_update"] == moved
+    assert numbers["floor_seconds"] == pytest.approx(5 * moved / numbers["copy_gb_per_s"] / 1e9, rel=2e-3)
+    assert numbers["times_the_floor"] == pytest.approx(
+        numbers["seconds_per_epoch"] / numbers["floor_seconds"], rel=0.01
+    )
+    assert 0 < numbers["peak_gb"] < 4
+
+
+def test_train():
+    pytest.importorskip("torch")
+    flags = ["--seconds", "0", "--sequences", "synthetic:0-1", "--hidden", "8", "--batch", "2", "--json"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "train.py"), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode in (0, 1), done.stderr
+    numbers = json.loads(done.stdout)
+    assert {"fast", "plain"} <= numbers["frames_per_second"].keys()
+    assert min(numbers["frames_per_second"].values()) > 0
+    assert numbers["boxes_per_second"]["fast"] == 5 * numbers["frames_per_second"]["fast"]
+    assert numbers["growth"].keys() == {"steps", "episodes", "hidden"}
+    assert 0 < numbers["share_of_matrix_products"] < 1
+
+
+def test_env():
+    numbers = json.loads(
+        measure("env", "--sequences", "synthetic:0-3", "--num-envs", "8", "--dim", "6", "--seconds", "0.001", "--json")
+    )
+    assert (numbers["dim"], numbers["num_envs"], numbers["frames"]) == (6, 8, 80)
+    ratios = ("step_ratio", "numpy_share", "sync_ratio")
+    assert min(numbers[key] for key in (*ratios, "step_us", "cartpole_us", "vector_steps_per_second")) > 0
+    assert [numbers[f"goal_{key}"] for key in ratios] == [3, 0.6, 20]

@@ -1,0 +1,356 @@
+import inspect
+import json
+import shlex
+import shutil
+import sys
+import types
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jinja2", reason="needs the extra hub")
+torch = pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+from agents import checkpoint  # noqa: E402
+from agents.drlt import DRLT, DRLTConfig  # noqa: E402
+from tracking_env import cli  # noqa: E402
+from tracking_env.clients import hub, model_card  # noqa: E402
+from tracking_env.datasets import synthetic  # noqa: E402
+from tracking_env.errors import InputError  # noqa: E402
+from tracking_env.features.extractors import make_extractor  # noqa: E402
+from tracking_env.rendering import write_video  # noqa: E402
+from train.config import parse  # noqa: E402
+from train.flags import flat  # noqa: E402
+
+GRID = make_extractor("grid", None)
+RUN = {
+    "preset": "small",
+    "learner": "reinforce",
+    "data": {
+        "root": "/home/me/OTB",
+        "sequences": "drlt30",
+        "test_sequences": None,
+        "augment": 4,
+        "features": "grid",
+        "weights": "/home/me/weights",
+        "store": "/home/me/store",
+    },
+    "schedule": {"lr": 1e-4, "clip_norm": None},
+    "out": "/home/me/runs/small",
+    "resume": False,
+    "seed": 3,
+}
+MEAN = {part: {"auc": auc, "precision20": 0.5, "mean_iou": 0.4} for part, auc in (("whole", 0.51), ("unseen", 0.345))}
+REPORT = {
+    "mean": MEAN | {"seen": {"auc": 0.858, "precision20": None, "mean_iou": 0.7}},
+    "lines": {"replay-and-freeze": MEAN | {"seen": None}},
+    "protocol": "one-pass evaluation",
+    "dataset": {
+        "name": "otb",
+        "training": ["Deer"],
+        "training_frames": 23,
+        "testing": ["Deer", "Suv"],
+        "testing_frames": 1016,
+    },
+    "fps": {"online": 94.4},
+    "device": "cpu",
+    "epochs": 7,
+    "extractor": GRID.id,
+}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """The folder of a run of 7 epochs, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    model = DRLT(GRID.dim, DRLTConfig(observation=7, hidden=6))
+    optimizer = torch.optim.Adam(model.parameters())
+    checkpoint.save(tmp_path / "run" / "checkpoints", model, optimizer, GRID.id, 7, RUN)
+    (tmp_path / "run" / "report.json").write_text(json.dumps(REPORT))
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """A stand-in for huggingface_hub that keeps repositories as folders beside the run."""
+    calls = []
+
+    class Api:
+        def create_repo(self, repository, **options):
+            calls.append((repository, options))
+
+        def upload_folder(self, repo_id, folder_path, commit_message):
+            shutil.copytree(folder_path, Path("repositories") / repo_id)
+            calls.append((repo_id, commit_message))
+
+    def download(repository, revision=None):
+        calls.append((repository, revision))
+        if not (Path("repositories") / repository).is_dir():
+            raise OSError("404 Client Error\n\nmore")
+        return str(Path("repositories") / repository)
+
+    module = types.ModuleType("huggingface_hub")
+    module.HfApi, module.snapshot_download = Api, download
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
+    return calls
+
+
+DRLT_KIND, SEARCH_KIND, SB3_KIND = model_card.KINDS
+
+
+def weights(folder):
+    return checkpoint.load(checkpoint.find(folder)).model.state_dict()
+
+
+def test_a_pushed_folder_is_the_checkpoint_and_loads_again(run, capsys):
+    assert cli.main(["push", "run", "published", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert json.loads(captured.out) == {"checkpoint": "run/checkpoints/000007", "pushed": "published"}
+    files = sorted(path.name for path in Path("published").iterdir())
+    assert files == ["README.md", "config.json", "model.safetensors", "optimizer.safetensors"]
+    ours, theirs = weights(run), weights(Path("published"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_no_path_of_this_machine_is_published(run):
+    hub.push(checkpoint.find(run), "published")
+    for name in ("README.md", "config.json"):
+        assert "/home/me" not in Path("published", name).read_text()
+    assert json.loads(Path("published/config.json").read_text())["run"]["schedule"] == RUN["schedule"]
+
+
+def test_random_weights_stay_so(run):
+    config = run / "checkpoints" / "000007" / "config.json"
+    config.write_text(config.read_text().replace("/home/me/weights", "random"))
+    hub.push(config.parent, "published")
+    assert json.loads(Path("published/config.json").read_text())["run"]["data"]["weights"] == "random"
+    assert "--weights random" in Path("published/README.md").read_text()
+
+
+def test_a_published_agent_tracks(run, library, capsys):
+    config = run / "checkpoints" / "000007" / "config.json"
+    config.write_text(config.read_text().replace('"/home/me/weights"', "null"))  # which this extractor has not
+    assert cli.main(["push", "run", "hf://me/drlt", "--private"]) == 0
+    assert capsys.readouterr().out == "https://huggingface.co/me/drlt\n"
+    assert library == [("me/drlt", {"private": True, "exist_ok": True}), ("me/drlt", "checkpoint 000007")]
+    sequence = synthetic.generate(1, length=3)
+    write_video(Path("clip.mp4"), (sequence.frames[at] for at in range(3)))
+    for name in ("run", "hf://me/drlt@v1"):
+        assert cli.main(["track", "--video", "clip.mp4", "--box", "9,9,30,30", "--checkpoint", name, "--out", "o"]) == 0
+        Path("o/drlt/clip.txt").rename(f"{name.partition(':')[0]}.txt")
+    assert library[-1] == ("me/drlt", "v1")
+    assert Path("run.txt").read_bytes() == Path("hf.txt").read_bytes()
+    Path("clip.txt").write_text("9,9,30,30\n")  # without more there is nothing to score
+    evaluate = ["evaluate", "--tracker", "drlt", "--checkpoint", "hf://me/drlt"]
+    assert cli.main([*evaluate, "--root", "clip.mp4", "--out", "e"]) == 1
+    assert library[-1] == ("me/drlt", None)
+    assert "its first frame has a true box" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_extractor_is_one_line(run, capsys):
+    config = run / "checkpoints" / "000007" / "config.json"
+    config.write_text(config.read_text().replace('"/home/me/weights"', "null").replace(GRID.id, "grid-of-old"))
+    write_video(Path("clip.mp4"), (synthetic.generate(1, length=2).frames[at] for at in range(2)))
+    assert cli.main(["track", "--video", "clip.mp4", "--box", "9,9,30,30", "--checkpoint", "run"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and captured.out == ""
+    assert f"was trained on grid-of-old, not on {GRID.id}; give the weights" in captured.err
+
+
+def test_the_card_says_what_it_is_worth(run):
+    hub.push(checkpoint.find(run), "published")
+    card = Path("published/README.md").read_text()
+    assert card.startswith("---\nlibrary_name: tracking-env\n") and card.endswith("```\n")
+    assert "| this checkpoint | 0.510 | 0.858 | **0.345** | 0.500 | - | 0.500 | 0.400 |" in card
+    assert "| replay-and-freeze | 0.510 | - | **0.345** | 0.500 | - | 0.500 | 0.400 |" in card
+    for text in ("1 sequences (23 frames) of `otb`", "Deer, Suv", "one-pass evaluation", GRID.id, "4 changed copies"):
+        assert text in card
+    assert "only the *unseen* column tells what was learned" in card
+    assert "94 frames per second on cpu" in card
+
+
+@pytest.mark.parametrize("change", [{"epochs": 9}, {"extractor": "another"}, None])
+def test_a_report_of_another_epoch_or_run_is_not_its_own(run, change):
+    path = run / "report.json"
+    path.write_text(json.dumps(REPORT | change) if change else "broken")
+    hub.push(checkpoint.find(run), "published")
+    card = Path("published/README.md").read_text()
+    assert "There is no report of this checkpoint." in card and "0.345" not in card
+    assert "Trained on `drlt30`" in card
+
+
+def test_the_command_is_the_run_s():
+    given = ["--preset", "small", "--root", "/home/me/OTB", "--sequences", "Deer", "--clip-norm", "None"]
+    given += ["--learn-sigma", "--lr", "3e-05", "--weights", "/home/me/weights", "--first-location", "video"]
+    config = parse(given)
+    words = shlex.split(model_card.command(DRLT_KIND, asdict(config)))
+    assert words[:2] == ["python", "train/reinforce.py"]
+    again, before = flat(parse(words[2:])), flat(config)
+    assert {name for name in before if before[name] != again[name]} == {"root", "weights"}
+    assert (again["root"], again["weights"]) == ("OTB", "FILE")
+
+
+def of_another_script(kind, folder):
+    """The folder of a run of 40 updates, or steps, of another script, with its report."""
+    torch.manual_seed(0)
+    data = RUN["data"] | {"weights": None, "extra": None}
+    report = REPORT | {kind.reported: 40}
+    if kind is SEARCH_KIND:
+        from agents import pointing_checkpoint
+        from agents.pointing import Pointing, PointingConfig
+        from tracking_env.features.maps import make_maps
+        from train.search_config import parse as parse_search
+
+        maps = make_maps("cells")
+        model = Pointing(maps.channels, PointingConfig(width=4))
+        run = asdict(parse_search(["--width", "4", "--no-memory"]))
+        run |= {"data": data | {"features": "cells"}, "start": "/home/me/runs/warm", "out": "/home/me/x"}
+        moments = torch.optim.Adam(model.parameters())
+        pointing_checkpoint.save_newest(folder / "checkpoints", model, maps.id, 40, run, moments)
+        report |= {"extractor": maps.id}
+    else:
+        pytest.importorskip("sb3_contrib")
+        from agents import sb3_checkpoint
+        from agents.sb3 import new_policy
+
+        policy = new_policy("ppo", GRID.dim, 8, sigma=0.01)
+        model = types.SimpleNamespace(policy=policy, num_timesteps=40, _n_updates=1, _episode_num=4)
+        facts = {"algorithm": "ppo", "features": GRID.dim, "hidden": 8, "extractor": GRID.id, "best": None}
+        facts |= {"run": {"algo": "ppo", "data": data, "out": "/home/me/x"}}
+        sb3_checkpoint.save(folder / "checkpoints", model, facts, training=False)
+        (folder / "checkpoints" / "000000040" / "training.safetensors").write_bytes(b"for training alone")
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+@pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda one: one.tracker)
+def test_another_script_s_agent_is_published_and_tracks(kind, tmp_path, monkeypatch, library, capsys):
+    monkeypatch.chdir(tmp_path)
+    of_another_script(kind, Path("run"))
+    assert cli.main(["push", "run", "published"]) == 0 and cli.main(["push", "run", "hf://me/one"]) == 0
+    files = sorted(path.name for path in Path("published").iterdir())
+    assert files == ["README.md", "config.json", "model.safetensors"]
+    card, config = (Path("published", name).read_text() for name in ("README.md", "config.json"))
+    assert "/home/me" not in card + config
+    sequence = synthetic.generate(1, length=3)
+    write_video(Path("clip.mp4"), (sequence.frames[at] for at in range(3)))
+    boxes = []
+    for checkpoint_ in ("run", "published", "hf://me/one"):
+        flags = ["--tracker", kind.tracker, "--checkpoint", checkpoint_, "--box", "9,9,30,30"]
+        assert cli.main(["track", "--video", "clip.mp4", *flags, "--out", f"o{len(boxes)}"]) == 0
+        boxes.append(Path(f"o{len(boxes)}", kind.tracker, "clip.txt").read_bytes())
+    assert boxes[0] == boxes[1] == boxes[2]
+    assert library[-1] == ("me/one", None)
+
+
+@pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda one: one.tracker)
+def test_another_script_s_card_says_what_it_is_and_is_worth(kind, tmp_path):
+    of_another_script(kind, tmp_path / "run")
+    hub.push(checkpoint.find(tmp_path / "run"), str(tmp_path / "published"))
+    card = (tmp_path / "published" / "README.md").read_text()
+    about = {
+        "search": ("trained with REINFORCE", "4 channels wide", "`cells-v1`", "40 updates", "OTBTrackSearch-v0"),
+        "sb3": ("trained with PPO", "layers of\n8 neurons on the", GRID.id, "40 steps of", "It has no memory"),
+    }[kind.tracker]
+    for text in (*about, f"evaluate --tracker {kind.tracker} --checkpoint FOLDER --root OTB", kind.script):
+        assert text in card
+    assert "| this checkpoint | 0.510 | 0.858 | **0.345** |" in card
+    report = tmp_path / "run" / "report.json"
+    report.write_text(json.dumps(json.loads(report.read_text()) | {kind.reported: 41}))
+    hub.push(checkpoint.find(tmp_path / "run"), str(tmp_path / "again"))
+    assert "There is no report of this checkpoint." in (tmp_path / "again" / "README.md").read_text()
+
+
+def test_a_search_agent_s_card_asks_for_the_weights_that_it_needs():
+    config = {"network": {"width": 4}, "channels": 48, "maps": "nanotrack", "done": 3}
+    run = {
+        "data": {"features": "nanotrack", "weights": "/home/me/weights"},
+        "loop": {"l1_updates": 0, "iou_updates": 0},
+    }
+    card = model_card.render(SEARCH_KIND, config | {"run": run}, None, "hf://me/one")
+    assert "--tracker search --checkpoint hf://me/one --weights FOLDER" in card and "/home/me" not in card
+    assert "trained with a supervised warm start" in card
+
+
+def test_the_other_scripts_commands_are_the_runs():
+    from train.search_config import parse as parse_search
+
+    flags = ["--preset", "small", "--no-memory", "--gamma", "0.5", "--start", "runs/x", "--tune", "all"]
+    config = parse_search([*flags, "--out", "o"])
+    words = shlex.split(model_card.command(SEARCH_KIND, asdict(config)))
+    again, before = flat(parse_search(words[2:])), flat(config)
+    assert {name for name in before if before[name] != again[name]} == {"out", "start"}
+    pytest.importorskip("sb3_contrib")
+    from train.sb3_config import parse as parse_sb3
+
+    for algo in ("a2c", "sac"):
+        config = parse_sb3(["--algo", algo, "--lr", "3e-05", "--out", f"runs/{algo}"])
+        words = shlex.split(model_card.command(SB3_KIND, asdict(config)))
+        assert flat(parse_sb3(words[2:])) == flat(config)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "run"], "run exists; give a folder that does not, or hf://USER/REPO"),
+        (["nowhere", "published"], "no checkpoint in nowhere"),
+    ],
+)
+def test_what_cannot_be_pushed_is_one_line(run, arguments, message, capsys):
+    assert cli.main(["push", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("tracking-env: error: ") and captured.err.count("\n") == 1
+    assert message in captured.err
+    assert not Path("published").exists()
+
+
+def test_another_script_s_checkpoint_is_one_line(run):
+    (run / "checkpoints" / "000007" / "config.json").write_text('{"algorithm": "ppo"}')
+    with pytest.raises(InputError, match=r"is no checkpoint of train/reinforce\.py, train/search\.py, train/sb3\.py"):
+        hub.push(checkpoint.find(run), "published")
+    assert not Path("published").exists()
+
+
+def test_a_damaged_configuration_leaves_nothing(run):
+    (run / "checkpoints" / "000007" / "config.json").write_text("{")
+    with pytest.raises(InputError, match="cannot read the checkpoint"):
+        hub.push(checkpoint.find(run), "published")
+    assert not Path("published").exists()
+
+
+def test_a_repository_that_cannot_be_reached(run, library, capsys):
+    box = ["--video", "clip.mp4", "--box", "1,1,9,9"]
+    write_video(Path("clip.mp4"), (synthetic.generate(1, length=2).frames[at] for at in range(2)))
+    assert cli.main(["track", *box, "--checkpoint", "hf://me/none"]) == 2
+    message = "cannot fetch hf://me/none: 404 Client Error; check the name and the network\n"
+    assert capsys.readouterr().err == f"tracking-env: error: {message}"
+    Path("repositories/me/drlt").mkdir(parents=True)  # where the stand-in cannot copy to
+    assert cli.main(["push", "run", "hf://me/drlt"]) == 2
+    assert "cannot push to hf://me/drlt: " in capsys.readouterr().err
+
+
+def test_without_the_extra_it_says_what_to_install(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    wanted = r"hf:// needs huggingface_hub; type: pip install 'tracking-env\[hub\]'"
+    with pytest.raises(InputError, match=wanted):
+        hub.local("hf://me/drlt")
+    with pytest.raises(InputError, match=wanted):
+        hub.push(checkpoint.find(run), "hf://me/drlt")
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(InputError, match="the model card needs jinja2"):
+        hub.push(checkpoint.find(run), "published")
+
+
+def test_the_real_library_has_what_is_used():
+    real = pytest.importorskip("huggingface_hub", reason="needs the extra hub")
+    assert {"repo_id", "revision"} <= inspect.signature(real.snapshot_download).parameters.keys()
+    assert {"repo_id", "private", "exist_ok"} <= inspect.signature(real.HfApi.create_repo).parameters.keys()
+    wanted = {"repo_id", "folder_path", "commit_message"}
+    assert wanted <= inspect.signature(real.HfApi.upload_folder).parameters.keys()
+
+
+def test_a_folder_is_itself():
+    assert (hub.local("runs/small"), hub.local(None)) == (Path("runs/small"), None)

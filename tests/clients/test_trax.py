@@ -1,0 +1,158 @@
+import configparser
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.helpers.paths import ROOT
+from tracking_env import cli
+from tracking_env.clients.trax import serve, trackers_ini
+from tracking_env.errors import InputError
+
+OWN = """
+class Right:
+    def init(self, frame, box):
+        assert frame[0, 0].tolist() == [200, 100, 50]  # RGB
+        self.box = box.copy()
+    def update(self, frame):
+        self.box[0] += 1
+        return self.box
+
+class Fails(Right):
+    def update(self, frame):
+        raise ArithmeticError("lost it")
+"""
+
+CLIENT = """
+import json, os, shlex, subprocess, sys
+import trax
+from trax.client import Client
+
+pipe = subprocess.PIPE
+server = subprocess.Popen(shlex.split(sys.argv[1]), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0)
+client = Client(stream=(server.stdin.fileno(), server.stdout.fileno()), log=lambda text: None)
+told = {"name": client.tracker_name, "regions": client.region_formats, "boxes": []}
+image = {"color": trax.FileImage.create(sys.argv[2])}
+
+def keep(reply):
+    ((region, _),), _ = reply
+    told["boxes"].append(region.bounds())
+
+try:
+    for _ in range(2):
+        keep(client.initialize(image, [(trax.Rectangle.create(0, 4, 10.5, 8), {})], {}))
+        for _ in range(2):
+            keep(client.frame(image, {}, []))
+    client.quit()
+except trax.TraxException as error:
+    told["refused"] = str(error)
+told |= {"code": server.wait(60), "errors": server.stderr.read().decode()}
+print(json.dumps(told), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Works in a folder with an own tracker."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Path("own_of_trax.py").write_text(OWN)
+    yield tmp_path
+    sys.modules.pop("own_of_trax", None)
+
+
+def ini(*args, tracker="own_of_trax:Right"):
+    """The section that the toolkit would read."""
+    assert cli.main(["trax", "--tracker", tracker, "--ini", "trackers.ini", *args]) == 0
+    config = configparser.ConfigParser()
+    assert config.read("trackers.ini")
+    (section,) = config.sections()
+    return section, dict(config[section])
+
+
+@pytest.fixture
+def converse(folder):
+    """Starts the command of a trackers.ini as the toolkit does, and talks to it: what it said, its exit code, errors.
+
+    The client runs in a process of its own: its library is C, and a slip of its own must not end the tests.
+    """
+    pytest.importorskip("trax", reason="needs the extra vot")
+    cv2.imwrite("frame.png", np.full((30, 40, 3), (50, 100, 200), np.uint8))
+    (folder / "empty").mkdir()
+
+    def start(tracker):
+        _, options = ini(tracker=tracker)
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        done = subprocess.run(
+            [sys.executable, "-c", CLIENT, options["command"], str(folder / "frame.png")],
+            cwd=folder / "empty",
+            env=os.environ | {"TRAX": "1", "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return start
+
+
+def test_a_client_gets_our_boxes_counted_from_0(converse):
+    told = converse("own_of_trax:Right")
+    assert (told["name"], told["regions"]) == ("own_of_trax.Right", ["rectangle"])
+    once = [[0, 4, 10.5, 8], [1, 4, 10.5, 8], [2, 4, 10.5, 8]]
+    assert told["boxes"] == once * 2  # a client may start it again
+    assert (told["code"], told["errors"]) == (0, "")
+
+
+def test_a_tracker_that_fails_tells_the_client(converse):
+    told = converse("own_of_trax:Fails")
+    assert told["boxes"] == [[0, 4, 10.5, 8]]
+    assert "ArithmeticError: lost it" in told["refused"]
+    assert told["code"] == 2
+    said = "tracking-env: error: own_of_trax.Fails failed: ArithmeticError: lost it (own_of_trax.py"
+    assert told["errors"].startswith(said) and told["errors"].count("\n") == 1
+
+
+def test_the_ini_has_what_the_toolkit_wants_and_absolute_paths(folder):
+    pytest.importorskip("torch")  # of the package agents
+    Path("100% mine").mkdir()
+    section, options = ini("--folder", "100% mine")
+    assert section == "own_of_trax_Right"
+    assert options.keys() == {"label", "protocol", "command"}
+    assert (options["label"], options["protocol"]) == ("own_of_trax.Right", "trax")
+    words = shlex.split(options["command"])
+    assert words[:4] == [sys.executable, "-m", "tracking_env.cli", "trax"]
+    assert words[words.index("--folder") + 1] == str(folder / "100% mine")
+
+
+def test_a_checkpoint_s_path_is_absolute(folder, monkeypatch):
+    from tracking_env.registry import Choice
+
+    monkeypatch.setattr(Choice, "make", lambda self: type("Made", (), {"live": lambda self: None})())
+    _, options = ini("--checkpoint", "runs/small", "--weights", "a.onnx", "b.onnx", tracker="drlt")
+    words = shlex.split(options["command"])
+    assert words[words.index("--checkpoint") + 1] == str(folder / "runs/small")
+    assert words[words.index("--weights") + 1 :] == [str(folder / "a.onnx"), str(folder / "b.onnx")]
+
+
+def test_names_become_identifiers():
+    assert trackers_ini("my.tracker é", ["x"]).splitlines()[0] == "[my_tracker__]"
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trax", None)
+    with pytest.raises(InputError, match=r"trax needs trax; type: pip install 'tracking-env\[vot\]'"):
+        serve(None, "x")
+
+
+def test_an_ini_that_cannot_be_written(folder, capsys):
+    assert cli.main(["trax", "--tracker", "own_of_trax:Right", "--ini", "own_of_trax.py/trackers.ini"]) == 2
+    assert "cannot write own_of_trax.py/trackers.ini" in capsys.readouterr().err

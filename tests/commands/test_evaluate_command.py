@@ -1,0 +1,117 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")  # the trackers' package asks for it
+
+from tracking_env import cli
+from tracking_env.datasets import otb
+from tracking_env.evaluation.scoring import write_result
+
+
+@pytest.fixture(autouse=True)
+def _own_path(tmp_path, monkeypatch):
+    """A working directory with a module ``mine`` of trackers."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "class Still:\n"
+        "    def init(self, frame, box):\n"
+        "        self.box = box\n"
+        "    def update(self, frame):\n"
+        "        return self.box\n"
+        "class Interrupted(Still):\n"
+        "    def update(self, frame):\n"
+        "        raise KeyboardInterrupt\n"
+        "class Fails(Still):\n"
+        "    def update(self, frame):\n"
+        "        return self.box[:3]\n"
+    )
+    yield
+    sys.modules.pop("mine", None)
+
+
+def evaluate(*args):
+    return cli.main(["evaluate", "--out", "out", "--sequences", "synthetic:0-1", *map(str, args)])
+
+
+def test_a_command_from_nothing_to_a_table(tmp_path):
+    args = ["--tracker", "mine:Still", "--sequences", "synthetic:0-2", "--out", "out", "--jobs", "2"]
+    command = [sys.executable, "-W", "error", "-m", "tracking_env.cli", "evaluate", *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    head, row = done.stdout.splitlines()
+    assert head.split()[0] == "tracker" and head.split()[-1] == "fps"
+    assert row.split()[0] == "mine.Still"
+    again = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert otb.read_boxes(tmp_path / "out" / "mine.Still" / "Synthetic-0002.txt").shape == (60, 4)
+
+
+def test_json(capsys):
+    assert evaluate("--tracker", "static", "--json", "--name", "first box") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert list(data["sequences"]) == ["Synthetic-0000", "Synthetic-0001"]
+    assert data["fps"] is None and not data["failed"]
+    assert Path("out/first box/Synthetic-0000.txt").exists()
+
+
+def test_protocols_and_repetitions_have_folders_of_their_own(capsys):
+    assert evaluate("--tracker", "mine:Still", "--protocol", "sre") == 0
+    assert evaluate("--tracker", "mine:Still", "--repeat", 2) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == ["tracker", "mine.Still-sre", "tracker", "mine.Still"]
+    assert "±" in rows[3]
+    assert len(list(Path("out/mine.Still-sre").glob("*/Synthetic-0000.txt"))) == 12
+    assert len(list(Path("out/mine.Still").glob("run-*/Synthetic-0000.txt"))) == 2
+
+
+def test_a_sequence_that_fails_is_exit_code_1(capsys):
+    Path("out/mine.Fails").mkdir(parents=True)
+    Path("out/mine.Fails/tracker.id").write_text("mine:Fails\n")
+    boxes = np.tile([10.0, 10, 30, 20], (60, 1))
+    write_result(Path("out/mine.Fails/Synthetic-0001.txt"), boxes)
+    assert evaluate("--tracker", "mine:Fails") == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].startswith("mine.Fails")
+    assert err.startswith("tracking-env: failed: Synthetic-0000: ValueError: ") and err.count("\n") == 1
+
+
+def test_ctrl_c_is_one_line(capsys):
+    assert evaluate("--tracker", "mine:Interrupted") == 130
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert "type the same command to go on" in err and str(Path("out/mine.Interrupted")) in err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--tracker", "statik"], "did you mean 'static'"),
+        (["--tracker", "nano"], "nano needs its two files"),
+        (["--tracker", "drlt"], "--checkpoint RUN"),
+        (["--tracker", "static", "--checkpoint", "run"], "takes no --checkpoint"),
+        (["--tracker", "static", "--jobs", "0"], "--jobs is 0"),
+        (["--tracker", "late", "--protocol", "tre"], "use ope"),
+        (["--tracker", "static", "--root", "nowhere", "--sequences", "Suv"], "no folder nowhere"),
+        (["--tracker", "static", "--sequences", "drlt30"], "needs a folder"),
+    ],
+)
+def test_input_errors_are_one_line_and_exit_code_2(args, message, capsys):
+    assert evaluate(*args) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("tracking-env: error: ")
+    assert message in err
+    assert not Path("out").exists()
+
+
+@pytest.mark.otb
+def test_on_real_video(otb_root, capsys):
+    args = ["--root", otb_root, "--sequences", "Bird2", "--tracker", "mine:Still"]
+    assert evaluate(*args) == 0
+    row = capsys.readouterr().out.splitlines()[1].split()
+    assert float(row[1]) < 0.4 and float(row[-1]) > 1

@@ -1,0 +1,304 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.helpers.paths import ROOT
+from tracking_env import cli, rendering
+from tracking_env.datasets import synthetic
+from tracking_env.datasets.otb import read_boxes
+from tracking_env.datasets.video import VideoFrames
+
+LENGTH = 12
+SEQUENCE = synthetic.generate(1, length=LENGTH)
+BOX = "30,20,40.5,50"
+HEARD = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, such as this test's, ignore it
+from tracking_env import cli
+sys.exit(cli.main())
+"""
+OWN = """
+    import sys, time
+    from pathlib import Path
+
+    class Right:
+        '''Moves by a pixel a frame; what goes wrong at frame 5 is up to the subclass.'''
+        def init(self, frame, box):
+            self.box, self.count = box.copy(), 1
+        def update(self, frame):
+            self.count += 1
+            if self.count == 5:
+                self.fifth()
+            self.box[0] += 1
+            return self.box
+        def fifth(self):
+            pass
+
+    class Fails(Right):
+        def fifth(self):
+            raise ArithmeticError("lost\\nit")
+
+    class Interrupted(Right):
+        def fifth(self):
+            raise KeyboardInterrupt
+
+    class Slow(Right):
+        def fifth(self):
+            Path("fifth").touch()
+            time.sleep(60)
+
+    class Odd(Right):
+        def update(self, frame):
+            return [float("nan"), 1e300, -5, 4]
+
+    class NeverStarts:
+        def init(self, frame, box):
+            raise ValueError("cannot")
+        update = init
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Works in a folder with a clip, an own tracker and no display."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    Path("own_tracker.py").write_text(textwrap.dedent(OWN))
+    rendering.write_video(Path("clip.mp4"), (SEQUENCE.frames[at] for at in range(LENGTH)), fps=10)
+    yield tmp_path
+    sys.modules.pop("own_tracker", None)
+
+
+def track(*args, tracker="own_tracker:Right", box=BOX, video="clip.mp4"):
+    given = ["--box", box] if box else []
+    return cli.main(["track", "--video", video, *given, "--tracker", tracker, *args])
+
+
+def boxes(name="own_tracker.Right/clip"):
+    return read_boxes(Path(f"tracked/{name}.txt"))
+
+
+def moved(frames):
+    return [[30 + at, 20, 40.5, 50] for at in range(frames)]
+
+
+def test_it_leaves_boxes_facts_and_an_overlay(capsys):
+    assert track() == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""  # no bar where nobody looks
+    place = "tracked/own_tracker.Right/clip"
+    assert captured.out.startswith("own_tracker.Right: 12 frames, ")
+    assert captured.out.endswith(f" frames/s; in {place}.txt, {place}.track.json, {place}.mp4\n")
+    assert boxes().tolist() == moved(LENGTH)
+    facts = json.loads(Path(f"{place}.track.json").read_text())
+    assert [row["frame"] for row in facts["boxes"]] == list(range(1, 13))
+    assert [row["box"] for row in facts["boxes"]] == moved(LENGTH)
+    seconds = sum(row["seconds"] for row in facts["boxes"])
+    assert facts["fps"] == pytest.approx(LENGTH / seconds, rel=0.01)
+    assert (facts["tracker"], facts["video"], facts["stopped"]) == ("own_tracker:Right", "clip.mp4", None)
+    overlay = VideoFrames(Path(f"{place}.mp4"))
+    assert (len(overlay), overlay.fps, overlay.size) == (LENGTH, 10, (320, 240))
+    corner = overlay[6][2 * 19 - 1 : 2 * 19 + 1, 2 * 50].mean(axis=0)  # on the upper edge, of a box enlarged twice
+    assert corner[0] > 150 > corner[1] and corner[0] > 150 > corner[2]
+
+
+def test_json_is_the_facts_alone(capsys):
+    assert track("--json", "--start", "3", "--out", "elsewhere") == 0
+    captured = capsys.readouterr()
+    facts = json.loads(captured.out)
+    assert facts | {"fps": 0} == {
+        "video": "clip.mp4",
+        "tracker": "own_tracker:Right",
+        "start": 3,
+        "frames": 10,
+        "fps": 0,
+        "files": {
+            "boxes": "elsewhere/own_tracker.Right/clip.txt",
+            "json": "elsewhere/own_tracker.Right/clip.track.json",
+            "overlay": "elsewhere/own_tracker.Right/clip.mp4",
+        },
+        "stopped": None,
+        "problem": None,
+    }
+    assert json.loads(Path(facts["files"]["json"]).read_text())["boxes"][0]["frame"] == 3
+
+
+def test_results_can_be_scored(capsys):
+    Path("clip.txt").write_text("".join(f"{x},{y},{w},{h}\n" for x, y, w, h in moved(LENGTH)))
+    assert track() == 0
+    assert cli.main(["score", "tracked/own_tracker.Right", "--root", ".", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out[out.index("{") :])["mean"]["whole"]["auc"] == pytest.approx(20 / 21)
+
+
+def test_an_opencv_tracker_on_a_folder_of_images():
+    pytest.importorskip("torch")  # of the package agents
+    Path("shots").mkdir()
+    for at in range(3):
+        cv2.imwrite(f"shots/{at}.png", cv2.cvtColor(SEQUENCE.frames[at], cv2.COLOR_RGB2BGR))
+    first = ",".join(map(str, SEQUENCE.boxes[0]))
+    assert track(tracker="mil", video="shots", box=first) == 0
+    assert boxes("mil/shots").shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"box": "1,2,3"}, "--box is '1,2,3', wanted four numbers x,y,w,h in pixels"),
+        ({"box": "1,2,3,x"}, "wanted four numbers"),
+        ({"box": "1,2,0,4"}, "no width or no height"),
+        ({"box": "1,2,4,-4"}, "no width or no height"),
+        ({"box": "1,2,nan,4"}, "no width or no height"),
+        ({"box": "161,2,3,4"}, "lies outside the frame of 160x120 pixels"),
+        ({"box": "1,-9,3,9"}, "lies outside the frame"),
+        ({"box": None}, "drawing a box needs a display, and there is none; give it as --box x,y,w,h"),
+        ({"video": "nowhere.mp4"}, "there is no video nowhere.mp4"),
+        ({"video": "own_tracker.py"}, "own_tracker.py does not decode as a video"),
+        ({"tracker": "static"}, "static looks at no frame"),
+        ({"tracker": "drlt"}, "drlt needs a trained agent; give --checkpoint RUN, or a tracker that needs none"),
+        ({"tracker": "mli"}, "did you mean 'mil'"),
+        ({"tracker": "own_tracker:NeverStarts"}, "nothing was tracked: ValueError: cannot (own_tracker.py, line "),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(options, message, capsys):
+    if options.get("tracker") == "static":
+        pytest.importorskip("torch")
+    assert track(**options) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1
+    assert captured.err.startswith("tracking-env: error: ") and message in captured.err
+    assert not any(path.is_file() for path in Path("tracked").rglob("*"))
+
+
+def test_show_without_a_display_is_one_line(capsys):
+    assert track("--show") == 2
+    assert "--show needs a display, and there is none; leave it out" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(capsys):
+    assert track("--out", "clip.mp4") == 2
+    assert "cannot write clip.mp4/" in capsys.readouterr().err
+
+
+def test_the_video_itself_is_not_overwritten(capsys):
+    Path("x/own_tracker.Right").mkdir(parents=True)
+    Path("clip.mp4").rename("x/own_tracker.Right/clip.mp4")
+    before = Path("x/own_tracker.Right/clip.mp4").read_bytes()
+    assert track("--out", "x", video="x/own_tracker.Right/clip.mp4") == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert Path("x/own_tracker.Right/clip.mp4").read_bytes() == before
+
+
+def test_a_box_that_reaches_out_of_the_frame_is_taken():
+    assert track(box="150,100,30,40") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "why"),
+    [
+        ("Fails", 1, r"ArithmeticError: lost it (own_tracker.py, line "),
+        ("Interrupted", 130, "stopped by Ctrl-C"),
+    ],
+)
+def test_what_stops_a_tracker_is_said_and_what_was_tracked_is_kept(name, code, why, capsys):
+    assert track(tracker=f"own_tracker:{name}") == code
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"tracking-env: {why}")
+    assert captured.err.endswith("; the 4 frames tracked are kept\n")
+    assert boxes(f"own_tracker.{name}/clip").tolist() == moved(4)
+    assert len(VideoFrames(Path(f"tracked/own_tracker.{name}/clip.mp4"))) == 4
+    assert json.loads(Path(f"tracked/own_tracker.{name}/clip.track.json").read_text())["stopped"].startswith(why)
+
+
+def test_ctrl_c_of_a_terminal_keeps_what_was_tracked(folder):
+    command = ["track", "--video", "clip.mp4", "--box", BOX, "--tracker", "own_tracker:Slow"]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEARD, *command],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    end = time.monotonic() + 60
+    while not Path("fifth").exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "tracking-env: stopped by Ctrl-C; the 4 frames tracked are kept\n")
+    assert boxes("own_tracker.Slow/clip").tolist() == moved(4)
+
+
+def test_a_video_that_ends_early(capsys):
+    writer = cv2.VideoWriter("whole.avi", cv2.VideoWriter.fourcc(*"MJPG"), 25, (160, 120))
+    for at in range(LENGTH):
+        writer.write(SEQUENCE.frames[at])
+    writer.release()
+    data = Path("whole.avi").read_bytes()
+    Path("cut.avi").write_bytes(data[: len(data) // 2])
+    assert track(video="cut.avi") == 1
+    kept = boxes("own_tracker.Right/cut")
+    assert 3 <= len(kept) < LENGTH and kept.tolist() == moved(len(kept))
+    assert f"the video cut.avi breaks off after {len(kept)} of 12 frames" in capsys.readouterr().err
+
+
+def test_without_an_encoder_the_boxes_are_kept(monkeypatch, capsys):
+    assert track(box="9,9,9,9") == 0  # whose overlay would not be of the new boxes
+    capsys.readouterr()
+    monkeypatch.setattr(cv2.VideoWriter, "fourcc", lambda *_: 0x21212121)
+    assert track("--json") == 1
+    captured = capsys.readouterr()
+    facts = json.loads(captured.out)
+    assert facts["problem"] == (
+        "cannot write the video tracked/own_tracker.Right/clip.mp4: no encoder for .mp4 in this OpenCV"
+    )
+    assert set(facts["files"]) == {"boxes", "json"}
+    assert boxes().tolist() == moved(LENGTH)
+    assert sorted(path.name for path in Path("tracked/own_tracker.Right").iterdir()) == ["clip.track.json", "clip.txt"]
+    assert facts["problem"] in captured.err
+
+
+def test_boxes_that_cannot_be_drawn_are_written_all_the_same():
+    assert track(tracker="own_tracker:Odd") == 0
+    rows = json.loads(Path("tracked/own_tracker.Odd/clip.track.json").read_text())["boxes"]  # JSON has no NaN
+    assert rows[1]["box"] == [None, 1e300, -5, 4]
+    assert np.isnan(boxes("own_tracker.Odd/clip")[1, 0])
+
+
+def test_a_box_is_drawn_where_there_is_a_display(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
+    for name in ("namedWindow", "resizeWindow", "setWindowTitle", "destroyAllWindows"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    seen = []
+    monkeypatch.setattr(cv2, "selectROI", lambda _, picture, **__: seen.append(picture) or (29, 19, 40, 50))
+    assert track(box=None) == 0
+    assert boxes()[0].tolist() == [30, 20, 40, 50]  # OpenCV counts from 0
+    assert np.array_equal(seen[0][..., ::-1], VideoFrames(Path("clip.mp4"))[0])  # it takes BGR
+
+
+def test_no_box_drawn_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(rendering, "select", lambda frame: np.array([1.0, 1, 0, 0]))
+    assert track(box=None) == 2
+    assert "no box was drawn; drag one and press Enter" in capsys.readouterr().err
+
+
+def test_q_in_the_window_ends_it(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
+    keys = iter([-1, -1, ord("q")])
+    monkeypatch.setattr(cv2, "imshow", lambda *_: None)
+    monkeypatch.setattr(cv2, "waitKey", lambda _: next(keys))
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+    assert track("--show") == 0
+    assert boxes().tolist() == moved(3)
+    assert len(VideoFrames(Path("tracked/own_tracker.Right/clip.mp4"))) == 3

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from tracking_env.datasets import synthetic
+from tracking_env.datasets.augment import cropped
+from tracking_env.datasets.sequence import ArrayFrames, Sequence
+
+
+def _dot(x: int, y: int, w: int, h: int, frames: int = 8) -> Sequence:
+    """A white target of whole pixels on black, at rest."""
+    pictures = np.zeros((frames, 60, 80, 3), np.uint8)
+    pictures[:, y : y + h, x : x + w] = 255
+    return Sequence("Dot", ArrayFrames(pictures), np.tile([x + 1.0, y + 1, w, h], (frames, 1)))
+
+
+@pytest.mark.parametrize("copy", range(12))
+def test_the_box_goes_where_the_pixels_go(copy: int) -> None:
+    source = _dot(30, 20, 10, 12)
+    seen = cropped(source, range(2, 7), copy)
+    assert len(seen) == 5
+    for index in range(5):
+        ys, xs = np.nonzero(seen.frames[index][..., 0])
+        box = [xs.min() + 1, ys.min() + 1, np.ptp(xs) + 1, np.ptp(ys) + 1]
+        assert seen.boxes[index].tolist() == box
+
+
+def test_copies_differ_and_a_copy_is_always_the_same() -> None:
+    source = synthetic.generate(3)
+    one, again, other = (cropped(source, range(20), copy) for copy in (0, 0, 1))
+    assert one.name == again.name == "Synthetic-0003~0" and other.name == "Synthetic-0003~1"
+    assert np.array_equal(one.boxes, again.boxes) and not np.array_equal(one.boxes, other.boxes)
+    assert one.frames.fingerprint == again.frames.fingerprint != other.frames.fingerprint
+
+
+def test_frames_keep_the_size_they_announce() -> None:
+    for copy in range(6):
+        seen = cropped(synthetic.generate(1), range(20), copy)
+        width, height = seen.size
+        assert all(seen.frames[index].shape == (height, width, 3) for index in (0, 10, 19))
+
+
+def test_mirrored_and_plain_copies_both_occur() -> None:
+    mirrored = {cropped(_dot(30, 20, 10, 12), range(4), copy).frames.mirrored for copy in range(12)}  # type: ignore[attr-defined]
+    assert mirrored == {True, False}
+
+
+@pytest.mark.parametrize("copy", range(6))
+def test_a_frame_without_a_box_has_none_in_the_copy(copy: int) -> None:
+    source = _dot(30, 20, 10, 12)
+    boxes = source.boxes.copy()
+    boxes[[3, 5]] = 0
+    seen = cropped(Sequence("Dot", source.frames, boxes), range(2, 7), copy)
+    assert seen.annotated.tolist() == [True, False, True, False, True]
+    assert not seen.boxes[~seen.annotated].any()
+    whole = cropped(source, range(2, 7), copy)
+    assert np.array_equal(seen.boxes[seen.annotated], whole.boxes[seen.annotated])

@@ -1,0 +1,350 @@
+import json
+import logging
+
+import cv2
+import gymnasium as gym
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from tracking_env import cli
+from tracking_env.datasets import loading, otb, other_benchmarks
+from tracking_env.errors import InputError
+from tracking_env.evaluation import metrics
+from tracking_env.rendering import write_video
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+SIZE = (96, 64)
+TRUTH = np.tile([11.0, 6, 30, 20], (6, 1)) + np.arange(6)[:, None] * [2, 0, 0, 0]
+
+
+def text(rows):
+    return "".join(",".join(f"{value:g}" for value in row) + "\n" for row in rows)
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
+def write_images(folder, numbers, digits=8):
+    """Black images with white, opaque targets where `TRUTH` has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for at, number in enumerate(numbers):
+        image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+        x, y, w, h = (TRUTH[at % len(TRUTH)] - [1, 1, 0, 0]).astype(int)
+        image[y : y + h, x : x + w] = 255
+        cv2.imwrite(str(folder / f"{number:0{digits}d}.jpg"), image)
+
+
+def corners(boxes):
+    """Polygons of boxes, from the bottom right round."""
+    x, y, w, h = boxes.T
+    return np.stack([x + w, y + h, x, y + h, x, y, x + w, y], axis=1)
+
+
+def got10k(root, names=("val/GOT-10k_Val_000001", "val/GOT-10k_Val_000002")):
+    for name in names:
+        write_images(root / name, range(1, 7))
+        write(root / name / "groundtruth.txt", text(TRUTH))
+        write(root / name / "absence.label", "0\n" * 6)
+    write(root / "val" / "list.txt", "GOT-10k_Val_000001\nGOT-10k_Val_000002\n")
+
+
+def lasot(root):
+    for name in ("airplane/airplane-1", "airplane/airplane-2", "cat/cat-1"):
+        write_images(root / name / "img", range(1, 7))
+        write(root / name / "groundtruth.txt", text(TRUTH))
+        for flags in ("full_occlusion", "out_of_view"):
+            write(root / name / f"{flags}.txt", "0,0,0,0,0,0")
+
+
+def uav123(root):
+    for name in ("bike1", "boat1"):
+        write_images(root / "data_seq" / "UAV123" / name, range(1, 7), digits=6)
+    for name in ("bike1", "boat1"):
+        write(root / "anno" / "UAV123" / f"{name}.txt", text(TRUTH))
+
+
+def vot(root):
+    for name in ("bag", "ball"):
+        write_images(root / name / "color", range(1, 7))
+        write(root / name / "groundtruth.txt", text(corners(TRUTH - [1, 1, 0, 0])))
+    write(root / "list.txt", "ball\nbag\n")
+
+
+def video(root):
+    root.mkdir(parents=True, exist_ok=True)
+    for name in ("one", "two"):
+        write_video(root / f"{name}.mp4", [np.full((64, 96, 3), 40 * at, np.uint8) for at in range(6)])
+        write(root / f"{name}.txt", text(TRUTH))
+
+
+MAKERS = {"got10k": got10k, "lasot": lasot, "uav123": uav123, "vot": vot, "video": video}
+NAMES = {
+    "got10k": ["GOT-10k_Val_000001", "GOT-10k_Val_000002"],
+    "lasot": ["airplane-1", "airplane-2", "cat-1"],
+    "uav123": ["bike1", "boat1"],
+    "vot": ["ball", "bag"],  # the order of the list
+    "video": ["one", "two"],
+}
+
+
+@pytest.fixture(params=MAKERS)
+def layout(request, tmp_path):
+    MAKERS[request.param](tmp_path)
+    return request.param
+
+
+def test_each_layout_is_recognised_and_gives_the_same_boxes(layout, tmp_path):
+    assert other_benchmarks.recognise(tmp_path) == layout
+    assert other_benchmarks.LAYOUTS.keys() == MAKERS.keys()
+    loaded = loading.load(tmp_path)
+    assert [one.name for one in loaded] == NAMES[layout]
+    for one in loaded:
+        assert one.dataset == layout
+        assert one.size == SIZE
+        assert_array_equal(one.boxes, TRUTH)
+
+
+def test_names_and_prefixes(layout, tmp_path):
+    first, second, *_ = NAMES[layout]
+    for spec in (f"{second}, {first},{second}", f"{layout}:{second},{first}"):
+        assert [one.name for one in loading.load(tmp_path, spec)] == [second, first]
+    assert [one.name for one in loading.load(tmp_path, f"{layout}:")] == NAMES[layout]
+    with pytest.raises(InputError, match=f"unknown sequence '{first}x' of {layout} in .*did you mean '{first}'"):
+        loading.load(tmp_path, f"{first}x")
+
+
+def test_boxes_lie_on_the_target(layout, tmp_path):
+    """The first pixel is 1 in the boxes, whatever the files call it."""
+    if layout == "video":
+        pytest.skip("the codec blurs edges")
+    one = loading.load(tmp_path)[0]
+    for frame, (x, y, w, h) in zip((one.frames[at] for at in range(6)), one.boxes, strict=True):
+        ys, xs = np.nonzero(frame[..., 0] > 128)
+        assert [xs.min() + 1, ys.min() + 1, np.ptp(xs) + 1, np.ptp(ys) + 1] == [x, y, w, h]
+
+
+def test_the_environment_and_the_commands_take_each_layout(layout, tmp_path, capsys):
+    name = NAMES[layout][1]
+    env = gym.make("OTBTrack-v0", root=tmp_path, sequences=name, split="all", clip_length=3)
+    env.reset(seed=0)
+    assert env.step(np.full(4, 0.5, np.float32))[4]["dataset"] == layout
+    assert cli.main(["sequences", "--root", str(tmp_path)]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [[one, "6"] for one in NAMES[layout]]
+    out = str(tmp_path / "results")
+    assert cli.main(["evaluate", "--tracker", "static", "--root", str(tmp_path), "--out", out]) == 0
+    capsys.readouterr()
+    assert cli.main(["score", f"{out}/static", "--root", str(tmp_path), "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)["sequences"]
+    assert list(scores) == NAMES[layout]
+    assert scores[name]["whole"]["auc"] == metrics.score(np.repeat(TRUTH[:1], 6, axis=0), TRUTH).auc
+
+
+def test_got10k_root_is_the_data_set_or_one_of_its_folders(tmp_path):
+    got10k(tmp_path)
+    got10k(tmp_path, ["train/GOT-10k_Train_000001"])
+    assert [one.name for one in loading.load(tmp_path, "val")] == NAMES["got10k"]
+    assert [one.name for one in loading.load(tmp_path / "val")] == NAMES["got10k"]
+    assert [one.name for one in loading.load(tmp_path)] == ["GOT-10k_Train_000001", *NAMES["got10k"]]
+
+
+def test_a_list_says_what_there_is(tmp_path, caplog):
+    vot(tmp_path)
+    write(tmp_path / "list.txt", "bag\nbasketball\n")
+    with caplog.at_level(logging.WARNING):
+        assert [one.name for one in loading.load(tmp_path)] == ["bag"]
+    assert "1 of the 2 sequences of" in caplog.text and "missing: basketball" in caplog.text
+    assert [one.name for one in loading.load(tmp_path, "ball")] == ["ball"]
+
+
+def test_a_class_of_lasot_stands_for_its_sequences(tmp_path):
+    lasot(tmp_path)
+    assert [one.name for one in loading.load(tmp_path, "cat,airplane")] == ["cat-1", "airplane-1", "airplane-2"]
+
+
+def test_flagged_frames_have_no_box(tmp_path):
+    lasot(tmp_path / "lasot")
+    folder = tmp_path / "lasot" / "cat" / "cat-1"
+    write(folder / "full_occlusion.txt", "0,1,0,0,0,0\n")
+    write(folder / "out_of_view.txt", "0,0,0,1,0,0\n")
+    (one,) = loading.load(tmp_path / "lasot", "cat-1")
+    assert one.annotated.tolist() == [True, False, True, False, True, True]
+    assert_array_equal(one.boxes, TRUTH * one.annotated[:, None])
+    got10k(tmp_path / "got10k")
+    write(tmp_path / "got10k" / "val" / "GOT-10k_Val_000002" / "absence.label", "0\n0\n0\n0\n1\n1\n")
+    assert loading.load(tmp_path / "got10k")[1].annotated.tolist() == [True] * 4 + [False] * 2
+
+
+@pytest.mark.parametrize("row", ["NaN,NaN,NaN,NaN", "-1,-1,-1,-1", "1,1,-1,-1", "10,10,0,5", "inf,1,5,5"])
+def test_what_is_no_box_is_a_row_of_zeros(tmp_path, row):
+    uav123(tmp_path)
+    write(tmp_path / "anno" / "UAV123" / "bike1.txt", text(TRUTH[:2]) + row + "\n" + text(TRUTH[3:]))
+    (one,) = loading.load(tmp_path, "bike1")
+    assert one.boxes[2].tolist() == one.relative[2].tolist() == [0, 0, 0, 0]
+    assert_array_equal(np.delete(one.boxes, 2, axis=0), np.delete(TRUTH, 2, axis=0))
+
+
+def test_a_frame_without_a_box_is_scored_as_otb_scores_an_invalid_one(tmp_path):
+    lasot(tmp_path)
+    write(tmp_path / "cat" / "cat-1" / "out_of_view.txt", "0,0,0,1,1,1")
+    (one,) = loading.load(tmp_path, "cat-1")
+    assert_array_equal(metrics.overlaps(TRUTH, one.boxes), [1, 1, 1, -1, -1, -1])
+    assert_array_equal(metrics.centre_errors(TRUTH, one.boxes), [0, 0, 0, -1, -1, -1])
+    score = metrics.score(TRUTH, one.boxes)
+    assert (score.mean_iou, score.precision20, score.frames) == (0.5, 1, 6)
+
+
+def test_a_box_partly_outside_the_image_stays_a_box(tmp_path):
+    vot(tmp_path)
+    write(tmp_path / "bag" / "groundtruth.txt", text([[-5, -4, 30, 20]] * 6))
+    (one,) = loading.load(tmp_path, "bag")
+    assert one.boxes.tolist() == [[-4, -3, 30, 20]] * 6
+
+
+def test_vot_rows_are_boxes_polygons_and_codes(tmp_path):
+    vot(tmp_path)
+    write(
+        tmp_path / "bag" / "groundtruth.txt",
+        "10,5,30,20\n0\n20,0,30,10,20,20,10,10\nnan,nan,nan,nan\n" + text(TRUTH[:2]),
+    )
+    (one,) = loading.load(tmp_path, "bag")
+    assert one.boxes[:4].tolist() == [[11, 6, 30, 20], [0] * 4, [11, 1, 20, 20], [0] * 4]
+    write(tmp_path / "bag" / "groundtruth.txt", "m0,0,3,3,1,1\n")
+    with pytest.raises(InputError, match=r"line 1: got 'm0,0,3,3,1,1', wanted four numbers .* or the eight .*masks"):
+        loading.load(tmp_path, "bag")
+
+
+def test_vot_of_2014_to_2016_keeps_images_beside_the_boxes(tmp_path):
+    write_images(tmp_path / "bag", range(1, 7))
+    write(tmp_path / "bag" / "groundtruth.txt", text(corners(TRUTH - [1, 1, 0, 0])))
+    assert other_benchmarks.recognise(tmp_path) == "vot"
+    assert_array_equal(loading.load(tmp_path)[0].boxes, TRUTH)
+    write(tmp_path / "bag" / "groundtruth.txt", text(TRUTH - [1, 1, 0, 0]))  # VOT 2013 looks like GOT-10k
+    assert other_benchmarks.recognise(tmp_path) == "got10k"
+    assert_array_equal(loading.load(tmp_path, "vot:bag")[0].boxes, TRUTH)
+
+
+@given(points=st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=8))
+def test_the_box_of_a_polygon_holds_its_corners_and_touches_them(points):
+    x, y, w, h = other_benchmarks._box(points)
+    xs, ys = np.array(points[::2]), np.array(points[1::2])
+    assert (x, y) == (xs.min(), ys.min())
+    np.testing.assert_allclose((x + w, y + h), (xs.max(), ys.max()), rtol=1e-12, atol=1e-9)
+
+
+@given(flags=st.lists(st.booleans(), min_size=1, max_size=20), separator=st.sampled_from([",", "\n", " ", "\t", ", "]))
+def test_flags_of_any_shape(tmp_path_factory, flags, separator):
+    path = tmp_path_factory.getbasetemp() / "flags.txt"
+    path.write_text(separator.join("01"[flag] for flag in flags))
+    assert other_benchmarks._flags(path, len(flags)).tolist() == flags
+    with pytest.raises(InputError, match=f"has {len(flags)} numbers; wanted 0 or 1 for each of the {len(flags) + 1}"):
+        other_benchmarks._flags(path, len(flags) + 1)
+
+
+@given(data=st.one_of(st.binary(max_size=80), st.text("0123456789,.-enaif \t\r\n_m").map(str.encode)))
+def test_no_annotation_file_raises_anything_but_input_error(tmp_path_factory, data):
+    root = tmp_path_factory.getbasetemp() / "any"
+    (root / "bag").mkdir(parents=True, exist_ok=True)
+    (root / "bag" / "groundtruth.txt").write_bytes(data)
+    for layout in ("vot", "got10k"):
+        with pytest.raises(InputError) as caught:  # at the latest there are no images
+            loading.load(root, f"{layout}:")
+        assert "\n" not in str(caught.value)
+
+
+def test_the_ranges_of_uav123():
+    assert len(other_benchmarks.RANGES) == 51
+    # The data set has 123 sequences of 91 videos; those of a video come one after the other.
+    assert 123 - len(other_benchmarks.RANGES) + len({part.folder for part in other_benchmarks.RANGES.values()}) == 91
+    for (name, part), (after, following) in zip(
+        other_benchmarks.RANGES.items(), list(other_benchmarks.RANGES.items())[1:], strict=False
+    ):
+        assert part.first < part.last
+        assert name.startswith(f"{part.folder}_")
+        assert following.folder != part.folder or (following.first >= part.last and after > name)
+
+
+def test_sequences_of_uav123_that_share_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setitem(other_benchmarks.RANGES, "car1_1", other_benchmarks.Range("car1", 1, 4))
+    monkeypatch.setitem(other_benchmarks.RANGES, "car1_2", other_benchmarks.Range("car1", 4, 6))
+    write_images(tmp_path / "data_seq" / "UAV123" / "car1", range(1, 8), digits=6)
+    write(tmp_path / "anno" / "UAV123" / "car1_1.txt", text(TRUTH[:4]))
+    write(tmp_path / "anno" / "UAV123" / "car1_2.txt", text(TRUTH[3:]))
+    write(tmp_path / "anno" / "UAV123" / "bird1_1.txt", text(TRUTH))  # without images
+    one, two = loading.load(tmp_path)
+    assert [path.name for path in two.frames.paths] == ["000004.jpg", "000005.jpg", "000006.jpg"]
+    assert_array_equal(one.boxes[3], two.boxes[0])
+    with pytest.raises(InputError, match=r"bird1_1\.txt has 6 boxes, UAV123's bird1_1 253"):
+        loading.load(tmp_path, "bird1_1")
+
+
+@pytest.mark.parametrize("kind", ["got10k", "video"])
+def test_the_first_box_alone_tracks_but_does_not_score(tmp_path, kind, capsys):
+    """GOT-10k's test set, and anybody's video."""
+    MAKERS[kind](tmp_path)
+    for path in tmp_path.rglob("groundtruth.txt") if kind == "got10k" else tmp_path.glob("*.txt"):
+        path.write_text(text(TRUTH[:1]))
+        (path.parent / "absence.label").unlink(missing_ok=True)
+    one, two = loading.load(tmp_path)
+    assert_array_equal(one.boxes, np.pad(TRUTH[:1], ((0, 5), (0, 0))))
+    out = tmp_path / "results"
+    assert cli.main(["evaluate", "--tracker", "static", "--root", str(tmp_path), "--out", str(out)]) == 1
+    assert f"{one.name}: only its first frame has a true box" in capsys.readouterr().err
+    assert_array_equal(otb.read_boxes(out / "static" / f"{two.name}.txt"), np.repeat(TRUTH[:1], 6, axis=0))
+
+
+def test_a_video_file_is_a_root(tmp_path):
+    video(tmp_path)
+    assert [one.name for one in loading.load(tmp_path / "two.mp4")] == ["two"]
+    (tmp_path / "two.txt").unlink()
+    with pytest.raises(InputError, match=r"two\.mp4 has no box to start from; write .* to two\.txt"):
+        loading.load(tmp_path / "two.mp4")
+
+
+@pytest.mark.parametrize("kind", ["got10k", "lasot", "vot"])
+def test_a_missing_image_is_named(tmp_path, kind):
+    MAKERS[kind](tmp_path)
+    name = NAMES[kind][0]
+    next(tmp_path.rglob(f"{name}/**/00000004.jpg")).unlink()
+    with pytest.raises(InputError, match=r"5 images for 6 boxes, the first missing is 00000004\.jpg"):
+        loading.load(tmp_path, name)
+
+
+def test_what_cannot_be_loaded(tmp_path):
+    with pytest.raises(
+        InputError, match=r"no known layout, or empty; the known ones are otb .*got10k .*lasot .*uav123 .*"
+    ):
+        loading.load(tmp_path)
+    with pytest.raises(InputError, match="unknown layout 'got10' in 'got10:val'; the known ones are otb"):
+        loading.load(tmp_path, "got10:val")
+    with pytest.raises(InputError, match=r"no folder .*nowhere; give one with"):
+        loading.load(tmp_path / "nowhere", "vot:")
+    with pytest.raises(InputError, match=r"no sequence of vot in .*; wanted NAME/color"):
+        loading.load(tmp_path, "vot:")
+    with pytest.raises(InputError, match="unknown sequence 'suv'; did you mean 'Suv'"):
+        loading.load(tmp_path, "suv")
+    lasot(tmp_path)
+    write(tmp_path / "cat" / "cat-1" / "groundtruth.txt", text(TRUTH * 0))
+    with pytest.raises(InputError, match="the first frame has no box"):
+        loading.load(tmp_path, "cat-1")
+    write(tmp_path / "cat" / "cat-1" / "out_of_view.txt", "0,0,2,0,0,0")
+    with pytest.raises(InputError, match=r"out_of_view.txt has 6 numbers; wanted 0 or 1 for each of the 6"):
+        loading.load(tmp_path, "cat-1")
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "cat" / "cat-1").rename(tmp_path / "dog" / "airplane-1")
+    with pytest.raises(InputError, match=r"two sequences in .* are named 'airplane-1'"):
+        loading.load(tmp_path)
+
+
+def test_otb_folders_are_still_otb(tmp_path):
+    write_images(tmp_path / "mine" / "img", range(1, 7), digits=4)
+    write(tmp_path / "mine" / "groundtruth_rect.txt", text(TRUTH))
+    assert other_benchmarks.recognise(tmp_path) == "otb"
+    for spec in ("mine", "otb:mine"):
+        (one,) = loading.load(tmp_path, spec)
+        assert (one.name, one.dataset) == ("mine", "otb")

@@ -1,0 +1,74 @@
+"""The examples, run as scripts from another folder, on a tiny budget."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def run(cache, folder, name, *flags):
+    """What an example prints."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TRACKING_ENV_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    environment["HOME"] = str(folder)  # Ray writes there
+    command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), *flags]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def needs(module, extra):
+    there = importlib.util.find_spec(module)
+    return pytest.mark.skipif(not there, reason=f"{module} is not installed: pip install 'tracking-env[{extra}]'")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_they_fit_on_a_page(path):
+    assert len(path.read_text().splitlines()) < 60
+
+
+def test_a_random_agent_leaves_a_video(cache, tmp_path):
+    assert "mean IoU 0." in run(cache, tmp_path, "random_agent", "--frames", "5")
+    assert (tmp_path / "random_agent.mp4").stat().st_size > 1000
+
+
+@needs("stable_baselines3", "train")
+def test_sb3_ppo_saves_a_model_that_evaluate_scores(cache, tmp_path, monkeypatch):
+    from tracking_env.errors import InputError
+    from tracking_env.registry import Choice
+
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(cache))
+    flags = ["--steps", "160", "--model", "model.zip"]
+    assert "SB3 PPO" in run(cache, tmp_path, "sb3_ppo", *flags)
+    with pytest.raises(InputError, match="if you trust where it comes from, add --trust"):
+        Choice("sb3", checkpoint=tmp_path / "model.zip").make()
+    assert Choice("sb3", checkpoint=tmp_path / "model.zip", trust=True).make().id.startswith("sb3 model.zip ")
+
+
+@needs("torch", "torch")
+def test_ppo_in_one_file_learns_from_its_steps(cache, tmp_path):
+    lines = run(cache, tmp_path, "ppo", "--updates", "2").splitlines()
+    assert [line.split()[:2] for line in lines] == [["update", "1"], ["update", "2"]]
+
+
+@needs("torchrl", "torchrl")
+def test_torchrl_collects_a_batch(cache, tmp_path):
+    said = run(cache, tmp_path, "torchrl_collect", "--steps", "20")
+    assert "20 steps, features (20, 1536)" in said
+    assert "mean IoU 1.000 where the truth was given" in said
+
+
+@needs("ray", "rllib")
+def test_rllib_samples_on_two_workers(cache, tmp_path):
+    said = run(cache, tmp_path, "rllib_ppo", "--updates", "1", "--steps", "100", "--workers", "2")
+    assert said.startswith("update 1  ") and "mean IoU" in said

@@ -1,0 +1,58 @@
+import sys
+
+import numpy as np
+import pytest
+
+from tests.helpers.paths import ROOT
+from tracking_env import rendering
+from tracking_env.datasets.video import VideoFrames
+
+image = pytest.importorskip("PIL.Image", reason="pillow is not installed: pip install 'tracking-env[docs]'")
+pytest.importorskip("matplotlib")
+pytest.importorskip("fcntl", reason="there are no pseudo terminals")
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture
+def session(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    yield __import__("make_session")
+    for name in ("make_session", "make_gifs"):
+        sys.modules.pop(name, None)
+
+
+def test_the_terminal_knows_new_lines_returns_and_its_width(session):
+    terminal = session.Terminal()
+    terminal.write("50% half\r100%\nnext\x1b[1m\n" + "x" * (session.COLUMNS + 2))
+    assert terminal.lines == ["100%half", "next", "x" * session.COLUMNS, "xx"]
+    assert terminal.picture().size == session.Terminal().picture().size
+
+
+def test_a_command_is_run_in_a_terminal_and_its_prints_are_timed(session, tmp_path):
+    printed = session.run("test -t 1 && pwd && sleep 0.3 && echo done", tmp_path)
+    assert "".join(text for _, text in printed).split() == [str(tmp_path), "done"]
+    assert max(seconds for seconds, _ in printed) > 0.2
+    with pytest.raises(SystemExit, match="false failed"):
+        session.run("false", tmp_path)
+
+
+def test_the_recording_is_a_gif_that_ends_with_the_overlay(session, tmp_path):
+    path = tmp_path / "clip.mp4"
+    colours = [rendering.COLOURS["truth"], rendering.COLOURS["agent"]]
+    frames = [image.new("RGB", session.SIZE, one) for one in colours for _ in range(session.EVERY)]
+
+    rendering.write_video(path, [np.asarray(one) for one in frames])
+    terminal = session.Terminal()
+    before = [(terminal.picture(), 0.5), (terminal.picture(), 0.01)]
+    session.write(tmp_path / "session.gif", before + session.overlay(terminal.picture(), VideoFrames(path)))
+    with image.open(tmp_path / "session.gif") as made:
+        made.seek(made.n_frames - 1)
+        assert made.info["duration"] == 2000 and made.info["loop"] == 0
+        corner = made.convert("RGB").getpixel((made.width - 40, made.height - 40))
+    assert corner == pytest.approx(rendering.COLOURS["agent"], abs=12)
+
+
+def test_the_one_that_is_shown_is_small():
+    with image.open(DOCS / "images/session.gif") as shown:
+        assert shown.n_frames > 30
+    assert (DOCS / "images/session.gif").stat().st_size < 1_000_000

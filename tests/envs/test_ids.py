@@ -1,0 +1,204 @@
+"""What holds for every registered id."""
+
+import inspect
+import subprocess
+import sys
+import warnings
+
+import cloudpickle
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import tracking_env
+from tracking_env.envs.synthetic_track import FIRST
+from tracking_env.errors import InputError
+
+IDS = ["OTBTrack-v0", "OTBTrackPixels-v0", "OTBTrackSearch-v0", "SyntheticTrack-v0"]
+FILES = ["OTBTrack-v0", "OTBTrackPixels-v0", "OTBTrackSearch-v0"]
+HEADINGS = [
+    "Description",
+    "Action Space",
+    "Observation Space",
+    "Rewards",
+    "Starting State",
+    "Episode End",
+    "Arguments",
+    "Version History",
+]
+SYMMETRIC = (
+    "We recommend you to use a symmetric and normalized Box action space (range=[-1, 1]) "
+    "cf. https://stable-baselines3.readthedocs.io/en/master/guide/rl_tips.html"
+)
+"""Known of Stable-Baselines3: actions are relative boxes, in [0, 1] by their nature; RescaleAction is for who minds."""
+
+NO_IMAGE = ("is an image but", "Treating image space", "The minimal resolution for an image")
+"""Also known: it takes the feature maps of OTBTrackSearch-v0, float32 and of three dimensions, for pictures."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACKING_ENV_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def make(name, **more):
+    return gym.make(name, **({"sequences": "synthetic:0-1"} if name in FILES else {}) | more)
+
+
+def roll(env, count, seed):
+    """Everything that ``count`` steps of one seed give."""
+    told = [env.reset(seed=seed)]
+    for action in np.random.default_rng(seed).random((count, 4), np.float32):
+        told.append(env.step(action))
+        if told[-1][3]:
+            told.append(env.reset())
+    return told
+
+
+def test_these_are_all():
+    assert [name for name, spec in gym.registry.items() if str(spec.entry_point).startswith("tracking_env")] == IDS
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_docstring_is_a_page_in_gymnasiums_headings_that_names_every_argument(name):
+    single = type(make(name).unwrapped)
+    page = inspect.getdoc(single)
+    found = [line[3:] for line in page.splitlines() if line.startswith("## ")]
+    assert [one for one in found if one != "Info"] == HEADINGS
+    arguments = page.partition("## Arguments")[2].partition("## Version History")[0]
+    for argument in inspect.signature(single).parameters.values():
+        assert argument.kind is argument.VAR_KEYWORD or f"``{argument.name}``" in arguments, argument
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_gymnasiums_checker_is_content_without_a_warning(name, shown):
+    check_env(make(name).unwrapped)
+    assert shown, "render modes were checked too"
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_stable_baselines_checker_says_only_what_is_known(name):
+    check = pytest.importorskip("stable_baselines3.common.env_checker")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        check.check_env(make(name).unwrapped)
+    unknown = {str(one.message) for one in heard} - {SYMMETRIC}
+    if name == "OTBTrackSearch-v0":
+        unknown = {one for one in unknown if not any(known in one for known in NO_IMAGE)}
+    assert not unknown
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_spec_survives_json(name):
+    env = make(name, reward="iou", clip_length=3)
+    twin = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    assert twin.spec.kwargs == env.spec.kwargs
+    np.testing.assert_equal(roll(env, 7, seed=5), roll(twin, 7, seed=5))
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_same_seed_gives_the_same_episodes_and_another_gives_others(name):
+    env, twin = make(name, clip_length=3), make(name, clip_length=3)
+    first = roll(env, 10, seed=1)
+    np.testing.assert_equal(first, roll(twin, 10, seed=1))
+    np.testing.assert_equal(first, roll(env, 10, seed=1))
+    others = [make(name, clip_length=3).reset(seed=seed)[1] for seed in range(2, 8)]
+    assert any((one["sequence"], one["frame"]) != (first[0][1]["sequence"], first[0][1]["frame"]) for one in others)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_pickled_one_goes_on_as_the_original(name):
+    env = make(name, clip_length=4)
+    env.reset(seed=1)
+    env.step(np.full(4, 0.5, np.float32))
+    twin = cloudpickle.loads(cloudpickle.dumps(env))
+    for _ in range(3):
+        np.testing.assert_equal(env.step(np.full(4, 0.4, np.float32)), twin.step(np.full(4, 0.4, np.float32)))
+    np.testing.assert_equal(env.reset(), twin.reset())
+
+
+def test_the_module_prefix_registers_in_a_fresh_interpreter_without_torch(tmp_path):
+    code = (
+        "import sys, gymnasium as gym\n"
+        f"for name in {IDS}:\n"
+        f"    more = {{'sequences': 'synthetic:0'}} if name in {FILES} else {{}}\n"
+        f"    if name == 'OTBTrack-v0': more['store'] = {str(tmp_path / 'store')!r}\n"
+        "    env = gym.make('tracking_env:' + name, **more)\n"
+        "    env.reset(seed=0); env.step(env.action_space.sample())\n"
+        "    gym.make_vec('tracking_env:' + name, num_envs=2, **more).reset(seed=0)\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_an_unknown_argument_is_refused_and_the_nearest_named(name):
+    with pytest.raises(InputError, match="unexpected keyword argument 'clip_lenght', did you mean 'clip_length'"):
+        make(name, clip_lenght=3)
+    with pytest.raises(InputError, match=r"unexpected keyword argument 'xyz'; the arguments are .*render_mode"):
+        make(name, xyz="red")
+
+
+VARIANTS = [  # 10,000 steps; where a frame is drawn or a store opened for each, fewer
+    ("OTBTrack-v0", 4000, {"split": "train"}),
+    ("OTBTrack-v0", 4000, {"split": "unseen", "clip_length": None, "reward": "iou"}),
+    ("OTBTrack-v0", 1000, {"split": "all", "clip_length": 1}),
+    ("OTBTrack-v0", 200, {"split": "train", "clip_length": 3, "reward": "iou", "features": "pixels:8x9"}),
+    ("OTBTrackPixels-v0", 200, {"split": "train"}),
+    ("OTBTrackPixels-v0", 200, {"split": "unseen", "rows": 20, "columns": 30}),
+    ("OTBTrackPixels-v0", 100, {"split": "all", "reward": "iou"}),
+    ("SyntheticTrack-v0", 200, {}),
+    ("SyntheticTrack-v0", 100, {"features": "pixels:20x30", "length": 12, "size": (64, 48), "clip_length": None}),
+]
+
+
+@pytest.mark.parametrize(("name", "count", "arguments"), VARIANTS)
+def test_ten_thousand_random_steps_stay_in_the_space(name, count, arguments):
+    env = make(name, **arguments)
+    generator = np.random.default_rng(0)
+    space = env.observation_space
+    observation, _ = env.reset(seed=0)
+    ends = 0
+    for action in generator.normal(0.5, 0.5, (count, 4)):
+        assert observation in space
+        observation, reward, terminated, over, info = env.step(action)
+        assert np.isfinite(reward) and not terminated
+        assert reward == info[f"reward_{arguments.get('reward', 'l1')}"]
+        if over:
+            ends += 1
+            assert observation in space
+            observation, _ = env.reset()
+    assert ends > 3
+
+
+def test_synthetic_episodes_never_repeat_a_sequence_nor_show_one_that_can_be_named():
+    env = make("SyntheticTrack-v0", length=12, clip_length=2)
+    names = [env.reset(seed=0)[1]["sequence"], *(env.reset()[1]["sequence"] for _ in range(20))]
+    assert len(set(names)) == 21
+    assert all(int(name.removeprefix("Synthetic-")) >= FIRST for name in names)
+
+
+def test_synthetic_environments_show_what_their_sequence_holds():
+    env = make("SyntheticTrack-v0", features="pixels:24x32", clip_length=3)
+    observation, info = env.reset(seed=3)
+    drawn = tracking_env.datasets.synthetic.generate(int(info["sequence"].removeprefix("Synthetic-")))
+    assert np.array_equal(info["truth"], drawn.boxes[info["frame"]])
+    twin = make("SyntheticTrack-v0", features="pixels:24x32", clip_length=3)
+    assert np.array_equal(twin.reset(seed=3)[0]["features"], observation["features"])
+    with pytest.raises(InputError, match="cannot draw seed"):
+        make("SyntheticTrack-v0", length=0)
+    with pytest.raises(InputError, match="clip_length is 0"):
+        make("SyntheticTrack-v0", clip_length=0)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_many_are_made_at_once(name):
+    envs = gym.make_vec(name, num_envs=2, **({"sequences": "synthetic:0-1"} if name in FILES else {}), clip_length=2)
+    alone = [make(name, clip_length=2).reset(seed=seed)[0] for seed in (4, 5)]
+    observation, _ = envs.reset(seed=4)
+    for number, one in enumerate(alone):
+        assert all(np.array_equal(observation[key][number], one[key]) for key in one)

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from tracking_env.envs import rewards
+
+TRUTH = [0.5, 0.5, 0.2, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("action", "reward"),
+    [
+        (TRUTH, 0),
+        ([0.6, 0.5, 0.2, 0.2], -0.1 / 4 - 0.1),
+        ([0.6, 0.3, 0.2, 0.3], -0.4 / 4 - 0.2),
+        ([1.5, 0.5, 0.2, 0.2], -1 / 4 - 1),  # outside the image: not clipped
+        ([0.5, 0.5, 0, 0], -0.4 / 4 - 0.2),
+    ],
+)
+def test_l1_is_equation_2(action, reward):
+    assert rewards.l1(np.array(action), np.array(TRUTH)) == pytest.approx(reward)
+
+
+@pytest.mark.parametrize(
+    ("action", "reward"),
+    [
+        (TRUTH, 1),
+        ([0.6, 0.5, 0.2, 0.2], 1 / 3),
+        ([0.5, 0.5, 0.4, 0.4], 1 / 4),
+        ([0.9, 0.9, 0.2, 0.2], 0),
+        ([0.5, 0.5, 0, 0.2], 0),  # empty
+        ([0.5, 0.5, -0.2, -0.2], 0),  # inside out
+        ([0.5, 0.5, 3.0, 3.0], 0.04),  # clipped to the whole image
+    ],
+)
+def test_iou_is_equation_3(action, reward):
+    assert rewards.iou(np.array(action), np.array(TRUTH)) == pytest.approx(reward)
+
+
+@pytest.mark.parametrize("name", ["l1", "iou"])
+def test_shapes_and_torch(name):
+    torch = pytest.importorskip("torch")
+    reward = rewards.REWARDS[name]
+    actions = np.random.default_rng(0).normal(0.5, 0.3, (7, 5, 4))
+    truth = np.broadcast_to(np.array(TRUTH), (5, 4))
+    values = reward(actions, truth)
+    assert values.shape == (7, 5)
+    assert_allclose(reward(torch.from_numpy(actions), torch.from_numpy(truth.copy())).numpy(), values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["l1", "iou"])
+def test_floats_earn_the_same_to_the_bit(name):
+    reward = rewards.REWARDS[name]
+    actions, truths = np.random.default_rng(0).normal(0.5, 0.3, (2, 50, 4))
+    for action, truth in zip(actions, truths, strict=True):
+        earned = reward(tuple(action.tolist()), tuple(truth.tolist()))
+        assert type(earned) is float and earned == reward(action, truth)

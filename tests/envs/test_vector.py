@@ -1,0 +1,291 @@
+"""The vector environment against as many single ones."""
+
+import pickle
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import vector as wrappers
+
+from tracking_env.datasets.sequence import ArrayFrames, Sequence
+from tracking_env.envs.vector import OTBTrackVectorEnv
+from tracking_env.errors import InputError
+
+MODES = list(AutoresetMode)
+N = 5
+
+
+def drawn(name, length, seed, unknown=()):
+    """Noise with a box that grows; no true box in the unknown frames."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (length, 50, 100 + seed, 3), np.uint8)
+    boxes = np.array([11.0, 6, 20, 20]) + np.arange(length)[:, None] * [2, 0, 1, 0]
+    boxes[list(unknown)] = 0
+    return Sequence(name, ArrayFrames(pixels), boxes)
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    return [drawn("a", 21, 1), drawn("b", 30, 2, unknown=(12, 13, 19)), drawn("short", 8, 3)]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def make(sequences, store):
+    def make(mode=AutoresetMode.NEXT_STEP, count=N, vectorization=None, **more):
+        more = {"sequences": sequences, "store": store, "split": "unseen", "clip_length": 6} | more
+        if vectorization is None:
+            return gym.make_vec("OTBTrack-v0", num_envs=count, autoreset_mode=mode, **more)
+        return gym.make_vec(
+            "OTBTrack-v0", count, vectorization, vector_kwargs={"autoreset_mode": mode}, **more
+        )  # fmt: skip
+
+    return make
+
+
+def different(a, b, path=""):
+    """Where two trees differ in structure, dtype, shape or any bit; NaN equals NaN."""
+    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
+        return [one for key in a for one in different(a[key], b[key], f"{path}/{key}")]
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
+        return [one for i in range(len(a)) for one in different(a[i], b[i], f"{path}/{i}")]
+    if isinstance(a, dict | list | tuple):
+        return [path]
+    a, b = np.asarray(a), np.asarray(b)
+    if a.dtype == b.dtype == object and a.ndim:
+        return different(a.tolist(), b.tolist(), path)
+    equal = a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return [] if equal else [path]
+
+
+def same(a, b):
+    return not different(a, b)
+
+
+def actions(step, count=N):
+    return np.random.default_rng(step).normal(0.5, 0.4, (count, 4)).astype(np.float32)
+
+
+def test_gymnasium_takes_it_by_itself(make):
+    envs = make()
+    assert type(envs.unwrapped) is OTBTrackVectorEnv
+    assert envs.num_envs == N and envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+    assert envs.spec.id == "OTBTrack-v0"
+    assert envs.observation_space["features"].shape == (N, 1536) and envs.action_space.shape == (N, 4)
+
+
+@pytest.mark.parametrize("features", ["grid", "pixels:40x50"])
+@pytest.mark.parametrize("split", ["train", "unseen", "all"])
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_it_equals_single_environments_step_for_step(make, mode, split, features):
+    ours, sync = (make(mode, vectorization=kind, split=split, features=features) for kind in (None, "sync"))
+    assert isinstance(sync, SyncVectorEnv) and not isinstance(ours, SyncVectorEnv)
+    assert same(ours.reset(seed=3), sync.reset(seed=3))
+    ends = 0
+    for step in range(40):
+        got, wanted = (envs.step(actions(step)) for envs in (ours, sync))
+        assert not different(got, wanted), step
+        assert got[0] in ours.observation_space
+        ends += got[3].sum()
+    assert ends > N
+    assert same(ours.reset(), sync.reset())
+
+
+@pytest.mark.parametrize("clip_length", [1, None])
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_clips_of_one_frame_and_of_the_whole_split_too(make, mode, clip_length):
+    ours, sync = (make(mode, vectorization=kind, clip_length=clip_length) for kind in (None, "sync"))
+    assert same(ours.reset(seed=[9, 2, 2, 7, 5]), sync.reset(seed=[9, 2, 2, 7, 5]))
+    for step in range(45):
+        assert same(ours.step(actions(step)), sync.step(actions(step)))
+
+
+def test_without_autoreset_a_mask_says_which_to_reset(make):
+    ours, sync = (make(AutoresetMode.DISABLED, vectorization=kind, clip_length=None) for kind in (None, "sync"))
+    assert same(ours.reset(seed=0), sync.reset(seed=0))
+    masked = 0
+    for step in range(40):
+        got = ours.step(actions(step))
+        assert same(got, sync.step(actions(step)))
+        if (over := got[3]).any():
+            with pytest.raises(gym.error.ResetNeeded, match=r"environments \[.*\] are over; reset them by reset_mask"):
+                ours.step(actions(step))
+            seeds = {"seed": step} if step % 2 else {}
+            kept = got[0]["location"].copy(), got[0]["features"].copy()
+            both = [envs.reset(options={"reset_mask": over, "length": 5}, **seeds) for envs in (ours, sync)]
+            assert same(*both)
+            assert same(kept, (got[0]["location"], got[0]["features"])), "what was returned before stays as it was"
+            masked += 1
+    assert masked > 3
+
+
+def test_options_choose_the_clips_of_all(make):
+    ours, sync = (make(vectorization=kind) for kind in (None, "sync"))
+    for options in ({"sequence": "b", "start": 14}, {"length": 3}, {"sequence": "a", "length": None}):
+        assert same(ours.reset(seed=1, options=dict(options)), sync.reset(seed=1, options=dict(options)))
+        for step in range(5):
+            assert same(ours.step(actions(step)), sync.step(actions(step)))
+
+
+def test_single_environments_run_in_processes_to_the_same_numbers(make):
+    ours, processes = make(count=2), make(count=2, vectorization="async")
+    try:
+        assert same(ours.reset(seed=4), processes.reset(seed=4))
+        for step in range(9):
+            if step == 4:
+                ours.set_attr("reward", "iou")
+                processes.set_attr("reward", "iou")
+            assert same(ours.step(actions(step, 2)), processes.step(actions(step, 2)))
+    finally:
+        processes.close()
+
+
+def test_the_reward_is_switched_for_all(make):
+    envs = make()
+    envs.reset(seed=0)
+    _, reward, _, _, info = envs.step(actions(0))
+    assert same(reward, info["reward_l1"]) and envs.get_attr("reward") == ("l1",) * N
+    for switch in (lambda: envs.set_attr("reward", ["iou"] * N), lambda: setattr(envs.unwrapped, "reward", "iou")):
+        envs.unwrapped.reward = "l1"
+        switch()
+        _, reward, _, _, info = envs.step(actions(1))
+        assert same(reward, info["reward_iou"]) and not same(reward, info["reward_l1"])
+    with pytest.raises(InputError, match="unknown reward 'dice'"):
+        envs.set_attr("reward", "dice")
+    with pytest.raises(InputError, match="one reward for all environments"):
+        envs.set_attr("reward", ["l1", "iou", "iou", "iou", "iou"])
+    with pytest.raises(InputError, match="cannot set clip_length to 3"):
+        envs.set_attr("clip_length", 3)
+
+
+def test_each_environment_is_seeded_alone(make):
+    envs = make()
+    first = envs.reset(seed=[5, 6, 7, 8, 9])
+    assert envs.np_random_seed == (5, 6, 7, 8, 9)
+    assert same(first, envs.reset(seed=5))
+    assert same(envs.reset(seed=[5, None, 7, None, 9])[0]["features"][[0, 2, 4]], first[0]["features"][[0, 2, 4]])
+    unseeded = [make().reset()[1]["frame"].tolist() for _ in range(4)]
+    assert len(set(map(tuple, unseeded))) > 1
+
+
+def test_what_a_step_returned_is_the_callers(make):
+    envs, twin = make(AutoresetMode.SAME_STEP), make(AutoresetMode.SAME_STEP)
+    results = [envs.reset(seed=0)[0], *(envs.step(actions(step))[0] for step in range(14))]
+    twin.reset(seed=0)
+    for step in range(14):
+        observation, reward, terminated, truncated, info = twin.step(actions(step))
+        assert same(observation, results[step + 1])
+        for array in (*observation.values(), reward, terminated, truncated):
+            array[:] = 1
+        for key in ("truth", "frame", "prediction", "iou"):
+            info.get(key, reward)[:] = 1
+
+
+@pytest.mark.parametrize(
+    "bad", [np.full((N, 4), np.nan), np.full((N, 4), np.inf), np.zeros((N, 3)), np.zeros((4, N)), "go", None]
+)
+def test_actions_that_are_no_boxes_are_an_input_error_and_cost_no_step(make, bad):
+    envs = make()
+    _, info = envs.reset(seed=0)
+    with pytest.raises(InputError, match="four finite numbers cx, cy, w, h"):
+        envs.step(bad)
+    assert same(envs.step(actions(0))[4]["frame"], info["frame"])
+
+
+def test_the_wrong_action_is_named_and_one_that_is_not_taken_may_be_anything(make):
+    envs = make(sequences=[drawn("a", 21, 1)])
+    envs.reset(seed=0, options={"length": 1})
+    wrong = actions(0)
+    wrong[3, :2] = np.nan, np.inf
+    with pytest.raises(InputError, match="for environment 3"):
+        envs.step(wrong)
+    assert envs.step(actions(0))[3].all()
+    _, reward, _, truncated, info = envs.step(wrong)
+    assert not reward.any() and not truncated.any() and "prediction" not in info
+
+
+def test_a_step_before_the_first_reset_is_told_to_reset(make):
+    envs = make()
+    for call in (lambda: envs.step(actions(0)), envs.render):
+        with pytest.raises(gym.error.ResetNeeded):
+            call()
+    with pytest.raises(gym.error.ResetNeeded):
+        envs.reset(options={"reset_mask": np.array([True] + [False] * (N - 1))})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"count": 0}, "num_envs is 0"),
+        ({"mode": "SomeStep"}, "unknown autoreset_mode 'SomeStep'; choose one of NextStep, SameStep, Disabled"),
+        ({"render_mode": "human"}, "many environments have rgb_array, or None"),
+        ({"clip_lenght": 3}, "unexpected keyword argument 'clip_lenght', did you mean 'clip_length'"),
+        ({"num_env": 3}, "unexpected keyword argument 'num_env', did you mean 'num_envs'"),
+        ({"reward": "dice"}, "unknown reward 'dice'"),
+    ],
+)
+def test_a_wrong_argument_is_an_input_error(make, arguments, message):
+    with pytest.raises(InputError, match=message):
+        make(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": [1, 2]}, "got 2 seeds for 5 environments"),
+        ({"options": {"reset_mask": [True] * N}}, "give a NumPy array of 5 bool"),
+        ({"options": {"reset_mask": np.ones(3, bool)}}, "give a NumPy array of 5 bool"),
+        ({"options": {"reset_mask": np.zeros(N, bool)}}, "names no environment"),
+        ({"options": {"strat": 3}}, "unknown reset option 'strat', did you mean 'start'"),
+        ({"options": {"start": 3}}, "start 3 is outside"),
+        ({"options": {"sequence": "b", "start": 19}}, "b has no true box in frame 19"),
+    ],
+)
+def test_a_wrong_reset_is_an_input_error_and_the_episodes_go_on(make, given, message):
+    envs = make()
+    _, info = envs.reset(seed=0)
+    with pytest.raises(InputError, match=message):
+        envs.reset(**given)
+    assert same(envs.step(actions(0))[4]["frame"], info["frame"])
+
+
+def test_it_renders_what_single_environments_render(make):
+    ours, sync = (make(vectorization=kind, render_mode="rgb_array") for kind in (None, "sync"))
+    for envs in (ours, sync):
+        envs.reset(seed=0)
+    for step in range(8):
+        assert same(ours.render(), sync.render())
+        for envs in (ours, sync):
+            envs.step(actions(step))
+
+
+def test_gymnasiums_vector_wrappers_work(make):
+    envs = wrappers.RescaleAction(wrappers.FlattenObservation(wrappers.RecordEpisodeStatistics(make())), -1, 1)
+    observation, _ = envs.reset(seed=0)
+    assert observation.shape == (N, 1540)
+    total = np.zeros(N)
+    for _ in range(6):
+        _, reward, _, truncated, info = envs.step(np.zeros((N, 4), np.float32))
+        total += reward
+    assert truncated.any()
+    assert info["episode"]["r"][truncated] == pytest.approx(total[truncated])
+
+
+def test_a_pickled_one_goes_on_as_the_original(make):
+    envs = make().unwrapped
+    envs.reset(seed=0)
+    envs.step(actions(0))
+    twin = pickle.loads(pickle.dumps(envs))
+    for step in range(9):
+        assert same(envs.step(actions(step)), twin.step(actions(step)))
+
+
+def test_its_spec_makes_another(make):
+    envs = gym.make_vec("OTBTrack-v0", num_envs=3, sequences="synthetic:0-1", autoreset_mode="SameStep", clip_length=2)
+    twin = gym.make_vec(envs.spec)
+    assert twin.num_envs == 3 and twin.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert same(envs.reset(seed=0), twin.reset(seed=0))

@@ -1,0 +1,73 @@
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from tracking_env.datasets import otb
+from tracking_env.errors import InputError
+from tracking_env.evaluation import drlt_paper
+
+
+def test_corners_are_taken_for_centres():
+    # As centre boxes, both reach from -5 to 5 in y; in x the first from -5 to 5, the second from 5 - 10 to 5 + 10.
+    overlap = drlt_paper.overlaps(np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 0, 20, 10]]))
+    assert_allclose(overlap, [100 / (100 + 200 - 100)])  # the IoU of these boxes is 50 / 250
+    # Each ends where the other begins when read as a centre box, though as top-left boxes they share a quarter.
+    assert drlt_paper.overlaps(np.array([[0.0, 0, 10, 10]]), np.array([[10.0, 0, 10, 10]])) == 0
+
+
+def test_numbers_are_truncated_not_rounded():
+    overlap = drlt_paper.overlaps(np.array([[1.9, -1.9, 10.9, 10.9]]), np.array([[1.0, -1, 10, 10]]))
+    assert_allclose(overlap, [1])
+
+
+@pytest.mark.parametrize("row", [[np.nan] * 4, [1, np.nan, 5, 5], [0, 0, 0.9, 5], [np.inf, 0, 5, 5], [0, 0, np.inf, 5]])
+def test_rows_without_an_overlap_count_0(row):
+    overlap = drlt_paper.overlaps(np.array([row]), np.array([[0.0, 0, 10, 10]]))
+    assert overlap == 0
+
+
+def test_auc_has_20_thresholds_a_hair_above_the_twentieths():
+    assert len(drlt_paper.THRESHOLDS) == 20
+    assert drlt_paper.auc(np.array([1.0])) == 1
+    assert drlt_paper.auc(np.array([0.5])) == 0.5  # 0, .05, ... .45: 10 of 20; .5001 is above
+    assert drlt_paper.auc(np.array([0.5001])) == 0.55
+    assert drlt_paper.auc(np.array([0.0, 1.0])) == 0.5
+
+
+def test_score_takes_rows_as_they_are():
+    truth = np.tile([100.0, 100, 10, 10], (3, 1))
+    run = truth.copy()
+    run[0], run[2] = [0, 0, 1, 1], np.nan  # OTB's evaluation would mend both
+    score = drlt_paper.score(run, truth)
+    assert (score.mean_iou, score.auc) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert (score.precision20, score.norm_precision20, score.frames) == (None, None, 3)
+    parts = drlt_paper.part_scores(run, truth, 1)
+    assert [parts[part].mean_iou for part in ("seen", "unseen")] == [0, 0.5]
+
+
+def test_input_errors():
+    boxes = np.ones((3, 4))
+    for run in (np.ones((2, 4)), np.ones(4), np.ones((3, 5))):
+        with pytest.raises(InputError, match="one row per frame"):
+            drlt_paper.score(run, boxes)
+    with pytest.raises(InputError, match="no frames"):
+        drlt_paper.score(boxes, boxes, slice(3, None))
+
+
+@pytest.mark.otb
+def test_parity_with_the_paper_s_formula(reference):
+    expected = json.loads((reference / "expected_struck_drlt30.json").read_text())
+    assert set(expected) == set(otb.LISTS["drlt30"])
+    scores = {}
+    for name, wanted in expected.items():
+        truth = otb.load_annotations(reference / "annotations", name)
+        scores[name] = drlt_paper.score(otb.crop(name, otb.read_boxes(reference / "struck_ope" / f"{name}.txt")), truth)
+        got = [scores[name].mean_iou, scores[name].auc]
+        assert got == pytest.approx([wanted["rolo_iou"], wanted["rolo_auc"]], abs=1e-6), name
+    # To three decimals the paper's own column, but for one sequence.
+    agree = [abs(scores[name].mean_iou - wanted["paper"]) < 0.0006 for name, wanted in expected.items()]
+    assert sum(agree) == 29
+    assert np.mean([one.mean_iou for one in scores.values()]) == pytest.approx(0.4766, abs=5e-5)
+    assert np.mean([one.auc for one in scores.values()]) == pytest.approx(0.4962, abs=5e-5)

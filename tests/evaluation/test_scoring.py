@@ -1,0 +1,256 @@
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from tracking_env.datasets import otb
+from tracking_env.errors import InputError
+from tracking_env.evaluation import scoring
+from tracking_env.evaluation.result_files import Results
+from tracking_env.evaluation.scoring import Report, evaluate, score_folder, write_result
+from tracking_env.report import text_tables
+
+
+def track(length: int) -> np.ndarray:
+    """A target that moves one pixel to the right a frame."""
+    return np.array([[10.0 + at, 10, 30, 20] for at in range(length)])
+
+
+def test_evaluate_reports_the_three_parts():
+    truths = {"a": track(9), "b": track(2)}
+    runs = {"a": truths["a"].copy(), "b": track(2), "other": track(5)}
+    runs["a"][3:] += 1000
+    scored = evaluate(runs, truths)
+    assert list(scored.sequences) == ["a", "b"]
+    assert scored.sequences["a"]["seen"].mean_iou == 1
+    assert scored.sequences["a"]["unseen"].mean_iou == 0
+    assert scored.sequences["b"]["seen"] is None  # floor(2 / 3)
+    assert scored.mean["whole"].mean_iou == pytest.approx((1 / 3 + 1) / 2)
+    assert scored.mean["seen"].mean_iou == 1
+    assert scored.mean["unseen"].mean_iou == 0.5
+
+
+def test_seen_may_be_given():
+    truths = {"a": track(9)}
+    scored = evaluate(truths, truths, seen={"a": 0})
+    assert scored.mean["seen"] is None
+    assert scored.mean["unseen"] == scored.mean["whole"]
+    assert evaluate(truths, truths, seen={"a": 4}).sequences["a"]["seen"].frames == 4
+
+
+def test_json():
+    truths = {"a": track(9), "b": track(3)}
+    data = json.loads(json.dumps(evaluate({"a": track(9)}, truths, seen={"a": 0, "b": 1}).to_json()))
+    numbers = {"auc": pytest.approx(20 / 21), "precision20": 1, "norm_precision20": 1, "mean_iou": 1}
+    assert data["mean"] == {"whole": numbers, "seen": None, "unseen": numbers}
+    assert data["sequences"] == {"a": {"frames": 9, "whole": numbers, "seen": None, "unseen": numbers}}
+    assert data["failed"] == {"b": "no result"}
+    assert "21 overlaps" in data["protocol"]
+    assert (data["runs"], data["std"], data["fps"], data["attributes"]) == (1, None, None, {})
+
+
+def test_a_wrong_number_of_rows_fails_that_sequence_only():
+    scored = evaluate({"a": track(8), "b": track(5)}, {"a": track(9), "b": track(5)})
+    assert scored.failed == {"a": "8 rows for 9 frames; write one row per frame"}
+    assert list(scored.sequences) == ["b"]
+
+
+def test_nothing_scored():
+    scored = evaluate({}, {"a": track(3)})
+    assert scored.mean == {"whole": None, "seen": None, "unseen": None}
+    assert scored.to_json()["sequences"] == {}
+
+
+def test_rows_of_the_full_annotation_file_are_cut():
+    full = track(354)
+    truths = {"Tiger1": otb.crop("Tiger1", full)}
+    assert len(truths["Tiger1"]) == 349
+    assert evaluate({"Tiger1": full}, truths) == evaluate(truths, truths)
+    assert evaluate({"Tiger1": track(353)}, truths).failed
+
+
+def test_result_files_round_trip(tmp_path):
+    boxes = track(6) + 0.12344
+    boxes[3] = np.nan
+    write_result(tmp_path / "new" / "a.txt", boxes)
+    assert (tmp_path / "new" / "a.txt").read_text().splitlines()[0] == "10.1234,10.1234,30.1234,20.1234"
+    assert_array_equal(otb.read_boxes(tmp_path / "new" / "a.txt"), boxes.round(4))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.txt"]
+
+
+def test_score_folder(tmp_path):
+    truths = {"a": track(9), "b": track(9), "c": track(9)}
+    write_result(tmp_path / "a.txt", truths["a"])
+    (tmp_path / "b.txt").write_text("1,2,3\n")
+    scored = score_folder(tmp_path, truths)
+    assert scored.sequences == evaluate({"a": truths["a"]}, {"a": truths["a"]}).sequences
+    assert "b.txt, line 1" in scored.failed["b"]
+    assert scored.failed["c"] == "no result"
+    with pytest.raises(InputError, match="no folder"):
+        score_folder(tmp_path / "absent", truths)
+
+
+def moved(boxes: np.ndarray, part: slice) -> np.ndarray:
+    """Boxes of which some miss the target by far."""
+    boxes = boxes.copy()
+    boxes[part] += 1000
+    return boxes
+
+
+def test_several_runs_give_mean_and_standard_deviation():
+    truths = {"a": track(9), "b": track(9)}
+    runs = ({"a": track(9), "b": moved(track(9), slice(3, None))}, {"a": track(9), "b": track(9)})
+    scored = evaluate(Results("two", runs, fps={"a": 10.0, "b": 30.0, "c": 1.0}), truths)
+    assert scored.sequences["b"]["whole"].mean_iou == pytest.approx(2 / 3)
+    assert scored.sequences["b"]["whole"].frames == 9
+    assert [run["whole"].mean_iou for run in scored.runs] == pytest.approx([2 / 3, 1])
+    assert scored.mean["whole"].mean_iou == pytest.approx(5 / 6)
+    assert scored.std["whole"].mean_iou == pytest.approx((1 / 3) / 2**0.5)
+    assert scored.std["seen"].mean_iou == 0
+    data = json.loads(json.dumps(scored.to_json()))
+    assert (data["runs"], data["fps"], data["sequences"]["b"]["fps"]) == (2, 20, 30)
+    assert data["std"]["unseen"]["precision20"] == pytest.approx(0.5 / 2**0.5)
+
+
+def test_a_sequence_that_one_run_lacks_fails():
+    truths = {"a": track(9), "b": track(9), "c": track(9)}
+    runs = ({"a": track(9), "b": track(9)}, {"a": track(9), "b": track(8)}, {"b": track(9)})
+    scored = evaluate(Results("three", runs), truths)
+    assert scored.failed == {
+        "a": "run 3: no result",
+        "b": "run 2: 8 rows for 9 frames; write one row per frame",
+        "c": "no result",
+    }
+
+
+def test_tre_scores_the_frames_of_all_starts_together():
+    truth = track(9)
+    runs = ({"a": track(9)}, {"a": moved(truth[2:], slice(None))}, {"a": truth[6:]})
+    scored = evaluate(Results("t", runs, kind="TRE", starts={"a": (0, 2, 6)}), {"a": truth})
+    parts = scored.sequences["a"]
+    assert {part: one.frames for part, one in parts.items()} == {"whole": 19, "seen": 4, "unseen": 15}
+    # The second run misses all of its 7 frames but the first, which is given: frame 2, a seen one.
+    assert [parts[part].mean_iou for part in scoring.PARTS] == pytest.approx([13 / 19, 1, 9 / 15])
+    assert (scored.std["whole"], scored.runs) == (None, ())
+    assert "TRE" in scored.protocol
+
+
+def test_tre_with_wrong_rows_or_starts_fails():
+    truths = {name: track(9) for name in "abc"}
+    runs = ({"a": track(9), "b": track(9), "c": track(9)}, {"a": track(9), "c": track(9)})
+    scored = evaluate(Results("t", runs, kind="TRE", starts={"a": (0, 2), "b": (0, 2), "c": (0, 9)}), truths)
+    assert scored.failed == {
+        "a": "start 2: 9 rows for 7 frames; write one row per frame",
+        "b": "start 2: no result",
+        "c": "start 2: starts at frame 9 of 9, counted from 0; run the tracker again",
+    }
+
+
+def test_a_sequence_may_have_fewer_starts_than_others():
+    truths = {"a": track(9), "b": track(2)}
+    runs = ({"a": track(9), "b": track(2)}, {"a": track(9)[4:]})
+    scored = evaluate(Results("t", runs, kind="TRE", starts={"a": (0, 4), "b": (0,)}), truths)
+    assert not scored.failed
+    assert scored.mean["whole"].mean_iou == 1
+
+
+def test_sre_counts_the_first_frame_as_true():
+    truths = {"a": track(3)}
+    runs = ({"a": track(3)}, {"a": moved(track(3), slice(None))})
+    scored = evaluate(Results("s", runs, kind="SRE", starts={"a": (0, 0)}), truths)
+    assert scored.sequences["a"]["whole"].mean_iou == pytest.approx(4 / 6)
+
+
+def test_attributes():
+    truths = {"a": track(9), "b": track(9), "c": track(9)}
+    predictions = {"a": track(9), "b": moved(track(9), slice(None)), "c": track(9)}
+    scored = evaluate(predictions, truths, attributes={"a": ("own", "OCC"), "b": ("OCC",), "d": ("FM",)})
+    groups = scored.by_attribute()
+    assert [(tag, count) for tag, (count, _) in groups.items()] == [("OCC", 2), ("own", 1)]
+    assert groups["OCC"][1]["whole"].mean_iou == pytest.approx((1 + 1 / 9) / 2)
+    assert scored.to_json()["attributes"]["own"]["sequences"] == 1
+    assert scored.to_json()["attributes"]["own"]["unseen"]["mean_iou"] == 1
+    truth = {"Deer": track(71)}
+    assert set(evaluate(truth, truth).by_attribute()) == set(otb.TABLE["Deer"].attributes)
+
+
+def test_the_attributes_are_those_of_the_table():
+    assert set(scoring.ATTRIBUTES) == {tag for entry in otb.TABLE.values() for tag in entry.attributes}
+    assert len(scoring.ATTRIBUTES) == 11
+
+
+def test_the_paper_s_formula_has_no_precision():
+    truths = {"a": track(9)}
+    scored = evaluate(truths, truths, protocol="drlt-paper")
+    assert scored.mean["whole"].auc == 1
+    assert scored.to_json()["mean"]["whole"]["precision20"] is None
+    head, row = text_tables.table({"perfect": scored}).splitlines()
+    assert row.split() == ["perfect", "1.000", "1.000", "1.000", "1.000"]
+    assert "P@" not in head
+
+
+def test_tables():
+    perfect = evaluate({"a": track(9)}, {"a": track(9)})
+    unseen = evaluate({"a": track(9)}, {"a": track(9)}, seen={"a": 0})
+    head, first, second = text_tables.table({"perfect": perfect, "only unseen": unseen}).splitlines()
+    assert "AUC unseen (headline)" in head
+    assert first.split() == ["perfect", *["0.952"] * 3, *["1.000"] * 5]
+    assert second.split()[2:] == ["0.952", "-", "0.952", "1.000", "-", "1.000", "1.000", "1.000"]
+    assert len({len(line) for line in (head, first, second)}) == 1
+    assert [line.split()[0] for line in text_tables.sequence_table(perfect).splitlines()] == ["sequence", "a", "mean"]
+    lines = text_tables.table({"perfect": perfect}, markdown=True).splitlines()
+    assert lines[0].startswith("| tracker | AUC whole | AUC seen | **AUC unseen** | P@20 whole |")
+    assert lines[1] == "| --- |" + " ---: |" * 8
+    assert lines[2] == "| perfect | 0.952 | 0.952 | **0.952** | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 |"
+    assert text_tables.table({}).splitlines() == [text_tables.table({})]
+
+
+def test_tables_of_runs_speed_and_attributes():
+    runs = ({"a": track(9)}, {"a": moved(track(9), slice(3, None))})
+    several = evaluate(Results("two", runs, fps={"a": 12.34}), {"a": track(9)}, attributes={"a": ("OCC",)})
+    plain = evaluate({"a": track(9)}, {"a": track(9)})
+    head, first, second = text_tables.table({"two": several, "one": plain}).splitlines()
+    assert head.split()[-1] == "fps"
+    assert "0.635 ± 0.449" in first  # (20/21 + 20/63) / 2, and their distance by the root of 2
+    assert first.split()[-1] == "12.3"
+    assert second.split()[-1] == "-"
+    lines = text_tables.sequence_table(several).splitlines()
+    assert ["±" in line for line in lines] == [False, False, True]
+    assert text_tables.attribute_table(several).splitlines()[1].split()[:3] == ["OCC", "(1)", "0.635"]
+    assert text_tables.attribute_table(plain).splitlines() == [text_tables.attribute_table(plain)]
+
+
+def struck(reference, names) -> Report:
+    truths = {name: otb.load_annotations(reference / "annotations", name) for name in names}
+    return score_folder(reference / "struck_ope", truths)
+
+
+@pytest.mark.otb
+def test_parity_with_the_official_scores(reference):
+    expected = json.loads((reference / "expected_struck_drlt30.json").read_text())
+    scored = struck(reference, otb.LISTS["drlt30"])
+    assert scored.sequences.keys() == expected.keys()
+    for name, parts in scored.sequences.items():
+        whole, unseen, wanted = parts["whole"], parts["unseen"], expected[name]
+        got = [whole.frames, whole.auc, whole.precision20, whole.mean_iou, unseen.auc, unseen.mean_iou]
+        keys = ["n", "auc21", "p20", "mean_iou", "unseen_auc21", "unseen_mean_iou"]
+        assert got == pytest.approx([wanted[key] for key in keys], abs=1e-6), name
+    mean = scored.mean
+    for key, got in [("mean_iou", mean["whole"].mean_iou), ("unseen_auc21", mean["unseen"].auc)]:
+        assert got == pytest.approx(np.mean([one[key] for one in expected.values()]), abs=1e-6)
+    assert [mean["whole"].auc, mean["whole"].precision20] == pytest.approx([0.494741, 0.664437], abs=1e-6)
+
+
+@pytest.mark.otb
+def test_parity_on_otb2013(reference):
+    scored = struck(reference, otb.LISTS["otb2013"])
+    assert not scored.failed
+    mean = scored.mean["whole"]
+    assert [mean.auc, mean.precision20] == pytest.approx([0.473663, 0.656132], abs=1e-6)
+
+
+@pytest.mark.otb
+def test_a_published_result_that_is_too_short_fails(reference):
+    scored = struck(reference, otb.LISTS["otb100"])
+    assert scored.failed == {"ClifBar": "329 rows for 472 frames; write one row per frame"}

@@ -1,0 +1,233 @@
+import hashlib
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tracking_env import cli
+from tracking_env.errors import InputError
+from tracking_env.features import download, model_zoo
+from tracking_env.features.download import fetch
+from tracking_env.features.model_zoo import NETWORKS, File, Network, Pixels
+from tracking_env.files import PARTIAL
+
+DATA = bytes(range(256)) * 4000
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `DATA` at /whole; each other path is one kind of trouble. ``log`` has path, Range and User-Agent."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.log = []
+        self.breaks = 2  # how often /breaks breaks off
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        path, wanted = self.path.strip("/"), self.headers.get("Range")
+        self.server.log.append((path, wanted, self.headers["User-Agent"]))
+        if path == "missing":
+            return self.send_error(404)
+        data = {"page": b"<html>moved</html>", "other": bytes(len(DATA))}.get(path, DATA)
+        start = 0
+        if wanted and path != "forgetful":
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(data):
+                return self.send_error(416)
+            self.send_response(206)
+        else:
+            self.send_response(200)
+        if path != "unknown-length":
+            self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        stop = len(data)
+        if path == "never" or (path == "breaks" and self.server.breaks > 0):
+            self.server.breaks -= 1
+            stop = start if path == "never" else start + 300_000
+        self.wfile.write(data[start:stop])
+        self.close_connection = True
+        return None
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def file(server, *paths, **known):
+    known = {"size": len(DATA), "sha256": SHA256} | known
+    return File("a.weights", tuple(server.url(path) for path in paths), **known)
+
+
+def names(folder):
+    return sorted(one.name for one in folder.iterdir() if one.name != ".locks")
+
+
+def test_a_file_is_fetched_once_and_only_it_is_left(server, tmp_path):
+    folder = tmp_path / "new" / "folder"
+    path = fetch(file(server, "whole"), folder)
+    assert path == folder / "a.weights" and path.read_bytes() == DATA
+    assert names(folder) == ["a.weights"]
+    assert fetch(file(server, "whole"), folder) == path
+    assert [(one, ranged) for one, ranged, _ in server.log] == [("whole", None)]
+    assert "urllib" not in server.log[0][2].lower()  # some hosts refuse it
+
+
+def test_a_connection_that_breaks_off_is_gone_on_from_where_it_broke(server, tmp_path):
+    assert fetch(file(server, "breaks"), tmp_path).read_bytes() == DATA
+    assert [ranged for _, ranged, _ in server.log] == [None, "bytes=300000-", "bytes=600000-"]
+
+
+def test_a_later_try_goes_on_from_what_an_earlier_one_left(server, tmp_path):
+    server.breaks = 1
+    with pytest.raises(InputError):  # after the break nothing more comes
+        broken = file(server, "breaks")
+        server.RequestHandlerClass = type(
+            "Dying", (Handler,), {"do_GET": lambda self: (Handler if not self.server.log else Silent).do_GET(self)}
+        )
+        fetch(broken, tmp_path)
+    assert names(tmp_path) == [f"{PARTIAL}a.weights"], "nothing goes by the real name"
+    assert (tmp_path / f"{PARTIAL}a.weights").read_bytes() == DATA[:300_000]
+    server.RequestHandlerClass = Handler
+    server.log.clear()
+    assert fetch(file(server, "whole"), tmp_path).read_bytes() == DATA
+    assert [ranged for _, ranged, _ in server.log] == ["bytes=300000-"]
+    assert names(tmp_path) == ["a.weights"]
+
+
+class Silent(Handler):
+    def do_GET(self):
+        self.close_connection = True
+
+
+def test_a_host_that_cannot_resume_sends_the_whole_again(server, tmp_path):
+    (tmp_path / f"{PARTIAL}a.weights").write_bytes(b"x" * 1000)
+    assert fetch(file(server, "forgetful"), tmp_path).read_bytes() == DATA
+
+
+def test_nothing_is_left_behind_the_end_of_a_shorter_file(server, tmp_path):
+    (tmp_path / f"{PARTIAL}a.weights").write_bytes(DATA + b"of an older version")
+    assert fetch(file(server, "forgetful", size=None, sha256=""), tmp_path).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("extra", [0, 5])
+def test_a_partial_file_as_long_as_the_whole_or_longer_is_no_dead_end(server, tmp_path, extra):
+    (tmp_path / f"{PARTIAL}a.weights").write_bytes(DATA + bytes(extra))
+    assert fetch(file(server, "whole"), tmp_path).read_bytes() == DATA
+    (tmp_path / "a.weights").rename(tmp_path / f"{PARTIAL}a.weights")
+    assert fetch(file(server, "whole", size=None), tmp_path).read_bytes() == DATA
+
+
+def test_the_next_address_is_tried(server, tmp_path):
+    path = fetch(file(server, "missing", "page", "never", "whole"), tmp_path)
+    assert path.read_bytes() == DATA
+    assert list(dict.fromkeys(one for one, _, _ in server.log)) == ["missing", "page", "never", "whole"]
+
+
+def test_what_is_known_of_a_file_may_be_little(server, tmp_path):
+    assert fetch(file(server, "unknown-length", size=None, sha256=SHA256[:8]), tmp_path).read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "sha256", "message"),
+    [
+        ("page", len(DATA), SHA256, "offers 18 bytes, the file has 1024000"),
+        ("other", len(DATA), SHA256[:8], f"came with the sha256 [0-9a-f]{{8}}, the file has {SHA256[:8]}"),
+        ("unknown-length", 1_024_001, "", "came with 1024000 bytes, the file has 1024001"),
+        ("missing", len(DATA), SHA256, "Not Found"),
+        ("never", len(DATA), SHA256, "breaks off again and again"),
+    ],
+)
+def test_what_is_not_the_file_is_refused_and_not_kept(server, tmp_path, path, size, sha256, message):
+    with pytest.raises(InputError, match=message) as caught:
+        fetch(file(server, path, size=size, sha256=sha256), tmp_path)
+    assert server.url(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert not [one for one in names(tmp_path) if (tmp_path / one).stat().st_size]
+
+
+def test_without_internet_one_line_says_what_to_fetch_by_hand_and_where_to_put_it(tmp_path):
+    gone = File("a.weights", ("http://127.0.0.1:9/a.weights",), 5)  # the port of `discard`: nobody listens
+    with pytest.raises(InputError) as caught:
+        fetch(gone, tmp_path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in ("a.weights (5 bytes)", "http://127.0.0.1:9/a.weights", "by hand", str(tmp_path), "--weights FILE"):
+        assert part in message
+
+
+def test_a_full_disk_is_one_line_and_what_came_is_gone_on_from(server, tmp_path, monkeypatch):
+    def full(url, file, partial, begun):
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(download, "_go_on", full)
+        with pytest.raises(InputError, match=r"cannot write .*a\.weights: No space left on device; make room"):
+            fetch(file(server, "whole"), tmp_path)
+    assert fetch(file(server, "whole"), tmp_path).read_bytes() == DATA
+
+
+def test_a_file_in_place_of_the_folder_is_an_input_error(server, tmp_path):
+    (tmp_path / "weights").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        fetch(file(server, "whole"), tmp_path / "weights")
+
+
+def test_several_processes_that_fetch_the_same_file_do_no_harm(server, tmp_path):
+    server.breaks = 4
+    threads = [threading.Thread(target=fetch, args=(file(server, "breaks"), tmp_path)) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert (tmp_path / "a.weights").read_bytes() == DATA
+    assert names(tmp_path) == ["a.weights"]
+
+
+@pytest.fixture
+def network(server, monkeypatch):
+    files = (file(server, "breaks"), File("a.cfg", (server.url("whole"),)))
+    monkeypatch.setitem(NETWORKS, "mine", Network("darknet", files, Pixels("", 4), 1, None))
+
+
+def test_the_command_downloads_and_prints_where_the_files_are(network, tmp_path, monkeypatch, capsys):
+    assert cli.main(["download", "mine", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "a.weights"), str(tmp_path / "a.cfg")]
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+    assert cli.main(["download", "mine"]) == 0
+    assert names(tmp_path / "cache" / "weights") == ["a.cfg", "a.weights"]
+
+
+def test_the_command_without_names_lists_what_there_is(capsys):
+    assert cli.main(["download"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["yolov1-small", "375.9", "MB", "yolo-small.weights"] for line in lines)
+
+
+def test_the_command_knows_only_what_is_published(capsys):
+    assert cli.main(["download", "yolo-nano-voc", "gird"]) == 2
+    assert "no weights are published for 'gird'; choose from yolo-nano-voc, yolov1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_table_tells_every_file_from_others(name):
+    for one in NETWORKS[name].files:
+        assert one.urls and all(url.startswith("https://") and url.endswith(one.name) for url in one.urls)
+        assert one.size or one.sha256
+    assert model_zoo.NETWORKS[name].dim > 0

@@ -1,0 +1,327 @@
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tracking_env.datasets.synthetic import generate
+from tracking_env.errors import InputError
+from tracking_env.features import download
+from tracking_env.features.extractors import EXTRACTORS, GridExtractor, PixelExtractor, make_extractor
+from tracking_env.features.model_zoo import NETWORKS
+from tracking_env.features.store import FeatureStore
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+RED, GREEN, BLUE, SATURATION, HORIZONTAL, FALLING, VERTICAL, RISING = range(8)  # the channels of a cell
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No address is left to download from; gives the names that were asked for."""
+    asked = []
+
+    def fetch(file, folder):
+        asked.append(file.name)
+        raise InputError(f"cannot fetch {file.name}")
+
+    monkeypatch.setattr(download, "fetch", fetch)
+    return asked
+
+
+def cells(frame):
+    return GridExtractor()(frame[None])[0].reshape(12, 16, 8)
+
+
+def test_a_red_frame_is_red_saturated_and_flat():
+    frame = np.zeros((120, 160, 3), np.uint8)
+    frame[..., 0] = 255
+    assert np.array_equal(cells(frame), np.broadcast_to([1.0, 0, 0, 1, 0, 0, 0, 0], (12, 16, 8)))
+
+
+def test_a_grey_frame_has_no_saturation():
+    assert cells(np.full((50, 70, 3), 51, np.uint8))[3, 3] == pytest.approx([0.2, 0.2, 0.2, 0, 0, 0, 0, 0])
+
+
+def test_a_vertical_edge_is_a_horizontal_gradient_and_nothing_else():
+    # 128 x 96 is the grid's own size: nothing is resized. Black up to column 63, white from 64 on: Sobel's dx is 4 in
+    # the two columns beside the edge, so one of the eight columns of the cells there has magnitude 1: mean 1 / 8.
+    frame = np.zeros((96, 128, 3), np.uint8)
+    frame[:, 64:] = 255
+    wanted = np.zeros((12, 16))
+    wanted[:, [7, 8]] = 1 / 8
+    got = cells(frame)
+    assert np.array_equal(got[..., HORIZONTAL], wanted)
+    assert not got[..., [FALLING, VERTICAL, RISING]].any()
+    assert np.array_equal(cells(255 - frame)[..., HORIZONTAL:], got[..., HORIZONTAL:]), "contrast's sign is not kept"
+
+
+def test_a_horizontal_edge_is_a_vertical_gradient_and_nothing_else():
+    frame = np.zeros((96, 128, 3), np.uint8)
+    frame[48:] = 255
+    wanted = np.zeros((12, 16))
+    wanted[[5, 6]] = 1 / 8
+    got = cells(frame)
+    assert np.array_equal(got[..., VERTICAL], wanted)
+    assert not got[..., [HORIZONTAL, FALLING, RISING]].any()
+
+
+def test_diagonal_edges_of_both_directions_are_told_apart():
+    rows, columns = np.mgrid[:96, :128]
+    falling = np.repeat((columns + rows >= 112)[..., None], 3, axis=2).astype(np.uint8) * 255  # gradient to lower right
+    rising = np.repeat((columns - rows >= 16)[..., None], 3, axis=2).astype(np.uint8) * 255  # gradient to upper right
+    inner = slice(1, -1), slice(1, -1)  # the image's border mirrors the edge
+    for frame, mine, other in ((falling, FALLING, RISING), (rising, RISING, FALLING)):
+        got = cells(frame)[inner]
+        assert got[..., mine].sum() > 1
+        assert not got[..., other].any()
+
+
+def test_a_slightly_tilted_edge_stays_in_its_bin():
+    frame = np.zeros((96, 128, 3), np.uint8)
+    frame[:, 64:] = np.linspace(255, 245, 96, dtype=np.uint8)[:, None, None]  # a touch darker downwards
+    got = cells(frame)[2:-2, 7:9]
+    assert got[..., HORIZONTAL].sum() > 0.9 * got[..., HORIZONTAL:].sum()
+
+
+def test_the_order_is_rows_columns_channels():
+    frame = np.zeros((96, 128, 3), np.uint8)
+    frame[8:16, 16:24, 2] = 255  # row 1, column 2
+    features = GridExtractor()(frame[None])[0]
+    assert features.shape == (GridExtractor.dim,) == (12 * 16 * 8,)
+    assert features.dtype == np.float32
+    blue = np.flatnonzero(features == 1)
+    assert blue.tolist() == [(1 * 16 + 2) * 8 + BLUE, (1 * 16 + 2) * 8 + SATURATION]
+
+
+@settings(max_examples=25)
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
+def test_every_value_is_in_the_unit_interval(frame):
+    features = GridExtractor()(frame[None])
+    assert features.min() >= 0 and features.max() <= 1
+
+
+def test_a_frame_gives_the_same_features_in_any_batch():
+    s = generate(0, 6, (64, 48))
+    frames = np.stack([s.frames[i] for i in range(6)])
+    together, extractor = GridExtractor()(frames), GridExtractor()
+    assert together.shape == (6, extractor.dim)
+    for i in reversed(range(6)):
+        assert np.array_equal(extractor(frames[i : i + 1])[0], together[i])
+
+
+def test_without_torch_the_error_says_what_to_install(monkeypatch):
+    from tracking_env import features
+
+    for module in ("pretrained", "torch_device", "torchvision_models", "darknet.network", "darknet.layers"):
+        monkeypatch.delitem(sys.modules, f"tracking_env.features.{module}", raising=False)
+    for name in ("pretrained", "torch_device"):
+        monkeypatch.delattr(features, name, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert make_extractor("grid").dim == 1536
+    with pytest.raises(InputError, match=r"yolo-nano-voc needs torch; type: pip install 'tracking-env\[torch\]'"):
+        make_extractor("yolo-nano-voc")
+
+
+def test_pixels_are_the_resized_frame():
+    frame = np.zeros((4, 6, 3), np.uint8)
+    frame[:2, :3] = 200, 100, 50  # the upper left quarter
+    extractor = make_extractor("pixels:2x2")
+    assert extractor.prepare(frame).tolist() == [[[200, 100, 50], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]]
+    features = extractor(frame[None])
+    assert features.dtype == np.float32 and features.shape == (1, extractor.dim) == (1, 12)
+    assert features[0].tolist() == [200, 100, 50] + [0] * 9
+
+
+def test_pixels_survive_the_store_unchanged(tmp_path):
+    s, extractor = generate(0, 3, (64, 48)), PixelExtractor(5, 7)
+    stored = FeatureStore(extractor, tmp_path / "store")[s]
+    assert np.array_equal(stored[2].reshape(5, 7, 3), extractor.prepare(s.frames[2]))
+    assert PixelExtractor(5, 7).id == extractor.id != PixelExtractor(7, 5).id
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gird", "unknown extractor 'gird'; choose one of grid, pixels, yolo-nano-voc"),
+        ("timm:", "unknown extractor"),
+        ("yolo-nano-voc:20", "unknown extractor 'yolo-nano-voc:20'"),
+        ("yolo-nano-voc:0x5", "at least 1 row"),
+        ("grid:5x5", "grid is always 12 x 16"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused(name, message):
+    with pytest.raises(InputError, match=message) as caught:
+        make_extractor(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["grid", "pixels"])
+def test_weights_for_what_has_none_are_refused(name):
+    with pytest.raises(InputError, match=f"{name} has no weights"):
+        make_extractor(name, "random")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_given_file_that_is_not_there_is_never_downloaded(name, tmp_path, offline):
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match=rf"no weights for {name} at .*none\.weights; give the file .*--weights"):
+        make_extractor(name, tmp_path / "none.weights")
+    with pytest.raises(InputError, match=NETWORKS[name].files[0].name):  # a folder without it
+        make_extractor(name, tmp_path)
+    assert not offline
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_nobody_gave_are_downloaded_saying_so(name, offline, caplog):
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match="cannot fetch"):
+        make_extractor(name)
+    assert offline == [NETWORKS[name].files[0].name]
+    assert len(caplog.messages) == 1 and "downloading" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(("name", "dim"), [("resnet-18", 512 * 16), ("mobilenet-v2:1x2", 1280 * 2)])
+def test_random_weights_only_when_asked_for_and_marked(name, dim, offline, caplog):
+    pytest.importorskip("torch")
+    extractor = make_extractor(name, "random")
+    assert "random" in extractor.id and not offline
+    assert "random weights" in caplog.text
+    frames = np.stack([generate(seed, 1, (64, 48)).frames[0] for seed in range(2)])
+    features = extractor(frames)
+    assert features.shape == (2, extractor.dim) == (2, dim) and features.dtype == np.float32
+    assert np.isfinite(features).all() and features.std() > 0.01
+    assert not np.allclose(features[0], features[1])
+    again = make_extractor(name, "random")
+    assert again.id == extractor.id and np.array_equal(again(frames), features)
+
+
+@pytest.mark.parametrize("name", ["grid", "pixels:9x7", "resnet-18"])
+def test_a_prepared_frame_gives_the_frames_features(name):
+    if name in NETWORKS:
+        pytest.importorskip("torch")
+    extractor = make_extractor(name, "random" if name in NETWORKS else None)
+    frames = np.stack([generate(seed, 1, (64, 48)).frames[0] for seed in range(2)])
+    ready = np.stack([extractor.prepare(frame) for frame in frames])
+    assert ready.shape != frames.shape and ready.dtype == np.uint8
+    ready.flags.writeable = False
+    assert np.array_equal(extractor(ready), extractor(frames))
+
+
+def test_a_device_that_is_not_there_is_refused():
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match="there is no device 'cuda:77' for torch here; try --device cpu"):
+        make_extractor("resnet-18", "random", "cuda:77")
+
+
+def test_the_list_of_extractors_has_the_published_networks():
+    assert set(EXTRACTORS) == {"grid", "pixels", "timm:NAME", *NETWORKS}
+
+
+class Model:
+    """What this library uses of timm."""
+
+    def __init__(self, torch, **given):
+        self.given = given
+
+        class Net(torch.nn.Module):
+            num_features = 2
+
+            def __init__(self):
+                super().__init__()
+                self.weight = torch.nn.Parameter(torch.rand(2, 3))
+
+            def forward_features(self, x):  # channels last, as some have it
+                return x.movedim(1, -1)[:, ::2, ::2] @ self.weight.T
+
+            def forward(self, x):
+                return self.forward_features(x).mean(dim=(1, 2))
+
+        self.net = Net()
+
+
+@pytest.fixture
+def timm(monkeypatch):
+    """A stand-in for timm; gives what models were asked for."""
+    torch = pytest.importorskip("torch")
+    asked = []
+
+    def create_model(name, **given):
+        asked.append((name, given))
+        if name == "nonet":
+            raise RuntimeError("Unknown model (nonet)\nand more")
+        return Model(torch, **given).net
+
+    module = type(sys)("timm")
+    module.create_model = create_model
+    module.data = type(sys)("timm.data")
+    config = {"input_size": (3, 8, 12), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+    module.data.resolve_model_data_config = lambda model: config
+    monkeypatch.setitem(sys.modules, "timm", module)
+    return asked
+
+
+def test_a_model_of_timm_gives_its_vector_or_its_map(timm):
+    frame = np.full((1, 20, 20, 3), 255, np.uint8)  # (1 - 0.5) / 0.25 = 2 in every channel
+    vector = make_extractor("timm:hub/some.net")
+    assert timm == [("hub/some.net", {"pretrained": True, "checkpoint_path": "", "num_classes": 0})]
+    sums = 2 * vector.network.model.weight.sum(dim=1).numpy()
+    assert vector.dim == 2 and vector(frame)[0] == pytest.approx(sums, rel=1e-5)
+    spatial = make_extractor("timm:hub/some.net:2x3")  # the map has 4 x 6 places
+    assert spatial(frame)[0] == pytest.approx(np.repeat(sums, 6), rel=1e-5)
+    assert vector.id.startswith("timm-hub-some.net-") and spatial.id.startswith("timm-hub-some.net-2x3-")
+    assert "/" not in spatial.id and ":" not in spatial.id
+
+
+def test_a_model_of_timm_from_a_file_or_untrained(timm, tmp_path):
+    file = tmp_path / "net.pth"
+    pytest.importorskip("torch").save({"weight": np.zeros(1).tolist()}, file)
+    make_extractor("timm:net", file)
+    random = make_extractor("timm:net", "random")
+    assert [(given["pretrained"], given["checkpoint_path"]) for _, given in timm] == [(False, str(file)), (False, "")]
+    assert "random" in random.id
+
+
+def test_what_timm_cannot_do_is_one_line(timm, monkeypatch):
+    with pytest.raises(InputError, match="timm cannot make 'nonet': Unknown model") as caught:
+        make_extractor("timm:nonet")
+    assert "\n" not in str(caught.value)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match=r"needs timm .*pip install 'tracking-env\[timm\]'"):
+        make_extractor("timm:net")
+
+
+@pytest.fixture
+def weights(otb_root):
+    folder = otb_root.parent / "weights"
+    if not folder.is_dir():
+        pytest.skip(f"no weights in {folder}")
+    pytest.importorskip("torch")
+    return folder
+
+
+@pytest.mark.otb
+def test_the_real_networks_extractor_keeps_its_id_and_its_vectors(weights):
+    extractor = make_extractor("yolo-nano-voc", weights)
+    assert extractor.id == "yolo-nano-voc-6e26c2c2", "features are stored under it"
+    assert extractor.id == make_extractor("yolo-nano-voc:10x10", weights / NETWORKS["yolo-nano-voc"].files[0].name).id
+    assert extractor.dim == NETWORKS["yolo-nano-voc"].dim == 3 * 25 * 10 * 10  # three anchors of 25 numbers
+    frames = np.stack([generate(seed, 1).frames[0] for seed in range(3)])
+    together = extractor(frames)
+    assert together.shape == (3, extractor.dim) and together.dtype == np.float32
+    assert np.allclose(extractor(frames[1:2])[0], together[1], atol=1e-3)
+    finer = make_extractor("yolo-nano-voc:20x20", weights)
+    pooled = finer(frames[:1]).reshape(75, 10, 2, 10, 2).mean(axis=(2, 4))
+    assert np.allclose(pooled.ravel(), together[0], atol=1e-3)
+    with pytest.raises(InputError, match="a map of 20 x 20, wanted 21 x 20"):
+        make_extractor("yolo-nano-voc:21x20", weights)
+
+
+@pytest.mark.otb
+def test_another_cfg_beside_the_same_weights_makes_another_id(weights, tmp_path):
+    file, cfg = (weights / one.name for one in NETWORKS["yolo-nano-voc"].files)
+    (tmp_path / file.name).symlink_to(file)
+    (tmp_path / cfg.name).write_text(cfg.read_text().replace("activation=relu\n", "activation=relu6\n"))
+    assert make_extractor("yolo-nano-voc", tmp_path).id != make_extractor("yolo-nano-voc", weights).id

@@ -1,0 +1,118 @@
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+
+from tracking_env import boxes as bx
+from tracking_env.datasets.loading import load
+from tracking_env.errors import InputError
+from tracking_env.features.maps import SEARCH, TEMPLATE, make_maps
+from tracking_env.search import proposals, regions
+from tracking_env.search.window import Gaze
+
+
+def noise(side, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("side", "cells"), [(SEARCH, 16), (TEMPLATE, 8)])
+def test_cells_have_sixteen_pixels_each(side, cells):
+    maps = make_maps("cells")
+    found = maps(noise(side))
+    assert found.shape == (maps.channels, cells, cells) and found.dtype == np.float32
+    assert np.isfinite(found).all() and np.abs(found).max() < 10
+
+
+def test_cells_know_colour_and_place():
+    crop = np.zeros((SEARCH, SEARCH, 3), np.uint8)
+    crop[:64, 191:] = (255, 0, 0)  # red in the upper right
+    red, green = make_maps("cells")(crop)[:2]
+    assert np.unravel_index(red.argmax(), red.shape)[0] < 4 and np.unravel_index(red.argmax(), red.shape)[1] >= 12
+    assert np.ptp(green) == 0
+
+
+def test_cells_know_the_way_edges_run():
+    lines = np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)
+    lines[:, ::8] = 255
+    upright = make_maps("cells")(lines)[6:].sum(axis=(1, 2))
+    level = make_maps("cells")(np.ascontiguousarray(lines.transpose(1, 0, 2)))[6:].sum(axis=(1, 2))
+    assert upright.argmax() != level.argmax()
+
+
+@pytest.mark.parametrize("side", [SEARCH, TEMPLATE])
+def test_cells_are_what_they_are_said_to_be(side):
+    """Cell by cell, as the words have it: colours less the crop's, deviations, shares of gradients by orientation."""
+    crop = cv2.GaussianBlur(noise(side), (0, 0), 2)
+    frame = cv2.resize(crop, (side + 1, side + 1)) / 255
+    grey = cv2.cvtColor(frame.astype(np.float32), cv2.COLOR_RGB2GRAY).astype(float)
+    edge = np.pad(grey, 1, mode="reflect")
+    dx, dy = edge[1:-1, 2:] - edge[1:-1, :-2], edge[2:, 1:-1] - edge[:-2, 1:-1]
+    magnitude, bins = np.hypot(dx, dy), np.floor(np.arctan2(dy, dx) % np.pi * 9 / np.pi).clip(0, 8)
+    found = make_maps("cells")(crop)
+    means, shares = np.empty((3, *found.shape[1:])), np.empty((9, *found.shape[1:]))
+    for y, x in np.ndindex(found.shape[1:]):
+        inside = np.s_[16 * y : 16 * y + 16, 16 * x : 16 * x + 16]
+        means[:, y, x] = frame[inside].mean(axis=(0, 1))
+        np.testing.assert_allclose(found[3:6, y, x], 4 * frame[inside].std(axis=(0, 1)), atol=1e-4)
+        each = [(magnitude[inside] * (bins[inside] == one)).sum() for one in range(9)]
+        shares[:, y, x] = 4 * np.array(each) / (magnitude[inside].sum() + 0.05 * 256)
+    # OpenCV's angles are good to a third of a degree: a pixel on the border of two orientations may count to either.
+    assert np.abs(found[6:] - shares).max() < 0.03 and np.abs(found[6:] - shares).mean() < 5e-4
+    np.testing.assert_allclose(found[:3], 2 * (means - means.mean(axis=(1, 2), keepdims=True)), atol=1e-4)
+
+
+def test_the_same_crop_gives_the_same_map():
+    np.testing.assert_array_equal(make_maps("cells")(noise(SEARCH)), make_maps("cells")(noise(SEARCH)))
+
+
+def test_names_and_weights_that_do_not_fit_are_refused(tmp_path):
+    with pytest.raises(InputError, match="unknown extractor of maps 'cels'; choose one of cells, nanotrack"):
+        make_maps("cels")
+    with pytest.raises(InputError, match=r"cells has no weights; leave out w\.onnx"):
+        make_maps("cells", "w.onnx")
+    with pytest.raises(InputError, match=r"nanotrack needs NanoTrack's backbone.*--weights"):
+        make_maps("nanotrack")
+    with pytest.raises(InputError, match=r"no NanoTrack backbone at .*none\.onnx"):
+        make_maps("nanotrack", tmp_path / "none.onnx")
+    (tmp_path / "a_backbone.onnx").write_bytes(b"no network")
+    with pytest.raises(InputError, match=r"OpenCV cannot read .*fetch it again"):
+        make_maps("nanotrack", tmp_path)
+
+
+@pytest.mark.otb
+def test_nanotrack_gives_maps_and_pickles(nanotrack):
+    maps = make_maps("nanotrack", nanotrack)
+    search, template = maps(noise(SEARCH)), maps(noise(TEMPLATE))
+    assert search.shape == (48, 16, 16) and template.shape == (48, 8, 8)
+    again = pickle.loads(pickle.dumps(maps))
+    assert again.id == maps.id
+    np.testing.assert_array_equal(again(noise(SEARCH)), search)
+
+
+@pytest.mark.otb
+def test_nanotrack_head_proposes_a_box_on_the_target(otb_root, nanotrack):
+    maps = make_maps("nanotrack-head", nanotrack)
+    one = load(otb_root, "Human7")[0]
+    gaze = Gaze(maps)
+    gaze.start(one.frames[0], one.boxes[0])
+    gaze.move(one.boxes[5] + [6, -4, 0, 0], one.size)  # beside it
+    seen = gaze.look(one.frames[5])
+    found = regions.from_region(proposals.best(seen["proposals"]), gaze.region)
+    assert bx.iou(found, one.boxes[5]) > 0.75
+    proposed = pickle.loads(pickle.dumps(maps)).propose(seen["template"], seen["search"])
+    np.testing.assert_array_equal(proposals.corrected(proposed, gaze.offset), seen["proposals"])
+    gaze.move(one.boxes[0], one.size)
+    first = regions.from_region(proposals.best(gaze.look(one.frames[0])["proposals"]), gaze.region)
+    np.testing.assert_allclose(first, one.boxes[0], atol=2)  # where the truth is known they are corrected
+
+
+@pytest.mark.otb
+def test_nanotrack_head_needs_both_files(nanotrack, tmp_path):
+    (backbone,) = nanotrack.glob("*backbone*.onnx")
+    (tmp_path / backbone.name).write_bytes(backbone.read_bytes())
+    with pytest.raises(InputError, match="no NanoTrack head at"):
+        make_maps("nanotrack-head", tmp_path)
+    (tmp_path / "head.onnx").write_bytes(backbone.read_bytes())
+    with pytest.raises(InputError, match="does not run as NanoTrack's head"):
+        make_maps("nanotrack-head", tmp_path)

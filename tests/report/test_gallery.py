@@ -1,0 +1,200 @@
+"""The gallery of a report's page."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tracking_env import cli
+from tracking_env.datasets import synthetic
+from tracking_env.datasets.sequence import ArrayFrames
+from tracking_env.errors import InputError
+from tracking_env.evaluation.scoring import evaluate, write_result
+from tracking_env.rendering import COLOURS
+
+Image = pytest.importorskip("PIL.Image")
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+
+from tracking_env.report import gallery  # noqa: E402
+from tracking_env.report import page as report_page  # noqa: E402
+from tracking_env.report.gallery import SEEN, UNSEEN, Gallery  # noqa: E402
+
+RIGHT = np.array([1.0, 0, 0, 0])
+TRUTH = np.tile([60.0, 40, 50, 30], (90, 1))
+
+
+def opened(uri):
+    assert uri.startswith("data:image/webp;base64,")
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+
+
+def frames(image):
+    found = []
+    for at in range(image.n_frames):
+        image.seek(at)
+        found.append(np.asarray(image.convert("RGB"), int))
+    return found
+
+
+def near(pixel, colour):
+    return np.abs(np.asarray(pixel) - colour).max() < 70  # colours are coarse in a WebP
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """Of 90 grey frames, in which the agent runs away to the right and the rival sits on the left."""
+    grey = ArrayFrames(np.full((90, 240, 320, 3), 128, np.uint8))
+    agent = TRUTH + np.arange(90)[:, None] * RIGHT * 2
+    return gallery.clip("grey", grey, TRUTH, {"rival": TRUTH - RIGHT * 40, "agent": agent}, 30)
+
+
+def test_a_clip_goes_from_the_first_frame_to_the_last_and_repeats(clip):
+    image = opened(clip.moving)
+    assert (image.n_frames, image.size, image.info["loop"]) == (gallery.PICTURES, (320, 252), 0)
+    pictures = frames(image)
+    agent = []
+    for picture in pictures:
+        red = (picture[:240] - COLOURS["agent"]).__abs__().max(axis=-1) < 60
+        agent.append(np.flatnonzero(red.any(axis=0)).max())
+    assert agent[0] == pytest.approx(59 + 50, abs=3) and agent[-1] == pytest.approx(59 + 50 + 2 * 89, abs=3)
+    assert agent == sorted(agent)
+    for role, left in (("truth", 59), ("rival", 19)):
+        assert any(near(pixel, COLOURS[role]) for pixel in pictures[-1][55, left - 1 : left + 2]), role
+
+
+def test_the_seen_third_is_marked_on_every_picture(clip):
+    pictures = frames(opened(clip.moving))
+    for at, picture in enumerate(pictures):
+        bar = picture[246]
+        mark = [column for column in range(320) if near(bar[column], (255, 255, 255))]
+        assert np.mean(mark) == pytest.approx(320 * (at / (len(pictures) - 1) * 89 + 0.5) / 90, abs=4)
+        for column in (10, 95, 118, 310):
+            if min(abs(column - one) for one in mark) > 8:
+                assert near(bar[column], SEEN if column < 320 / 3 else UNSEEN)
+
+
+def test_each_picture_says_seen_or_unseen(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        gallery.film_strips, "drawn", lambda *args: said.append(args[3]) or np.zeros((9, 320, 3), np.uint8)
+    )
+    gallery.clip("x", None, TRUTH[:6], {}, 2)
+    assert said == ["1 seen", "2 seen", "3 unseen", "4 unseen", "5 unseen", "6 unseen"]
+
+
+def test_the_picture_that_stands_still_is_the_middle_one(clip):
+    still = opened(clip.still)
+    assert getattr(still, "n_frames", 1) == 1
+    middle = frames(opened(clip.moving))[gallery.PICTURES // 2]
+    assert np.abs(np.asarray(still.convert("RGB"), int) - middle).mean() < 5
+
+
+def reports(**shifts):
+    truths = {f"video-{at}": TRUTH + at for at in range(5)}
+    return {
+        name: evaluate({video: truth + RIGHT * shift * (1 + int(video[-1])) for video, truth in truths.items()}, truths)
+        for name, shift in shifts.items()
+    }
+
+
+def test_the_rival_is_the_best_other_tracker_and_no_yardstick():
+    made = reports(static=9, ours=5, weak=8, strong=3, late=1)
+    assert Gallery().pair(made) == ("ours", "strong")
+    assert Gallery(ours="strong").pair(made) == ("strong", "ours")
+    assert Gallery(rival="ours").pair(made) == ("weak", "ours")
+    assert Gallery(ours="late", rival="static").pair(made) == ("late", "static")
+    assert Gallery().pair({name: made[name] for name in ("late", "ours")}) == ("ours", "late")
+    assert Gallery().pair({"ours": made["ours"]}) == ("ours", None)
+
+
+def test_of_many_sequences_the_best_and_the_worst_are_among_the_chosen():
+    report = reports(ours=5)["ours"]
+    names = list(report.sequences)
+    assert Gallery(most=3).choose(report, names) == ["video-0", "video-2", "video-4"]
+    assert Gallery(most=9).choose(report, names) == names
+    assert Gallery(most=0).choose(report, names) == []
+
+
+@pytest.fixture(autouse=True)
+def _no_plots(monkeypatch):
+    """They take longer than all the rest."""
+    monkeypatch.setattr(report_page.Page, "_plot", lambda *_: "")
+
+
+def page(tmp_path, *flags, folders=("mine", "other")):
+    sequences = synthetic.parse("synthetic:1-2")
+    for name in folders:
+        for one in sequences[: 1 if name == "half" else 2]:
+            write_result(tmp_path / name / f"{one.name}.txt", one.boxes + RIGHT * (2 if name == "mine" else 5))
+    paths = [str(tmp_path / name) for name in folders]
+    code = cli.main(["report", *paths, "--sequences", "synthetic:1-2", "--out", str(tmp_path / "page"), *flags])
+    return code, (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+
+
+def section(text):
+    return re.search(r'<section id="gallery">.*?</section>', text, re.DOTALL)[0]
+
+
+def test_the_page_shows_a_clip_of_each_sequence(tmp_path):
+    code, text = page(tmp_path)
+    assert code == 0
+    shown = section(text)
+    assert re.findall(r'<img src="data:image/webp;[^"]*" loading="lazy" alt="([^"]*)"', shown) == [
+        f"Synthetic-{at:04d}: true box, mine, other" for at in (1, 2)
+    ]
+    assert shown.count('media="(prefers-reduced-motion: reduce)" srcset="data:image/webp;') == 2
+    scores = re.findall(r"seen (\d\.\d\d) against (\d\.\d\d)", shown)
+    assert len(scores) == 4 and all(ours > rival for ours, rival in scores)
+
+
+def test_zero_leaves_the_gallery_out(tmp_path):
+    _, text = page(tmp_path, "--gallery", "0")
+    assert "#gallery" not in text and "image/webp" not in text
+
+
+def test_fewer_clips_than_sequences_are_said_to_be(tmp_path):
+    _, text = page(tmp_path, "--gallery", "1")
+    assert section(text).count("<img") == 1 and "1 of 2 from the best to the worst of mine" in text
+
+
+def test_a_rival_without_a_result_is_left_out_of_that_clip(tmp_path):
+    code, text = page(tmp_path, folders=("mine", "half"))
+    assert code == 1 and section(text).count("<img") == 2
+    assert len(re.findall(r"against", section(text))) == 2
+
+
+def test_annotations_alone_have_no_clips_and_the_page_says_so(tmp_path):
+    truth = np.tile([60.0, 40, 50, 30], (140, 1))
+    write_result(tmp_path / "truth" / "Couple.txt", truth)
+    write_result(tmp_path / "mine" / "Couple.txt", truth)
+    flags = ["--annotations", str(tmp_path / "truth"), "--sequences", "Couple", "--out", str(tmp_path / "page")]
+    assert cli.main(["report", str(tmp_path / "mine"), *flags]) == 0
+    shown = section((tmp_path / "page" / "index.html").read_text(encoding="utf-8"))
+    assert "No clips: there are only annotations here, no frames; give --root" in shown and "<img" not in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"most": -1}, "--gallery is -1; give a number of sequences, 0 for none"),
+        ({"ours": "a", "rival": "a"}, "--ours and --rival are both a"),
+        ({"rival": "b"}, "--rival is 'b', on the page are a"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(options, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        Gallery(**options).pair(reports(a=1))
+
+
+@pytest.mark.otb
+def test_thirteen_real_sequences_are_below_8_mb(otb_root: Path, tmp_path: Path) -> None:
+    names = "Bird2,BlurBody,BlurCar2,CarScale,Couple,Dancer2,Diving,Human7,Jumping,Singer2,Skating1,Suv,Woman"
+    real = ["--root", str(otb_root), "--sequences", names, "--out"]
+    for tracker in ("static", "late"):
+        assert cli.main(["evaluate", "--tracker", tracker, *real, str(tmp_path)]) == 0
+    assert cli.main(["report", str(tmp_path / "late"), str(tmp_path / "static"), *real, str(tmp_path / "page")]) == 0
+    assert 2e6 < (tmp_path / "page" / "index.html").stat().st_size < 8e6

@@ -1,0 +1,30 @@
+"""What OpenCV may say."""
+
+import importlib
+
+import cv2
+import pytest
+
+from tracking_env import log_levels
+
+
+def test_it_is_quiet_in_the_block_and_as_before_after_it():
+    before = log_levels._LOG.getLogLevel()
+    with pytest.raises(KeyError), log_levels.quiet():
+        assert log_levels._LOG.getLogLevel() == log_levels.NOTHING != before
+        raise KeyError
+    assert log_levels._LOG.getLogLevel() == before
+
+
+def test_opencv_4_has_the_functions_elsewhere(monkeypatch):
+    monkeypatch.delattr(cv2.utils, "logging", raising=False)
+    said = [5]
+    monkeypatch.setattr(cv2, "getLogLevel", lambda: said[-1], raising=False)
+    monkeypatch.setattr(cv2, "setLogLevel", said.append, raising=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(log_levels, "_LOG", importlib.reload(log_levels)._LOG)
+        with log_levels.quiet(log_levels.ERRORS):
+            assert said == [5, log_levels.ERRORS]
+    assert said == [5, 2, 5]
+    monkeypatch.undo()
+    importlib.reload(log_levels)

@@ -1,0 +1,220 @@
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tracking_env.datasets import synthetic
+from tracking_env.errors import InputError
+from tracking_env.features.extractors import GridExtractor
+from tracking_env.registry import TABLE, Choice, resolve
+from tracking_env.trackers.base import PolicyTracker, run
+
+SEQUENCE = synthetic.generate(1, length=6)
+
+
+@pytest.fixture(autouse=True)
+def _own_path(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Writes a module into the working directory, which is not on the path, under a name of its own."""
+    monkeypatch.chdir(tmp_path)
+    names = []
+
+    def write(text):
+        names.append(f"own_{tmp_path.name.replace('-', '_')}_{len(names)}")
+        Path(f"{names[-1]}.py").write_text(textwrap.dedent(text))
+        return names[-1]
+
+    yield write
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+STILL = """
+    class Still:
+        def init(self, frame, box):
+            self.box = box
+        def update(self, frame):
+            return self.box
+"""
+
+
+@pytest.mark.parametrize("name", [name for name, entry in TABLE.items() if entry.kind != "tracker"])
+def test_lines_are_runs_without_a_speed(name):
+    pytest.importorskip("torch")
+    trajectory = Choice(name).make().track(SEQUENCE)
+    assert trajectory.boxes.shape == (6, 4)
+    assert np.isnan(trajectory.seconds).all()
+
+
+def test_every_entry_of_the_table_is_there():
+    pytest.importorskip("torch")
+    assert all(callable(resolve(entry.entry_point)) for entry in TABLE.values())
+
+
+def test_your_own_tracker(module):
+    name = module(STILL)
+    choice = Choice(f"{name}:Still")
+    runner = choice.make()
+    assert (runner.id, choice.folder) == (f"{name}:Still", f"{name}.Still")
+    trajectory = runner.track(SEQUENCE)
+    assert np.array_equal(trajectory.boxes, np.repeat(SEQUENCE.boxes[:1], 6, axis=0))
+    assert (trajectory.seconds > 0).all()
+
+
+def test_a_factory_gets_the_options_that_it_has(module):
+    name = module(
+        STILL
+        + """
+    def given(seed, checkpoint, weights=()):
+        tracker = Still()
+        tracker.id = f"{seed} {checkpoint} {weights}"
+        return tracker
+    def anything(**options):
+        tracker = Still()
+        tracker.id = str(sorted(options))
+        return tracker
+    """
+    )
+    choice = Choice(f"{name}:given", (Path("a"), Path("b")), Path("c"))
+    assert choice.make(7).id == f"{name}:given 7 c {[Path('a'), Path('b')]}"
+    assert Choice(f"{name}:anything", (), Path("c")).make().id == f"{name}:anything ['checkpoint', 'seed']"
+    with pytest.raises(InputError, match="needs 'checkpoint' to be made; give --checkpoint"):
+        Choice(f"{name}:given").make()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("statik", "did you mean 'static'"),
+        ("zzz", "unknown tracker 'zzz'; there are static, mean"),
+        ("module:", "unknown tracker"),
+        (":attribute", "unknown tracker"),
+    ],
+)
+def test_unknown_names(name, message):
+    with pytest.raises(InputError, match=message):
+        Choice(name)
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "message"),
+    [
+        ("no_such_module:A", "no module no_such_module; is it spelt so"),
+        ("agents.no_such_module:A", "no module agents.no_such_module; run from a checkout"),
+        ("tracking_env.trackers.opencv:nil", "has no 'nil'; did you mean 'mil'"),
+        ("tracking_env:__version__", "is a str, wanted a class or a function"),
+        ("json:JSONDecodeError", "needs 'msg' to be made; give it a default"),
+        ("builtins:dict", "is no class or function of Python"),
+        ("builtins:object", "makes an instance of object, wanted one with the methods init"),
+    ],
+)
+def test_entry_points_that_are_no_tracker(entry_point, message):
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match=message) as caught:
+        Choice(entry_point).make()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_module_that_needs_what_is_not_installed(module):
+    name = module("import no_such_package\n")
+    with pytest.raises(InputError, match="needs no_such_package, which is not installed; type: pip install no_such"):
+        Choice(f"{name}:A").make()
+
+
+def test_without_a_checkout_there_are_no_agents(monkeypatch):
+    monkeypatch.setitem(sys.modules, "agents", None)
+    for name in [name for name in sys.modules if name.startswith("agents.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(InputError, match="run from a checkout of tracking-env"):
+        Choice("static").make()
+
+
+@pytest.mark.parametrize(
+    "choice", [Choice("static", (Path("w"),)), Choice("mil", (Path("w"),))], ids=["line", "tracker"]
+)
+def test_options_that_are_not_taken(choice):
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match="takes no --weights; leave it out"):
+        choice.make()
+
+
+def test_a_folder_stands_for_its_weights_files(tmp_path):
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match="needs a folder or 2 files; got --weights"):
+        Choice("nano", (tmp_path / "none",)).make()
+    with pytest.raises(InputError, match=r"holds 0 files \*backbone\*.onnx, nano needs one"):
+        Choice("nano", (tmp_path,)).make()
+    for name in ("a_backbone.onnx", "a_head.onnx"):
+        (tmp_path / name).write_bytes(b"no network")
+    with pytest.raises(InputError, match=r"cannot read .*a_backbone.onnx and .*a_head.onnx"):
+        Choice("nano", (tmp_path,)).make()
+
+
+@pytest.mark.otb
+def test_weights_are_part_of_the_id(otb_root):
+    folder = otb_root.parent / "weights"
+    files = tuple(folder / f"nanotrackv2_{part}.onnx" for part in ("backbone", "head"))
+    assert Choice("nano", (folder,)).make().id == Choice("nano", files).make().id != "nano"
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A run's folder with two checkpoints of a small network on grid features, and the network of the second."""
+    torch = pytest.importorskip("torch")
+    from agents import checkpoint
+    from agents.drlt import DRLT, DRLTConfig
+
+    for epoch in (1, 2):
+        torch.manual_seed(epoch)
+        model = DRLT(GridExtractor.dim, DRLTConfig(observation=8, hidden=8))
+        optimizer = torch.optim.Adam(model.parameters())
+        sum(one.sum() for one in model.parameters()).backward()
+        optimizer.step()
+        data = {"data": {"features": "grid", "weights": None}}
+        checkpoint.save(tmp_path / "run" / "checkpoints", model, optimizer, GridExtractor.id, epoch, data)
+    return tmp_path / "run", model
+
+
+def test_a_trained_agent_sees_raw_frames(trained):
+    folder, model = trained
+    runner = Choice("drlt", checkpoint=folder).make()
+    wanted = run(PolicyTracker(model, GridExtractor()), SEQUENCE).boxes
+    assert np.array_equal(runner.track(SEQUENCE).boxes, wanted)
+    one = folder / "checkpoints" / "000001"
+    assert not np.array_equal(Choice("drlt", checkpoint=one).make().track(SEQUENCE).boxes, wanted)
+    assert Choice("drlt", checkpoint=folder / "checkpoints" / "000002").make().id == runner.id
+    assert Choice("drlt", checkpoint=one).make().id != runner.id
+    assert runner.id.startswith("drlt 000002 ") and runner.id.endswith(GridExtractor.id)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace(GridExtractor.id, "other-1"), "was trained on other-1, not on grid"),
+        (lambda text: text.replace('"grid"', '"vgg"'), "unknown extractor 'vgg'"),
+        (lambda text: text[:20], "damaged"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit(trained, change, message):
+    config = trained[0] / "checkpoints" / "000002" / "config.json"
+    config.write_text(change(config.read_text()))
+    with pytest.raises(InputError, match=message) as caught:
+        Choice("drlt", checkpoint=trained[0]).make()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_trained_agent_needs_a_checkpoint(tmp_path):
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match="give --checkpoint RUN"):
+        Choice("drlt").make()
+    with pytest.raises(InputError, match="no checkpoint in"):
+        Choice("drlt", checkpoint=tmp_path).make()
+    with pytest.raises(InputError, match="got 2 weights files"):
+        (tmp_path / "model.safetensors").touch()
+        Choice("drlt", (Path("a"), Path("b")), tmp_path).make()

@@ -1,0 +1,63 @@
+"""The trained agents that come with the code."""
+
+import json
+
+import pytest
+
+pytest.importorskip("torch")
+
+from agents import pointing_checkpoint as pc
+from tracking_env.datasets.otb import load
+from tracking_env.datasets.synthetic import generate
+from tracking_env.errors import InputError
+from tracking_env.evaluation.metrics import overlaps
+from tracking_env.trackers.base import run
+from tracking_env.trackers.baselines import static_first_box
+
+FOLDERS = sorted(path for path in pc.PRETRAINED.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on(folder):
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 2_000_000
+    config = json.loads((folder / "config.json").read_text())
+    assert "/" not in json.dumps(config["run"]) and config["run"]["data"]["weights"] is None
+    assert config["run"]["data"]["features"] == folder.name
+    assert pc.load(folder).maps.startswith(folder.name)
+
+
+def test_there_is_a_card():
+    card = (pc.PRETRAINED / "README.md").read_text()
+    assert all(f"`{folder.name}`" in card for folder in FOLDERS)
+
+
+def test_the_one_without_weights_follows_what_it_never_saw():
+    tracker = pc.tracker()
+    ours, still = [], []
+    for seed in (500, 501, 502):
+        one = generate(seed, length=30)
+        ours.append(overlaps(run(tracker, one).boxes, one.boxes).mean())
+        still.append(overlaps(static_first_box(one), one.boxes).mean())
+    assert sum(ours) > sum(still) + 0.3
+
+
+def test_the_other_needs_its_weights(tmp_path):
+    with pytest.raises(InputError, match="no NanoTrack backbone"):
+        pc.tracker(weights=[tmp_path / "none.onnx"])
+
+
+@pytest.mark.otb
+def test_on_real_video(otb_root, nanotrack):
+    (one,) = load(otb_root, "Couple")
+    assert overlaps(run(pc.tracker(weights=[nanotrack]), one).boxes, one.boxes).mean() > 0.5
+
+
+@pytest.mark.otb
+def test_glances_find_the_size_again_after_a_target_was_covered(otb_root, nanotrack):
+    (one,) = load(otb_root, "CarScale")
+    tracker = pc.tracker(weights=[nanotrack])
+    means = {}
+    for glance in (True, False):
+        tracker.gaze.glance = glance
+        means[glance] = overlaps(run(tracker, one).boxes, one.boxes)[200:].mean()  # after the bush
+    assert means[True] > max(0.6, means[False] + 0.05)  # with nothing learned it is 0.2, see test_proposals

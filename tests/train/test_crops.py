@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+
+from agents.pointing import Pointing, PointingConfig
+from tracking_env.datasets.sequence import ArrayFrames, Sequence
+from tracking_env.datasets.synthetic import generate
+from tracking_env.features.maps import SEARCH, CellMaps, make_maps
+from train.cutting import cut
+
+SEQUENCES = [generate(seed, length=6) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return cut(SEQUENCES, make_maps("cells"), each=3, pretended=2, seed=0)
+
+
+def test_there_are_so_many_of_every_frame(crops):
+    assert len(crops.search) == 2 * 6 * (3 + 2)
+    assert len(crops.template) == 2 * (2 * 6 + 2 * 6 * 2)  # plain and mirrored, of frames and of pretended targets
+    assert crops.search.dtype == crops.template.dtype == torch.float16
+    real = crops.last > crops.first
+    assert int(real.sum()) == 36 and ((crops.frame >= crops.first) & (crops.frame <= crops.last)).all()
+
+
+def test_the_true_box_is_mostly_inside_and_not_always_in_the_middle(crops):
+    middle = crops.truth[:, :2]
+    assert (crops.truth[:, 2:] > 0).all()
+    assert ((middle > 0) & (middle < 1)).all(dim=1).float().mean() > 0.9
+    assert (middle - 0.5).abs().mean() > 0.02
+    torch.testing.assert_close(crops.location[:, :2], torch.full_like(middle, 0.5))
+
+
+def test_a_mirrored_crop_goes_with_a_mirrored_template():
+    """Cells know no left and right of a channel, so the mirrored template is the template mirrored."""
+    found = cut(SEQUENCES[:1], make_maps("cells"), each=1, pretended=0, seed=0)
+    plain, mirrored = found.template[0].float(), found.template[1].float()
+    colours = slice(0, 6)
+    torch.testing.assert_close(mirrored[colours].flip(-1), plain[colours], atol=0.1, rtol=0)
+    torch.testing.assert_close(found.target[0, 1:], found.target[1, 1:])
+
+
+def test_equal_seeds_cut_equally():
+    first, again, other = (cut(SEQUENCES[:1], make_maps("cells"), 2, 1, seed) for seed in (3, 3, 4))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first.truth, other.truth)
+
+
+def test_a_batch_has_the_share_of_what_is_no_target(crops):
+    model = Pointing(15, PointingConfig(width=8))
+    for share, wanted in ((0.0, 0), (1.0, 400)):
+        generator = torch.Generator().manual_seed(0)
+        search, location, state, truth, proposals = crops.batch(model, 400, share, generator)
+        assert search.shape == (400, 15, 16, 16) and location.shape == truth.shape == (400, 4) and proposals is None
+        alone = (crops.first == crops.last).nonzero()[:, 0]
+        rows = {tuple(row.tolist()) for row in crops.truth[alone]}
+        assert sum(tuple(row.tolist()) in rows for row in truth) == wanted
+        assert state.memory.shape == state.template.shape == (400, 8, 25)
+
+
+class Proposing(CellMaps):
+    """Cells, and a proposal that tells which template it was made of."""
+
+    def propose(self, template, search):
+        return np.full((5, 16, 16), template.mean(), np.float32)
+
+
+def test_proposals_are_made_with_the_template_that_the_batch_has():
+    found = cut(SEQUENCES, Proposing(), each=2, pretended=1, seed=0)
+    wanted = found.template[found.origin].float().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(found.proposals[:, 0, 0, 0].float(), wanted, atol=2e-3, rtol=2e-3)
+    assert ((found.origin // 2 >= found.first) & (found.origin // 2 <= found.last)).all()
+    batch = found.batch(Pointing(15, PointingConfig(width=8), proposals=True), 7, 0.5, torch.Generator().manual_seed(0))
+    assert batch.proposals.shape == (7, 5, 16, 16)
+
+
+def test_a_stretched_crop_shows_the_stretched_target():
+    """One white target on black: where the crop says its box is, there it is, however it was stretched."""
+    frame = np.zeros((200, 300, 3), np.uint8)
+    frame[80:120, 100:180] = 255
+    crops = []
+
+    class Seeing(CellMaps):
+        def __call__(self, crop):
+            crops.append(crop)
+            return super().__call__(crop)
+
+    white = Sequence("white", ArrayFrames(np.stack([frame] * 2)), np.array([[101.0, 81, 80, 40]] * 2))
+    found = cut([white], Seeing(), each=10, pretended=0, seed=1, stretch=0.4)
+    shapes = found.truth[:, 2] / found.truth[:, 3]
+    assert shapes.min() < 1.7 and shapes.max() > 2.3
+    inside = 0
+    for crop, (x, y, w, h) in zip([one for one in crops if len(one) == SEARCH], found.truth.tolist(), strict=True):
+        rows, columns = np.nonzero(crop.mean(axis=2) > 60)
+        seen = [columns.min(), columns.max() + 1, rows.min(), rows.max() + 1]
+        wanted = np.array([x - w / 2, x + w / 2, y - h / 2, y + h / 2]) * SEARCH
+        if wanted.min() > 0 and wanted.max() < SEARCH:  # all of it is to be seen
+            np.testing.assert_allclose(seen, wanted, atol=2.5)
+            inside += 1
+    assert inside > 10
+
+
+def test_frames_without_a_true_box_are_left_out():
+    one = generate(2, length=5)
+    boxes = one.boxes.copy()
+    boxes[1:3] = 0
+    hidden = type(one)(one.name, one.frames, boxes)
+    assert len(cut([hidden], make_maps("cells"), 1, 0, 0).search) == 3
+
+
+def test_there_is_always_something_to_pretend():
+    from train.cutting import _anything, _changed
+
+    rng = np.random.default_rng(0)
+    frame = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    for _ in range(50):
+        box = _anything(frame, rng)
+        changed, moved = _changed(frame, box, rng)
+        height, width, _ = changed.shape
+        assert (box[2:] > 0).all() and (box[:2] >= 1).all() and (box[:2] + box[2:] <= [65, 49]).all()
+        np.testing.assert_allclose((moved[:2] - 1) / (width, height), (box[:2] - 1) / (64, 48), atol=1e-9)

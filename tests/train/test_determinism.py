@@ -1,0 +1,30 @@
+"""The same seed gives the same numbers. (Training: the tests of going on in test_train.py compare two runs, too.)"""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import tracking_env  # noqa: F401  registers the ids
+from tracking_env.datasets.synthetic import parse
+from tracking_env.features.extractors import GridExtractor
+from tracking_env.features.store import FeatureStore
+
+
+def test_features_do_not_depend_on_the_number_of_threads(tmp_path):
+    (one,) = parse("synthetic:3")
+    few, many = (np.asarray(FeatureStore(GridExtractor(), tmp_path / str(jobs), jobs)[one]) for jobs in (1, 5))
+    assert few.tobytes() == many.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore:no root")
+def test_vector_environments_of_one_seed_are_alike(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path))
+    first, second = (gym.make_vec("OTBTrack-v0", num_envs=3, sequences="synthetic:0-1") for _ in range(2))
+    seen = [first.reset(seed=5)[0], second.reset(seed=5)[0]]
+    for _ in range(25):
+        assert all(np.array_equal(seen[0][key], seen[1][key]) for key in ("features", "location"))
+        boxes = np.random.default_rng(0).random((3, 4), dtype=np.float32)
+        (seen[0], reward, *_), (seen[1], other, *_) = first.step(boxes), second.step(boxes)
+        assert np.array_equal(reward, other)
+    assert not np.array_equal(first.reset(seed=6)[0]["features"], second.reset(seed=5)[0]["features"])
+    first.close(), second.close()

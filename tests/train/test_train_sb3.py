@@ -1,0 +1,301 @@
+"""train/sb3.py, and what it leaves."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.paths import ROOT
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sb3_contrib")
+
+from safetensors.numpy import load_file  # noqa: E402
+
+from agents import checkpoint, sb3_checkpoint  # noqa: E402
+from agents.sb3 import ALGORITHMS, FrameFeatures  # noqa: E402
+from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
+from tests.soak.checkpoints import ppo  # noqa: E402
+from tracking_env import cli  # noqa: E402
+from tracking_env.datasets import otb, synthetic  # noqa: E402
+from tracking_env.features.extractors import GridExtractor  # noqa: E402
+from tracking_env.registry import Choice  # noqa: E402
+from train.run import Run  # noqa: E402
+from train.sb3 import main  # noqa: E402
+
+TINY = [
+    *("--sequences", "synthetic:0-1", "--test-sequences", "synthetic:100", "--hidden", "8", "--device", "cpu"),
+    *("--env-steps", "80", "--evaluate-every", "40", "--envs", "2", "--l1-share", "0.75"),
+]
+OFF_POLICY = ["--batch", "8", "--random-steps", "10", "--buffer", "30"]
+
+
+def flags(algo, *more):
+    return ["--algo", algo, *TINY, *(OFF_POLICY if ALGORITHMS[algo].off_policy else []), *map(str, more)]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache, monkeypatch):
+    monkeypatch.setenv("TRACKING_ENV_CACHE", cache)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, cache):
+    """A finished run of each algorithm, made when it is first asked for."""
+    folder, runs = tmp_path_factory.mktemp("runs"), {}
+
+    def run(algo):
+        if algo not in runs:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("TRACKING_ENV_CACHE", cache)
+                assert main(flags(algo, "--out", folder / algo)) == 0
+            runs[algo] = folder / algo
+        return runs[algo]
+
+    return run
+
+
+def last(run):
+    return checkpoint.newest(run / "checkpoints")
+
+
+def weights(run):
+    """All that the last checkpoint holds."""
+    return {
+        f"{file.stem} {key}": value
+        for file in last(run).glob("*.safetensors")
+        for key, value in load_file(file).items()
+    }
+
+
+def metrics(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_a_run_leaves_what_reinforce_leaves(finished, algo):
+    run = finished(algo)
+    report = json.loads((run / "report.json").read_text())
+    assert report["mean"]["whole"].keys() == {"auc", "precision20", "norm_precision20", "mean_iou"}
+    assert list(report["sequences"]) == ["Synthetic-0100"]
+    assert report["lines"].keys() == {"static first box", "constant mean box"}
+    assert report["env_steps"] == 80 and report["steps_per_second"] > 0
+    assert report["config"]["algo"] == algo
+    assert otb.read_boxes(run / "results" / "Synthetic-0100.txt").shape == (60, 4)
+    assert (run / "overlay.mp4").stat().st_size > 1000
+    names = {file.name for file in last(run).iterdir()}
+    assert names == {"config.json", "model.safetensors", "training.safetensors"} | (
+        {"replay.safetensors"} if ALGORITHMS[algo].off_policy else set()
+    )
+
+
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_a_resumed_run_goes_on_to_the_same_numbers_and_one_curve(finished, tmp_path, algo):
+    whole, half = finished(algo), tmp_path / algo
+    shutil.copytree(whole, half)
+    shutil.rmtree(last(half))
+    (half / "report.json").unlink()
+    assert last(half).name == "000000040"
+    assert main(flags(algo, "--out", half, "--resume")) == 0
+    one, other = weights(whole), weights(half)
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[key], other[key]) for key in one)
+    assert metrics(whole) == metrics(half)
+    log = tensorboard(half)
+    for events in (log.Scalars("eval/training_iou"), log.Images("eval/success"), log.Images("overlay/median")):
+        assert [event.step for event in events] == [40, 80]
+    flags_, scores = hyperparameters(half)
+    assert flags_["agent"] == ALGORITHMS[algo].label and flags_["env_steps"] == 80
+    report = json.loads((half / "report.json").read_text())
+    assert scores["final/auc_whole"] == pytest.approx(report["mean"]["whole"]["auc"])
+
+
+def test_the_paper_s_schedule_switches_the_reward(finished):
+    # 60 of 80 steps on L1. What PPO maximises is in its value's target: rewards in [-2, 0], then in [0, 1].
+    replay = load_file(last(finished("td3")) / "replay.safetensors")
+    assert (replay["l1"] <= 0).all() and (replay["iou"] >= 0).all() and replay["l1"].any()
+    assert replay["features"].dtype == np.float16
+    switched = []
+
+    def note(model, name):
+        switched.append((model, name))
+
+    from train.sb3_callbacks import RewardSchedule
+
+    class Env:
+        def set_attr(self, name, value):
+            note(name, value)
+
+    class Model:
+        num_timesteps = 0
+
+        def get_env(self):
+            return Env()
+
+        logger = None
+
+    model = Model()
+    schedule = RewardSchedule(60)
+    schedule.init_callback(model)
+    for steps in (0, 59, 60, 80):
+        model.num_timesteps = schedule.num_timesteps = steps
+        schedule.on_rollout_start()
+    assert [name for _, name in switched] == ["l1", "l1", "iou", "iou"]
+
+
+def test_the_normaliser_is_saved_with_the_policy(finished):
+    policy = sb3_checkpoint.load(last(finished("sac"))).policy()
+    layers = [one for one in policy.modules() if isinstance(one, FrameFeatures)]
+    features = np.concatenate([GridExtractor()(np.stack([*one.frames])) for one in synthetic.parse("synthetic:0-1")])
+    assert len(layers) >= 3, "the actor's, the critics' and the targets'"
+    for layer in layers:
+        assert np.allclose(layer.feature_mean, features.mean(axis=0), atol=1e-3)
+
+
+@pytest.mark.parametrize("algo", ["ppo", "recurrent_ppo", "td3"])
+def test_a_run_is_a_tracker_that_reaches_its_report(finished, algo, tmp_path, capsys):
+    run = finished(algo)
+    arguments = ["--tracker", "sb3", "--checkpoint", str(run), "--sequences", "synthetic:100", "--out", str(tmp_path)]
+    assert cli.main(["evaluate", *arguments]) == 0
+    ours = otb.read_boxes(tmp_path / "sb3" / "Synthetic-0100.txt")
+    theirs = otb.read_boxes(run / "results" / "Synthetic-0100.txt")
+    # Frame by frame, on raw frames: stored features are rounded to float16, and the first box is given.
+    assert np.allclose(ours[1:], theirs[1:], atol=0.05)
+
+
+def test_the_best_policy_is_chosen_on_training_clips_and_is_a_tracker_too(finished):
+    run = finished("ppo")
+    judged = [(line["eval/training_iou"], line["step"]) for line in metrics(run) if "eval/training_iou" in line]
+    report = json.loads((run / "report.json").read_text())
+    best, at = max(judged, key=lambda one: one[0])
+    assert report["best_training_iou"] == pytest.approx(best)
+    assert checkpoint.newest(run / "best").name == f"{at:09d}"
+    made = Choice("sb3", checkpoint=run / "best").make()
+    assert made.id.startswith(f"sb3 ppo {at:09d} ") and made.id.endswith(GridExtractor.id)
+
+
+def test_a_stopped_run_keeps_its_last_checkpoint(tmp_path, monkeypatch, capsys):
+    log = Run.log
+
+    def stopping(run, steps, scalars):
+        log(run, steps, scalars)
+        run.stop_asked = steps >= 60
+
+    monkeypatch.setattr(Run, "log", stopping)
+    assert main(flags("ppo", "--out", tmp_path / "run")) == 0
+    assert "saved is step 40: type the same command with --resume" in capsys.readouterr().out
+    assert last(tmp_path / "run").name == "000000040"
+    assert not (tmp_path / "run" / "report.json").exists()
+
+
+def test_several_seeds_have_a_mean_and_a_deviation(finished, tmp_path, capsys):
+    assert main(flags("a2c", "--out", tmp_path, "--seeds", "2")) == 0
+    assert "A2C, 2 seeds" in capsys.readouterr().out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["runs"] == 2 and "whole" in report["std"]
+    one, other = weights(finished("a2c")), weights(tmp_path / "seed-0")
+    assert all(np.array_equal(one[key], other[key]) for key in one), "one seed after the other changes none"
+    other = weights(tmp_path / "seed-1")
+    assert not all(np.array_equal(one[key], other[key]) for key in one)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, capsys):
+    assert main(flags("ppo", "--out", tmp_path / "run", "--lr", "1e30")) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "not finite" in err and "--lr" in err
+
+
+@pytest.mark.parametrize(
+    ("algo", "more", "words"),
+    [
+        ("dqn", [], ["unknown algo 'dqn'", "ppo, recurrent_ppo, a2c, sac, td3"]),
+        ("ppo", ["--hiden", "8"], ["--hiden", "did you mean --hidden"]),
+        ("ppo", ["--root", "nowhere"], ["nowhere"]),
+        ("ppo", ["--resume"], ["no run to resume"]),
+        ("ppo", ["--device", "cuda:77"], ["cuda:77", "--device cpu"]),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(capsys, tmp_path, algo, more, words):
+    assert main(["--algo", algo, "--out", str(tmp_path / "run"), *more]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("train/sb3.py: error: ")
+    assert all(word in err for word in words), err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("algo", "more", "words"),
+    [
+        ("ppo", ["--env-steps", "0"], "--env-steps is 0"),
+        ("ppo", ["--evaluate-every", "0"], "--evaluate-every is 0"),
+        ("ppo", ["--clip-length", "0"], "--clip-length is 0"),
+        ("ppo", ["--l1-share", "1.5"], "--l1-share is 1.5"),
+        ("ppo", ["--sigma", "0"], "--sigma is 0"),
+        ("ppo", ["--hidden", "0"], "--hidden is 0"),
+        ("ppo", ["--envs", "0"], "--envs is 0"),
+        ("ppo", ["--lr", "-1"], "--lr is -1"),
+        ("ppo", ["--gamma", "2"], "--gamma is 2"),
+        ("ppo", ["--batch", "7"], "--batch is 7; give a divisor"),
+        ("ppo", ["--batch", "1"], "--batch is 1; give at least 2"),
+        ("ppo", ["--buffer", "100"], "--buffer is 100, with --algo ppo; leave it out"),
+        ("a2c", ["--passes", "2"], "--passes is 2, with --algo a2c; leave it out"),
+        ("sac", ["--gamma", "0.9"], "sac keeps no next observations"),
+        ("sac", ["--batch", "None"], "--batch is None, with --algo sac; give a number"),
+        ("td3", ["--buffer", "3"], "at least one step for each of the 16 --envs"),
+        ("ppo", ["--features", "pixels"], "--features pixels needs a network of its own"),
+        ("ppo", ["--seeds", "0"], "--seeds is 0"),
+        ("ppo", ["--lr", "fast"], "lr"),
+    ],
+)
+def test_a_bad_value_is_told_and_exit_code_2(capsys, tmp_path, algo, more, words):
+    try:
+        code = main(["--algo", algo, "--out", str(tmp_path / "run"), *more])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert words in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_another_kind_is_refused(finished, capsys):
+    assert main(flags("a2c", "--out", finished("ppo"), "--resume")) == 2
+    assert "another configuration" in capsys.readouterr().err
+    assert main(flags("ppo", "--out", finished("ppo"))) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_as_a_script_it_warns_of_nothing(cache, tmp_path):
+    command = [sys.executable, "-W", "error::UserWarning", str(ROOT / "train" / "sb3.py"), *flags("ppo")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TRACKING_ENV_CACHE": cache}
+    command += ["--out", str(tmp_path / "run")]
+    done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "PPO" in done.stdout and "static first box" in done.stdout
+    assert math.isfinite(json.loads((tmp_path / "run" / "report.json").read_text())["mean"]["whole"]["auc"])
+
+
+def test_a_checkpoint_that_is_deleted_is_never_half_there(tmp_path, monkeypatch):
+    def dies_meanwhile(path, *_, **__):
+        Path(path, "model.safetensors").unlink()
+        raise KeyboardInterrupt
+
+    facts = {"algorithm": "ppo", "features": 5, "hidden": 3, "extractor": "mean", "best": None, "run": {}}
+    model = ppo()
+    sb3_checkpoint.save(tmp_path, model, facts)
+    model.num_timesteps = 10
+    monkeypatch.setattr(shutil, "rmtree", dies_meanwhile)
+    with pytest.raises(KeyboardInterrupt):
+        sb3_checkpoint.save(tmp_path, model, facts, keep=1)
+    assert [one.name for one in checkpoint.epochs(tmp_path)] == ["000000010"]

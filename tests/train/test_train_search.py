@@ -1,0 +1,196 @@
+"""train/search.py, and what it leaves."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from agents import pointing_checkpoint  # noqa: E402
+from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
+from tracking_env import cli  # noqa: E402
+from tracking_env.errors import InputError  # noqa: E402
+from train import search  # noqa: E402
+from train.run import Run  # noqa: E402
+from train.search import main  # noqa: E402
+from train.search_config import LoopConfig, WarmConfig, parse  # noqa: E402
+
+TINY = [
+    *("--sequences", "synthetic:0", "--test-sequences", "synthetic:100", "--width", "4", "--warm-batch", "4"),
+    *("--warm-steps", "4", "--crops", "1", "--l1-updates", "1", "--iou-updates", "3", "--clips", "1"),
+    *("--episodes", "2", "--steps", "2", "--checkpoint-every", "3"),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "one"
+    assert main([*TINY, "--out", str(out)]) == 0
+    return out
+
+
+def test_what_a_run_leaves(finished):
+    report = json.loads((finished / "report.json").read_text())
+    assert report["updates"] == 8 and report["mean"]["seen"] is None and report["fps"]["online"] > 0
+    assert {"static first box", "Pointing, warm start"} <= set(report["lines"])
+    assert report["drift"]["frames"] == 60
+    assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["000006", "000008"]
+    for name in ("overlay.mp4", "results/Synthetic-0100.txt", "warm/model.safetensors", "metrics.jsonl"):
+        assert (finished / name).exists(), name
+
+
+def test_it_shows_its_test_in_tensorboard_and_sorts_by_it(finished):
+    report = json.loads((finished / "report.json").read_text())
+    log = tensorboard(finished)
+    assert {name: [one.step for one in log.Images(name)] for name in log.Tags()["images"]} == {
+        "eval/success": [8],
+        "overlay/median": [8],  # of one sequence
+    }
+    flags, scores = hyperparameters(finished)
+    assert flags["agent"] == "Pointing (reinforce)" and flags["gamma"] == pytest.approx(0.95)
+    assert scores["final/auc_unseen"] == pytest.approx(report["mean"]["unseen"]["auc"])
+
+
+def test_the_loop_changes_what_the_warm_start_made(finished):
+    before, after = (load_file(finished / name / "model.safetensors") for name in ("warm", "checkpoints/000008"))
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("stop_after", [2, 6])  # in the warm start, in the loop
+def test_a_stopped_run_goes_on_to_the_same_weights(finished, tmp_path, monkeypatch, stop_after):
+    out, steps, real = tmp_path / "two", [], search.step
+
+    def counting(*args):
+        steps.append(real(*args))
+        runs[0].stop_asked = len(steps) == stop_after
+        return steps[-1]
+
+    runs = []
+    monkeypatch.setattr(Run, "catch_interrupts", lambda self, once=True: runs.append(self))
+    monkeypatch.setattr(search, "step", counting)
+    assert main([*TINY, "--out", str(out)]) == 0
+    assert not (out / "report.json").exists() and len(steps) == stop_after
+    monkeypatch.undo()
+    assert main([*TINY, "--out", str(out), "--resume"]) == 0
+    name = "checkpoints/000008/model.safetensors"
+    once, twice = load_file(finished / name), load_file(out / name)
+    assert all(torch.equal(once[key], twice[key]) for key in once)
+    lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert lines == [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_another_runs_warm_start_is_taken(finished, tmp_path):
+    out = tmp_path / "on"
+    flags = [*TINY, "--start", str(finished), "--out", str(out), "--tune", "last", "--learner", "pathwise"]
+    assert main(flags) == 0
+    before, after = (load_file(path / "model.safetensors") for path in (finished / "warm", out / "checkpoints/000008"))
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed and changed <= {
+        f"{layer}.{kind}" for layer in ("score", "box", "renew") for kind in ("weight", "bias")
+    } | {
+        "pace_logit",
+        "pull_logit",
+    }
+
+
+def test_several_seeds_start_from_their_own_and_count_their_failures_together(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pointing_checkpoint, "export", lambda path: None)  # takes seconds, four times
+    first, on = tmp_path / "first", tmp_path / "on"
+    assert main([*TINY, "--l1-updates", "0", "--iou-updates", "0", "--seeds", "2", "--out", str(first)]) == 0
+    flags = ["--l1-updates", "0", "--iou-updates", "1", "--start", str(first), "--lr", "1e-12", "--lr-end", "1e-12"]
+    assert main([*TINY, *flags, "--seeds", "2", "--out", str(on)]) == 0
+    assert "Pointing (reinforce), 2 seeds" in capsys.readouterr().out
+    each = [json.loads((on / f"seed-{seed}" / "report.json").read_text()) for seed in range(2)]
+    drift = json.loads((on / "report.json").read_text())["drift"]
+    assert drift["runs"] == 2 and drift["frames"] == 120
+    assert drift["failures"] == sum(one["drift"]["failures"] for one in each)
+    for seed in range(2):
+        (trained,) = (on / f"seed-{seed}" / "checkpoints").iterdir()
+        began, ended = (load_file(path / "model.safetensors") for path in (first / f"seed-{seed}" / "warm", trained))
+        assert all(torch.allclose(began[key], ended[key], atol=1e-9) for key in began)
+
+
+def test_the_tracker_search_is_the_runs(finished, tmp_path, capsys):
+    flags = ["evaluate", "--tracker", "search", "--checkpoint", str(finished), "--sequences", "synthetic:100"]
+    assert cli.main([*flags, "--out", str(tmp_path), "--json"]) == 0
+    report = json.loads((finished / "report.json").read_text())
+    assert json.loads(capsys.readouterr().out)["mean"]["whole"]["auc"] == pytest.approx(
+        report["mean"]["unseen"]["auc"], abs=0.01
+    )  # boxes are rounded in files
+
+
+def test_it_runs_as_a_script_and_refuses_in_one_line(tmp_path):
+    command = [
+        sys.executable,
+        str(ROOT / "train" / "search.py"),
+        "--features",
+        "nanotrack",
+        "--out",
+        str(tmp_path / "x"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""}, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == "" and not (tmp_path / "x").exists()
+    assert done.stderr.startswith("train/search.py: error: nanotrack needs NanoTrack's backbone")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--warm-stepz", "1"], "unknown flag '--warm-stepz', did you mean --warm-steps"),
+        (["--extra", "synthetic:0", "--sequences", "synthetic:0-1"], "Synthetic-0000 is among --extra"),
+        (["--start", "nowhere", "--sequences", "synthetic:0"], "cannot read nowhere/warm/config.json"),
+    ],
+)
+def test_bad_flags(flags, message, tmp_path, capsys):
+    assert main([*flags, "--out", str(tmp_path / "x")]) == 2
+    heard = capsys.readouterr().err
+    assert message in heard and heard.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "message"),
+    [
+        (LoopConfig, {"episodes": 1}, "give at least 2: one alone is its own baseline"),
+        (LoopConfig, {"steps": 0}, "--steps and --clips count from 1"),
+        (LoopConfig, {"gamma": 1.5}, "--gamma from 0 to 1"),
+        (WarmConfig, {"pretended_share": 2.0}, "--pretended-share and --blind-share from 0 to 1"),
+        (WarmConfig, {"crops": 0, "pretended": 0}, "there is nothing to start on"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(config, options, message):
+    with pytest.raises(InputError, match=message):
+        config(**options)
+
+
+def test_rates_rise_and_fall():
+    warm, loop = WarmConfig(warm_steps=100, warm_lr=1.0), LoopConfig(l1_updates=2, iou_updates=9, lr=1e-2, lr_end=1e-4)
+    rates = [warm.rate(done) for done in range(100)]
+    assert max(rates) == pytest.approx(1.0, abs=0.01) and rates.index(max(rates)) == 30
+    assert rates[0] == pytest.approx(0.1) and rates[-1] < 0.01
+    assert [loop.reward(0), loop.reward(1), loop.reward(2)] == ["l1", "l1", "iou"]
+    assert (loop.rate(0), loop.rate(10)) == pytest.approx((1e-2, 1e-4))
+
+
+def test_presets_say_where_they_are_kept():
+    assert parse([]).out == "runs/search-demo" and parse(["--preset", "small"]).out == "runs/search-small"
+    assert parse(["--preset", "small"]).data.features == "nanotrack-head"
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step():
+    from agents.pointing import Pointing, PointingConfig
+
+    model = Pointing(3, PointingConfig(width=2))
+    before = [one.clone() for one in model.parameters()]
+    with pytest.raises(InputError, match="not finite in update 5; nothing was learned"):
+        search.step(model, torch.optim.Adam(model.parameters()), model.pace.sum() * float("nan"), 1.0, 4)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    assert pointing_checkpoint.PRETRAINED.name == "pretrained"

@@ -1,0 +1,1 @@
+"""Following your own video."""

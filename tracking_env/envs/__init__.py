@@ -1,0 +1,1 @@
+"""The environments, one file per id, and what wraps them."""

@@ -1,0 +1,1 @@
+"""Metrics, scoring, result files, protocols, and running trackers."""

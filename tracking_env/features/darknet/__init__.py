@@ -1,0 +1,1 @@
+"""Networks in darknet's file format (torch)."""

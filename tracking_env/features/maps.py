@@ -1,0 +1,198 @@
+"""What a closed-loop agent sees of a square crop: extractors of feature maps, by name.
+
+`features` has the extractors of whole frames. These keep where things are, at a fixed number of pixels per cell, so
+that the map of a template can be compared with that of a search region.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+
+from tracking_env.errors import InputError
+from tracking_env.features import onnx_inference
+
+SEARCH, TEMPLATE = 255, 127
+"""Pixels, the sides of the two crops, as in the Siamese trackers that `nanotrack` comes from."""
+MAPS = ("cells", "nanotrack", "nanotrack-head")
+
+
+class MapExtractor(Protocol):
+    """Turns a square crop into a feature map; frozen, and the same map for the same crop."""
+
+    @property
+    def id(self) -> str:
+        """Names the network, its weights and its preprocessing: equal ids give equal maps."""
+
+    @property
+    def channels(self) -> int:
+        """C, numbers per cell."""
+
+    def __call__(self, crop: np.ndarray) -> np.ndarray:
+        """``(255, 255, 3)`` or ``(127, 127, 3)`` uint8 RGB -> ``(C, 16, 16)`` or ``(C, 8, 8)`` float32."""
+
+
+@runtime_checkable
+class Proposer(MapExtractor, Protocol):
+    """An extractor that also knows how to compare: it proposes a box in each cell."""
+
+    def propose(self, template: np.ndarray, search: np.ndarray) -> np.ndarray:
+        """Maps ``(C, 8, 8)`` and ``(C, 16, 16)`` -> ``(5, 16, 16)`` float32: a score (a logit) and the box ``cx, cy, w,
+        h`` relative to the search region.
+        """
+
+
+class CellMaps:
+    """Colours and gradient orientations in cells of 16 pixels: needs no weights.
+
+    Channels: the cell's mean red, green and blue less the crop's own (0.5 where it has half of the range); their
+    deviations; and the magnitude-weighted share of gradients in `BINS` unsigned orientations (Dalal and Triggs, 2005).
+    """
+
+    BINS = 9
+    channels = 6 + BINS
+    id = "cells-v1"
+
+    def __call__(self, crop: np.ndarray) -> np.ndarray:
+        """``(side, side, 3)`` uint8 RGB -> ``(C, cells, cells)`` float32."""
+        cells = (crop.shape[0] + 1) // 16
+        frame = cv2.resize(crop, (16 * cells, 16 * cells), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        frame /= 255
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        dx, dy = (cv2.Sobel(grey, cv2.CV_32F, *order, ksize=1) for order in ((1, 0), (0, 1)))
+        magnitude, angle = cv2.cartToPolar(dx, dy)
+        np.subtract(angle, np.float32(np.pi), out=angle, where=angle >= np.float32(np.pi))  # much sooner than a modulo
+        angle *= np.float32(self.BINS / np.pi)
+        bins = np.minimum(angle, self.BINS - 1, out=angle).astype(np.int64)
+        at = np.arange(16 * cells) // 16
+        index = bins * (cells * cells) + (at[:, None] * cells + at)
+        oriented = np.bincount(index.ravel(), magnitude.ravel(), minlength=self.BINS * cells * cells)
+        colours = _cell_means(frame, cells)
+        frame -= cv2.resize(colours, frame.shape[:2], interpolation=cv2.INTER_NEAREST)
+        deviations = np.sqrt(_cell_means(np.square(frame, out=frame), cells))
+        shares = oriented.reshape(self.BINS, cells, cells) / (256 * (_cell_means(magnitude, cells) + 0.05))
+        middle = colours.mean(axis=(0, 1))
+        stacked = np.concatenate([2 * (colours - middle), 4 * deviations], axis=-1)
+        return np.concatenate([stacked.transpose(2, 0, 1), 4 * shares]).astype(np.float32)
+
+
+def _cell_means(values: np.ndarray, cells: int) -> np.ndarray:
+    """The mean of each cell, ``(16 * cells, 16 * cells[, C])`` -> ``(cells, cells[, C])``."""
+    return cv2.resize(values, (cells, cells), interpolation=cv2.INTER_AREA)
+
+
+class NanoTrackMaps:
+    """The backbone of NanoTrack v2, a small network trained to compare crops, frozen.
+
+    Args:
+        weights: its ``.onnx`` file, or the folder that holds it (``*backbone*.onnx``).
+
+    Raises:
+        InputError: there is no such file, or it is another network's.
+    """
+
+    channels = 48
+
+    def __init__(self, weights: Path) -> None:
+        self.path = _file(weights, "backbone")
+        self.id = f"nanotrack-{_digest(self.path)}"
+        # The file states the size of search regions: only OpenCV takes templates. They come once in a video.
+        self._networks = {TEMPLATE: onnx_inference.by_opencv(self.path), SEARCH: onnx_inference.fastest(self.path)}
+        self._inputs = {side: np.empty((1, 3, side, side), np.float32) for side in self._networks}
+        try:
+            shape = self(np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)).shape
+        except (ValueError, IndexError) as error:
+            raise InputError(f"{self.path} does not run as NanoTrack's backbone: {_line(error)}") from None
+        if shape != (self.channels, 8, 8):
+            raise InputError(f"{self.path} gives maps of {shape}, NanoTrack's backbone gives {(self.channels, 8, 8)}")
+
+    def __call__(self, crop: np.ndarray) -> np.ndarray:
+        """``(side, side, 3)`` uint8 RGB -> ``(48, cells, cells)`` float32; it takes BGR in [0, 255]."""
+        given = self._inputs[len(crop)]  # kept: memory as large as this is slower to get than to fill
+        given[0] = cv2.split(crop)[::-1]
+        return self._networks[len(crop)](given)[0][0]
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        return type(self), (self.path,)
+
+
+class NanoTrackHeadMaps(NanoTrackMaps):
+    """NanoTrack v2's backbone, and what its head says of template and search region: the boxes that it would choose
+    from. The head is frozen too.
+
+    Args:
+        weights: the folder of both ``.onnx`` files (``*backbone*.onnx``, ``*head*.onnx``), or the backbone's file.
+
+    Raises:
+        InputError: a file is not there, or is another network's.
+    """
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__(weights)
+        path = _file(weights if weights.is_dir() else weights.parent, "head")
+        self.id = f"nanotrack-head-{_digest(self.path)}-{_digest(path)}"
+        self._head = onnx_inference.fastest(path, ("input1", "input2"), ("output1", "output2"))
+        empty = (np.zeros((self.channels, cells, cells), np.float32) for cells in (8, 16))
+        try:
+            shape = self.propose(*empty).shape
+        except (ValueError, IndexError) as error:
+            raise InputError(f"{path} does not run as NanoTrack's head: {_line(error)}") from None
+        if shape != (5, 16, 16):
+            raise InputError(f"{path} gives maps of {shape}, NanoTrack's head gives {(5, 16, 16)}")
+
+    def propose(self, template: np.ndarray, search: np.ndarray) -> np.ndarray:
+        """Maps ``(48, 8, 8)`` and ``(48, 16, 16)`` -> ``(5, 16, 16)`` float32: logit, and ``cx, cy, w, h`` relative to
+        the region. The head says, for each cell, how far the sides of the box are from its point, in pixels of the
+        crop.
+        """
+        scores, sides = self._head(template[None], search[None])
+        left, top, right, bottom = sides[0]
+        at = ((np.arange(16) - 8) * 16 + SEARCH // 2).astype(np.float32)
+        x, y = at + (right - left) / 2, at[:, None] + (bottom - top) / 2
+        boxes = np.stack([x, y, left + right, top + bottom]) / SEARCH
+        return np.concatenate([scores[0, 1:] - scores[0, :1], boxes.clip(-1, 2)]).astype(np.float32)
+
+
+def _file(weights: Path, part: str) -> Path:
+    found = sorted(weights.glob(f"*{part}*.onnx")) if weights.is_dir() else [weights]
+    if len(found) != 1 or not found[0].is_file():
+        raise InputError(
+            f"no NanoTrack {part} at {weights}; give the file nanotrack_{part}_sim.onnx of "
+            "github.com/HonglinChu/SiamTrackers, or its folder, with --weights"
+        )
+    return found[0]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def make_maps(name: str, weights: str | Path | None = None) -> MapExtractor:
+    """An extractor of maps by name.
+
+    Args:
+        name: ``cells`` (no weights), ``nanotrack`` (its backbone) or ``nanotrack-head`` (a `Proposer`).
+        weights: of nanotrack, the ``.onnx`` file of its backbone or the folder that holds it, and its head.
+
+    Raises:
+        InputError: the name is unknown, or the weights are missing, damaged or not wanted.
+    """
+    if name == "cells":
+        if weights is not None:
+            raise InputError(f"cells has no weights; leave out {weights}")
+        return CellMaps()
+    extractors = {"nanotrack": NanoTrackMaps, "nanotrack-head": NanoTrackHeadMaps}
+    if name in extractors:
+        if weights is None:
+            raise InputError(
+                f"{name} needs NanoTrack's backbone, nanotrack_backbone_sim.onnx of "
+                "github.com/HonglinChu/SiamTrackers; give the file or its folder with --weights (weights=...)"
+            )
+        return extractors[name](Path(weights))
+    raise InputError(f"unknown extractor of maps {name!r}; choose one of {', '.join(MAPS)}")

@@ -1,0 +1,87 @@
+"""Film strips: the frames where a tracker did best and worst, as pictures in an HTML page."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from tracking_env import rendering
+from tracking_env.datasets.sequence import Frames
+from tracking_env.evaluation import metrics
+
+PICTURES = 6
+"""In a strip, each of another video."""
+_WIDTH = 320  # pixels
+_QUALITY = 70  # of the JPEG
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One frame of one video: its name, index (0-based) and the overlap there, in [0, 1]."""
+
+    video: str
+    index: int
+    overlap: float
+
+
+def best_and_worst(
+    predictions: Mapping[str, np.ndarray], truths: Mapping[str, np.ndarray], first: Mapping[str, int]
+) -> tuple[list[Moment], list[Moment]]:
+    """Where a tracker did best and where worst: at most `PICTURES` moments each, at most one of a video.
+
+    Args:
+        predictions: sanitised pixel boxes per video, ``(T, 4)``; videos without frames to show are best left out.
+        truths: true boxes of these videos, ``(T, 4)``.
+        first: index of the first frame that may be chosen, per video; frames without a valid true box never are.
+
+    Returns:
+        The best by falling, the worst by rising overlap. The worst moment of a video is the first where its lowest
+        overlap is reached, so often the one where the target was lost; of equally bad videos those with the lower mean
+        come first.
+    """
+    best: list[Moment] = []
+    worst: list[tuple[float, Moment]] = []
+    for name, boxes in predictions.items():
+        overlaps = metrics.overlaps(boxes, truths[name])
+        indices = np.flatnonzero(overlaps >= 0)
+        indices = indices[indices >= max(1, first[name])]  # the first box was given
+        if len(indices):
+            chosen = overlaps[indices]
+            high, low = int(chosen.argmax()), int(chosen.argmin())
+            best.append(Moment(name, int(indices[high]), float(chosen[high])))
+            worst.append((float(chosen.mean()), Moment(name, int(indices[low]), float(chosen[low]))))
+    best.sort(key=lambda moment: -moment.overlap)
+    worst.sort(key=lambda pair: (pair[1].overlap, pair[0]))
+    return best[:PICTURES], [moment for _, moment in worst[:PICTURES]]
+
+
+def drawn(frames: Frames, index: int, boxes: Mapping[str, np.ndarray], caption: str = "") -> np.ndarray:
+    """Frame ``index``, 320 pixels wide, with pixel boxes ``(4,)`` of the frame by role, see `rendering.draw`.
+
+    Raises:
+        InputError: the frame cannot be read.
+    """
+    frame = frames[index]
+    scale = _WIDTH / frame.shape[1]  # first, so that lines are as wide in pictures of any video
+    size = (_WIDTH, max(1, round(frame.shape[0] * scale)))
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    one_based = np.array([1, 1, 0, 0])
+    return rendering.draw(small, {role: (box - one_based) * scale + one_based for role, box in boxes.items()}, caption)
+
+
+def uri(picture: np.ndarray) -> str:
+    """A picture ``(height, width, 3)`` uint8 RGB as the data URI of a JPEG."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+
+
+def colours(roles: Sequence[str] = ("truth", "agent")) -> list[str]:
+    """The colours that boxes of these roles are drawn in, as CSS."""
+    return [css(rendering.COLOURS[role]) for role in roles]
+
+
+def css(colour: Sequence[int]) -> str:
+    """An RGB colour as CSS."""
+    return "rgb({}, {}, {})".format(*colour)

@@ -1,0 +1,1 @@
+"""Looking where one last pointed: the search window, its regions, proposals."""

@@ -1,0 +1,131 @@
+"""OpenCV's trackers behind the `Tracker` protocol.
+
+OpenCV takes frames in BGR, and boxes as whole numbers that count from 0. A tracker that says it has lost the target
+answers with the last box. Which trackers there are depends on the installed OpenCV: 5 has no KCF and no CSRT.
+"""
+
+import contextlib
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from tracking_env.errors import InputError
+from tracking_env.log_levels import ERRORS, quiet
+
+_cv2: Any = cv2  # its stubs know no trackers
+_ONE_BASED = np.array([1.0, 1, 0, 0])
+
+
+class OpenCVTracker:
+    """One of OpenCV's trackers, made anew for every target.
+
+    Args:
+        create: makes OpenCV's object.
+        seed: of what it draws at random; equal seeds give equal boxes.
+        inside: give it only the part of the first box that is in the image (MIL takes no other).
+    """
+
+    def __init__(self, create: Callable[[], Any], seed: int = 0, inside: bool = True) -> None:
+        self.create, self.seed, self.inside = create, seed, inside
+
+    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
+        """Start on the first frame, ``(height, width, 3)`` uint8 RGB, with the pixel box ``(4,)``.
+
+        Raises:
+            InputError: the box has no width, no height, or a NaN.
+        """
+        self.box = np.array(box, dtype=np.float64)
+        if not (np.isfinite(self.box).all() and (self.box[2:] > 0).all()):
+            raise InputError(f"cannot start on the box {self.box.tolist()}; give one with a width and a height")
+        _seed(self.seed)
+        self.tracker = self.create()
+        low = np.rint(self.box[:2] - 1)
+        high = low + np.rint(self.box[2:])
+        if self.inside:
+            low, high = (np.clip(one, 0, frame.shape[1::-1]) for one in (low, high))
+            low = np.minimum(low, np.array(frame.shape[1::-1]) - 1)
+        x, y, w, h = map(int, (*low, *np.maximum(high - low, 1)))
+        self.tracker.init(_bgr(frame), (x, y, w, h))
+
+    def update(self, frame: np.ndarray) -> np.ndarray:
+        """The pixel box ``(4,)`` in the next frame; the last one where the target is lost."""
+        found, box = self.tracker.update(_bgr(frame))
+        if found:
+            self.box = np.array(box, dtype=np.float64) + _ONE_BASED
+        return self.box.copy()
+
+
+def mil(seed: int = 0) -> OpenCVTracker:
+    """Multiple instance learning (Babenko et al., 2009): in every OpenCV."""
+    return OpenCVTracker(_cv2.TrackerMIL_create, seed)
+
+
+def nano(weights: Sequence[str] = ()) -> OpenCVTracker:
+    """NanoTrack, a small Siamese network.
+
+    Args:
+        weights: paths of its two files, backbone and head (``.onnx``).
+
+    Raises:
+        InputError: they are not given, or OpenCV cannot read them.
+    """
+    if len(weights) != 2:
+        raise InputError(
+            "nano needs its two files, such as nanotrack_backbone_sim.onnx and nanotrack_head_sim.onnx from "
+            "github.com/HonglinChu/SiamTrackers; give their folder with --weights"
+        )
+    parameters = _cv2.TrackerNano_Params()
+    parameters.backbone, parameters.neckhead = map(str, weights)
+
+    def create() -> Any:
+        with quiet(ERRORS):  # it warns of a default of its own
+            return _cv2.TrackerNano_create(parameters)
+
+    try:
+        create()
+    except cv2.error as error:
+        raise InputError(
+            f"OpenCV cannot read {' and '.join(map(str, weights))} as NanoTrack's backbone and head "
+            f"({error.err or 'no reason given'}); fetch them again"
+        ) from None
+    return OpenCVTracker(create, inside=False)
+
+
+def kcf() -> OpenCVTracker:
+    """Kernelised correlation filters (Henriques et al., 2015), where the installed OpenCV has them."""
+    return OpenCVTracker(_contributed("KCF"))
+
+
+def csrt() -> OpenCVTracker:
+    """Channel and spatial reliability (Lukezic et al., 2017), where the installed OpenCV has it."""
+    return OpenCVTracker(_contributed("CSRT"))
+
+
+def _contributed(name: str) -> Callable[[], Any]:
+    """A tracker that left OpenCV's main modules; it has been in two places.
+
+    Raises:
+        InputError: it is in neither.
+    """
+    for module in (cv2, getattr(cv2, "legacy", None)):
+        create = getattr(module, f"Tracker{name}_create", None)
+        if create is not None:
+            return create
+    raise InputError(
+        f"the installed OpenCV {cv2.__version__} has no {name}; type: pip uninstall opencv-python && "
+        "pip install 'opencv-contrib-python<5'"
+    )
+
+
+def _seed(seed: int) -> None:
+    """Seed what OpenCV's trackers draw from: its own generator, and C's ``rand`` (MIL's features)."""
+    cv2.setRNGSeed(seed)
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # no C library by this name (Windows): MIL varies
+        ctypes.CDLL(None).srand(seed + 1)  # glibc takes 0 for 1
+
+
+def _bgr(frame: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
