@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from safetensors import safe_open
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMMAND = ["-m", "tracking_env.cli"]
 TINY_SCHEDULES = {
@@ -31,7 +33,7 @@ COMPARED = ("*.npy", "*.safetensors", "*.txt", "score.json")
 TIMINGS = "*_time.txt"
 
 
-def jobs(data: list[str], weights: str | None) -> dict[str, list[str]]:
+def jobs(data: list[str], weights: str | None, skip: list[str]) -> dict[str, list[str]]:
     """The commands to run in a checkout, by name; their output lies in folders of these names."""
     training = [*data, "--store", "store-training"]
     commands = {
@@ -49,7 +51,8 @@ def jobs(data: list[str], weights: str | None) -> dict[str, list[str]]:
         ]
     commands["features-grid"] = [*COMMAND, "extract", *data, "--features", "grid", "--store", "features-grid"]
     commands |= {f"track-{name}": [*evaluate, "--tracker", name, *flags] for name, flags in trackers.items()}
-    folders = [f"results/{name}" for name in trackers]
+    commands = {name: command for name, command in commands.items() if name not in skip}
+    folders = [f"results/{name}" for name in trackers if f"track-{name}" in commands]
     if "--root" in data:  # drawn sequences are scored as they are tracked: their boxes lie in no file
         commands["score"] = [*COMMAND, "score", *folders, *data, "--json"]
     return commands
@@ -95,8 +98,18 @@ def without_speed(printed: str) -> str:
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """The sha256 of a file; of a file of weights that of its tensors, for their order says nothing."""
+    if path.suffix != ".safetensors":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    content = hashlib.sha256()
+    with safe_open(path, "numpy") as file:
+        # Of two names for one tensor, the file holds either, and notes the other.
+        stored = list(file.keys())
+        names = {name: name for name in stored}
+        names |= {alias: name for alias, name in (file.metadata() or {}).items() if name in stored}
+        for name in sorted(names):
+            content.update(name.encode() + file.get_tensor(names[name]).tobytes())
+    return content.hexdigest()
 
 
 def main() -> int:
@@ -113,8 +126,8 @@ def main() -> int:
     arguments = parser.parse_args()
     data = ["--sequences", arguments.sequences]
     data += ["--root", str(arguments.root.resolve())] if arguments.root else []
-    commands = jobs(data, str(arguments.weights.resolve()) if arguments.weights else None)
-    commands = {name: command for name, command in commands.items() if name not in arguments.skip}
+    weights = str(arguments.weights.resolve()) if arguments.weights else None
+    commands = jobs(data, weights, arguments.skip)
     with tempfile.TemporaryDirectory() as folder:
         digests = []
         for number, commit in enumerate((arguments.before, arguments.after)):
