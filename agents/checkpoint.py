@@ -7,30 +7,29 @@
 ``model.safetensors``       weights and normaliser
 ``heads.safetensors``       what the estimator learned besides (`agents.heads`), if anything
 ``optimizer.safetensors``   Adam's moments and step count, by parameter
+``policy.onnx``             the network once more, to be run without torch; of a finished run's last checkpoint
 ==========================  ===================================================================================
 
 Folders are named by their epoch and appear whole or not at all; loading one runs no code of it.
 """
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from agents.drlt import DRLT, DRLTConfig
+from agents.onnx_export import export_drlt
 from tracking_env.errors import InputError
-from tracking_env.features.extractors import Extractor, make_extractor
 from tracking_env.files import read_json, remove, whole
-from tracking_env.trackers.base import PolicyTracker
+from tracking_env.trackers.checkpoint import POLICY, numbered
 
 KEPT = 2  # checkpoints of one run that are left on disk
 _HEADS = "heads."  # before the names of the heads' parameters in the optimiser's file
@@ -92,30 +91,6 @@ def save(
     return path
 
 
-def newest(folder: Path) -> Path:
-    """The checkpoint of the latest epoch in ``folder``.
-
-    Raises:
-        InputError: there is none.
-    """
-    found = epochs(folder)
-    if not found:
-        raise InputError(f"no checkpoint in {folder}; train first, or give the folder of a run that has one")
-    return found[-1]
-
-
-def find(folder: Path) -> Path:
-    """The checkpoint that a folder stands for: itself, or the newest one of a run's folder or of one of checkpoints.
-
-    Raises:
-        InputError: there is none.
-    """
-    if (folder / "model.safetensors").exists():
-        return folder
-    inside = folder / "checkpoints"
-    return newest(inside if inside.is_dir() else folder)
-
-
 def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Read a checkpoint folder.
 
@@ -139,104 +114,6 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
         return Checkpoint(
             model, moments, config["extractor"], config["epoch"], config["run"], heads, config["progress"]
         )
-
-
-class TrainedTracker(PolicyTracker):
-    """A checkpoint's network as a tracker on raw frames; ``id`` names its weights and its extractor.
-
-    ``sigma`` is the deviation of the Gaussian that it was trained as, relative to the image; None of one without. It is
-    one number for all frames: it does not know when it is sure.
-    """
-
-    id: str
-    sigma: float | None = None
-    spread: np.ndarray | None = None
-
-    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
-        """Start on the first frame."""
-        super().init(frame, box)
-        height, width, _ = frame.shape
-        self.spread = None if self.sigma is None else self.sigma * np.array([width, height, width, height])
-
-
-def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedTracker:
-    """The network of a checkpoint as a tracker on raw frames, with the extractor that it was trained on.
-
-    Args:
-        checkpoint: folder of a run, of which the newest checkpoint is taken, or of one checkpoint.
-        weights: the extractor's weights file or its folder, one path; by default what the run was given.
-
-    Raises:
-        InputError: there is no checkpoint, or its extractor cannot be built, or gives other features than the run had.
-    """
-    if checkpoint is None:
-        raise InputError("a trained agent needs its weights; give --checkpoint RUN, a folder of train/reinforce.py")
-    path = find(checkpoint)
-    file = weights_file(weights)
-    loaded = load(path)
-    extractor = checked_extractor(path, loaded.run, loaded.extractor, file)
-    made = TrainedTracker(loaded.model.eval(), extractor)
-    made.sigma = _sigma(loaded)
-    digest = hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:8]
-    made.id = f"{path.name} {digest} {extractor.id}"
-    return made
-
-
-def weights_file(weights: Sequence[Path]) -> Path | None:
-    """The extractor's weights file or its folder, if one was given.
-
-    Raises:
-        InputError: more than one was.
-    """
-    if len(weights) > 1:
-        raise InputError(f"got {len(weights)} weights files, an extractor has one; give --weights FILE")
-    return weights[0] if weights else None
-
-
-def checked_extractor(path: Path, run: dict[str, Any], wanted: str, weights: Path | None) -> Extractor:
-    """The extractor that a checkpoint was trained on.
-
-    Args:
-        path: of the checkpoint, for messages.
-        run: the configuration of its run.
-        wanted: the extractor's id.
-        weights: its weights file or their folder; by default what the run was given.
-
-    Raises:
-        InputError: it cannot be built, or is another one.
-    """
-    features, file = trained_on(path, run)
-    extractor = make_extractor(features or "grid", weights or file)
-    if extractor.id != wanted:
-        raise InputError(
-            f"the checkpoint {path} was trained on {wanted}, not on {extractor.id}; give the weights that it was "
-            "trained with: --weights FILE"
-        )
-    return extractor
-
-
-def _sigma(loaded: Checkpoint) -> float | None:
-    """Of the last epoch's policy; None of a network that was not trained by sampling."""
-    if "log_sigma" in loaded.heads:
-        return float(loaded.heads["log_sigma"].exp())
-    options = loaded.run.get("reinforce")
-    if not isinstance(options, dict) or loaded.run.get("learner") == "supervised":
-        return None
-    sigma = options.get("sigma_end") or options.get("sigma")
-    return sigma if isinstance(sigma, float) else None
-
-
-def trained_on(path: Path, run: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The extractor's name and its weights file that a run was given, as far as its configuration says.
-
-    Raises:
-        InputError: it says something else there.
-    """
-    data = run.get("data", {})
-    found = (data.get("features"), data.get("weights")) if isinstance(data, dict) else (data, data)
-    if not all(one is None or isinstance(one, str) for one in found):
-        raise InputError(f"the checkpoint {path} is damaged or of another version: its run's data is {data!r}"[:300])
-    return found
 
 
 def check_kinds(config: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
@@ -290,17 +167,25 @@ def _parameters(model: DRLT, heads: nn.Module | None) -> dict[str, nn.Parameter]
     return dict(model.named_parameters()) | own
 
 
-def epochs(folder: Path) -> list[Path]:
-    """The checkpoints in ``folder``, the newest last."""
-    return sorted(
-        (path for path in folder.glob("*") if path.name.isdigit() and path.is_dir()), key=lambda p: int(p.name)
-    )
-
-
 def forget(folder: Path, keep: int = KEPT) -> None:
     """Delete all checkpoints in ``folder`` but the newest."""
-    for old in epochs(folder)[:-keep]:
+    for old in numbered(folder)[:-keep]:
         remove(old)
+
+
+def export(path: Path) -> None:
+    """Add ``policy.onnx`` to a checkpoint folder, in place of an older one.
+
+    Raises:
+        InputError: the checkpoint cannot be read, or the file cannot be written.
+    """
+    write_policy(path, export_drlt(load(path).model))
+
+
+def write_policy(path: Path, content: bytes) -> None:
+    """Write the content of ``policy.onnx`` into a checkpoint folder, in place of an older one."""
+    with whole(path / POLICY) as partial:
+        partial.write_bytes(content)
 
 
 @contextmanager

@@ -186,7 +186,7 @@ class Pointing(nn.Module):
         query = F.normalize(self.query(search), dim=1)
         looks = [state.template] * self.config.template + [state.memory] * self.config.memory
         if self.config.correlation:
-            compared = torch.cat(looks, dim=2).mT @ query.flatten(2)
+            compared = torch.cat(looks, dim=2).transpose(1, 2) @ query.flatten(2)
             met = self.compare((compared * self.sharpness).unflatten(2, (CELLS, CELLS)))
         else:
             mean = torch.stack([one.mean(dim=2) for one in looks]).mean(dim=0)

@@ -17,7 +17,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 from agents.drlt import standardising
-from tracking_env.errors import InputError
+from tracking_env.trackers.sb3_model import SB3Policy
 
 
 class Algorithm(NamedTuple):
@@ -136,47 +136,8 @@ def fit_normaliser(policy: BasePolicy, features: Tensor) -> None:
             layer.feature_scale.copy_(scale)
 
 
-class SB3Agent:
-    """An SB3 policy as a `tracking_env.trackers.base.Policy`: its mean (or most likely) box, its LSTM's state as a
-    value.
-
-    Args:
-        policy: of any algorithm with a box of four as its action, whatever its bounds, on the observations of
-            ``OTBTrack-v0``: the `Dict` as it is, pictures instead of features, or both flattened into one vector.
-
-    Raises:
-        InputError: it acts or sees otherwise.
-    """
-
-    def __init__(self, policy: BasePolicy) -> None:
-        self.policy = policy
-        action, seen = policy.action_space, policy.observation_space
-        if not (isinstance(action, spaces.Box) and action.shape == (4,) and action.is_bounded()):
-            raise InputError(f"the model's actions are {action}; a tracker's are Box(low, high, (4,))")
-        self.low, self.range = action.low, action.high - action.low
-        if isinstance(seen, spaces.Dict) and set(seen) == {"features", "location"}:
-            self.shape: tuple[int, ...] | None = seen["features"].shape
-        elif isinstance(seen, spaces.Box) and len(seen.shape) == 1:
-            self.shape = None
-        else:
-            raise InputError(
-                f"the model sees {seen}; wanted OTBTrack-v0's Dict of features and location, or the two flattened"
-            )
-
-    @property
-    def features(self) -> int:
-        """D, the length of the feature vector that it wants; rows x columns x 3 of a picture."""
-        if self.shape is not None:
-            return math.prod(self.shape)
-        seen = self.policy.observation_space
-        assert isinstance(seen, spaces.Box)
-        return seen.shape[0] - 4
-
-    def act(self, observation: dict[str, np.ndarray], state: Any = None) -> tuple[np.ndarray, Any]:
-        """One step: ``features (D,)`` and ``location (4,)`` -> the action ``(4,)`` in [0, 1] and the next state."""
-        seen = self._seen(observation["features"][None], observation["location"][None])
-        action, state = self.policy.predict(seen, state, np.array([state is None]), deterministic=True)
-        return self._relative(action)[0], state
+class SB3Agent(SB3Policy):
+    """A policy of Stable-Baselines3 that also goes through a whole video in one pass, to be tested while it trains."""
 
     @torch.no_grad()
     def track(self, features: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -191,9 +152,9 @@ class SB3Agent:
         """
         location = np.zeros((len(features), 4), np.float32)
         location[0] = np.clip(first, 0, 1)
-        seen = self._seen(np.asarray(features, np.float32), location)
+        seen = self.batch(np.asarray(features, np.float32), location)
         if not isinstance(self.policy, RecurrentActorCriticPolicy):
-            return self._relative(self.policy.predict(seen, deterministic=True)[0])
+            return self.relative(self.policy.predict(seen, deterministic=True)[0])
         self.policy.set_training_mode(False)
         tensors: Any = self.policy.obs_to_tensor(seen)[0]
         fresh = torch.zeros(self.policy.lstm_hidden_state_shape, device=self.policy.device)
@@ -201,16 +162,4 @@ class SB3Agent:
         starts = torch.zeros(len(features), device=self.policy.device)
         distribution, _ = self.policy.get_distribution(tensors, (fresh, fresh), starts)
         action = distribution.get_actions(deterministic=True).cpu().numpy()
-        return self._relative(np.clip(action, self.low, self.low + self.range))
-
-    def _seen(self, features: np.ndarray, location: np.ndarray) -> Any:
-        if self.shape is None:
-            return np.concatenate([features, location], axis=-1, dtype=np.float32)
-        assert isinstance(self.policy.observation_space, spaces.Dict)
-        kind = self.policy.observation_space["features"].dtype
-        if len(self.shape) == 3 and self.shape[0] == 3:  # SB3 has turned the picture's channels to the front
-            features = features.reshape(-1, *self.shape[1:], 3).transpose(0, 3, 1, 2)
-        return {"features": features.reshape(-1, *self.shape).astype(kind), "location": location}
-
-    def _relative(self, action: np.ndarray) -> np.ndarray:
-        return ((action - self.low) / self.range).astype(np.float32)
+        return self.relative(np.clip(action, self.low, self.low + self.range))

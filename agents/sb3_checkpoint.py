@@ -1,4 +1,4 @@
-"""Checkpoints of Stable-Baselines3's algorithms, without a pickle; and any SB3 model as a tracker.
+"""Checkpoints of Stable-Baselines3's algorithms, without a pickle.
 
 ==========================  ===================================================================================
 ``config.json``             ``algorithm``, ``features`` (D), ``hidden``, ``extractor`` (its id), ``steps`` (of the
@@ -7,17 +7,15 @@
 ``model.safetensors``       the policy's weights, the normaliser of the features among them
 ``training.safetensors``    the optimisers' state and SAC's entropy coefficient
 ``replay.safetensors``      the replay buffer (SAC, TD3)
+``policy.onnx``             the policy once more, to be run without torch; of a finished run
 ==========================  ===================================================================================
 
-The last two are of a checkpoint to go on from, and not of a best model. Folders are named by their steps and appear
-whole or not at all; loading one runs no code of it. SB3's own files, ``model.zip``, are pickles: those do.
+``training`` and ``replay`` are of a checkpoint to go on from, and not of a best model. Folders are named by their steps
+and appear whole or not at all; loading one runs no code of it. SB3's own files, ``model.zip``, are pickles: those do.
 """
 
-import hashlib
-import inspect
 import json
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,23 +24,12 @@ import torch
 from safetensors.torch import load_file, load_model, save_file, save_model
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.save_util import load_from_zip_file
 
-from agents.checkpoint import (
-    TrainedTracker,
-    check_kinds,
-    check_steps,
-    checked_extractor,
-    find,
-    forget,
-    reading,
-    weights_file,
-    writing,
-)
+from agents.checkpoint import check_kinds, check_steps, forget, reading, write_policy, writing
 from agents.replay import FrameReplayBuffer
-from agents.sb3 import ALGORITHMS, SB3Agent, new_policy
+from agents.sb3 import ALGORITHMS, new_policy
+from agents.sb3_onnx import export_sb3
 from tracking_env.errors import InputError
-from tracking_env.features.extractors import make_extractor
 from tracking_env.files import read_json, remove
 
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
@@ -165,75 +152,6 @@ def load(path: Path) -> Checkpoint:
         return Checkpoint(path, **content)
 
 
-def tracker(
-    checkpoint: Path | None = None, weights: Sequence[Path] = (), features: str | None = None, trust: bool = False
-) -> TrainedTracker:
-    """A trained SB3 policy as a tracker on raw frames.
-
-    Args:
-        checkpoint: folder of a run of train/sb3.py, of which the newest checkpoint is taken, or of one checkpoint; or a
-            file that ``model.save`` of any SB3 or sb3-contrib algorithm wrote.
-        weights: the extractor's weights file or its folder, one path; by default what the run was given.
-        features: of such a file: the extractor that it was trained on; by default grid, or pixels where it sees
-            pictures. What `VecNormalize` knew lies in another file and is not applied.
-        trust: read such a file, although that runs code that is in it.
-
-    Raises:
-        InputError: there is no model, it is no tracker, its extractor cannot be built or gives other features than it
-            was trained on, or it is a pickle and not trusted.
-    """
-    if checkpoint is None:
-        raise InputError("a trained agent needs its weights; give --checkpoint RUN, a folder of train/sb3.py")
-    file = weights_file(weights)
-    if checkpoint.is_file():
-        return _foreign(checkpoint, file, features, trust)
-    if features is not None:
-        raise InputError(f"the run in {checkpoint} says what it was trained on; leave out --features {features}")
-    loaded = load(find(checkpoint))
-    extractor = checked_extractor(loaded.path, loaded.run, loaded.extractor, file)
-    made = TrainedTracker(SB3Agent(loaded.policy()), extractor)
-    made.id = f"{loaded.algorithm} {loaded.path.name} {_digest(loaded.path / 'model.safetensors')} {extractor.id}"
-    return made
-
-
-def _foreign(path: Path, weights: Path | None, features: str | None, trust: bool) -> TrainedTracker:
-    """A model that ``model.save`` wrote, whatever the algorithm: its policy alone is built again."""
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is no SB3 model; give what model.save wrote, or a folder of train/sb3.py")
-    if not trust:
-        raise InputError(
-            f"{path} holds pickles, and to read those is to run code that its maker chose; if you trust where it comes "
-            "from, add --trust (folders of train/sb3.py need none)"
-        )
-    try:
-        data, parameters, _ = load_from_zip_file(path, device="cpu")
-        assert data is not None
-        made = data["policy_class"]
-        wanted = inspect.signature(made).parameters
-        options = {"lr_schedule": lambda _: 0.0, "use_sde": data.get("use_sde", False)} | data["policy_kwargs"]
-        options = {name: value for name, value in options.items() if name in wanted}
-        policy: BasePolicy = made(data["observation_space"], data["action_space"], **options)
-        policy.load_state_dict(parameters["policy"])  # type: ignore[arg-type]  # a dict of tensors, not a tensor
-    except Exception as error:  # whatever the code in it does
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"cannot read the SB3 model {path}: {reason}") from None
-    agent = SB3Agent(policy)
-    pictures = agent.shape is not None and len(agent.shape) == 3
-    if features is None and pictures:
-        assert agent.shape is not None
-        rows, columns = agent.shape[1:] if agent.shape[0] == 3 else agent.shape[:2]
-        features = f"pixels:{rows}x{columns}"
-    extractor = make_extractor(features or "grid", weights)
-    if extractor.dim != agent.features:
-        raise InputError(
-            f"{path} was trained on {agent.features} features a frame, {extractor.id} gives {extractor.dim}; name its "
-            "extractor with --features"
-        )
-    made_tracker = TrainedTracker(agent, extractor)
-    made_tracker.id = f"{path.name} {_digest(path)} {extractor.id}"
-    return made_tracker
-
-
 def _training(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
     tensors = {name: getattr(model, name).detach() for name in _variables(model)}
     for name, optimizer in _optimizers(model):
@@ -266,5 +184,10 @@ def _variables(model: BaseAlgorithm) -> list[str]:
     return model._get_torch_save_params()[1]
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+def export(path: Path) -> None:
+    """Add ``policy.onnx`` to a checkpoint folder, in place of an older one.
+
+    Raises:
+        InputError: the checkpoint cannot be read, or the file cannot be written.
+    """
+    write_policy(path, export_sb3(load(path).policy()))

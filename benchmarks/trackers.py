@@ -27,7 +27,7 @@ from tqdm import tqdm
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError
 from tracking_env.features import onnx_inference
-from tracking_env.registry import TABLE, Choice
+from tracking_env.registry import TABLE, TrackerSpec
 from tracking_env.trackers.base import run
 
 
@@ -65,7 +65,7 @@ def measure(args: argparse.Namespace) -> dict:
         onnx_inference.ONNXRUNTIME = there and not plain
         for name in args.trackers:
             takes_weights = args.weights and (name == "search" or (name in TABLE and TABLE[name].files))
-            made = Choice(name, weights=(args.weights,) if takes_weights else ()).make()
+            made = TrackerSpec(name, weights=(args.weights,) if takes_weights else ()).make()
             trackers[f"{name}, no onnxruntime" if plain else name] = made.live()
     onnx_inference.ONNXRUNTIME = there
     fps = np.empty((args.repeat, len(sequences), len(trackers)))

@@ -174,7 +174,7 @@ def test_agents_know_nothing_of_flags_loops_and_files(path):
     assert not modules & {"argparse", "tyro", "tqdm", "tensorboard", "logging"}
     if path.stem.endswith("checkpoint"):
         return
-    assert not modules & {"pathlib", "os", "io", "json", "pickle", "shutil", "safetensors"}
+    assert not modules & {"pathlib", "os", "json", "pickle", "shutil", "safetensors"}
     calls = {node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
     assert not {call.id for call in calls if isinstance(call, ast.Name)} & {"open", "print"}
     assert not {call.attr for call in calls if isinstance(call, ast.Attribute)} & {"open", "load", "save", "read_text"}

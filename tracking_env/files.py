@@ -1,5 +1,6 @@
 """Files: written whole or not at all, read within bounds; and where those live that can be made again."""
 
+import hashlib
 import json
 import os
 import re
@@ -94,6 +95,19 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{path} holds no JSON object; it is damaged, or another program's")
     return found
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, 64 hex digits.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 def cache_folder() -> Path:

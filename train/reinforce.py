@@ -35,6 +35,7 @@ from tracking_env.errors import InputError
 from tracking_env.features import torch_device
 from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
+from tracking_env.trackers.checkpoint import newest
 from train import parallel, results
 from train.config import RunConfig, parse
 from train.data import load
@@ -159,6 +160,8 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     if not group.leads:
         run.close()
         return True
+
+    checkpoint.export(newest(run.checkpoints))
 
     # Report.
     facts = {

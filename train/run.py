@@ -25,9 +25,9 @@ from filelock import FileLock, Timeout
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import summary
 
-from agents import checkpoint
 from tracking_env.errors import InputError
 from tracking_env.files import PARTIAL, read_json, remove, whole
+from tracking_env.trackers.checkpoint import newest
 from train.events import EventFile
 from train.flags import CONTROL, RunFlags, differences, flat
 
@@ -68,7 +68,7 @@ class Run:
             if changed:
                 raise InputError(f"the run in {self.path} was made with another configuration: {', '.join(changed)}")
             # A run that was stopped before its first checkpoint has nothing to go on from, and begins again.
-            return checkpoint.newest(self.checkpoints) if any(self.checkpoints.glob("[0-9]*")) else None
+            return newest(self.checkpoints) if any(self.checkpoints.glob("[0-9]*")) else None
         if self.path.exists() and not (self.path.is_dir() and not self._content()):
             if not saved.exists():
                 raise InputError(f"{self.path} exists and is not a run; give another folder with --out")

@@ -40,6 +40,7 @@ from tracking_env.errors import InputError
 from tracking_env.features import torch_device
 from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
+from tracking_env.trackers.checkpoint import newest
 from train import results
 from train.data import Data, load
 from train.ending import ended
@@ -138,6 +139,9 @@ def train(config: SB3Config) -> bool:
         if run.stop_asked and model.num_timesteps < config.env_steps:
             return _stopped(run, model.num_timesteps)
     bar.close()
+
+    for folder in (run.checkpoints, run.path / "best"):
+        sb3_checkpoint.export(newest(folder))
 
     # Report.
     report_facts = {

@@ -2,7 +2,6 @@ import copy
 import json
 import shutil
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -13,7 +12,7 @@ from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from agents.heads import Heads  # noqa: E402
 from agents.reinforce import ReinforceConfig  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
-from tracking_env.features.extractors import make_extractor  # noqa: E402
+from tracking_env.trackers.checkpoint import newest  # noqa: E402
 
 RUN = {"seed": 3, "windows": {"steps": 10}, "features": "grid"}
 FILES = ["config.json", "model.safetensors", "optimizer.safetensors"]
@@ -125,7 +124,7 @@ def test_only_the_newest_are_kept(tmp_path, trained):
     assert checkpoint.KEPT == 2
     for epoch in (1, 9, 10, 100):
         path = save(tmp_path / "checkpoints", trained, epoch)
-        assert checkpoint.newest(tmp_path / "checkpoints") == path
+        assert newest(tmp_path / "checkpoints") == path
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["000010", "000100"]
     assert checkpoint.load(tmp_path / "checkpoints" / "000010").epoch == 10
 
@@ -136,14 +135,14 @@ def test_what_is_no_checkpoint_is_neither_newest_nor_deleted(tmp_path, trained):
     (tmp_path / "999998.77.partial").mkdir()
     for epoch in (1, 2, 3):
         save(tmp_path, trained, epoch)
-    assert checkpoint.newest(tmp_path).name == "000003"
+    assert newest(tmp_path).name == "000003"
     assert (tmp_path / "notes").is_dir() and (tmp_path / "999999").is_file()
 
 
 @pytest.mark.parametrize("folder", [".", "none"])
 def test_a_folder_without_checkpoints_is_an_input_error(tmp_path, folder):
     with pytest.raises(InputError, match=r"no checkpoint in .*; train first"):
-        checkpoint.newest(tmp_path / folder)
+        newest(tmp_path / folder)
 
 
 def assert_refused(path):
@@ -233,26 +232,5 @@ def test_a_failure_while_writing_leaves_the_older_checkpoint_and_nothing_half(tm
             save(tmp_path, trained, 2)
     assert calls == FILES[1:]
     assert [p.name for p in tmp_path.iterdir()] == ["000001"]
-    assert checkpoint.load(checkpoint.newest(tmp_path)).epoch == 1
+    assert checkpoint.load(newest(tmp_path)).epoch == 1
     assert checkpoint.load(save(tmp_path, trained, 2)).epoch == 2
-
-
-@pytest.mark.parametrize(
-    ("run", "learned", "sigma"),
-    [
-        ({"reinforce": {"sigma": 0.02, "sigma_end": None}}, False, 0.02),
-        ({"reinforce": {"sigma": 0.02, "sigma_end": 0.01}}, False, 0.01),
-        ({"reinforce": {"sigma": 0.02}}, True, 0.03),
-        ({"reinforce": {"sigma": 0.02}, "learner": "supervised"}, False, None),
-        ({}, False, None),
-    ],
-)
-def test_a_tracker_says_the_deviation_that_it_was_trained_with(tmp_path, run, learned, sigma):
-    extractor, heads = make_extractor("grid"), Heads(4, ReinforceConfig(sigma=0.03, learn_sigma=learned))
-    model = DRLT(extractor.dim, DRLTConfig(observation=4, hidden=4))
-    optimizer = torch.optim.Adam([*model.parameters(), *heads.parameters()])
-    path = checkpoint.save(tmp_path, model, optimizer, extractor.id, 1, run, heads)
-    tracker = checkpoint.tracker(path)
-    tracker.init(np.zeros((100, 200, 3), np.uint8), np.array([1.0, 1, 20, 20]))
-    assert (tracker.spread is None) == (sigma is None)
-    assert sigma is None or tracker.spread == pytest.approx([200 * sigma, 100 * sigma] * 2)

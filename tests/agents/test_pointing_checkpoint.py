@@ -9,7 +9,9 @@ from agents.pointing import Pointing, PointingConfig
 from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError
 from tracking_env.features.maps import make_maps
+from tracking_env.search.trained import tracker as tracker_of
 from tracking_env.search.window import GazeTracker
+from tracking_env.trackers.checkpoint import PRETRAINED
 
 MAPS = make_maps("cells").id
 RUN = {"data": {"features": "cells", "weights": None}}
@@ -51,7 +53,8 @@ def test_the_newest_two_are_kept(tmp_path):
 def test_a_checkpoint_is_a_tracker(tmp_path):
     model, _ = trained()
     path = pc.save(tmp_path / "one", model, MAPS, 1, RUN)
-    tracker, sequence = pc.tracker(path), generate(0, length=3)
+    pc.export(path)
+    tracker, sequence = tracker_of(path), generate(0, length=3)
     tracker.init(sequence.frames[0], sequence.boxes[0])
     box = tracker.update(sequence.frames[1])
     assert box.shape == (4,) and np.isfinite(box).all() and (box[2:] > 0).all()
@@ -62,12 +65,13 @@ def test_a_checkpoint_is_a_tracker(tmp_path):
 def test_it_glances_as_in_training(tmp_path, run, glance):
     model, _ = trained()
     path = pc.save(tmp_path / "one", model, MAPS, 1, RUN | run)
-    assert pc.tracker(path).gaze.glance is glance
+    pc.export(path)
+    assert tracker_of(path).gaze.glance is glance
 
 
 def test_its_spread_is_how_far_its_cells_are_apart_in_pixels():
-    tracker, sequence = pc.tracker(), generate(13, 3, (320, 240))
-    model = pc.load(pc.PRETRAINED / "cells").model.eval()
+    tracker, sequence = tracker_of(), generate(13, 3, (320, 240))
+    model = pc.load(PRETRAINED / "cells").model.eval()
     plain = GazeTracker(model, tracker.gaze.maps)
     for one in (tracker, plain):
         one.init(sequence.frames[0], sequence.boxes[0])
@@ -104,7 +108,7 @@ def test_what_is_damaged_is_one_line(tmp_path, change, message):
 def test_other_maps_than_those_of_the_training_are_refused(tmp_path):
     path = pc.save(tmp_path / "one", trained()[0], "cells-v0", 1, RUN)
     with pytest.raises(InputError, match=r"was trained on cells-v0, not on cells-v1; give the weights"):
-        pc.tracker(path)
+        tracker_of(path)
 
 
 def test_weights_of_another_width_are_refused(tmp_path):

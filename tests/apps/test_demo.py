@@ -18,7 +18,7 @@ from tracking_env.apps import demo
 from tracking_env.datasets import loading, synthetic
 from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError
-from tracking_env.registry import Choice
+from tracking_env.registry import TrackerSpec
 
 pytest.importorskip("matplotlib")
 from tracking_env.apps.demo import page as demo_page
@@ -51,7 +51,7 @@ def page(tmp_path, monkeypatch):
     (tmp_path / "demo_trackers.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "made").mkdir()
-    yield Page({name: Choice(name) for name in (RIGHT, FAILS)}, tmp_path / "made", limit=10)
+    yield Page({name: TrackerSpec(name) for name in (RIGHT, FAILS)}, tmp_path / "made", limit=10)
     sys.modules.pop("demo_trackers", None)
 
 
@@ -140,7 +140,7 @@ def test_tracking_ends_in_a_video_and_a_plot_and_leaves_nothing(page, monkeypatc
 
 
 def test_confidence_is_plotted_where_there_is_one(page):
-    page.trackers |= {"demo_trackers:Sure": Choice("demo_trackers:Sure")}
+    page.trackers |= {"demo_trackers:Sure": TrackerSpec("demo_trackers:Sure")}
     line, _, _, plot = list(page.track(CLIP, None, "demo_trackers:Sure", RIGHT, *BOX))[-1]
     assert "10 frames tracked" in line
     assert "confidence of demo_trackers:Sure" in plot and "does not say" not in plot
@@ -169,10 +169,10 @@ def test_wide_frames_are_shown_smaller():
 
 def test_what_is_offered_can_be_made_and_the_chosen_one_must():
     pytest.importorskip("torch")
-    offered = demo_page.offers(Choice("mil"))
+    offered = demo_page.offers(TrackerSpec("mil"))
     assert list(offered)[:2] == ["mil", "search"] and "nano" not in offered
     with pytest.raises(InputError, match="static looks at no frame"):
-        demo_page.offers(Choice("static"))
+        demo_page.offers(TrackerSpec("static"))
 
 
 def test_own_sequences_come_first(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("jinja2", reason="needs the extra hub")
 torch = pytest.importorskip("torch")
-pytest.importorskip("safetensors")
+load_file = pytest.importorskip("safetensors.torch").load_file
 
 from agents import checkpoint  # noqa: E402
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
@@ -21,6 +21,7 @@ from tracking_env.datasets import synthetic  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.features.extractors import make_extractor  # noqa: E402
 from tracking_env.rendering import write_video  # noqa: E402
+from tracking_env.trackers.checkpoint import find  # noqa: E402
 from train.config import parse  # noqa: E402
 from train.flags import flat  # noqa: E402
 
@@ -68,7 +69,7 @@ def run(tmp_path, monkeypatch):
     torch.manual_seed(0)
     model = DRLT(GRID.dim, DRLTConfig(observation=7, hidden=6))
     optimizer = torch.optim.Adam(model.parameters())
-    checkpoint.save(tmp_path / "run" / "checkpoints", model, optimizer, GRID.id, 7, RUN)
+    checkpoint.export(checkpoint.save(tmp_path / "run" / "checkpoints", model, optimizer, GRID.id, 7, RUN))
     (tmp_path / "run" / "report.json").write_text(json.dumps(REPORT))
     return tmp_path / "run"
 
@@ -102,7 +103,7 @@ DRLT_KIND, SEARCH_KIND, SB3_KIND = model_card.KINDS
 
 
 def weights(folder):
-    return checkpoint.load(checkpoint.find(folder)).model.state_dict()
+    return load_file(find(folder) / "model.safetensors")
 
 
 def test_a_pushed_folder_is_the_checkpoint_and_loads_again(run, capsys):
@@ -111,13 +112,13 @@ def test_a_pushed_folder_is_the_checkpoint_and_loads_again(run, capsys):
     assert captured.err == ""
     assert json.loads(captured.out) == {"checkpoint": "run/checkpoints/000007", "pushed": "published"}
     files = sorted(path.name for path in Path("published").iterdir())
-    assert files == ["README.md", "config.json", "model.safetensors", "optimizer.safetensors"]
+    assert files == ["README.md", "config.json", "model.safetensors", "policy.onnx"]
     ours, theirs = weights(run), weights(Path("published"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_no_path_of_this_machine_is_published(run):
-    hub.push(checkpoint.find(run), "published")
+    hub.push(find(run), "published")
     for name in ("README.md", "config.json"):
         assert "/home/me" not in Path("published", name).read_text()
     assert json.loads(Path("published/config.json").read_text())["run"]["schedule"] == RUN["schedule"]
@@ -162,7 +163,7 @@ def test_a_checkpoint_of_another_extractor_is_one_line(run, capsys):
 
 
 def test_the_card_says_what_it_is_worth(run):
-    hub.push(checkpoint.find(run), "published")
+    hub.push(find(run), "published")
     card = Path("published/README.md").read_text()
     assert card.startswith("---\nlibrary_name: tracking-env\n") and card.endswith("```\n")
     assert "| this checkpoint | 0.510 | 0.858 | **0.345** | 0.500 | - | 0.500 | 0.400 |" in card
@@ -177,7 +178,7 @@ def test_the_card_says_what_it_is_worth(run):
 def test_a_report_of_another_epoch_or_run_is_not_its_own(run, change):
     path = run / "report.json"
     path.write_text(json.dumps(REPORT | change) if change else "broken")
-    hub.push(checkpoint.find(run), "published")
+    hub.push(find(run), "published")
     card = Path("published/README.md").read_text()
     assert "There is no report of this checkpoint." in card and "0.345" not in card
     assert "Trained on `drlt30`" in card
@@ -210,7 +211,8 @@ def of_another_script(kind, folder):
         run = asdict(parse_search(["--width", "4", "--no-memory"]))
         run |= {"data": data | {"features": "cells"}, "start": "/home/me/runs/warm", "out": "/home/me/x"}
         moments = torch.optim.Adam(model.parameters())
-        pointing_checkpoint.save_newest(folder / "checkpoints", model, maps.id, 40, run, moments)
+        path = pointing_checkpoint.save_newest(folder / "checkpoints", model, maps.id, 40, run, moments)
+        pointing_checkpoint.export(path)
         report |= {"extractor": maps.id}
     else:
         pytest.importorskip("sb3_contrib")
@@ -221,7 +223,8 @@ def of_another_script(kind, folder):
         model = types.SimpleNamespace(policy=policy, num_timesteps=40, _n_updates=1, _episode_num=4)
         facts = {"algorithm": "ppo", "features": GRID.dim, "hidden": 8, "extractor": GRID.id, "best": None}
         facts |= {"run": {"algo": "ppo", "data": data, "out": "/home/me/x"}}
-        sb3_checkpoint.save(folder / "checkpoints", model, facts, training=False)
+        path = sb3_checkpoint.save(folder / "checkpoints", model, facts, training=False)
+        sb3_checkpoint.export(path)
         (folder / "checkpoints" / "000000040" / "training.safetensors").write_bytes(b"for training alone")
     (folder / "report.json").write_text(json.dumps(report))
 
@@ -232,7 +235,7 @@ def test_another_script_s_agent_is_published_and_tracks(kind, tmp_path, monkeypa
     of_another_script(kind, Path("run"))
     assert cli.main(["push", "run", "published"]) == 0 and cli.main(["push", "run", "hf://me/one"]) == 0
     files = sorted(path.name for path in Path("published").iterdir())
-    assert files == ["README.md", "config.json", "model.safetensors"]
+    assert files == ["README.md", "config.json", "model.safetensors", "policy.onnx"]
     card, config = (Path("published", name).read_text() for name in ("README.md", "config.json"))
     assert "/home/me" not in card + config
     sequence = synthetic.generate(1, length=3)
@@ -249,7 +252,7 @@ def test_another_script_s_agent_is_published_and_tracks(kind, tmp_path, monkeypa
 @pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda one: one.tracker)
 def test_another_script_s_card_says_what_it_is_and_is_worth(kind, tmp_path):
     of_another_script(kind, tmp_path / "run")
-    hub.push(checkpoint.find(tmp_path / "run"), str(tmp_path / "published"))
+    hub.push(find(tmp_path / "run"), str(tmp_path / "published"))
     card = (tmp_path / "published" / "README.md").read_text()
     about = {
         "search": ("trained with REINFORCE", "4 channels wide", "`cells-v1`", "40 updates", "OTBTrackSearch-v0"),
@@ -260,7 +263,7 @@ def test_another_script_s_card_says_what_it_is_and_is_worth(kind, tmp_path):
     assert "| this checkpoint | 0.510 | 0.858 | **0.345** |" in card
     report = tmp_path / "run" / "report.json"
     report.write_text(json.dumps(json.loads(report.read_text()) | {kind.reported: 41}))
-    hub.push(checkpoint.find(tmp_path / "run"), str(tmp_path / "again"))
+    hub.push(find(tmp_path / "run"), str(tmp_path / "again"))
     assert "There is no report of this checkpoint." in (tmp_path / "again" / "README.md").read_text()
 
 
@@ -310,14 +313,14 @@ def test_what_cannot_be_pushed_is_one_line(run, arguments, message, capsys):
 def test_another_script_s_checkpoint_is_one_line(run):
     (run / "checkpoints" / "000007" / "config.json").write_text('{"algorithm": "ppo"}')
     with pytest.raises(InputError, match=r"is no checkpoint of train/reinforce\.py, train/search\.py, train/sb3\.py"):
-        hub.push(checkpoint.find(run), "published")
+        hub.push(find(run), "published")
     assert not Path("published").exists()
 
 
 def test_a_damaged_configuration_leaves_nothing(run):
     (run / "checkpoints" / "000007" / "config.json").write_text("{")
     with pytest.raises(InputError, match="cannot read the checkpoint"):
-        hub.push(checkpoint.find(run), "published")
+        hub.push(find(run), "published")
     assert not Path("published").exists()
 
 
@@ -338,10 +341,10 @@ def test_without_the_extra_it_says_what_to_install(run, monkeypatch):
     with pytest.raises(InputError, match=wanted):
         hub.local("hf://me/drlt")
     with pytest.raises(InputError, match=wanted):
-        hub.push(checkpoint.find(run), "hf://me/drlt")
+        hub.push(find(run), "hf://me/drlt")
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(InputError, match="the model card needs jinja2"):
-        hub.push(checkpoint.find(run), "published")
+        hub.push(find(run), "published")
 
 
 def test_the_real_library_has_what_is_used():

@@ -134,9 +134,9 @@ def test_the_ini_has_what_the_toolkit_wants_and_absolute_paths(folder):
 
 
 def test_a_checkpoint_s_path_is_absolute(folder, monkeypatch):
-    from tracking_env.registry import Choice
+    from tracking_env.registry import TrackerSpec
 
-    monkeypatch.setattr(Choice, "make", lambda self: type("Made", (), {"live": lambda self: None})())
+    monkeypatch.setattr(TrackerSpec, "make", lambda self: type("Made", (), {"live": lambda self: None})())
     _, options = ini("--checkpoint", "runs/small", "--weights", "a.onnx", "b.onnx", tracker="drlt")
     words = shlex.split(options["command"])
     assert words[words.index("--checkpoint") + 1] == str(folder / "runs/small")

@@ -143,7 +143,6 @@ def test_results_can_be_scored(capsys):
 
 
 def test_an_opencv_tracker_on_a_folder_of_images():
-    pytest.importorskip("torch")  # of the package agents
     Path("shots").mkdir()
     for at in range(3):
         cv2.imwrite(f"shots/{at}.png", cv2.cvtColor(SEQUENCE.frames[at], cv2.COLOR_RGB2BGR))
@@ -166,14 +165,15 @@ def test_an_opencv_tracker_on_a_folder_of_images():
         ({"video": "nowhere.mp4"}, "there is no video nowhere.mp4"),
         ({"video": "own_tracker.py"}, "own_tracker.py does not decode as a video"),
         ({"tracker": "static"}, "static looks at no frame"),
-        ({"tracker": "drlt"}, "drlt needs a trained agent; give --checkpoint RUN, or a tracker that needs none"),
+        (
+            {"tracker": "drlt"},
+            "a trained agent needs its weights; give --checkpoint RUN, a folder of train/reinforce.py",
+        ),
         ({"tracker": "mli"}, "did you mean 'mil'"),
         ({"tracker": "own_tracker:NeverStarts"}, "nothing was tracked: ValueError: cannot (own_tracker.py, line "),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(options, message, capsys):
-    if options.get("tracker") == "static":
-        pytest.importorskip("torch")
     assert track(**options) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1

@@ -45,14 +45,14 @@ def test_a_random_agent_leaves_a_video(cache, tmp_path):
 @needs("stable_baselines3", "train")
 def test_sb3_ppo_saves_a_model_that_evaluate_scores(cache, tmp_path, monkeypatch):
     from tracking_env.errors import InputError
-    from tracking_env.registry import Choice
+    from tracking_env.registry import TrackerSpec
 
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(cache))
     flags = ["--steps", "160", "--model", "model.zip"]
     assert "SB3 PPO" in run(cache, tmp_path, "sb3_ppo", *flags)
     with pytest.raises(InputError, match="if you trust where it comes from, add --trust"):
-        Choice("sb3", checkpoint=tmp_path / "model.zip").make()
-    assert Choice("sb3", checkpoint=tmp_path / "model.zip", trust=True).make().id.startswith("sb3 model.zip ")
+        TrackerSpec("sb3", checkpoint=tmp_path / "model.zip").make()
+    assert TrackerSpec("sb3", checkpoint=tmp_path / "model.zip", trust=True).make().id.startswith("sb3 model.zip ")
 
 
 @needs("torch", "torch")

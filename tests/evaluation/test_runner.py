@@ -16,7 +16,7 @@ from tracking_env.evaluation import runner, scoring
 from tracking_env.evaluation.robustness import perturbed, starts
 from tracking_env.evaluation.runner import evaluate
 from tracking_env.evaluation.tasks import LaterFrames, Task, folder, plan
-from tracking_env.registry import Choice
+from tracking_env.registry import TrackerSpec
 
 MODULE = """
 import os, time
@@ -91,7 +91,7 @@ def calls(tmp_path):
 
 
 def test_a_run_leaves_boxes_and_seconds(drawn, out):
-    report = evaluate(Choice("own:Notes"), drawn, out)
+    report = evaluate(TrackerSpec("own:Notes"), drawn, out)
     both = [f"{one.name}{kind}.txt" for one in drawn for kind in ("", "_time")]
     assert names(out) == sorted([*both, "tracker.id"])
     assert np.loadtxt(out / f"{drawn[0].name}_time.txt").shape == (6,)
@@ -103,11 +103,11 @@ def test_a_run_leaves_boxes_and_seconds(drawn, out):
 
 
 def test_what_is_there_is_not_run_again(drawn, out, tmp_path):
-    evaluate(Choice("own:Notes"), drawn[:2], out)
+    evaluate(TrackerSpec("own:Notes"), drawn[:2], out)
     assert len(calls(tmp_path)) == 2
     before = {name: (out / name).stat().st_mtime_ns for name in names(out) if name != "tracker.id"}
     (out / f"{drawn[2].name}_time.txt").write_text("0.1\n")  # a run that was stopped between the two files
-    report = evaluate(Choice("own:Notes"), drawn, out)
+    report = evaluate(TrackerSpec("own:Notes"), drawn, out)
     assert len(calls(tmp_path)) == 3
     assert before.items() <= {name: (out / name).stat().st_mtime_ns for name in names(out)}.items()
     assert len(report.sequences) == 3
@@ -115,7 +115,7 @@ def test_what_is_there_is_not_run_again(drawn, out, tmp_path):
 
 
 def test_a_tracker_that_fails_costs_one_sequence(drawn, out):
-    report = evaluate(Choice("own:Fails"), drawn, out)
+    report = evaluate(TrackerSpec("own:Fails"), drawn, out)
     line = 1 + MODULE.splitlines().index('            raise ZeroDivisionError("of\\nmine")')
     assert report.failed == {drawn[1].name: f"ZeroDivisionError: of mine (own.py, line {line})"}
     assert list(report.sequences) == [drawn[0].name, drawn[2].name]
@@ -139,7 +139,7 @@ def video(tmp_path):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_unreadable_frame_costs_one_sequence(video, out, jobs):
-    report = evaluate(Choice("own:Notes"), video, out, jobs=jobs)
+    report = evaluate(TrackerSpec("own:Notes"), video, out, jobs=jobs)
     assert list(report.failed) == ["Broken"] and "0005.jpg is a truncated JPEG" in report.failed["Broken"]
     assert names(out) == ["Good.txt", "Good_time.txt", "tracker.id"]
     assert list(report.sequences) == ["Good"]
@@ -149,7 +149,7 @@ def test_several_processes_give_the_same_files(out):
     pytest.importorskip("torch")
     sequences = [synthetic.generate(seed, length=5) for seed in range(3)]
     for jobs in (1, 2):
-        evaluate(Choice("mil"), sequences, out / str(jobs), repeat=2, jobs=jobs)
+        evaluate(TrackerSpec("mil"), sequences, out / str(jobs), repeat=2, jobs=jobs)
     files = [name for name in names(out / "1") if "_time" not in name]
     assert files == [name for name in names(out / "2") if "_time" not in name] and len(files) == 7
     assert all((out / "1" / name).read_bytes() == (out / "2" / name).read_bytes() for name in files)
@@ -159,7 +159,7 @@ def test_several_processes_give_the_same_files(out):
 
 
 def test_repeated_runs_have_seeds_and_a_deviation(drawn, out):
-    report = evaluate(Choice("own:Seeded"), drawn, out, repeat=3)
+    report = evaluate(TrackerSpec("own:Seeded"), drawn, out, repeat=3)
     first = [otb.read_boxes(out / f"run-{run}" / f"{drawn[0].name}.txt")[1, 0] for run in (1, 2, 3)]
     assert np.diff(first) == pytest.approx([1, 1])
     assert len(report.runs) == 3 and report.std["whole"].mean_iou > 0
@@ -169,7 +169,7 @@ def test_tre_starts_later_on_true_boxes(out, tmp_path):
     one = synthetic.generate(5, length=24, size=(48, 36))
     first = starts(one.boxes)
     assert first == [0, 1, 2, 3, 4]
-    report = evaluate(Choice("own:Notes"), [one], folder(out, "notes", "tre"), "tre")
+    report = evaluate(TrackerSpec("own:Notes"), [one], folder(out, "notes", "tre"), "tre")
     where = out / "notes-tre"
     assert json.loads((where / "starts.json").read_text()) == {one.name: first}
     for number, start in enumerate(first, 1):
@@ -180,13 +180,13 @@ def test_tre_starts_later_on_true_boxes(out, tmp_path):
     assert not report.failed
 
     other = synthetic.generate(6, length=20, size=(48, 36))
-    evaluate(Choice("own:Notes"), [other], where, "tre")
+    evaluate(TrackerSpec("own:Notes"), [other], where, "tre")
     assert json.loads((where / "starts.json").read_text()) == {one.name: first, other.name: [0]}
 
 
 def test_sre_starts_on_perturbed_boxes(drawn, out, tmp_path):
     one = drawn[0]
-    report = evaluate(Choice("own:Notes"), [one], folder(out, "notes", "sre"), "sre")
+    report = evaluate(TrackerSpec("own:Notes"), [one], folder(out, "notes", "sre"), "sre")
     boxes = perturbed(one.boxes[0], one.size)
     assert calls(tmp_path) == [f"{box.tolist()} {int(one.frames[0].sum())}" for box in boxes.values()]
     for name, box in boxes.items():
@@ -195,14 +195,14 @@ def test_sre_starts_on_perturbed_boxes(drawn, out, tmp_path):
 
 
 def test_a_start_that_fails_fails_its_sequence(drawn, out):
-    report = evaluate(Choice("own:Fails"), drawn, folder(out, "fails", "sre"), "sre")
+    report = evaluate(TrackerSpec("own:Fails"), drawn, folder(out, "fails", "sre"), "sre")
     assert list(report.failed) == [drawn[1].name]
     assert report.failed[drawn[1].name].startswith("left: ZeroDivisionError")
     assert list(report.sequences) == [drawn[0].name, drawn[2].name]
 
 
 def test_nothing_but_failures_is_a_report(drawn, out):
-    report = evaluate(Choice("own:Fails"), drawn[1:2], folder(out, "fails", "tre"), "tre")
+    report = evaluate(TrackerSpec("own:Fails"), drawn[1:2], folder(out, "fails", "tre"), "tre")
     assert not report.sequences and list(report.failed) == [drawn[1].name]
 
 
@@ -227,34 +227,34 @@ def test_what_a_run_is_given(drawn):
 )
 def test_numbers_out_of_range(drawn, out, options, message):
     with pytest.raises(InputError, match=message):
-        evaluate(Choice("own:Notes"), drawn, out, **options)
+        evaluate(TrackerSpec("own:Notes"), drawn, out, **options)
     assert not out.exists()
 
 
 def test_yardsticks_are_for_one_pass_evaluation(drawn, out):
     with pytest.raises(InputError, match="late reads the truth"):
-        evaluate(Choice("late"), drawn, out, "sre")
+        evaluate(TrackerSpec("late"), drawn, out, "sre")
 
 
 def test_results_of_two_trackers_are_not_mixed(drawn, out, tmp_path):
-    evaluate(Choice("own:Notes"), drawn, out)
+    evaluate(TrackerSpec("own:Notes"), drawn, out)
     with pytest.raises(InputError, match="holds results of 'own:Notes', not of 'own:Fails'; delete it, or give"):
-        evaluate(Choice("own:Fails"), drawn, out)
+        evaluate(TrackerSpec("own:Fails"), drawn, out)
     scoring.write_result(tmp_path / "struck" / "Suv.txt", np.ones((3, 4)))
     with pytest.raises(InputError, match="holds results of unknown origin"):
-        evaluate(Choice("own:Notes"), drawn, tmp_path / "struck")
+        evaluate(TrackerSpec("own:Notes"), drawn, tmp_path / "struck")
     assert names(tmp_path / "struck") == ["Suv.txt"]
 
 
 def test_a_folder_that_cannot_be_made(drawn, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot write "):
-        evaluate(Choice("own:Notes"), drawn, tmp_path / "file" / "results")
+        evaluate(TrackerSpec("own:Notes"), drawn, tmp_path / "file" / "results")
 
 
 def test_a_process_that_dies_is_told(drawn, out):
     with pytest.raises(InputError, match="a process died"):
-        evaluate(Choice("own:Dies"), drawn, out, jobs=2)
+        evaluate(TrackerSpec("own:Dies"), drawn, out, jobs=2)
 
 
 def test_interrupted_processes_are_not_waited_for(drawn, out, monkeypatch):
@@ -265,7 +265,7 @@ def test_interrupted_processes_are_not_waited_for(drawn, out, monkeypatch):
     monkeypatch.setattr(runner, "tqdm", Bar)
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        evaluate(Choice("own:Slow"), drawn[1::-1], out, jobs=2)  # one is done, the other sleeps
+        evaluate(TrackerSpec("own:Slow"), drawn[1::-1], out, jobs=2)  # one is done, the other sleeps
     assert time.monotonic() - begun < 60
     assert not multiprocessing.active_children()
     assert f"{drawn[0].name}.txt" in names(out) and f"{drawn[1].name}.txt" not in names(out)
@@ -273,7 +273,7 @@ def test_interrupted_processes_are_not_waited_for(drawn, out, monkeypatch):
 
 def test_an_interrupted_run_keeps_what_is_done(drawn, out):
     with pytest.raises(KeyboardInterrupt):
-        evaluate(Choice("own:Interrupted"), drawn, out)
+        evaluate(TrackerSpec("own:Interrupted"), drawn, out)
     assert names(out) == [f"{drawn[0].name}.txt", f"{drawn[0].name}_time.txt", "tracker.id"]
 
 

@@ -18,6 +18,7 @@ from agents.pointing import Pointing, PointingConfig
 from agents.reinforce import ReinforceConfig
 from agents.sb3 import SB3Agent, policy_options, spaces_of
 from tests.soak.parser import each
+from tracking_env.trackers.checkpoint import read
 from train.schedule import Progress
 
 OPTIONS = ReinforceConfig(baseline="value", learn_sigma=True)
@@ -35,6 +36,12 @@ def files(save: Callable[[Path], Path]) -> dict[str, bytes]:
         return {one.name: one.read_bytes() for one in save(Path(folder, "one")).iterdir()}
 
 
+def tracked(folder: Path) -> None:
+    """As the trackers read it."""
+    name, weights = read(folder).features
+    assert all(part is None or isinstance(part, str) for part in (name, weights))
+
+
 def drlt() -> dict[str, bytes]:
     model, heads = DRLT(5, DRLTConfig(observation=3, hidden=4)), Heads(4, OPTIONS)
     optimizer = torch.optim.Adam([*model.parameters(), *heads.parameters()])
@@ -46,7 +53,7 @@ def drlt() -> dict[str, bytes]:
 def read_drlt(folder: Path) -> None:
     """Load, and take a step: what was loaded must be usable."""
     loaded = checkpoint.load(folder)
-    checkpoint.trained_on(folder, loaded.run)
+    tracked(folder)
     Progress.read(loaded.progress)
     heads = Heads(loaded.model.config.hidden, OPTIONS)
     heads.take(loaded.heads)
@@ -69,7 +76,7 @@ def pointing() -> dict[str, bytes]:
 def read_pointing(folder: Path) -> None:
     """Load, take a step, and begin a sequence."""
     loaded = pointing_checkpoint.load(folder)
-    checkpoint.trained_on(folder, loaded.run)
+    tracked(folder)
     optimizer = torch.optim.Adam(loaded.model.parameters())
     pointing_checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
     learn(optimizer, loaded.model)
@@ -96,7 +103,7 @@ def sb3() -> dict[str, bytes]:
 def read_sb3(folder: Path) -> None:
     """As a tracker, and to go on with."""
     loaded = sb3_checkpoint.load(folder)
-    checkpoint.trained_on(folder, loaded.run)
+    tracked(folder)
     SB3Agent(loaded.policy())
     model = ppo()
     loaded.restore(model)

@@ -4,17 +4,16 @@ import json
 
 import pytest
 
-pytest.importorskip("torch")
-
-from agents import pointing_checkpoint as pc
 from tracking_env.datasets.otb import load
 from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError
 from tracking_env.evaluation.metrics import overlaps
+from tracking_env.search.trained import tracker as tracker_of
 from tracking_env.trackers.base import run
 from tracking_env.trackers.baselines import static_first_box
+from tracking_env.trackers.checkpoint import PRETRAINED, read
 
-FOLDERS = sorted(path for path in pc.PRETRAINED.iterdir() if path.is_dir())
+FOLDERS = sorted(path for path in PRETRAINED.iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -23,16 +22,17 @@ def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on(folder):
     config = json.loads((folder / "config.json").read_text())
     assert "/" not in json.dumps(config["run"]) and config["run"]["data"]["weights"] is None
     assert config["run"]["data"]["features"] == folder.name
-    assert pc.load(folder).maps.startswith(folder.name)
+    checkpoint = read(folder)
+    assert checkpoint.kind == "search" and checkpoint.extractor.startswith(folder.name)
 
 
 def test_there_is_a_card():
-    card = (pc.PRETRAINED / "README.md").read_text()
+    card = (PRETRAINED / "README.md").read_text()
     assert all(f"`{folder.name}`" in card for folder in FOLDERS)
 
 
 def test_the_one_without_weights_follows_what_it_never_saw():
-    tracker = pc.tracker()
+    tracker = tracker_of()
     ours, still = [], []
     for seed in (500, 501, 502):
         one = generate(seed, length=30)
@@ -43,19 +43,19 @@ def test_the_one_without_weights_follows_what_it_never_saw():
 
 def test_the_other_needs_its_weights(tmp_path):
     with pytest.raises(InputError, match="no NanoTrack backbone"):
-        pc.tracker(weights=[tmp_path / "none.onnx"])
+        tracker_of(weights=[tmp_path / "none.onnx"])
 
 
 @pytest.mark.otb
 def test_on_real_video(otb_root, nanotrack):
     (one,) = load(otb_root, "Couple")
-    assert overlaps(run(pc.tracker(weights=[nanotrack]), one).boxes, one.boxes).mean() > 0.5
+    assert overlaps(run(tracker_of(weights=[nanotrack]), one).boxes, one.boxes).mean() > 0.5
 
 
 @pytest.mark.otb
 def test_glances_find_the_size_again_after_a_target_was_covered(otb_root, nanotrack):
     (one,) = load(otb_root, "CarScale")
-    tracker = pc.tracker(weights=[nanotrack])
+    tracker = tracker_of(weights=[nanotrack])
     means = {}
     for glance in (True, False):
         tracker.gaze.glance = glance

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from agents import checkpoint
 from tests.helpers.paths import ROOT
+from tracking_env.trackers.checkpoint import newest
 from train.reinforce import main
 
 SCRIPT = str(ROOT / "train" / "reinforce.py")
@@ -31,9 +31,9 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _learned(run: Path) -> dict[str, np.ndarray]:
-    newest = checkpoint.newest(run / "checkpoints")
+    folder = newest(run / "checkpoints")
     return {
-        f"{file.name} {key}": value for file in newest.glob("*.safetensors") for key, value in load_file(file).items()
+        f"{file.name} {key}": value for file in folder.glob("*.safetensors") for key, value in load_file(file).items()
     }
 
 

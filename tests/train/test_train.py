@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from agents import checkpoint
 from tests.helpers.training import TINY, command, hyperparameters, picture, refused, run_script, tensorboard
 from tracking_env.datasets import otb, synthetic
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.report import plots
+from tracking_env.trackers.checkpoint import newest
 from train import results
 from train.config import parse
 from train.data import load
@@ -36,8 +36,8 @@ def finished(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
 
 
 def _weights(run: Path) -> dict[str, np.ndarray]:
-    newest = checkpoint.newest(run / "checkpoints")
-    return load_file(newest / "model.safetensors") | load_file(newest / "optimizer.safetensors")
+    folder = newest(run / "checkpoints")
+    return load_file(folder / "model.safetensors") | load_file(folder / "optimizer.safetensors")
 
 
 def _equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
@@ -131,7 +131,7 @@ def test_all_options_at_once_go_on_to_the_same_numbers_too(
     with monkeypatch.context() as patch:
         patch.setattr(Run, "log", stopping)
         assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "stopped")]) == 0
-    assert checkpoint.newest(tmp_path / "stopped" / "checkpoints").name == "000003"
+    assert newest(tmp_path / "stopped" / "checkpoints").name == "000003"
     assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "stopped"), "--resume"]) == 0
     assert _equal(_weights(tmp_path / "whole"), _weights(tmp_path / "stopped"))
     metrics = [(tmp_path / run / "metrics.jsonl").read_text() for run in ("whole", "stopped")]

@@ -13,6 +13,7 @@ import torch
 
 from agents import checkpoint
 from tests.helpers.training import TINY, refused, run_script
+from tracking_env.trackers.checkpoint import newest
 from train import learner
 from train.reinforce import main
 
@@ -113,7 +114,7 @@ def test_the_last_good_checkpoint_is_kept_and_the_bad_window_named(
     assert main(flags) == 2
     err = capsys.readouterr().err
     assert "epoch 4, update 1: Synthetic-0000, window 3 (frames 21-30);" in err and "checkpoints" in err
-    kept = checkpoint.load(checkpoint.newest(tmp_path / "run" / "checkpoints"))
+    kept = checkpoint.load(newest(tmp_path / "run" / "checkpoints"))
     assert kept.epoch == 2
     assert all(parameter.isfinite().all() for parameter in kept.model.parameters())
 

@@ -18,14 +18,15 @@ pytest.importorskip("sb3_contrib")
 
 from safetensors.numpy import load_file  # noqa: E402
 
-from agents import checkpoint, sb3_checkpoint  # noqa: E402
+from agents import sb3_checkpoint  # noqa: E402
 from agents.sb3 import ALGORITHMS, FrameFeatures  # noqa: E402
 from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
 from tests.soak.checkpoints import ppo  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.datasets import otb, synthetic  # noqa: E402
 from tracking_env.features.extractors import GridExtractor  # noqa: E402
-from tracking_env.registry import Choice  # noqa: E402
+from tracking_env.registry import TrackerSpec  # noqa: E402
+from tracking_env.trackers.checkpoint import newest, numbered  # noqa: E402
 from train.run import Run  # noqa: E402
 from train.sb3 import main  # noqa: E402
 
@@ -67,7 +68,7 @@ def finished(tmp_path_factory, cache):
 
 
 def last(run):
-    return checkpoint.newest(run / "checkpoints")
+    return newest(run / "checkpoints")
 
 
 def weights(run):
@@ -95,7 +96,7 @@ def test_a_run_leaves_what_reinforce_leaves(finished, algo):
     assert otb.read_boxes(run / "results" / "Synthetic-0100.txt").shape == (60, 4)
     assert (run / "overlay.mp4").stat().st_size > 1000
     names = {file.name for file in last(run).iterdir()}
-    assert names == {"config.json", "model.safetensors", "training.safetensors"} | (
+    assert names == {"config.json", "model.safetensors", "policy.onnx", "training.safetensors"} | (
         {"replay.safetensors"} if ALGORITHMS[algo].off_policy else set()
     )
 
@@ -180,8 +181,8 @@ def test_the_best_policy_is_chosen_on_training_clips_and_is_a_tracker_too(finish
     report = json.loads((run / "report.json").read_text())
     best, at = max(judged, key=lambda one: one[0])
     assert report["best_training_iou"] == pytest.approx(best)
-    assert checkpoint.newest(run / "best").name == f"{at:09d}"
-    made = Choice("sb3", checkpoint=run / "best").make()
+    assert newest(run / "best").name == f"{at:09d}"
+    made = TrackerSpec("sb3", checkpoint=run / "best").make()
     assert made.id.startswith(f"sb3 ppo {at:09d} ") and made.id.endswith(GridExtractor.id)
 
 
@@ -298,4 +299,4 @@ def test_a_checkpoint_that_is_deleted_is_never_half_there(tmp_path, monkeypatch)
     monkeypatch.setattr(shutil, "rmtree", dies_meanwhile)
     with pytest.raises(KeyboardInterrupt):
         sb3_checkpoint.save(tmp_path, model, facts, keep=1)
-    assert [one.name for one in checkpoint.epochs(tmp_path)] == ["000000010"]
+    assert [one.name for one in numbered(tmp_path)] == ["000000010"]

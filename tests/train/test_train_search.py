@@ -193,4 +193,3 @@ def test_a_loss_that_is_not_finite_stops_before_the_step():
     with pytest.raises(InputError, match="not finite in update 5; nothing was learned"):
         search.step(model, torch.optim.Adam(model.parameters()), model.pace.sum() * float("nan"), 1.0, 4)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-    assert pointing_checkpoint.PRETRAINED.name == "pretrained"

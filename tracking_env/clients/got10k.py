@@ -22,7 +22,7 @@ import numpy as np
 
 from tracking_env.clients import hub
 from tracking_env.errors import InputError
-from tracking_env.registry import Choice
+from tracking_env.registry import TrackerSpec
 
 try:
     from got10k.trackers import Tracker
@@ -59,5 +59,5 @@ def make(name: str, checkpoint: str | Path | None = None, weights: tuple[Path, .
     Raises:
         InputError: it cannot be made, or looks at no frame.
     """
-    choice = Choice(name, weights, hub.local(None if checkpoint is None else str(checkpoint)))
+    choice = TrackerSpec(name, weights, hub.local(None if checkpoint is None else str(checkpoint)))
     return Got10kTracker(choice.make().live(), choice.folder)

@@ -9,6 +9,7 @@ from typing import Any
 from tracking_env.clients import model_card
 from tracking_env.errors import InputError
 from tracking_env.files import whole
+from tracking_env.trackers.checkpoint import EXPORT, POLICY, WEIGHTS
 
 SCHEME = "hf://"
 
@@ -75,9 +76,10 @@ def _prepare(checkpoint: Path, folder: Path, address: str) -> None:
         if kind is None:
             scripts = ", ".join(one.script for one in model_card.KINDS)
             raise InputError(f"{checkpoint} is no checkpoint of {scripts}, and of no other is there a model card")
-        for file in kind.files:
-            if (checkpoint / file).exists():
-                shutil.copy(checkpoint / file, folder)
+        for file in (WEIGHTS, POLICY):
+            if not (checkpoint / file).is_file():
+                raise InputError(f"{checkpoint} has no {file}; type in a checkout: {EXPORT} {checkpoint}")
+            shutil.copy(checkpoint / file, folder)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the checkpoint {checkpoint}: {_first_line(error)}") from None
     (folder / "config.json").write_text(json.dumps(_anonymous(config), indent=1), encoding="utf-8")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracking_env.errors import InputError
+from tracking_env.trackers.checkpoint import kind_of
 
 _OWN = ("out", "store", "device", "resume", "overwrite")  # flags of the one who runs it, not of the run
 _PATHS = {"root": "OTB", "weights": "FILE", "start": "RUN"}  # what stands for a path
@@ -18,39 +19,31 @@ class Kind:
         tracker: the name of what loads them.
         script: the script.
         choice: its flag that sets the others.
-        keys: what tells them: names in their ``config.json``, of which the others lack some.
         done: that of how far training was.
         reported: the name of the same in ``report.json``.
         extractor: that of the extractor's id.
-        files: what is published besides: all that loading needs, and nothing that only training does.
         on: flags without a value that are given by default, and turned off by ``--no-NAME``.
     """
 
     tracker: str
     script: str
     choice: str
-    keys: frozenset[str]
     done: str
     reported: str
     extractor: str = "extractor"
-    files: tuple[str, ...] = ("model.safetensors",)
     on: tuple[str, ...] = ()
 
 
 KINDS = (
     Kind(
-        *("drlt", "train/reinforce.py", "preset", frozenset({"network", "extractor", "features", "epoch"})),
-        *("epoch", "epochs"),
-        files=("model.safetensors", "optimizer.safetensors", "heads.safetensors"),
+        *("drlt", "train/reinforce.py", "preset", "epoch", "epochs"),
     ),
     Kind(
-        *("search", "train/search.py", "preset", frozenset({"agent", "network", "channels", "maps", "done"})),
-        *("done", "updates", "maps"),
+        *("search", "train/search.py", "preset", "done", "updates", "maps"),
         on=("correlation", "look", "template", "memory", "glance"),
     ),
     Kind(
-        *("sb3", "train/sb3.py", "algo", frozenset({"algorithm", "hidden", "extractor", "features", "steps"})),
-        *("steps", "env_steps"),
+        *("sb3", "train/sb3.py", "algo", "steps", "env_steps"),
     ),
 )
 """See `agents.checkpoint`, `agents.pointing_checkpoint` and `agents.sb3_checkpoint`."""
@@ -58,7 +51,7 @@ KINDS = (
 
 def kind(config: dict[str, Any]) -> Kind | None:
     """Which script's checkpoint a ``config.json`` is of; None of another's."""
-    return next((one for one in KINDS if one.keys <= config.keys()), None)
+    return next((one for one in KINDS if one.tracker == kind_of(config)), None)
 
 
 def render(kind: Kind, config: dict[str, Any], report: dict[str, Any] | None, address: str) -> str:

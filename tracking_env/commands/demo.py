@@ -9,7 +9,7 @@ from pathlib import Path
 from tracking_env.clients import hub
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError
-from tracking_env.registry import Choice
+from tracking_env.registry import TrackerSpec
 
 
 def show_demo(
@@ -52,7 +52,7 @@ def show_demo(
     try:
         from tracking_env.apps.demo import page as demo_page  # needs matplotlib
 
-        trackers = demo_page.offers(Choice(tracker, weights, hub.local(checkpoint), features, trust))
+        trackers = demo_page.offers(TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust))
         if rival not in trackers:
             raise InputError(f"--rival is {rival!r}; those that can be made here are {', '.join(trackers)}")
         clips = [] if root is None and sequences is None else loading.load(root, sequences)

@@ -9,7 +9,7 @@ from tracking_env.commands import Json
 from tracking_env.datasets import loading
 from tracking_env.evaluation import runner, tasks
 from tracking_env.evaluation.robustness import Protocol
-from tracking_env.registry import Choice
+from tracking_env.registry import TrackerSpec
 from tracking_env.report import text_tables
 
 
@@ -52,7 +52,7 @@ def evaluate_tracker(
         name: name of the results' folder in out, by default the tracker's.
         as_json: print JSON instead of a table.
     """
-    choice = Choice(tracker, weights, hub.local(checkpoint), features, trust)
+    choice = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust)
     folder = tasks.folder(out, name or choice.folder, protocol)
     try:
         scored = runner.evaluate(choice, loading.load(root, sequences), folder, protocol, repeat, jobs)

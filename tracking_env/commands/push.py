@@ -7,7 +7,7 @@ import tyro
 
 from tracking_env.clients import hub
 from tracking_env.commands import Json
-from tracking_env.registry import resolve
+from tracking_env.trackers.checkpoint import find
 
 
 def push_checkpoint(
@@ -27,7 +27,7 @@ def push_checkpoint(
         private: of a new repository: only you can see it.
         as_json: print JSON instead of a line.
     """
-    found: Path = resolve("agents.checkpoint:find")(checkpoint)
-    where = hub.push(found, to, private)
-    print(json.dumps({"checkpoint": str(found), "pushed": where}, indent=1) if as_json else where)
+    folder = find(checkpoint)
+    address = hub.push(folder, to, private)
+    print(json.dumps({"checkpoint": str(folder), "pushed": address}, indent=1) if as_json else address)
     return 0

@@ -9,13 +9,13 @@ from tracking_env.apps.video_source import open_source
 from tracking_env.clients import hub
 from tracking_env.commands import Json
 from tracking_env.errors import InputError
-from tracking_env.registry import Choice
+from tracking_env.registry import TrackerSpec, tracker_of
 
 
 def track_video(
     video: str,
     box: str | None = None,
-    tracker: str = "drlt",
+    tracker: str | None = None,
     checkpoint: str | None = None,
     weights: tuple[Path, ...] = (),
     features: str | None = None,
@@ -33,7 +33,8 @@ def track_video(
         video: a video file, a folder of images, or the number of a camera, 0 for the first (Ctrl-C ends it).
         box: the target in the first frame: x,y,w,h in pixels, the top-left pixel being 1,1. Without it a window opens
             to draw one.
-        tracker: search, drlt, sb3, mil, nano, kcf, csrt, or your own as module:attribute, as for evaluate.
+        tracker: search, drlt, sb3, mil, nano, kcf, csrt, or your own as module:attribute, as for evaluate; by default
+            the one that the checkpoint is of, or search.
         checkpoint: of a trained agent (search, drlt, sb3): folder of a run or of a checkpoint, or hf://USER/REPO; or a
             file of Stable-Baselines3's model.save (sb3). For search there is one that comes with the code.
         weights: weights files, or their folder (nano; search, drlt and sb3 with a pretrained extractor).
@@ -45,16 +46,13 @@ def track_video(
         show: show it in a window while it runs; q ends it.
         as_json: print the facts as JSON instead of a line.
     """
-    if tracker == "drlt" and checkpoint is None:
-        raise InputError(
-            "drlt needs a trained agent; give --checkpoint RUN, or a tracker that needs none: --tracker mil"
-        )
     source = open_source(video, start)
-    choice = Choice(tracker, weights, hub.local(checkpoint), features, trust)
+    folder = hub.local(checkpoint)
+    choice = TrackerSpec(tracker or tracker_of(folder), weights, folder, features, trust)
     made = choice.make()
-    folder = out / choice.folder
+    results = out / choice.folder
     kinds = {"boxes": ".txt", "json": ".track.json", "overlay": ".mp4"}
-    files = {kind: folder / f"{source.name}{suffix}" for kind, suffix in kinds.items()}
+    files = {kind: results / f"{source.name}{suffix}" for kind, suffix in kinds.items()}
     if any(path.resolve() == Path(video).resolve() for path in files.values()):
         raise InputError(f"{video} would be overwritten; give another --out")
     tracked = Clip(video, made.id, start, files)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tracking_env.clients import hub, trax
 from tracking_env.errors import InputError
 from tracking_env.files import whole
-from tracking_env.registry import Choice
+from tracking_env.registry import TrackerSpec
 
 
 def serve_trax(
@@ -30,7 +30,7 @@ def serve_trax(
     place = (folder or Path.cwd()).resolve()
     if str(place) not in sys.path:
         sys.path.append(str(place))
-    choice = Choice(tracker, weights, hub.local(checkpoint))
+    choice = TrackerSpec(tracker, weights, hub.local(checkpoint))
     made = choice.make().live()
     if ini is None:
         trax.serve(made, choice.folder)

@@ -99,7 +99,10 @@ class NanoTrackMaps:
         self.path = _file(weights, "backbone")
         self.id = f"nanotrack-{_digest(self.path)}"
         # The file states the size of search regions: only OpenCV takes templates. They come once in a video.
-        self._networks = {TEMPLATE: onnx_inference.by_opencv(self.path), SEARCH: onnx_inference.fastest(self.path)}
+        self._networks = {
+            TEMPLATE: onnx_inference.by_opencv(self.path),
+            SEARCH: onnx_inference.by_onnxruntime(self.path),
+        }
         self._inputs = {side: np.empty((1, 3, side, side), np.float32) for side in self._networks}
         try:
             shape = self(np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)).shape
@@ -133,7 +136,7 @@ class NanoTrackHeadMaps(NanoTrackMaps):
         super().__init__(weights)
         path = _file(weights if weights.is_dir() else weights.parent, "head")
         self.id = f"nanotrack-head-{_digest(self.path)}-{_digest(path)}"
-        self._head = onnx_inference.fastest(path, ("input1", "input2"), ("output1", "output2"))
+        self._head = onnx_inference.by_onnxruntime(path, ("input1", "input2"), ("output1", "output2"))
         empty = (np.zeros((self.channels, cells, cells), np.float32) for cells in (8, 16))
         try:
             shape = self.propose(*empty).shape

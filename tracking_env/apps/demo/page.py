@@ -25,7 +25,7 @@ from tracking_env.apps.video_source import Source, open_source
 from tracking_env.datasets import synthetic
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, reason
-from tracking_env.registry import Choice
+from tracking_env.registry import TrackerSpec
 from tracking_env.report import plots
 
 DRAWN = {
@@ -46,7 +46,7 @@ Answer = tuple[str, float | None, float | None, float | None, float | None, str]
 """The first frame as HTML, the box's four numbers, and the status."""
 
 
-def offers(chosen: Choice) -> dict[str, Choice]:
+def offers(chosen: TrackerSpec) -> dict[str, TrackerSpec]:
     """The trackers that can be made here, by name: the chosen one, and those that need nothing more.
 
     Raises:
@@ -55,7 +55,7 @@ def offers(chosen: Choice) -> dict[str, Choice]:
     chosen.make().live()
     found = {chosen.name: chosen}
     for name in ("search", "mil", "nano", "kcf", "csrt"):
-        choice = Choice(name, chosen.weights if name == "nano" else ())
+        choice = TrackerSpec(name, chosen.weights if name == "nano" else ())
         with suppress(InputError):
             choice.make()
             found.setdefault(name, choice)
@@ -127,7 +127,7 @@ class Page:
         closed: set when the server goes, which ends all.
     """
 
-    trackers: Mapping[str, Choice]
+    trackers: Mapping[str, TrackerSpec]
     folder: Path
     sequences: list[Sequence] = field(default_factory=list)
     limit: int = 600

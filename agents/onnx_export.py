@@ -1,0 +1,101 @@
+"""Networks as ONNX graphs that decide one frame: what `tracking_env.trackers.onnx_policy` runs without torch.
+
+Each function returns the content of a file ``policy.onnx``.
+"""
+
+import io
+import warnings
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from agents.drlt import DRLT
+from agents.pointing import SAMPLES, Pointing, State
+from tracking_env.search.window import CELLS, TEMPLATE_CELLS
+
+OPSET = 18
+
+
+def export_drlt(model: DRLT) -> bytes:
+    """DRLT: ``features (1, D)`` and ``location (1, 4)`` -> ``box``; state ``h`` and ``c``, each ``(1, 1, hidden)``."""
+    state = torch.zeros(1, 1, model.config.hidden)
+    observation = {"features": torch.zeros(1, model.feature_mean.numel()), "location": torch.zeros(1, 4)}
+    return graph(_DRLTFrame(model), observation | {"h": state, "c": state}, ["box", "h_next", "c_next"])
+
+
+def export_region_agent(model: Pointing) -> bytes:
+    """The closed-loop agent: the observation of ``OTBTrackSearch-v0`` -> ``box`` and ``spread``.
+
+    The state is ``memory`` and ``velocity``; with ``fresh`` at 1 both are made anew from the observation.
+    """
+    inputs = {
+        "memory": torch.zeros(1, model.config.width, SAMPLES**2),
+        "velocity": torch.zeros(1, 2),
+        "fresh": torch.ones(1, 1, 1),
+        "template": torch.ones(1, model.channels, TEMPLATE_CELLS, TEMPLATE_CELLS),
+        "target": torch.full((1, 4), 0.5),
+        "search": torch.ones(1, model.channels, CELLS, CELLS),
+        "location": torch.full((1, 4), 0.5),
+        "zoom": torch.ones(1, 1),
+    }
+    if model.propose is not None:
+        inputs["proposals"] = torch.ones(1, 5, CELLS, CELLS)
+    return graph(_RegionAgentFrame(model, list(inputs)), inputs, ["box", "spread", "memory_next", "velocity_next"])
+
+
+class _DRLTFrame(nn.Module):
+    """`DRLT.forward` on one frame."""
+
+    def __init__(self, model: DRLT) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor, location: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
+        mean, (h, c) = self.model(features[None], location[None], (h, c))
+        return mean[0], h, c
+
+
+class _RegionAgentFrame(nn.Module):
+    """`Pointing.forward` on one frame, with what of `State` follows from the observation made anew.
+
+    Args:
+        model: the network.
+        names: of the inputs, in the order in which `forward` gets them.
+    """
+
+    def __init__(self, model: Pointing, names: list[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        inputs = dict(zip(self.names, arrays, strict=True))
+        memory, velocity, fresh = (inputs.pop(name) for name in ("memory", "velocity", "fresh"))
+        first = self.model.begin(inputs["template"], inputs["target"])
+        memory = fresh * first.memory + (1 - fresh) * memory
+        state = State(first.template, memory, (1 - fresh[0]) * velocity, first.sides)
+        decision, after = self.model(**inputs, state=state)
+        return decision.mean, decision.spread, after.memory, after.velocity
+
+
+def graph(module: nn.Module, inputs: Mapping[str, Tensor], outputs: list[str]) -> bytes:
+    """A module as the content of an ``.onnx`` file.
+
+    Args:
+        module: takes the inputs in their order; is left in evaluation mode.
+        inputs: examples by name; the graph takes arrays of just these sizes.
+        outputs: names of what the module returns.
+    """
+    file = io.BytesIO()
+    with warnings.catch_warnings(action="ignore"), torch.no_grad():  # it warns of its age, and of fixed batch sizes
+        # torch's older exporter: a tenth of the time of the newer one, and no further package.
+        torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            file,  # type: ignore[arg-type]  # it takes files, too
+            input_names=list(inputs),
+            output_names=outputs,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return file.getvalue()

@@ -1,0 +1,58 @@
+"""Policies of Stable-Baselines3 as ONNX graphs that decide one frame, see `agents.onnx_export`."""
+
+import torch
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.sac.policies import SACPolicy
+from stable_baselines3.td3.policies import TD3Policy
+from torch import Tensor, nn
+
+from agents.onnx_export import graph
+
+
+def export_sb3(policy: BasePolicy) -> bytes:
+    """A policy of Stable-Baselines3 on ``OTBTrack-v0``, as `agents.sb3.new_policy` makes it.
+
+    ``features (1, D)`` and ``location (1, 4)`` -> ``box`` in [0, 1]; of a recurrent policy also the state ``h`` and
+    ``c`` of the actor's LSTM.
+    """
+    observation = policy.observation_space
+    inputs = {name: torch.zeros(1, *space.shape) for name, space in observation.items()}  # type: ignore[attr-defined]
+    outputs = ["box"]
+    if isinstance(policy, RecurrentActorCriticPolicy):
+        inputs |= dict.fromkeys(("h", "c"), torch.zeros(policy.lstm_hidden_state_shape))
+        outputs += ["h_next", "c_next"]
+    return graph(_SB3Frame(policy), inputs, outputs)
+
+
+class _SB3Frame(nn.Module):
+    """``BasePolicy.predict`` with ``deterministic=True`` on one frame, as far as torch does it.
+
+    The actions of on-policy algorithms are clipped to their bounds, those of the others lie within by a tanh.
+    """
+
+    def __init__(self, policy: BasePolicy) -> None:
+        super().__init__()
+        self.policy = policy
+        space = policy.action_space
+        self.low = torch.tensor(space.low)  # type: ignore[attr-defined]  # a Box, see `SB3Policy`
+        self.range = torch.tensor(space.high - space.low)  # type: ignore[attr-defined]
+
+    def forward(self, features: Tensor, location: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        policy, after = self.policy, ()
+        observation = {"features": features, "location": location}
+        if isinstance(policy, ActorCriticPolicy):
+            latent: Tensor = policy.pi_features_extractor(observation)
+            if isinstance(policy, RecurrentActorCriticPolicy):
+                hidden, after = policy.lstm_actor(latent[None], state)
+                latent = hidden[0]
+            action = policy.action_net(policy.mlp_extractor.forward_actor(latent))
+            action = torch.minimum(torch.maximum(action, self.low), self.low + self.range)
+            return (action - self.low) / self.range, *after
+        assert isinstance(policy, SACPolicy | TD3Policy)
+        latent = policy.actor.features_extractor(observation)
+        if isinstance(policy, SACPolicy):
+            action = torch.tanh(policy.actor.mu(policy.actor.latent_pi(latent)))
+        else:
+            action = policy.actor.mu(latent)  # ends in a tanh
+        return ((action + 1) / 2,)

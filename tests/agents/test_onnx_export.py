@@ -1,0 +1,146 @@
+"""policy.onnx decides what the network decides, over whole episodes, memory included."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from agents import checkpoint, onnx_export, pointing_checkpoint  # noqa: E402
+from agents.drlt import DRLT, DRLTConfig  # noqa: E402
+from agents.pointing import Pointing, PointingConfig  # noqa: E402
+from tracking_env.datasets.synthetic import generate  # noqa: E402
+from tracking_env.features.extractors import GridExtractor  # noqa: E402
+from tracking_env.features.maps import make_maps  # noqa: E402
+from tracking_env.registry import TrackerSpec  # noqa: E402
+from tracking_env.search.window import GazeTracker  # noqa: E402
+from tracking_env.trackers.base import PolicyTracker, run  # noqa: E402
+from tracking_env.trackers.checkpoint import PRETRAINED  # noqa: E402
+from tracking_env.trackers.onnx_policy import OnnxPolicy  # noqa: E402
+
+VIDEO = generate(5, 60, (160, 120))
+FEATURES = np.stack([GridExtractor()(frame[None])[0] for frame in (VIDEO.frames[at] for at in range(len(VIDEO)))])
+REGION_AGENTS = [
+    (PointingConfig(width=4), False),
+    (PointingConfig(width=4), True),
+    (PointingConfig(width=4, memory=False), True),
+    (PointingConfig(width=4, correlation=False, look=False), False),
+]
+
+
+@pytest.fixture(scope="module")
+def drlt():
+    """A network that learned to follow the target of `VIDEO`, for what never learned hardly uses its memory."""
+    torch.manual_seed(0)
+    model = DRLT(FEATURES.shape[1], DRLTConfig(observation=32, hidden=32))
+    features, truth = torch.tensor(FEATURES)[None], torch.tensor(VIDEO.relative, dtype=torch.float32)[None]
+    model.fit_normaliser(features[0])
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    location = torch.zeros(1, len(VIDEO), 4)
+    location[0, 0] = truth[0, 0]
+    for _ in range(150):
+        optimizer.zero_grad()
+        (model(features, location)[0] - truth).abs().mean().backward()
+        optimizer.step()
+    return model.eval()
+
+
+def region_observations(channels, proposals, count):
+    """Of one episode of ``OTBTrackSearch-v0``."""
+    rng = np.random.default_rng(0)
+    template, target = rng.random((channels, 8, 8), np.float32), np.float32([0.5, 0.5, 0.4, 0.6])
+    for _ in range(count):
+        observation = {
+            "search": rng.random((channels, 16, 16), np.float32),
+            "template": template,
+            "target": target,
+            "location": rng.uniform(0.2, 0.6, 4).astype(np.float32),
+            "zoom": rng.uniform(0.5, 2, 1).astype(np.float32),
+        }
+        if proposals:
+            observation["proposals"] = rng.random((5, 16, 16), np.float32)
+        yield observation
+
+
+def drlt_observations():
+    for at, features in enumerate(FEATURES):
+        yield {"features": features, "location": VIDEO.relative[0].copy() if at == 0 else np.zeros(4, np.float32)}
+
+
+def actions(policy, observations, forget=False):
+    boxes, state = [], None
+    for observation in observations:
+        box, state = policy.act(observation, state)
+        boxes.append(box)
+        if forget:
+            state = None
+    return np.stack(boxes)
+
+
+def test_drlt_gives_the_same_boxes_over_a_whole_video(drlt):
+    exported = OnnxPolicy(onnx_export.export_drlt(drlt))
+    for _ in range(2):  # the second episode remembers nothing of the first
+        np.testing.assert_allclose(
+            actions(exported, drlt_observations()), actions(drlt, drlt_observations()), atol=1e-5
+        )
+
+
+def test_drlt_needs_its_memory_for_that(drlt):
+    exported = OnnxPolicy(onnx_export.export_drlt(drlt))
+    forgetful = actions(exported, drlt_observations(), forget=True)
+    assert np.abs(forgetful - actions(drlt, drlt_observations())).max() > 0.01
+
+
+def test_a_drlt_checkpoint_tracks_as_its_network(drlt, tmp_path):
+    run_config = {"data": {"features": "grid", "weights": None}}
+    optimizer = torch.optim.Adam(drlt.parameters())
+    path = checkpoint.save(tmp_path, drlt, optimizer, GridExtractor.id, 1, run_config)
+    checkpoint.export(path)
+    boxes = TrackerSpec("drlt", checkpoint=path).make().track(VIDEO).boxes
+    np.testing.assert_allclose(boxes, run(PolicyTracker(drlt, GridExtractor()), VIDEO).boxes, atol=2e-3)
+
+
+@pytest.mark.parametrize(("config", "proposals"), REGION_AGENTS)
+def test_a_region_agent_gives_the_same_boxes_frame_by_frame(config, proposals):
+    torch.manual_seed(0)
+    model = Pointing(6, config, proposals).eval()
+    for parameter in model.parameters():  # those that begin at 0 would hide what the graph does with them
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    exported = OnnxPolicy(onnx_export.export_region_agent(model))
+    for _ in range(2):  # the second episode remembers nothing of the first
+        state = torch_state = None
+        for observation in region_observations(6, proposals, 30):
+            prediction, state = exported.predict(observation, state)
+            expected, torch_state = model.say(observation, torch_state)
+            np.testing.assert_allclose(prediction.box, expected.box, atol=1e-5)
+            np.testing.assert_allclose(prediction.spread, expected.spread, atol=1e-5)
+            np.testing.assert_allclose(state["memory"], torch_state.memory, atol=1e-4)
+            np.testing.assert_allclose(state["velocity"], torch_state.velocity, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["cells", "nanotrack-head"])
+def test_the_shipped_graphs_are_their_weights(name):
+    model = pointing_checkpoint.load(PRETRAINED / name).model.eval()
+    shipped = OnnxPolicy(PRETRAINED / name / "policy.onnx")
+    for policy in (shipped, OnnxPolicy(onnx_export.export_region_agent(model))):
+        state = torch_state = None
+        for observation in region_observations(model.channels, model.propose is not None, 20):
+            prediction, state = policy.predict(observation, state)
+            expected, torch_state = model.say(observation, torch_state)
+            np.testing.assert_allclose(prediction.box, expected.box, atol=1e-5)
+            np.testing.assert_allclose(prediction.spread, expected.spread, atol=1e-5)
+
+
+def test_the_shipped_agent_tracks_as_its_network():
+    model = pointing_checkpoint.load(PRETRAINED / "cells").model.eval()
+    video = generate(13, 40, (320, 240))
+    boxes = TrackerSpec("search").make().track(video).boxes
+    # Rounding grows in a closed loop: each box moves the region that is seen next.
+    np.testing.assert_allclose(boxes, run(GazeTracker(model, make_maps("cells")), video).boxes, atol=0.5)
+
+
+def test_a_graph_holds_nothing_of_where_it_was_made():
+    content = onnx_export.export_region_agent(Pointing(3, PointingConfig(width=2)))
+    assert b".py" not in content and str(Path.home()).encode() not in content

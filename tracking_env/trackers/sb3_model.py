@@ -1,0 +1,134 @@
+"""Any model that Stable-Baselines3 saved, as a policy of ``OTBTrack-v0``. Loading this module loads torch."""
+
+import inspect
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from tracking_env.errors import InputError
+from tracking_env.features.extractors import Extractor, make_extractor
+from tracking_env.files import sha256
+
+try:
+    from stable_baselines3.common.policies import BasePolicy
+    from stable_baselines3.common.save_util import load_from_zip_file
+except ModuleNotFoundError as error:
+    raise InputError(
+        f"a model of Stable-Baselines3 needs {error.name}; type: pip install 'stable-baselines3>=2.7' "
+        "'sb3-contrib>=2.7'"
+    ) from None
+
+
+class SB3Policy:
+    """A policy of Stable-Baselines3 as a `tracking_env.trackers.base.Policy`: its mean (or most likely) box.
+
+    The state of an LSTM goes in and comes out of `act`.
+
+    Args:
+        policy: of any algorithm with a box of four as its action, whatever its bounds, on the observations of
+            ``OTBTrack-v0``: the `Dict` as it is, pictures instead of features, or both flattened into one vector.
+
+    Attributes:
+        shape: of the features or the picture; None where the policy takes one flat vector.
+
+    Raises:
+        InputError: it has other actions or observations.
+    """
+
+    def __init__(self, policy: BasePolicy) -> None:
+        self.policy = policy
+        action, observation = policy.action_space, policy.observation_space
+        if not (isinstance(action, spaces.Box) and action.shape == (4,) and action.is_bounded()):
+            raise InputError(f"the model's actions are {action}; a tracker's are Box(low, high, (4,))")
+        self.low, self.range = action.low, action.high - action.low
+        if isinstance(observation, spaces.Dict) and set(observation) == {"features", "location"}:
+            self.shape: tuple[int, ...] | None = observation["features"].shape
+        elif isinstance(observation, spaces.Box) and len(observation.shape) == 1:
+            self.shape = None
+        else:
+            raise InputError(
+                f"the model sees {observation}; wanted OTBTrack-v0's Dict of features and location, or the two "
+                "flattened"
+            )
+
+    @property
+    def features(self) -> int:
+        """D, the length of the feature vector that it takes; rows x columns x 3 of a picture."""
+        if self.shape is not None:
+            return math.prod(self.shape)
+        observation = self.policy.observation_space
+        assert isinstance(observation, spaces.Box)
+        return observation.shape[0] - 4
+
+    def act(self, observation: dict[str, np.ndarray], state: Any = None) -> tuple[np.ndarray, Any]:
+        """One step: ``features (D,)`` and ``location (4,)`` -> the action ``(4,)`` in [0, 1] and the next state."""
+        batch = self.batch(observation["features"][None], observation["location"][None])
+        action, state = self.policy.predict(batch, state, np.array([state is None]), deterministic=True)
+        return self.relative(action)[0], state
+
+    def batch(self, features: np.ndarray, location: np.ndarray) -> Any:
+        """Features ``(B, D)`` and locations ``(B, 4)`` as the model takes them."""
+        if self.shape is None:
+            return np.concatenate([features, location], axis=-1, dtype=np.float32)
+        assert isinstance(self.policy.observation_space, spaces.Dict)
+        dtype = self.policy.observation_space["features"].dtype
+        if len(self.shape) == 3 and self.shape[0] == 3:  # SB3 has moved the picture's channels to the front
+            features = features.reshape(-1, *self.shape[1:], 3).transpose(0, 3, 1, 2)
+        return {"features": features.reshape(-1, *self.shape).astype(dtype), "location": location}
+
+    def relative(self, action: np.ndarray) -> np.ndarray:
+        """The model's actions ``(..., 4)``, in its own bounds, as relative boxes float32."""
+        return ((action - self.low) / self.range).astype(np.float32)
+
+
+def load(path: Path, weights: Path | None, features: str | None, trust: bool) -> tuple[SB3Policy, Extractor]:
+    """The policy of a file that ``model.save`` wrote, of whatever algorithm, and its extractor.
+
+    Args:
+        path: the file. It holds pickles: reading it runs code that its maker chose.
+        weights: of the extractor.
+        features: name of the extractor; by default grid, or pixels where the model sees pictures.
+        trust: read the file all the same.
+
+    Raises:
+        InputError: the file is not trusted or cannot be read, or the extractor gives other features.
+    """
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is no SB3 model; give what model.save wrote, or a folder of train/sb3.py")
+    if not trust:
+        raise InputError(
+            f"{path} holds pickles, and to read those is to run code that its maker chose; if you trust where it comes "
+            "from, add --trust (folders of train/sb3.py need none)"
+        )
+    try:
+        data, parameters, _ = load_from_zip_file(path, device="cpu")
+        assert data is not None
+        policy_class = data["policy_class"]
+        known = inspect.signature(policy_class).parameters
+        options = {"lr_schedule": lambda _: 0.0, "use_sde": data.get("use_sde", False)} | data["policy_kwargs"]
+        options = {name: value for name, value in options.items() if name in known}
+        made: BasePolicy = policy_class(data["observation_space"], data["action_space"], **options)
+        made.load_state_dict(parameters["policy"])  # type: ignore[arg-type]  # a dict of tensors, not a tensor
+    except Exception as error:  # whatever the code in it does
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"cannot read the SB3 model {path}: {reason}") from None
+    policy = SB3Policy(made)
+    if features is None and policy.shape is not None and len(policy.shape) == 3:
+        rows, columns = policy.shape[1:] if policy.shape[0] == 3 else policy.shape[:2]
+        features = f"pixels:{rows}x{columns}"
+    extractor = make_extractor(features or "grid", weights)
+    if extractor.dim != policy.features:
+        raise InputError(
+            f"{path} was trained on {policy.features} features a frame, {extractor.id} gives {extractor.dim}; name its "
+            "extractor with --features"
+        )
+    return policy, extractor
+
+
+def digest(path: Path) -> str:
+    """Tells a model's file from others."""
+    return sha256(path)[:8]

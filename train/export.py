@@ -1,0 +1,52 @@
+"""Add ``policy.onnx`` to a trained agent's folder, so that it tracks without torch and without this checkout.
+
+python train/export.py runs/small          # a run, of which the newest checkpoint is taken, or one checkpoint's folder
+
+The training scripts do the same for the last checkpoint of a finished run.
+"""
+
+if not __package__:  # run as a file: sys.path[0] is train/; make it the repository root
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import tyro
+
+from agents import checkpoint, pointing_checkpoint, sb3_checkpoint
+from tracking_env.errors import InputError
+from tracking_env.files import read_json
+from tracking_env.trackers.checkpoint import CONFIG, POLICY, SCRIPTS, find, kind_of
+from train.ending import ended
+
+MODULES = {"drlt": checkpoint, "search": pointing_checkpoint, "sb3": sb3_checkpoint}
+
+
+def export(folder: tyro.conf.Positional[Path]) -> None:
+    """Add policy.onnx to a trained agent's folder, in place of an older one.
+
+    Args:
+        folder: of a run, of which the newest checkpoint is taken, or of one checkpoint.
+
+    Raises:
+        InputError: there is no checkpoint, or it is damaged.
+    """
+    path = find(folder)
+    kind = kind_of(read_json(path / CONFIG))
+    if kind is None:
+        raise InputError(f"{path} is no checkpoint of {', '.join(SCRIPTS.values())}")
+    MODULES[kind].export(path)
+    print(path / POLICY)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run on ``argv``, by default the process's arguments; returns exit code 2 where the input cannot be used."""
+    return ended("train/export.py", lambda: tyro.cli(export, prog="train/export.py", args=argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
