@@ -1,18 +1,24 @@
 import numpy as np
 import pytest
 
-from tracking_env.apps.comparison import Duel, confidence
+from tracking_env.apps.comparison import Comparison, confidence
 from tracking_env.errors import InputError
 
 BOX = np.array([11.0, 21, 40, 20])
 FRAMES = [np.full((60, 320, 3), shade, np.uint8) for shade in (10, 20, 30)]
 
 
-class Moves:
-    """By so many pixels a frame to the right; says a deviation, if it is given one, and fails where it is told to."""
+class MovingTracker:
+    """Moves its box to the right by a number of pixels per frame.
 
-    def __init__(self, by, spread=None, fails_at=None):
-        self.by, self.spread, self.fails_at = by, spread, fails_at
+    Args:
+        step: pixels per frame.
+        spread: the deviation that it reports; None for none.
+        fails_at: number of the frame that raises an error, counted from 1.
+    """
+
+    def __init__(self, step, spread=None, fails_at=None):
+        self.step, self.spread, self.fails_at = step, spread, fails_at
 
     def init(self, frame, box):
         self.box, self.count = box.copy(), 1
@@ -23,60 +29,67 @@ class Moves:
         self.count += 1
         if self.count == self.fails_at:
             raise ArithmeticError("lost\nit")
-        self.box[0] += self.by
+        self.box[0] += self.step
         return self.box
 
 
-def fight(ours, rival, frames=FRAMES):
-    duel = Duel()
-    return duel, list(duel.run(ours, rival, iter(frames), BOX, "frame"))
+def compare(ours, rival, frames=FRAMES):
+    comparison = Comparison()
+    return comparison, list(comparison.run(ours, rival, iter(frames), BOX, "frame"))
 
 
-def test_both_follow_the_same_frames():
-    duel, pictures = fight(Moves(4), Moves(-4))
-    assert [box[0] for box in duel.ours] == [11, 15, 19] and [box[0] for box in duel.rival] == [11, 7, 3]
-    assert duel.overlap == pytest.approx([1, 32 / 48, 24 / 56])
+def test_both_trackers_see_the_same_frames():
+    comparison, pictures = compare(MovingTracker(4), MovingTracker(-4))
+    assert [box[0] for box in comparison.ours] == [11, 15, 19]
+    assert [box[0] for box in comparison.rival] == [11, 7, 3]
+    assert comparison.overlap == pytest.approx([1, 32 / 48, 24 / 56])
     assert [picture[0, -1, 0] for picture in pictures] == [10, 20, 30]
-    assert duel.stopped is None
+    assert comparison.stopped is None
 
 
-def test_confidence_is_the_overlap_with_a_box_a_deviation_away():
+def test_confidence_is_the_overlap_with_the_box_one_deviation_away():
     assert confidence(BOX, np.array([10.0, 0, 0, 0])) == pytest.approx(30 / 50)
     assert confidence(BOX, np.array([0.0, 0, 40, 0])) == pytest.approx(1 / 2)
     assert confidence(BOX, np.zeros(4)) == 1
     assert np.isnan(confidence(BOX, None))
 
 
-def test_who_says_no_deviation_has_no_confidence_and_the_first_box_is_not_said():
-    assert np.isnan(fight(Moves(1), Moves(2, spread=np.ones(4)))[0].confidence).all()
-    sure = fight(Moves(1, spread=np.ones(4)), Moves(2))[0].confidence
-    assert np.isnan(sure[0]) and sure[1:] == pytest.approx([confidence(BOX, np.ones(4))] * 2)
+def test_without_a_deviation_and_in_the_first_frame_confidence_is_nan():
+    comparison, _ = compare(MovingTracker(1), MovingTracker(2, spread=np.ones(4)))
+    assert np.isnan(comparison.confidence).all()
+    comparison, _ = compare(MovingTracker(1, spread=np.ones(4)), MovingTracker(2))
+    assert np.isnan(comparison.confidence[0])
+    assert comparison.confidence[1:] == pytest.approx([confidence(BOX, np.ones(4))] * 2)
 
 
 def test_the_deviation_is_drawn():
-    plain, sure = (fight(Moves(0, spread=spread), Moves(0))[1] for spread in (None, np.array([6.0, 3, 0, 0])))
-    np.testing.assert_array_equal(plain[0], sure[0])
-    rows, columns, _ = np.nonzero(plain[1] != sure[1])
-    # Around the centre, 0-based (30, 30): two deviations each way, and a pixel of line.
+    _, plain = compare(MovingTracker(0), MovingTracker(0))
+    _, drawn = compare(MovingTracker(0, spread=np.array([6.0, 3, 0, 0])), MovingTracker(0))
+    np.testing.assert_array_equal(plain[0], drawn[0])
+    rows, columns, _ = np.nonzero(plain[1] != drawn[1])
+    # The ellipse has its centre at (30, 30), 0-based, reaches two deviations each way, and its line is a pixel wide.
     assert (columns.min(), columns.max()) == pytest.approx((18, 42), abs=1)
     assert (rows.min(), rows.max()) == pytest.approx((24, 36), abs=1)
 
 
-@pytest.mark.parametrize("pair", [(Moves(1, fails_at=3), Moves(2)), (Moves(1), Moves(2, fails_at=3))])
-def test_what_was_tracked_before_a_failure_is_kept(pair):
-    duel, pictures = fight(*pair)
-    assert len(duel.ours) == len(duel.rival) == len(pictures) == 2
-    assert duel.stopped.startswith("ArithmeticError: lost it (test_comparison.py, line ")
+@pytest.mark.parametrize(
+    "trackers", [(MovingTracker(1, fails_at=3), MovingTracker(2)), (MovingTracker(1), MovingTracker(2, fails_at=3))]
+)
+def test_a_failure_keeps_the_frames_before_it(trackers):
+    comparison, pictures = compare(*trackers)
+    assert len(comparison.ours) == len(comparison.rival) == len(pictures) == 2
+    assert comparison.stopped.startswith("ArithmeticError: lost it (test_comparison.py, line ")
 
 
-def test_frames_that_break_off_end_it():
-    def breaks():
+def test_frames_that_break_off_stop_the_comparison():
+    def broken_frames():
         yield FRAMES[0]
         raise InputError("breaks off after 1 of 3 frames")
 
-    assert fight(Moves(1), Moves(2), breaks())[0].stopped == "breaks off after 1 of 3 frames"
+    comparison, _ = compare(MovingTracker(1), MovingTracker(2), broken_frames())
+    assert comparison.stopped == "breaks off after 1 of 3 frames"
 
 
-def test_who_cannot_start_is_an_error():
+def test_a_failure_in_the_first_frame_is_an_error():
     with pytest.raises(InputError, match="nothing was tracked: ArithmeticError: cannot start"):
-        fight(Moves(1, fails_at=1), Moves(2))
+        compare(MovingTracker(1, fails_at=1), MovingTracker(2))

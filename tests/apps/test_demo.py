@@ -21,12 +21,13 @@ from tracking_env.errors import InputError
 from tracking_env.registry import TrackerSpec
 
 pytest.importorskip("matplotlib")
+from tracking_env.apps.demo import markup
 from tracking_env.apps.demo import page as demo_page
 from tracking_env.apps.demo.page import Page
 
-OWN = """
+TRACKERS = """
 class Right:
-    "Moves by a pixel a frame."
+    "Moves its box to the right by a pixel per frame."
     def init(self, frame, box):
         self.box = box.copy()
     def update(self, frame):
@@ -40,15 +41,15 @@ class Fails(Right):
     def update(self, frame):
         raise ArithmeticError("lost it")
 """
-CLIP = next(iter(demo_page.DRAWN))
+SEQUENCE = next(iter(demo_page.SYNTHETIC))
 BOX = (30.0, 20.0, 40.0, 50.0)
 RIGHT, FAILS = "demo_trackers:Right", "demo_trackers:Fails"
 
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """Follows ten frames, with trackers that need no torch."""
-    (tmp_path / "demo_trackers.py").write_text(OWN)
+    """A page that tracks ten frames at most, with trackers that need no torch."""
+    (tmp_path / "demo_trackers.py").write_text(TRACKERS)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "made").mkdir()
     yield Page({name: TrackerSpec(name) for name in (RIGHT, FAILS)}, tmp_path / "made", limit=10)
@@ -65,18 +66,18 @@ def test_corners_become_a_pixel_box():
     assert demo_page.pixel_box([0.25, 0.1, 0.5, 0.4], frame) == [51, 11, 50, 30]
 
 
-def test_a_clip_comes_with_its_true_box(page):
-    shown, x, y, w, h, line = page.chosen(CLIP)
+def test_a_sequence_comes_with_its_true_box(page):
+    image, x, y, w, h, line = page.choose_sequence(SEQUENCE)
     assert [x, y, w, h] == pytest.approx(synthetic.generate(7, 100, (320, 240)).boxes[0], abs=0.05)
-    left, top = re.search(r"left: ([\d.]+)%; top: ([\d.]+)%", shown).groups()
+    left, top = re.search(r"left: ([\d.]+)%; top: ([\d.]+)%", image).groups()
     assert [float(left), float(top)] == pytest.approx([(x - 1) / 3.2, (y - 1) / 2.4], abs=1e-3)
     assert "Press Track" in text(line)
 
 
-def test_a_dragged_box_is_shown_and_written(page):
-    shown, *numbers, line = page.dragged(CLIP, None, [0.25, 0.5, 0.5, 1])
+def test_a_dragged_box_fills_the_fields(page):
+    image, *numbers, line = page.drag_box(SEQUENCE, None, [0.25, 0.5, 0.5, 1])
     assert numbers == [81, 121, 80, 120]
-    assert "left: 25.000%; top: 50.000%; width: 25.000%; height: 50.000%" in shown
+    assert "left: 25.000%; top: 50.000%; width: 25.000%; height: 50.000%" in image
     assert 'class="status "' in line
 
 
@@ -90,101 +91,101 @@ def test_a_dragged_box_is_shown_and_written(page):
     ],
 )
 def test_a_bad_box_is_one_line(page, numbers, message):
-    ((line, shown, video, plot),) = page.track(CLIP, None, RIGHT, RIGHT, *numbers)
+    ((line, image, video, plot),) = page.track(SEQUENCE, None, RIGHT, RIGHT, *numbers)
     assert message in text(line) and 'class="status bad"' in line and "\n" not in line
-    assert (shown, video, plot) == ("", None, "")
+    assert (image, video, plot) == ("", None, "")
 
 
 def test_an_upload_without_a_box_is_no_error_yet(page, tmp_path):
-    path = tmp_path / "clip.mp4"
+    path = tmp_path / "video.mp4"
     rendering.write_video(path, iter([np.zeros((48, 64, 3), np.uint8)] * 3))
-    shown, *numbers, line = page.look(CLIP, str(path), None, None, None, None)
-    assert numbers == [None] * 4 and "hidden" in shown
+    image, *numbers, line = page.show_box(SEQUENCE, str(path), None, None, None, None)
+    assert numbers == [None] * 4 and "hidden" in image
     assert text(line) == "Drag a box on the first frame, or fill in its four numbers."
 
 
-def test_what_is_no_video_is_one_line_that_names_the_file_alone(page, tmp_path):
-    path = tmp_path / "clip.mp4"
+def test_a_file_that_is_no_video_is_one_line_without_its_folder(page, tmp_path):
+    path = tmp_path / "video.mp4"
     path.write_text("no video")
     for line in (
-        page.look(CLIP, str(path), None, None, None, None)[-1],
-        page.dragged(CLIP, str(path), [0, 0, 1, 1])[-1],
-        next(iter(page.track(CLIP, str(path), RIGHT, RIGHT, *BOX)))[0],
+        page.show_box(SEQUENCE, str(path), None, None, None, None)[-1],
+        page.drag_box(SEQUENCE, str(path), [0, 0, 1, 1])[-1],
+        next(iter(page.track(SEQUENCE, str(path), RIGHT, RIGHT, *BOX)))[0],
     ):
-        assert text(line) == "clip.mp4 does not decode as a video; fetch it again, or convert it to .mp4"
+        assert text(line) == "video.mp4 does not decode as a video; fetch it again, or convert it to .mp4"
         assert 'class="status bad"' in line
 
 
-def test_frames_that_are_too_large_are_refused(page, tmp_path, monkeypatch):
+def test_large_frames_are_refused(page, tmp_path, monkeypatch):
     monkeypatch.setattr(demo_page, "LARGEST", 64 * 48 - 1)
-    path = tmp_path / "clip.mp4"
+    path = tmp_path / "video.mp4"
     rendering.write_video(path, iter([np.zeros((48, 64, 3), np.uint8)]))
-    assert "the frames are 64x48 pixels; give a video of at most" in text(page.look(CLIP, str(path), *BOX)[-1])
+    assert "the frames are 64x48 pixels; give a video of at most" in text(page.show_box(SEQUENCE, str(path), *BOX)[-1])
 
 
-def test_tracking_ends_in_a_video_and_a_plot_and_leaves_nothing(page, monkeypatch):
+def test_tracking_ends_with_a_video_and_a_plot_and_deletes_its_files(page, monkeypatch):
     monkeypatch.setattr(demo_page, "_PERIOD", 0)
-    steps = page.track(CLIP, None, RIGHT, RIGHT, *BOX)
-    for at in range(1, 11):
-        line, shown, video, plot = next(steps)
-        assert text(line) == f"Frame {at} of 10" and f'<progress value="{at / 10:.3f}">' in line
-        assert "data:image/jpeg;base64," in shown and (video, plot) == (None, "")
-    line, shown, video, plot = next(steps)
+    steps = page.track(SEQUENCE, None, RIGHT, RIGHT, *BOX)
+    for number in range(1, 11):
+        line, image, video, plot = next(steps)
+        assert text(line) == f"Frame {number} of 10" and f'<progress value="{number / 10:.3f}">' in line
+        assert "data:image/jpeg;base64," in image and (video, plot) == (None, "")
+    line, _, video, plot = next(steps)
     assert 'class="status good"' in line and "10 frames tracked" in line and "overlap by 1.00 on average" in line
-    assert "The clip has 100; start with --frames 100" in line
+    assert "The video has 100; start the demo with --frames 100" in line
     frames = VideoFrames(Path(video))
     assert (len(frames), frames.fps, frames.size) == (10, 25, (320, 240))
-    assert "<svg" in plot and f"{RIGHT} does not say how sure it is." in plot
+    assert "<svg" in plot and f"{RIGHT} does not report its confidence." in plot
     assert list(steps) == []
     assert list(page.folder.iterdir()) == []
 
 
-def test_confidence_is_plotted_where_there_is_one(page):
+def test_reported_confidence_is_plotted(page):
     page.trackers |= {"demo_trackers:Sure": TrackerSpec("demo_trackers:Sure")}
-    line, _, _, plot = list(page.track(CLIP, None, "demo_trackers:Sure", RIGHT, *BOX))[-1]
+    line, _, _, plot = list(page.track(SEQUENCE, None, "demo_trackers:Sure", RIGHT, *BOX))[-1]
     assert "10 frames tracked" in line
-    assert "confidence of demo_trackers:Sure" in plot and "does not say" not in plot
+    assert "confidence of demo_trackers:Sure" in plot and "does not report" not in plot
 
 
-@pytest.mark.parametrize("how", ["stop", "failure", "close"])
-def test_what_was_tracked_until_the_end_is_kept(page, how, monkeypatch):
+@pytest.mark.parametrize("cause", ["stop", "failure", "close"])
+def test_the_frames_until_an_early_end_are_kept(page, cause, monkeypatch):
     monkeypatch.setattr(demo_page, "_PERIOD", 0)
-    steps = page.track(CLIP, None, RIGHT, FAILS if how == "failure" else RIGHT, *BOX, session="me")
+    steps = page.track(SEQUENCE, None, RIGHT, FAILS if cause == "failure" else RIGHT, *BOX, session="me")
     next(steps)
     page.stopping.add("somebody else")
-    if how == "stop":
+    if cause == "stop":
         page.stopping.add("me")
-    if how == "close":
+    if cause == "close":
         page.closed.set()
-    line, _, video, _ = list(steps)[-1] if how == "close" else next(steps)
-    wanted = "ArithmeticError: lost it" if how == "failure" else "stopped"
-    assert f"1 frames tracked; the boxes of {RIGHT}" in text(line) and f"Ended early: {wanted}" in text(line)
-    assert how == "close" or len(VideoFrames(Path(video))) == 1
+    line, _, video, _ = list(steps)[-1] if cause == "close" else next(steps)
+    why = "ArithmeticError: lost it" if cause == "failure" else "stopped"
+    assert f"1 frames tracked; the boxes of {RIGHT}" in text(line) and f"Ended early: {why}" in text(line)
+    assert cause == "close" or len(VideoFrames(Path(video))) == 1
 
 
 def test_wide_frames_are_shown_smaller():
-    assert demo_page.narrow(np.zeros((1080, 1920, 3), np.uint8)).shape == (540, 960, 3)
-    assert demo_page.narrow(np.zeros((240, 320, 3), np.uint8)).shape == (240, 320, 3)
+    assert markup.shrink(np.zeros((1080, 1920, 3), np.uint8)).shape == (540, 960, 3)
+    assert markup.shrink(np.zeros((240, 320, 3), np.uint8)).shape == (240, 320, 3)
 
 
-def test_what_is_offered_can_be_made_and_the_chosen_one_must():
+def test_the_page_offers_trackers_that_can_run_and_the_chosen_one_must():
     pytest.importorskip("torch")
-    offered = demo_page.offers(TrackerSpec("mil"))
-    assert list(offered)[:2] == ["mil", "search"] and "nano" not in offered
+    names = list(demo_page.available_trackers(TrackerSpec("mil")))
+    assert names[:2] == ["mil", "search"] and "nano" not in names
     with pytest.raises(InputError, match="static looks at no frame"):
-        demo_page.offers(TrackerSpec("static"))
+        demo_page.available_trackers(TrackerSpec("static"))
 
 
 def test_own_sequences_come_first(tmp_path):
     sequences = loading.load(None, "synthetic:20-21")
-    assert list(Page({}, tmp_path, sequences).clips)[:3] == ["Synthetic-0020", "Synthetic-0021", CLIP]
+    assert list(Page({}, tmp_path, sequences).sequences_by_name)[:3] == ["Synthetic-0020", "Synthetic-0021", SEQUENCE]
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["--frames", "0"], "--megabytes is 200 and --frames 0; give at least 1"),
-        (["--tracker", "mil", "--rival", "nano"], "--rival is 'nano'; those that can be made here are mil, search"),
+        (["--tracker", "mil", "--rival", "nano"], "--rival is 'nano'; the trackers that can run here are mil, search"),
         (["--tracker", "drlt"], "needs its weights; give --checkpoint RUN"),
     ],
 )
@@ -198,28 +199,28 @@ def test_bad_flags_are_one_line(args, message, capsys):
 @pytest.mark.parametrize("module", ["matplotlib", "gradio"])
 def test_a_missing_extra_is_named(module, monkeypatch, capsys):
     pytest.importorskip("torch")
-    for package, name in ((report, "plots"), (demo, "page"), (demo, "server")):
+    for package, name in ((report, "plots"), (demo, "markup"), (demo, "page"), (demo, "server")):
         monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}", raising=False)
         monkeypatch.delattr(package, name, raising=False)
     monkeypatch.setitem(sys.modules, module, None)
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
-        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.setenv(name, "")  # monkeypatch restores it after the test
     assert cli.main(["demo"]) == 2
-    wanted = f"tracking-env: error: demo needs {module}; type: pip install 'tracking-env[demo]'\n"
-    assert capsys.readouterr().err == wanted
+    message = f"tracking-env: error: demo needs {module}; type: pip install 'tracking-env[demo]'\n"
+    assert capsys.readouterr().err == message
 
 
-# The served page: one server and one browser for all that follows.
+# The tests below share one server and one browser.
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """The process, its port, and the folder in which it makes its own for temporary files."""
+    """The server's process, its port, and the folder of its temporary files."""
     pytest.importorskip("gradio", reason="gradio is not installed: pip install 'tracking-env[demo]'")
     pytest.importorskip("torch")
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
     folder = tmp_path_factory.mktemp("temporary")
     command = [sys.executable, "-m", "tracking_env.cli", "demo", "--port", str(port), "--megabytes", "1"]
     command += ["--frames", "12", "--sequences", "synthetic:7"]
@@ -237,18 +238,20 @@ def browser(served, tmp_path_factory):
 
 
 def wait(browser, script, *args):
-    """What a script returns, as soon as that is true."""
-    end = time.monotonic() + 60  # a busy machine is no failure
-    while not (found := browser.execute_script(f"return {script}", *args)):
+    """Run a script until it returns a true value, and return that."""
+    end = time.monotonic() + 60  # long enough for a busy machine
+    while True:
+        value = browser.execute_script(f"return {script}", *args)
+        if value:
+            return value
         assert time.monotonic() < end, f"{script}; the page says: {browser.execute_script(STATUS)}"
         time.sleep(0.05)
-    return found
 
 
 STATUS = "return document.querySelector('#status').textContent.trim()"
-TOASTS = "[...document.querySelectorAll('.toast-body')].map(one => one.textContent).join()"
+TOASTS = "[...document.querySelectorAll('.toast-body')].map(toast => toast.textContent).join()"
 VIDEO = "document.querySelector('#video video')"
-NUMBERS = "[...document.querySelectorAll('#box input')].map(one => +one.value)"
+NUMBERS = "[...document.querySelectorAll('#box input')].map(input => +input.value)"
 
 
 def open_page(browser, port, width=1366):
@@ -258,25 +261,27 @@ def open_page(browser, port, width=1366):
 
 
 def upload(port, data):
-    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="clip.mp4"\r\n\r\n' + data + b"\r\n--x--\r\n"
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="video.mp4"\r\n\r\n' + data + b"\r\n--x--\r\n"
+    )
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/gradio_api/upload", body, headers)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return answer.status
 
 
-def test_it_listens_on_the_loopback_alone(served):
+def test_the_server_listens_on_the_loopback_address_only(served):
     _, port, _ = served
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.connect(("192.0.2.1", 9))  # sends nothing; tells this machine's own address
-        own = one.getsockname()[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+        datagram.connect(("192.0.2.1", 9))  # sends nothing, but chooses this machine's own address
+        own = datagram.getsockname()[0]
     for other in {own, "127.0.0.2" if sys.platform == "linux" else own} - {"127.0.0.1"}:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((other, port), timeout=5)
 
 
-def test_a_large_upload_is_refused_and_not_kept(served):
+def test_a_large_upload_is_refused_and_deleted(served):
     _, port, folder = served
     assert upload(port, b"x" * 1000) == 200
     with pytest.raises(urllib.error.HTTPError) as refused:
@@ -295,40 +300,38 @@ def test_a_click_through(served, browser):
     before = wait(browser, NUMBERS)
     drag = ActionChains(browser).move_to_element_with_offset(image, -100, -80).click_and_hold()
     drag.move_by_offset(100, 100).move_by_offset(60, 40).release().perform()
-    wait(browser, f"{NUMBERS}.every((one, at) => one && one != arguments[0][at])", before)
+    wait(browser, f"{NUMBERS}.every((number, index) => number && number != arguments[0][index])", before)
     dragged = browser.execute_script(f"return {NUMBERS}")
     scale = image.size["width"] / 160
-    wanted = [(image.size["width"] / 2 - 100) / scale + 1, (image.size["height"] / 2 - 80) / scale + 1]
-    assert dragged == pytest.approx([*wanted, 160 / scale, 140 / scale], abs=1)
+    corner = [(image.size["width"] / 2 - 100) / scale + 1, (image.size["height"] / 2 - 80) / scale + 1]
+    assert dragged == pytest.approx([*corner, 160 / scale, 140 / scale], abs=1)
     browser.find_element("css selector", "#track").click()
-    wait(
-        browser, "(one => one && one.readyState >= 2 && one.videoWidth == 320)(document.querySelector('#video video'))"
-    )
-    said = browser.execute_script(STATUS)
-    assert said.startswith("12 frames tracked; the boxes of search and mil overlap by ") and "--frames 60" in said
+    wait(browser, f"{VIDEO} && {VIDEO}.readyState >= 2 && {VIDEO}.videoWidth == 320")
+    status = browser.execute_script(STATUS)
+    assert status.startswith("12 frames tracked; the boxes of search and mil overlap by ") and "--frames 60" in status
     assert wait(browser, "document.querySelector('#plot svg')").get_attribute("aria-label") == (
         "overlap of search and mil and confidence of search"
     )
     assert browser.execute_script(f"return {TOASTS}") == ""
-    assert [one for one in browser.get_log("browser") if one["level"] == "SEVERE"] == []
-    fetched = "return performance.getEntriesByType('resource').map(one => new URL(one.name).origin)"
-    assert set(browser.execute_script(fetched)) <= {f"http://127.0.0.1:{port}", "null"}
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    origins = "return performance.getEntriesByType('resource').map(entry => new URL(entry.name).origin)"
+    assert set(browser.execute_script(origins)) <= {f"http://127.0.0.1:{port}", "null"}
     assert list(folder.rglob("tracked.webm"))
 
 
-def test_the_browser_would_fetch_nothing_from_elsewhere(served, browser):
+def test_the_browser_fetches_nothing_from_other_hosts(served, browser):
     _, port, _ = served
     open_page(browser, port)
     script = "const image = new Image(); image.src = 'http://127.0.0.2:9/x.png'; document.body.append(image)"
     browser.execute_script(script)
-    logged = []
+    messages = []
     end = time.monotonic() + 5
-    while not logged and time.monotonic() < end:
-        logged = [one["message"] for one in browser.get_log("browser") if "127.0.0.2" in one["message"]]
-    assert "violates the following Content Security Policy" in logged[0]
+    while not messages and time.monotonic() < end:
+        messages = [entry["message"] for entry in browser.get_log("browser") if "127.0.0.2" in entry["message"]]
+    assert "violates the following Content Security Policy" in messages[0]
 
 
-def test_files_of_another_kind_and_broken_ones_are_refused(served, browser, tmp_path):
+def test_other_files_and_broken_videos_are_refused(served, browser, tmp_path):
     _, port, _ = served
     open_page(browser, port)
     for name in ("notes.txt", "broken.mp4"):
@@ -344,11 +347,11 @@ def test_files_of_another_kind_and_broken_ones_are_refused(served, browser, tmp_
 def test_the_page_fits(served, browser, width):
     _, port, _ = served
     open_page(browser, port, width)
-    needed, there = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-    assert needed <= there == width
+    page_width, window_width = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+    assert page_width <= window_width == width
 
 
-def test_its_files_are_gone_when_it_ends(served):
+def test_the_server_deletes_its_files_when_it_ends(served):
     process, _, folder = served
     assert list(folder.iterdir())
     process.send_signal(signal.SIGTERM)

@@ -9,7 +9,7 @@ from tracking_env.rendering import write_video
 LENGTH = 6
 
 
-def grey(level):
+def grey_frame(level):
     return np.full((32, 48, 3), level, np.uint8)
 
 
@@ -19,32 +19,33 @@ def levels(source):
 
 @pytest.fixture
 def video(tmp_path):
-    write_video(tmp_path / "my clip.mp4", [grey(20 * at) for at in range(LENGTH)], fps=10)
-    return tmp_path / "my clip.mp4"
+    write_video(tmp_path / "my video.mp4", [grey_frame(20 * index) for index in range(LENGTH)], fps=10)
+    return tmp_path / "my video.mp4"
 
 
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "shots").mkdir()
-    for at in range(LENGTH):
-        cv2.imwrite(str(tmp_path / "shots" / f"shot{at + 7}.PNG"), grey(20 * at))  # shot10 after shot9
+    for index in range(LENGTH):
+        # From shot7 to shot12, which sort by number and not by letter.
+        cv2.imwrite(str(tmp_path / "shots" / f"shot{index + 7}.PNG"), grey_frame(20 * index))
     (tmp_path / "shots" / "notes.txt").write_text("no image")
     return tmp_path / "shots"
 
 
 def test_a_video_file(video):
     source = open_source(str(video))
-    assert (source.name, source.total, source.fps) == ("my clip", LENGTH, 10)
+    assert (source.name, source.total, source.fps) == ("my video", LENGTH, 10)
     assert levels(source) == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_folder_of_images_goes_by_their_numbers(folder):
+def test_a_folder_of_images_is_read_in_the_order_of_their_numbers(folder):
     source = open_source(str(folder))
     assert (source.name, source.total, source.fps) == ("shots", LENGTH, 25)
     assert levels(source) == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_sequence_s_folder_or_its_images_are_the_same(folder):
+def test_a_sequence_folder_and_its_image_folder_give_the_same_frames(folder):
     sequence = folder.parent / "Deer"
     sequence.mkdir()
     folder.rename(sequence / "img")
@@ -64,11 +65,11 @@ def test_frames_count_from_one(video, folder):
         ("nowhere.mp4", 1, "there is no video .*nowhere.mp4"),
         ("bad.mp4", 1, "does not decode as a video"),
         ("empty", 1, "no images in .*empty; wanted files that end in .jpeg, .jpg, .png"),
-        ("my clip.mp4", 0, "--start is 0; frames count from 1"),
-        ("my clip.mp4", 7, "--start is 7, but .* has 6 frames"),
+        ("my video.mp4", 0, "--start is 0; frames count from 1"),
+        ("my video.mp4", 7, "--start is 7, but .* has 6 frames"),
     ],
 )
-def test_what_cannot_be_opened(video, name, start, message):
+def test_a_source_that_cannot_be_opened_is_an_error(video, name, start, message):
     (video.parent / "bad.mp4").write_bytes(b"nonsense")
     (video.parent / "empty").mkdir()
     with pytest.raises(InputError, match=message):
@@ -76,21 +77,21 @@ def test_what_cannot_be_opened(video, name, start, message):
 
 
 class Camera:
-    """OpenCV's capture of a camera that gives blue frames of levels 0, 1, 2, and then is pulled out."""
+    """Stands in for OpenCV's capture: camera 0 gives blue frames of levels 0, 1, 2, and is then unplugged."""
 
     def __init__(self, number):
-        self.number, self.given, self.open = number, 0, True
+        self.number, self.frames, self.open = number, 0, True
 
     def isOpened(self):  # noqa: N802 (OpenCV's name)
         return self.number == 0
 
     def grab(self):
-        self.given += 1
-        return self.given <= 3
+        self.frames += 1
+        return self.frames <= 3
 
     def read(self):
-        there = self.grab()
-        return there, np.full((4, 4, 3), (self.given - 1, 0, 0), np.uint8) if there else None
+        success = self.grab()
+        return success, np.full((4, 4, 3), (self.frames - 1, 0, 0), np.uint8) if success else None
 
     def release(self):
         self.open = False
@@ -98,14 +99,19 @@ class Camera:
 
 def test_a_camera(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    made = []
-    monkeypatch.setattr(cv2, "VideoCapture", lambda number: made.append(Camera(number)) or made[-1])
+    cameras = []
+
+    def open_camera(number):
+        cameras.append(Camera(number))
+        return cameras[-1]
+
+    monkeypatch.setattr(cv2, "VideoCapture", open_camera)
     source = open_source("0", start=2)
     assert (source.name, source.total) == ("camera-0", None)
     assert [next(source.frames)[0, 0].tolist() for _ in range(2)] == [[0, 0, 1], [0, 0, 2]]  # RGB
     with pytest.raises(InputError, match="camera 0 gives no more frames"):
         next(source.frames)
-    assert not made[0].open
+    assert not cameras[0].open
     with pytest.raises(InputError, match="there is no camera 1"):
         next(open_source("1").frames)
 

@@ -20,18 +20,18 @@ from tracking_env.datasets.video import VideoFrames
 LENGTH = 12
 SEQUENCE = synthetic.generate(1, length=LENGTH)
 BOX = "30,20,40.5,50"
-HEARD = """
+MAIN = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, such as this test's, ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, such as this one, ignore SIGINT
 from tracking_env import cli
 sys.exit(cli.main())
 """
-OWN = """
+TRACKERS = """
     import sys, time
     from pathlib import Path
 
     class Right:
-        '''Moves by a pixel a frame; what goes wrong at frame 5 is up to the subclass.'''
+        '''Moves its box to the right by a pixel per frame. Subclasses change what happens in frame 5.'''
         def init(self, frame, box):
             self.box, self.count = box.copy(), 1
         def update(self, frame):
@@ -69,64 +69,64 @@ OWN = """
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """Works in a folder with a clip, an own tracker and no display."""
+    """The working directory, with a video and trackers, on a machine without a display."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    Path("own_tracker.py").write_text(textwrap.dedent(OWN))
-    rendering.write_video(Path("clip.mp4"), (SEQUENCE.frames[at] for at in range(LENGTH)), fps=10)
+    Path("own_tracker.py").write_text(textwrap.dedent(TRACKERS))
+    rendering.write_video(Path("video.mp4"), (SEQUENCE.frames[index] for index in range(LENGTH)), fps=10)
     yield tmp_path
     sys.modules.pop("own_tracker", None)
 
 
-def track(*args, tracker="own_tracker:Right", box=BOX, video="clip.mp4"):
-    given = ["--box", box] if box else []
-    return cli.main(["track", "--video", video, *given, "--tracker", tracker, *args])
+def track(*args, tracker="own_tracker:Right", box=BOX, video="video.mp4"):
+    box_flag = ["--box", box] if box else []
+    return cli.main(["track", "--video", video, *box_flag, "--tracker", tracker, *args])
 
 
-def boxes(name="own_tracker.Right/clip"):
+def boxes(name="own_tracker.Right/video"):
     return read_boxes(Path(f"tracked/{name}.txt"))
 
 
-def moved(frames):
-    return [[30 + at, 20, 40.5, 50] for at in range(frames)]
+def moving_boxes(frames):
+    return [[30 + index, 20, 40.5, 50] for index in range(frames)]
 
 
-def test_it_leaves_boxes_facts_and_an_overlay(capsys):
+def test_track_writes_boxes_facts_and_an_overlay(capsys):
     assert track() == 0
     captured = capsys.readouterr()
-    assert captured.err == ""  # no bar where nobody looks
-    place = "tracked/own_tracker.Right/clip"
+    assert captured.err == ""  # the progress bar needs a terminal
+    place = "tracked/own_tracker.Right/video"
     assert captured.out.startswith("own_tracker.Right: 12 frames, ")
     assert captured.out.endswith(f" frames/s; in {place}.txt, {place}.track.json, {place}.mp4\n")
-    assert boxes().tolist() == moved(LENGTH)
+    assert boxes().tolist() == moving_boxes(LENGTH)
     facts = json.loads(Path(f"{place}.track.json").read_text())
     assert [row["frame"] for row in facts["boxes"]] == list(range(1, 13))
-    assert [row["box"] for row in facts["boxes"]] == moved(LENGTH)
+    assert [row["box"] for row in facts["boxes"]] == moving_boxes(LENGTH)
     seconds = sum(row["seconds"] for row in facts["boxes"])
     assert facts["fps"] == pytest.approx(LENGTH / seconds, rel=0.01)
-    assert (facts["tracker"], facts["video"], facts["stopped"]) == ("own_tracker:Right", "clip.mp4", None)
+    assert (facts["tracker"], facts["video"], facts["stopped"]) == ("own_tracker:Right", "video.mp4", None)
     overlay = VideoFrames(Path(f"{place}.mp4"))
     assert (len(overlay), overlay.fps, overlay.size) == (LENGTH, 10, (320, 240))
     corner = overlay[6][2 * 19 - 1 : 2 * 19 + 1, 2 * 50].mean(axis=0)  # on the upper edge, of a box enlarged twice
     assert corner[0] > 150 > corner[1] and corner[0] > 150 > corner[2]
 
 
-def test_json_is_the_facts_alone(capsys):
+def test_json_prints_only_the_facts(capsys):
     assert track("--json", "--start", "3", "--out", "elsewhere") == 0
     captured = capsys.readouterr()
     facts = json.loads(captured.out)
     assert facts | {"fps": 0} == {
-        "video": "clip.mp4",
+        "video": "video.mp4",
         "tracker": "own_tracker:Right",
         "start": 3,
         "frames": 10,
         "fps": 0,
         "files": {
-            "boxes": "elsewhere/own_tracker.Right/clip.txt",
-            "json": "elsewhere/own_tracker.Right/clip.track.json",
-            "overlay": "elsewhere/own_tracker.Right/clip.mp4",
+            "boxes": "elsewhere/own_tracker.Right/video.txt",
+            "json": "elsewhere/own_tracker.Right/video.track.json",
+            "overlay": "elsewhere/own_tracker.Right/video.mp4",
         },
         "stopped": None,
         "problem": None,
@@ -135,7 +135,7 @@ def test_json_is_the_facts_alone(capsys):
 
 
 def test_results_can_be_scored(capsys):
-    Path("clip.txt").write_text("".join(f"{x},{y},{w},{h}\n" for x, y, w, h in moved(LENGTH)))
+    Path("video.txt").write_text("".join(f"{x},{y},{w},{h}\n" for x, y, w, h in moving_boxes(LENGTH)))
     assert track() == 0
     assert cli.main(["score", "tracked/own_tracker.Right", "--root", ".", "--json"]) == 0
     out = capsys.readouterr().out
@@ -144,8 +144,8 @@ def test_results_can_be_scored(capsys):
 
 def test_an_opencv_tracker_on_a_folder_of_images():
     Path("shots").mkdir()
-    for at in range(3):
-        cv2.imwrite(f"shots/{at}.png", cv2.cvtColor(SEQUENCE.frames[at], cv2.COLOR_RGB2BGR))
+    for index in range(3):
+        cv2.imwrite(f"shots/{index}.png", cv2.cvtColor(SEQUENCE.frames[index], cv2.COLOR_RGB2BGR))
     first = ",".join(map(str, SEQUENCE.boxes[0]))
     assert track(tracker="mil", video="shots", box=first) == 0
     assert boxes("mil/shots").shape == (3, 4)
@@ -173,7 +173,7 @@ def test_an_opencv_tracker_on_a_folder_of_images():
         ({"tracker": "own_tracker:NeverStarts"}, "nothing was tracked: ValueError: cannot (own_tracker.py, line "),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(options, message, capsys):
+def test_bad_input_is_one_line_and_leaves_no_files(options, message, capsys):
     assert track(**options) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1
@@ -187,20 +187,20 @@ def test_show_without_a_display_is_one_line(capsys):
 
 
 def test_a_folder_that_cannot_be_written(capsys):
-    assert track("--out", "clip.mp4") == 2
-    assert "cannot write clip.mp4/" in capsys.readouterr().err
+    assert track("--out", "video.mp4") == 2
+    assert "cannot write video.mp4/" in capsys.readouterr().err
 
 
 def test_the_video_itself_is_not_overwritten(capsys):
     Path("x/own_tracker.Right").mkdir(parents=True)
-    Path("clip.mp4").rename("x/own_tracker.Right/clip.mp4")
-    before = Path("x/own_tracker.Right/clip.mp4").read_bytes()
-    assert track("--out", "x", video="x/own_tracker.Right/clip.mp4") == 2
+    Path("video.mp4").rename("x/own_tracker.Right/video.mp4")
+    before = Path("x/own_tracker.Right/video.mp4").read_bytes()
+    assert track("--out", "x", video="x/own_tracker.Right/video.mp4") == 2
     assert "would be overwritten" in capsys.readouterr().err
-    assert Path("x/own_tracker.Right/clip.mp4").read_bytes() == before
+    assert Path("x/own_tracker.Right/video.mp4").read_bytes() == before
 
 
-def test_a_box_that_reaches_out_of_the_frame_is_taken():
+def test_a_box_may_reach_out_of_the_frame():
     assert track(box="150,100,30,40") == 0
 
 
@@ -211,21 +211,21 @@ def test_a_box_that_reaches_out_of_the_frame_is_taken():
         ("Interrupted", 130, "stopped by Ctrl-C"),
     ],
 )
-def test_what_stops_a_tracker_is_said_and_what_was_tracked_is_kept(name, code, why, capsys):
+def test_an_early_end_is_explained_and_keeps_the_frames_before_it(name, code, why, capsys):
     assert track(tracker=f"own_tracker:{name}") == code
     captured = capsys.readouterr()
     assert captured.err.startswith(f"tracking-env: {why}")
     assert captured.err.endswith("; the 4 frames tracked are kept\n")
-    assert boxes(f"own_tracker.{name}/clip").tolist() == moved(4)
-    assert len(VideoFrames(Path(f"tracked/own_tracker.{name}/clip.mp4"))) == 4
-    assert json.loads(Path(f"tracked/own_tracker.{name}/clip.track.json").read_text())["stopped"].startswith(why)
+    assert boxes(f"own_tracker.{name}/video").tolist() == moving_boxes(4)
+    assert len(VideoFrames(Path(f"tracked/own_tracker.{name}/video.mp4"))) == 4
+    assert json.loads(Path(f"tracked/own_tracker.{name}/video.track.json").read_text())["stopped"].startswith(why)
 
 
-def test_ctrl_c_of_a_terminal_keeps_what_was_tracked(folder):
-    command = ["track", "--video", "clip.mp4", "--box", BOX, "--tracker", "own_tracker:Slow"]
+def test_ctrl_c_keeps_the_tracked_frames(folder):
+    command = ["track", "--video", "video.mp4", "--box", BOX, "--tracker", "own_tracker:Slow"]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, "-c", HEARD, *command],
+        [sys.executable, "-c", MAIN, *command],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -237,54 +237,62 @@ def test_ctrl_c_of_a_terminal_keeps_what_was_tracked(folder):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "tracking-env: stopped by Ctrl-C; the 4 frames tracked are kept\n")
-    assert boxes("own_tracker.Slow/clip").tolist() == moved(4)
+    assert boxes("own_tracker.Slow/video").tolist() == moving_boxes(4)
 
 
 def test_a_video_that_ends_early(capsys):
     writer = cv2.VideoWriter("whole.avi", cv2.VideoWriter.fourcc(*"MJPG"), 25, (160, 120))
-    for at in range(LENGTH):
-        writer.write(SEQUENCE.frames[at])
+    for index in range(LENGTH):
+        writer.write(SEQUENCE.frames[index])
     writer.release()
     data = Path("whole.avi").read_bytes()
     Path("cut.avi").write_bytes(data[: len(data) // 2])
     assert track(video="cut.avi") == 1
-    kept = boxes("own_tracker.Right/cut")
-    assert 3 <= len(kept) < LENGTH and kept.tolist() == moved(len(kept))
-    assert f"the video cut.avi breaks off after {len(kept)} of 12 frames" in capsys.readouterr().err
+    tracked = boxes("own_tracker.Right/cut")
+    assert 3 <= len(tracked) < LENGTH and tracked.tolist() == moving_boxes(len(tracked))
+    assert f"the video cut.avi breaks off after {len(tracked)} of 12 frames" in capsys.readouterr().err
 
 
 def test_without_an_encoder_the_boxes_are_kept(monkeypatch, capsys):
-    assert track(box="9,9,9,9") == 0  # whose overlay would not be of the new boxes
+    assert track(box="9,9,9,9") == 0  # leaves an overlay, which must not stay beside other boxes
     capsys.readouterr()
     monkeypatch.setattr(cv2.VideoWriter, "fourcc", lambda *_: 0x21212121)
     assert track("--json") == 1
     captured = capsys.readouterr()
     facts = json.loads(captured.out)
     assert facts["problem"] == (
-        "cannot write the video tracked/own_tracker.Right/clip.mp4: no encoder for .mp4 in this OpenCV"
+        "cannot write the video tracked/own_tracker.Right/video.mp4: no encoder for .mp4 in this OpenCV"
     )
     assert set(facts["files"]) == {"boxes", "json"}
-    assert boxes().tolist() == moved(LENGTH)
-    assert sorted(path.name for path in Path("tracked/own_tracker.Right").iterdir()) == ["clip.track.json", "clip.txt"]
+    assert boxes().tolist() == moving_boxes(LENGTH)
+    assert sorted(path.name for path in Path("tracked/own_tracker.Right").iterdir()) == [
+        "video.track.json",
+        "video.txt",
+    ]
     assert facts["problem"] in captured.err
 
 
-def test_boxes_that_cannot_be_drawn_are_written_all_the_same():
+def test_boxes_that_cannot_be_drawn_are_written():
     assert track(tracker="own_tracker:Odd") == 0
-    rows = json.loads(Path("tracked/own_tracker.Odd/clip.track.json").read_text())["boxes"]  # JSON has no NaN
+    rows = json.loads(Path("tracked/own_tracker.Odd/video.track.json").read_text())["boxes"]  # JSON has no NaN
     assert rows[1]["box"] == [None, 1e300, -5, 4]
-    assert np.isnan(boxes("own_tracker.Odd/clip")[1, 0])
+    assert np.isnan(boxes("own_tracker.Odd/video")[1, 0])
 
 
-def test_a_box_is_drawn_where_there_is_a_display(monkeypatch):
+def test_the_user_draws_the_box_on_a_display(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     for name in ("namedWindow", "resizeWindow", "setWindowTitle", "destroyAllWindows"):
         monkeypatch.setattr(cv2, name, lambda *_: None)
-    seen = []
-    monkeypatch.setattr(cv2, "selectROI", lambda _, picture, **__: seen.append(picture) or (29, 19, 40, 50))
+    pictures = []
+
+    def select(_, picture, **__):
+        pictures.append(picture)
+        return 29, 19, 40, 50
+
+    monkeypatch.setattr(cv2, "selectROI", select)
     assert track(box=None) == 0
     assert boxes()[0].tolist() == [30, 20, 40, 50]  # OpenCV counts from 0
-    assert np.array_equal(seen[0][..., ::-1], VideoFrames(Path("clip.mp4"))[0])  # it takes BGR
+    assert np.array_equal(pictures[0][..., ::-1], VideoFrames(Path("video.mp4"))[0])  # it takes BGR
 
 
 def test_no_box_drawn_is_one_line(monkeypatch, capsys):
@@ -293,12 +301,12 @@ def test_no_box_drawn_is_one_line(monkeypatch, capsys):
     assert "no box was drawn; drag one and press Enter" in capsys.readouterr().err
 
 
-def test_q_in_the_window_ends_it(monkeypatch):
+def test_q_in_the_window_ends_tracking(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     keys = iter([-1, -1, ord("q")])
     monkeypatch.setattr(cv2, "imshow", lambda *_: None)
     monkeypatch.setattr(cv2, "waitKey", lambda _: next(keys))
     monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
     assert track("--show") == 0
-    assert boxes().tolist() == moved(3)
-    assert len(VideoFrames(Path("tracked/own_tracker.Right/clip.mp4"))) == 3
+    assert boxes().tolist() == moving_boxes(3)
+    assert len(VideoFrames(Path("tracked/own_tracker.Right/video.mp4"))) == 3

@@ -1,4 +1,4 @@
-"""Two trackers on one target, frame by frame, of which the truth is not known: what ``tracking-env demo`` shows."""
+"""Compare two trackers on one target, frame by frame, without ground truth: the work behind ``tracking-env demo``."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -13,14 +13,20 @@ from tracking_env.trackers.base import Tracker, follow
 
 
 @dataclass
-class Duel:
-    """What one tracker and its rival said, as it becomes known.
+class Comparison:
+    """The boxes of two trackers on the same frames. `run` adds one entry per frame.
 
     Attributes:
-        ours: pixel boxes ``(4,)``, one per frame.
-        rival: the rival's.
-        confidence: of our tracker, see `confidence`; NaN in the first frame, where the box is given.
-        stopped: why it ended before the frames did; None where it did not.
+        ours: pixel boxes ``(4,)`` of the first tracker.
+        rival: pixel boxes ``(4,)`` of the second tracker.
+        confidence: of the first tracker, see `confidence`; NaN in the first frame, where the user gives the box.
+        stopped: why tracking stopped early; None if it reached the last frame.
+
+    Example:
+        >>> comparison = Comparison()
+        >>> for picture in comparison.run(tracker, rival, source.frames, box):
+        ...     write(picture)
+        >>> comparison.overlap.mean()
     """
 
     ours: list[np.ndarray] = field(default_factory=list)
@@ -30,55 +36,57 @@ class Duel:
 
     @property
     def overlap(self) -> np.ndarray:
-        """How far the two agree: the overlap of their boxes, ``(T,)`` in [0, 1]."""
+        """The overlap (IoU) of the two trackers' boxes in each frame, ``(T,)`` in [0, 1]."""
         overlaps: np.ndarray = bx.iou(np.array(self.ours), np.array(self.rival))
         return overlaps
 
     def run(
         self, tracker: Tracker, rival: Tracker, frames: Iterable[np.ndarray], box: np.ndarray, label: str = ""
     ) -> Iterator[np.ndarray]:
-        """Follow the target with both, starting anew on its pixel box ``(4,)`` in the first frame.
+        """Track the target with both trackers.
 
-        What ends it early is said in `stopped`.
+        An error after the first frame ends the iteration and sets `stopped`.
 
         Args:
-            tracker: ours.
-            rival: the other one, an object of its own.
-            frames: each ``(height, width, 3)`` uint8 RGB.
-            box: the target.
-            label: of what is drawn.
+            tracker: the first tracker.
+            rival: the second tracker; not the same object.
+            frames: ``(height, width, 3)`` uint8 RGB each.
+            box: the target's pixel box ``(4,)`` in the first frame.
+            label: caption of the pictures; the frame's number follows it.
 
         Yields:
-            Each frame with both boxes and our tracker's deviation, as `rendering.draw` draws them.
+            Each frame as `rendering.draw` draws it: both boxes, and the first tracker's deviation if it has one.
 
         Raises:
-            InputError: not even the first frame could be tracked.
+            InputError: tracking failed on the first frame.
         """
-        mine, others = itertools.tee(frames)
+        our_frames, rival_frames = itertools.tee(frames)
         try:
-            for ours, theirs in zip(follow(tracker, mine, box), follow(rival, others, box), strict=True):
-                said = getattr(tracker, "spread", None) if self.ours else None
-                spread = None if said is None else np.array(said, dtype=np.float64)
+            for ours, theirs in zip(follow(tracker, our_frames, box), follow(rival, rival_frames, box), strict=True):
+                # In the first frame a tracker has predicted nothing; its `spread` would be that of an earlier run.
+                deviation = getattr(tracker, "spread", None) if self.ours else None
+                spread = None if deviation is None else np.array(deviation, dtype=np.float64)
                 self.ours.append(ours.box)
                 self.rival.append(theirs.box)
                 self.confidence.append(confidence(ours.box, spread))
                 boxes = {"rival": theirs.box, "agent": ours.box}
                 yield rendering.draw(ours.frame, boxes, f"{label} {len(self.ours)}", spread)
-        except Exception as error:  # of the frames, or of somebody's tracker
+        except Exception as error:  # The frames may be damaged, and users bring their own trackers.
             self.stopped = reason(error)
             if not self.ours:
                 raise InputError(f"nothing was tracked: {self.stopped}") from None
 
 
 def confidence(box: np.ndarray, spread: np.ndarray | None) -> float:
-    """How sure a tracker is: the overlap of its box with one that is a deviation away in all four numbers.
+    """A tracker's confidence: the overlap (IoU) of its box with the box one deviation away in all four numbers.
 
     Args:
         box: a pixel box ``(4,)``.
-        spread: its deviation ``(4,)``, see `tracking_env.trackers.base.Tracker`; None of a tracker that says none.
+        spread: the deviation ``(4,)`` of its centre x, centre y, width and height in pixels; None if the tracker gives
+            none.
 
     Returns:
-        In [0, 1], 1 where it has no doubt; NaN without a deviation.
+        A number in [0, 1], 1 for a deviation of 0; NaN without a deviation.
     """
     if spread is None:
         return float("nan")

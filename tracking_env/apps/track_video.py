@@ -1,10 +1,10 @@
-"""A target followed through frames of which nothing is known but its first box: what ``tracking-env track`` does.
+"""Track a target through a video, from its box in the first frame: the work behind ``tracking-env track``.
 
-It leaves, in the folder of the tracker's results,
+It writes three files into a folder:
 
-* ``NAME.txt``: one box ``x,y,w,h`` a line, as `tracking_env.evaluation.runner` writes them, so that ``score`` reads
-them; * ``NAME.track.json``: what was tracked by what, and per frame its number, box and seconds; * ``NAME.mp4``: the
-frames with the box.
+* ``NAME.txt``: one box ``x,y,w,h`` a line, which ``tracking-env score`` reads.
+* ``NAME.track.json``: the video, the tracker, and the box and seconds of each frame.
+* ``NAME.mp4``: the frames with the box drawn.
 """
 
 import itertools
@@ -25,43 +25,45 @@ from tracking_env.files import whole
 from tracking_env.trackers.base import Step, Tracker, Trajectory, follow
 
 INTERRUPTED = "stopped by Ctrl-C"
+"""Why tracking ended when the user pressed Ctrl-C."""
 
 
 @dataclass
-class Clip:
-    """One target in one video, as it becomes known.
+class TrackedVideo:
+    """The result of tracking one target in one video. `track` fills it in, frame by frame.
 
     Attributes:
-        video: what was asked for.
+        video: the video as the user named it.
         tracker: the tracker's id.
         start: number of the first frame, counted from 1.
-        files: paths by kind: ``boxes``, ``json``, ``overlay``; those that were written.
-        found: per frame its box ``(4,)`` and seconds.
-        stopped: why it ended before the video did; None where it did not.
-        problem: why there is no overlay; None where there is one.
+        files: paths by kind: ``boxes``, ``json``, ``overlay``. A file that cannot be written is removed.
+        boxes: pixel boxes ``(4,)``, one per frame.
+        seconds: one number per frame.
+        stopped: why tracking ended early; None if it reached the video's end.
+        problem: why there is no overlay; None if there is one.
     """
 
     video: str
     tracker: str
     start: int
     files: dict[str, Path]
-    found: list[tuple[np.ndarray, float]] = field(default_factory=list)
+    boxes: list[np.ndarray] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
     stopped: str | None = None
     problem: str | None = None
 
     @property
     def trajectory(self) -> Trajectory:
-        """The boxes and seconds of all frames."""
-        boxes, seconds = zip(*self.found, strict=True)
-        return Trajectory(np.array(boxes), np.array(seconds))
+        """The boxes and seconds of all frames as arrays."""
+        return Trajectory(np.array(self.boxes), np.array(self.seconds))
 
     def facts(self) -> dict[str, Any]:
-        """What ``--json`` prints."""
+        """The facts that ``--json`` prints; all values are JSON."""
         return {
             "video": self.video,
             "tracker": self.tracker,
             "start": self.start,
-            "frames": len(self.found),
+            "frames": len(self.boxes),
             "fps": round(self.trajectory.fps, 2),
             "files": {kind: str(path) for kind, path in self.files.items()},
             "stopped": self.stopped,
@@ -69,25 +71,26 @@ class Clip:
         }
 
     def write(self) -> None:
-        """Write the boxes, as text and as JSON."""
+        """Write the boxes as text and as JSON."""
         write_result(self.files["boxes"], self.trajectory.boxes)
-        rows = [
-            {
-                "frame": self.start + at,
-                "box": [round(one, 4) if np.isfinite(one) else None for one in box.tolist()],
-                "seconds": round(seconds, 6),
-            }
-            for at, (box, seconds) in enumerate(self.found)
-        ]
+        rows = []
+        for frame, (box, seconds) in enumerate(zip(self.boxes, self.seconds, strict=True), self.start):
+            # JSON has no NaN and no infinity.
+            numbers = [round(number, 4) if np.isfinite(number) else None for number in box.tolist()]
+            rows.append({"frame": frame, "box": numbers, "seconds": round(seconds, 6)})
         with whole(self.files["json"]) as partial:
             partial.write_text(json.dumps(self.facts() | {"boxes": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 def parse_box(text: str, frame: np.ndarray) -> np.ndarray:
-    """The pixel box ``(4,)`` that ``x,y,w,h`` stands for.
+    """The pixel box ``(4,)`` in a text ``x,y,w,h``.
 
     Raises:
-        InputError: it is not four numbers, has no width or no height, or lies outside the frame.
+        InputError: the text is not four numbers, or the box has no width or no height or lies outside the frame.
+
+    Example:
+        >>> parse_box("120,80,40,60", np.zeros((240, 320, 3)))
+        array([120.,  80.,  40.,  60.])
     """
     try:
         x, y, w, h = map(float, text.replace(",", " ").split())
@@ -103,10 +106,10 @@ def parse_box(text: str, frame: np.ndarray) -> np.ndarray:
 
 
 def choose_box(text: str | None, frame: np.ndarray) -> np.ndarray:
-    """The first pixel box ``(4,)``: the one that is given, or else the one that the user draws.
+    """The target's pixel box ``(4,)`` in the first frame: `parse_box` of a text, or the box that the user draws.
 
     Raises:
-        InputError: see `parse_box`; or there is no display to draw on, or nothing was drawn.
+        InputError: see `parse_box`; or there is no display, or the user drew no box.
     """
     if text is not None:
         return parse_box(text, frame)
@@ -116,62 +119,69 @@ def choose_box(text: str | None, frame: np.ndarray) -> np.ndarray:
     return box
 
 
-def track(tracker: Tracker, source: Source, box: str | None, clip: Clip, label: str = "", show: bool = False) -> None:
-    """Follow a target through a source, with a progress bar on a terminal, and write the files of a clip.
+def track(
+    tracker: Tracker, source: Source, box: str | None, result: TrackedVideo, label: str = "", show: bool = False
+) -> None:
+    """Track a target through a video and write the three files, with a progress bar on a terminal.
 
-    What ends it early, Ctrl-C too, is said in the clip, and what was tracked until then is written. Where the overlay
-    cannot be, the boxes are.
+    If tracking stops early, `result.stopped` says why, and the files hold the frames until then. If the overlay cannot
+    be written, `result.problem` says why, and the other files are written.
 
     Args:
-        tracker: is started anew.
-        source: is read to its end.
-        box: ``x,y,w,h``; None to let the user draw one.
-        clip: is filled.
-        label: of the tracker, on the bar and the overlay.
-        show: also in a window; q or Esc ends it.
+        tracker: the tracker; this starts it anew.
+        source: the frames; this reads them to their end.
+        box: ``x,y,w,h``; None to let the user draw it.
+        result: this fills it in.
+        label: the tracker's name, for the progress bar and the overlay.
+        show: show the frames in a window, too; q or Esc ends tracking.
 
     Raises:
-        InputError: there is no first frame or no box in it, or the tracker fails on it, or the files cannot be written.
+        InputError: there is no first frame or no box in it, the tracker fails on it, or the files cannot be written.
     """
     if show:
         rendering.need_display("--show", "leave it out")
     first = next(source.frames)
     steps = follow(tracker, itertools.chain([first], source.frames), choose_box(box, first))
     try:
-        with rendering.video(clip.files["overlay"], source.fps) as write:
+        with rendering.video(result.files["overlay"], source.fps) as write:
             with tqdm(total=source.total, desc=label, unit="frame", disable=None) as bar:
-                _run(steps, clip, label, write, show, bar)
-            if not clip.found:
-                raise InputError(f"nothing was tracked: {clip.stopped}")
-            clip.write()
+                _run(steps, result, label, write, show, bar)
+            if not result.boxes:
+                raise InputError(f"nothing was tracked: {result.stopped}")
+            result.write()
     except InputError as error:
-        if str(error) != clip.problem:  # which the boxes have survived
+        # `rendering.video` raises the overlay's error again at its end. The boxes are written by then.
+        if str(error) != result.problem:
             raise
     except OSError as error:
         raise InputError(
-            f"cannot write to {clip.files['boxes'].parent}: {error.strerror}; give another --out"
+            f"cannot write to {result.files['boxes'].parent}: {error.strerror}; give another --out"
         ) from None
     finally:
         if show:
             rendering.close()
 
 
-def _run(steps: Iterator[Step], clip: Clip, label: str, write: Callable[[Any], None], show: bool, bar: Any) -> None:
+def _run(
+    steps: Iterator[Step], result: TrackedVideo, label: str, write: Callable[[Any], None], show: bool, bar: Any
+) -> None:
     try:
         for step in steps:
-            clip.found.append((step.box, step.seconds))
-            caption = f"{label} {clip.start + len(clip.found) - 1}"
+            result.boxes.append(step.box)
+            result.seconds.append(step.seconds)
+            caption = f"{label} {result.start + len(result.boxes) - 1}"
             picture = rendering.draw(step.frame, {"agent": step.box}, caption)
-            if clip.problem is None:
+            if result.problem is None:
                 try:
                     write(picture)
                 except InputError as error:
-                    clip.problem = str(error)
-                    clip.files.pop("overlay").unlink(missing_ok=True)  # an older one would be of other boxes
+                    result.problem = str(error)
+                    # An overlay of an earlier run would show other boxes.
+                    result.files.pop("overlay").unlink(missing_ok=True)
             bar.update()
             if show and not rendering.show(picture, fps=1000):
                 break
     except KeyboardInterrupt:
-        clip.stopped = INTERRUPTED
-    except Exception as error:  # of the source, or of somebody's tracker
-        clip.stopped = reason(error)
+        result.stopped = INTERRUPTED
+    except Exception as error:  # The frames may be damaged, and users bring their own trackers.
+        result.stopped = reason(error)

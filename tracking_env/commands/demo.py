@@ -1,4 +1,4 @@
-"""``tracking-env demo``: a page to try trackers on."""
+"""``tracking-env demo``: try two trackers in the browser."""
 
 import os
 import signal
@@ -26,43 +26,44 @@ def show_demo(
     megabytes: int = 200,
     frames: int = 600,
 ) -> int:
-    """Serve a page in the browser: choose a clip or upload one, drag a box, and watch two trackers follow it.
+    """Serve a page: choose a sequence or upload a video, drag a box, and watch two trackers follow the target.
 
-    Only this machine can open it, unless --host says otherwise; anybody who can may use your processor and disk, and
-    there is no password. Ctrl-C ends it and deletes what was uploaded and made.
+    Only this machine can open the page, unless you change --host. There is no password: whoever opens the page can use
+    your processor and disk. Ctrl-C ends the demo and deletes uploads and results.
 
     Example: tracking-env demo --root OTB --sequences Suv,Couple
 
     Args:
-        tracker: ours at the beginning, as for track.
-        rival: what it is compared with at the beginning: one that needs no files (mil, search), or nano with --weights.
-        checkpoint: of the tracker: as for track.
-        weights: of the tracker, and of nano: weights files, or their folder.
-        features: as for track.
-        trust: as for track.
-        root: folder of OTB or another data set, as for evaluate; its sequences can be chosen.
-        sequences: which of them; or more drawn ones, such as synthetic:0-9, which need no root.
-        host: address to listen on; 0.0.0.0 for all of this machine's.
-        port: by default the first free one from 7860 on.
-        megabytes: largest video that can be uploaded.
-        frames: frames of a video that are followed, at most.
+        tracker: search, drlt, sb3, mil, nano, kcf or csrt; or your own as module:attribute.
+        rival: the second tracker: mil or search; or nano, with --weights.
+        checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
+        weights: weights files, or their folder; for nano and for agents with a pretrained extractor.
+        features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
+        trust: read an SB3 file although it can run code.
+        root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. The page offers them.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
+        host: address to listen on; 0.0.0.0 for all addresses of this machine.
+        port: port to listen on. By default the first free one from 7860 on.
+        megabytes: size of the largest upload.
+        frames: number of frames to track at most.
     """
     if megabytes < 1 or frames < 1:
         raise InputError(f"--megabytes is {megabytes} and --frames {frames}; give at least 1")
     try:
-        from tracking_env.apps.demo import page as demo_page  # needs matplotlib
+        from tracking_env.apps.demo.page import Page, available_trackers  # needs matplotlib
 
-        trackers = demo_page.offers(TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust))
+        trackers = available_trackers(TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust))
         if rival not in trackers:
-            raise InputError(f"--rival is {rival!r}; those that can be made here are {', '.join(trackers)}")
-        clips = [] if root is None and sequences is None else loading.load(root, sequences)
-        with tempfile.TemporaryDirectory(prefix="tracking-env-demo-") as name:
-            # Read when it is imported: its own folder, and that it reports nothing to its makers.
-            os.environ |= {"GRADIO_TEMP_DIR": str(Path(name, "gradio")), "GRADIO_ANALYTICS_ENABLED": "False"}
+            raise InputError(f"--rival is {rival!r}; the trackers that can run here are {', '.join(trackers)}")
+        extra_sequences = [] if root is None and sequences is None else loading.load(root, sequences)
+        with tempfile.TemporaryDirectory(prefix="tracking-env-demo-") as folder:
+            # Gradio reads both when it is imported: the folder of its files, and that it sends no usage statistics.
+            os.environ |= {"GRADIO_TEMP_DIR": str(Path(folder, "gradio")), "GRADIO_ANALYTICS_ENABLED": "False"}
             from tracking_env.apps.demo import server
 
-            page = demo_page.Page(trackers, Path(name), clips, frames)
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # services are ended so
+            page = Page(trackers, Path(folder), extra_sequences, frames)
+            # Service managers end a program with SIGTERM; it must delete its files then, too.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             with server.serve(server.layout(page, tracker, rival), host, port, megabytes << 20) as address:
                 print(f"{address} (Ctrl-C ends it)", flush=True)
                 try:

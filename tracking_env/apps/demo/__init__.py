@@ -1,1 +1,1 @@
-"""The demo page in a browser."""
+"""The demo page: try two trackers on a video in the browser."""

@@ -1,7 +1,8 @@
-"""The page to try trackers on, served by Gradio; an extra: ``demo``.
+"""The demo page, served by Gradio. Needs the extra ``demo``.
 
-It is for one's own machine. It asks no other host for anything, and browsers are told not to either. What is uploaded
-and made lies in one folder: what is old is deleted while it runs, and its owner deletes the rest.
+The page is meant for the machine that serves it. It asks no other host for anything, and its security policy forbids
+the browser to do so. Uploads and results lie in one temporary folder. Gradio deletes old ones; the caller of `serve`
+deletes the folder.
 """
 
 from collections.abc import Iterator
@@ -18,50 +19,51 @@ from tracking_env.datasets.video import SUFFIXES
 from tracking_env.errors import InputError
 
 _HERE = Path(__file__).resolve().parent
-_OLD = 600, 1800  # every so many seconds, files older than so many are deleted
+_DELETE_CACHE = 600, 1800  # seconds: how often Gradio deletes old files, and how old they must be
 _POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 
 
 class OwnHostOnly:
-    """Tells the browser to fetch nothing from other hosts, and to send nothing there."""
+    """Middleware that forbids the browser to load anything from other hosts, or to send anything to them."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
+        """Answer one request, with the security policy among the headers."""
 
-        async def told(message: Any) -> None:
+        async def send_with_policy(message: Any) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["Content-Security-Policy"] = _POLICY
             await send(message)
 
-        await self.app(scope, receive, told)
+        await self.app(scope, receive, send_with_policy)
 
 
 def layout(page: Page, ours: str, rival: str) -> gr.Blocks:
-    """The page's parts and what happens when they are used.
+    """The page's elements, connected to the answers of `Page`.
 
     Args:
-        page: its answers.
-        ours: name of the tracker that is chosen at the beginning.
-        rival: name of the other one.
+        page: gives the choices and the answers.
+        ours: name of the first tracker when the page opens.
+        rival: name of the second tracker when the page opens.
     """
-    with gr.Blocks(title="tracking-env demo", analytics_enabled=False, delete_cache=_OLD) as blocks:
+    with gr.Blocks(title="tracking-env demo", analytics_enabled=False, delete_cache=_DELETE_CACHE) as blocks:
         gr.HTML("<h1>Two trackers, one target</h1>")
-        line = gr.HTML(elem_id="status")
+        status = gr.HTML(elem_id="status")
         with gr.Row():
             with gr.Column(min_width=330):
-                clip = gr.Dropdown([*page.clips], label="Clip", value=next(iter(page.clips)), elem_id="clip")
+                names = [*page.sequences_by_name]
+                sequence = gr.Dropdown(names, label="Sequence", value=names[0], elem_id="sequence")
                 upload = gr.File(file_types=[*SUFFIXES], label="or your own video", height=130, elem_id="upload")
-                drag = (_HERE / "demo.js").read_text(encoding="utf-8")
-                first = gr.HTML(js_on_load=drag, elem_id="first")
+                drag_script = (_HERE / "demo.js").read_text(encoding="utf-8")
+                first_frame = gr.HTML(js_on_load=drag_script, elem_id="first")
                 with gr.Row(elem_id="box"):
-                    numbers = [gr.Number(label=one, min_width=60) for one in ("x", "y", "width", "height")]
+                    numbers = [gr.Number(label=label, min_width=60) for label in ("x", "y", "width", "height")]
             with gr.Column(min_width=330):
                 with gr.Row():
                     first_tracker = gr.Dropdown([*page.trackers], label="Tracker (red)", value=ours, min_width=120)
-                    second = gr.Dropdown([*page.trackers], label="Rival (blue)", value=rival, min_width=120)
+                    second_tracker = gr.Dropdown([*page.trackers], label="Rival (blue)", value=rival, min_width=120)
                 with gr.Row():
                     track = gr.Button("Track", variant="primary", elem_id="track", min_width=120)
                     stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=120)
@@ -69,62 +71,70 @@ def layout(page: Page, ours: str, rival: str) -> gr.Blocks:
                 video = gr.Video(show_label=False, visible=False, autoplay=True, loop=True, elem_id="video")
                 plot = gr.HTML(elem_id="plot")
 
-        def chosen(clip: str) -> Any:
-            return None, *page.chosen(clip)
+        def choose_sequence(name: str) -> Any:
+            return None, *page.choose_sequence(name)
 
-        def uploaded(clip: str, upload: str | None) -> Any:
-            return page.chosen(clip) if upload is None else page.look(clip, upload, None, None, None, None)
+        def change_upload(name: str, upload: str | None) -> Any:
+            if upload is None:
+                return page.choose_sequence(name)
+            return page.show_box(name, upload, None, None, None, None)
 
-        def dragged(clip: str, upload: str | None, corners: gr.SelectData) -> Any:
-            return page.dragged(clip, upload, corners.index)
+        def drag_box(name: str, upload: str | None, event: gr.SelectData) -> Any:
+            return page.drag_box(name, upload, event.index)
 
-        def typed(clip: str, upload: str | None, *numbers: float | None) -> Any:
-            shown, *_, line = page.look(clip, upload, *numbers)
-            return shown, line
+        def change_numbers(name: str, upload: str | None, *numbers: float | None) -> Any:
+            image, *_, line = page.show_box(name, upload, *numbers)
+            return image, line
 
-        def tracked(request: gr.Request, *chosen: Any) -> Iterator[Any]:
-            for line, frame, result, drawn in page.track(*chosen, session=str(request.session_hash)):
-                running = bool(frame)
-                made = gr.update(value=result, visible=result is not None)
-                yield line, frame, made, drawn, gr.update(interactive=not running), gr.update(interactive=running)
+        def run_trackers(request: gr.Request, *inputs: Any) -> Iterator[Any]:
+            for line, image, path, curves in page.track(*inputs, session=str(request.session_hash)):
+                running = bool(image)
+                player = gr.update(value=path, visible=path is not None)
+                yield line, image, player, curves, gr.update(interactive=not running), gr.update(interactive=running)
 
-        def stopped(request: gr.Request) -> None:
+        def stop_trackers(request: gr.Request) -> None:
             page.stopping.add(str(request.session_hash))
 
-        now: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        box = [first, *numbers, line]
-        blocks.load(chosen, clip, [upload, *box], **now)
-        clip.input(chosen, clip, [upload, *box], **now)
-        gr.on([upload.upload, upload.clear], uploaded, [clip, upload], box, **now)
-        first.select(dragged, [clip, upload], box, **now)
-        gr.on([one.input for one in numbers], typed, [clip, upload, *numbers], [first, line], **now)
+        # Answers to a box come at once; only tracking waits in the queue, since it takes the whole processor.
+        options: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        answer = [first_frame, *numbers, status]
+        blocks.load(choose_sequence, sequence, [upload, *answer], **options)
+        sequence.input(choose_sequence, sequence, [upload, *answer], **options)
+        gr.on([upload.upload, upload.clear], change_upload, [sequence, upload], answer, **options)
+        first_frame.select(drag_box, [sequence, upload], answer, **options)
+        typed = [number.input for number in numbers]
+        gr.on(typed, change_numbers, [sequence, upload, *numbers], [first_frame, status], **options)
         track.click(
-            tracked,
-            [clip, upload, first_tracker, second, *numbers],
-            [line, live, video, plot, track, stop],
-            **now | {"queue": True},
+            run_trackers,
+            [sequence, upload, first_tracker, second_tracker, *numbers],
+            [status, live, video, plot, track, stop],
+            **options | {"queue": True},
         )
-        stop.click(stopped, **now)
+        stop.click(stop_trackers, **options)
     return blocks
 
 
 @contextmanager
 def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int) -> Iterator[str]:
-    """Serve a page while the block lasts.
+    """Serve a page as long as the ``with`` block runs.
 
     Args:
-        blocks: the page.
-        host: the address to listen on.
-        port: None for the first free one from 7860 on.
-        largest: bytes of an upload, at most.
+        blocks: the page, see `layout`.
+        host: address to listen on.
+        port: port to listen on; None for the first free one from 7860 on.
+        largest: most bytes of an upload.
 
-    Returns:
-        Its address.
+    Yields:
+        The page's address, such as ``http://127.0.0.1:7860/``.
 
     Raises:
-        InputError: the port is taken, or the address is not this machine's.
+        InputError: the port is taken, or the address does not belong to this machine.
+
+    Example:
+        >>> with serve(layout(page, "search", "mil"), "127.0.0.1", None, 200 << 20) as address:
+        ...     print(address)
     """
-    font = [gr.themes.Font("system-ui"), gr.themes.Font("sans-serif")]  # Google's would be fetched
+    font = [gr.themes.Font("system-ui"), gr.themes.Font("sans-serif")]  # Gradio's own fonts come from another host.
     try:
         _, address, _ = blocks.launch(
             server_name=host,
@@ -143,7 +153,8 @@ def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int) -> Itera
             state_session_capacity=20,
             app_kwargs={"middleware": [Middleware(OwnHostOnly)]},
             theme=gr.themes.Default(font=font, font_mono=font),
-            head=f"<style>{(_HERE / 'demo.css').read_text(encoding='utf-8')}</style>",  # its css would be rewritten
+            # Not as `css`: Gradio would rewrite its selectors.
+            head=f"<style>{(_HERE / 'demo.css').read_text(encoding='utf-8')}</style>",
         )
     except OSError:
         raise InputError(f"cannot listen on {host}, port {port or 'any'}; give another --host or --port") from None
