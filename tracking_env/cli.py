@@ -1,7 +1,6 @@
-"""The ``tracking-env`` command: trackers on benchmarks and on your own video, and what their results are worth.
+"""Track targets in benchmarks and in your own video, and score the results.
 
-Exit codes: 0 all well, 1 not all of it could be done or scored, or a folder has faults, 2 the input cannot be used, 130
-stopped by Ctrl-C.
+Exit codes: 0 success; 1 a part failed or a folder has faults; 2 the input cannot be used; 130 stopped by Ctrl-C.
 """
 
 import os
@@ -40,12 +39,12 @@ app.command(name="trax")(serve_trax)
 
 @app.command(name="completion")
 def print_completion(shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]) -> int:
-    """Print what completes commands and flags in your shell.
+    """Print a script that completes commands and flags in your shell.
 
     Example: tracking-env completion bash > ~/.local/share/bash-completion/completions/tracking-env
 
     Args:
-        shell: bash, zsh or fish.
+        shell: your shell.
     """
     return _run(["--tyro-write-completion", shell, "-"])
 
@@ -55,7 +54,19 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command on ``argv`` (by default the process's own) and return its exit code."""
+    """Run a command.
+
+    Args:
+        argv: the command's name and flags. By default those of this process.
+
+    Returns:
+        The exit code, see above; 141 if the reader of the output has ended.
+
+    Example:
+        >>> main(["sequences", "--sequences", "Deer"])
+        Deer    71  MB FM IPR BC LR
+        0
+    """
     try:
         code = _run(argv)
         sys.stdout.flush()
@@ -66,8 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tracking-env: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader, such as head, has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains while it ends
+    except BrokenPipeError:  # The reader, such as head, has read enough.
+        # Python flushes stdout once more when it ends, and would print an error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
 
 

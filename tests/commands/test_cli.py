@@ -39,7 +39,7 @@ def test_score_prints_json_only(folders):
     assert (done.returncode, done.stderr) == (0, "")
     data = json.loads(done.stdout)
     assert data["mean"]["unseen"]["auc"] == pytest.approx(20 / 21)
-    assert {name: one["frames"] for name, one in data["sequences"].items()} == FRAMES
+    assert {name: score["frames"] for name, score in data["sequences"].items()} == FRAMES
 
 
 def test_score_prints_a_table(folders, capsys):
@@ -85,7 +85,7 @@ def test_several_folders_are_several_trackers(folders, capsys):
     assert score(capsys, *both, "--markdown").splitlines()[1].startswith("| --- | ---: |")
 
 
-def test_folders_of_the_same_name_are_told_apart(folders, capsys):
+def test_folders_of_the_same_name_are_labelled_by_their_paths(folders, capsys):
     results, annotations = folders
     for name, frames in FRAMES.items():
         write_result(results.parent / "b" / "results" / f"{name}.txt", np.ones((frames, 4)))
@@ -95,7 +95,7 @@ def test_folders_of_the_same_name_are_told_apart(folders, capsys):
     assert list(data) == [str(results), str(results.parent / "b" / "results")]
 
 
-def test_attributes(folders, capsys):
+def test_attributes_are_scored_in_a_table(folders, capsys):
     results, annotations = folders
     args = ("--annotations", annotations, *PAIR, "--attributes")
     lines = score(capsys, results, *args).splitlines()
@@ -106,7 +106,7 @@ def test_attributes(folders, capsys):
     assert [part.splitlines()[0] for part in text.split("\n\n")[::2]] == ["results", "annotations"]
 
 
-def test_the_paper_s_protocol(folders, capsys):
+def test_the_formula_of_the_paper(folders, capsys):
     results, annotations = folders
     args = (results, "--annotations", annotations, *PAIR, "--protocol", "drlt-paper")
     lines = score(capsys, *args).splitlines()
@@ -116,7 +116,7 @@ def test_the_paper_s_protocol(folders, capsys):
     assert "compare with that table only" in data["protocol"]
 
 
-def test_files_that_cannot_be_read_cost_their_sequence_only(folders, capsys):
+def test_a_file_that_cannot_be_read_fails_only_its_sequence(folders, capsys):
     results, annotations = folders
     (results / "Deer.txt").write_text("1,2,3,4\n1,2,,4\n")
     assert cli.main(["score", str(results), str(annotations), "--annotations", str(annotations), *PAIR]) == 1
@@ -191,7 +191,7 @@ def extract(*args: str | Path) -> int:
     return cli.main(["extract", "--sequences", "synthetic:0-1", *map(str, args)])
 
 
-def test_extract_says_what_it_did_and_does_it_once(tmp_path, capsys):
+def test_extract_prints_a_summary_and_extracts_once(tmp_path, capsys):
     assert extract("--store", tmp_path / "store") == 0
     captured = capsys.readouterr()
     assert captured.err == ""
@@ -223,7 +223,7 @@ def test_extract_without_a_store_fills_the_cache(tmp_path, monkeypatch, capsys):
     assert len(list((tmp_path / "features" / "grid-12x16-v2").glob("*.npy"))) == 2
 
 
-def test_extract_under_torchrun_says_which_process_it_is(tmp_path, monkeypatch, capsys):
+def test_extract_under_torchrun_prints_its_process(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "3")
     assert extract("--store", tmp_path) == 0
@@ -245,13 +245,15 @@ def test_extract_with_bad_flags_is_one_line_and_exit_code_2(tmp_path, capsys, ar
     assert re.fullmatch(rf"tracking-env: error: .*{message}.*\n", captured.err)
 
 
-def test_extract_stopped_by_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+def test_extract_stopped_by_ctrl_c_prints_how_to_go_on(tmp_path, monkeypatch, capsys):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FeatureStore, "build", interrupted)
     assert extract("--store", tmp_path) == 130
-    assert capsys.readouterr().err == f"tracking-env: stopped; what is done is in {tmp_path}: type it again to go on\n"
+    folder = f"the features so far are in {tmp_path}"
+    message = f"tracking-env: stopped; {folder}; type the same command to go on\n"
+    assert capsys.readouterr().err == message
 
 
 @pytest.mark.parametrize("name", list(cli.app._subcommands))
@@ -263,29 +265,29 @@ def test_every_command_shows_an_example(name, capsys):
 
 
 @pytest.mark.parametrize("name", list(cli.app._subcommands))
-def test_the_example_is_taken(name, monkeypatch):
-    """By the parser: each with a function in the command's place that only takes its flags."""
+def test_the_example_parses(name, monkeypatch):
+    """A function with the command's signature stands in for it, so that nothing runs."""
     function = cli.app._subcommands[name].target
     (line,) = (line for line in function.__doc__.splitlines() if "Example: " in line)
-    taken = []
+    calls = []
     monkeypatch.setattr(cli, "app", tyro.extras.SubcommandApp())
     signature = inspect.signature(function)
 
-    def instead(*args, **kwargs):
-        taken.append(signature.bind(*args, **kwargs))
+    def stand_in(*args, **kwargs):
+        calls.append(signature.bind(*args, **kwargs))
         return 0
 
-    instead.__signature__, instead.__doc__ = signature, function.__doc__
-    instead.__annotations__ = typing.get_type_hints(function, include_extras=True)
-    cli.app.command(name=name)(instead)
+    stand_in.__signature__, stand_in.__doc__ = signature, function.__doc__
+    stand_in.__annotations__ = typing.get_type_hints(function, include_extras=True)
+    cli.app.command(name=name)(stand_in)
     cli.app.command(name="other")(lambda: 1)
     words = shlex.split(line.partition("Example: tracking-env ")[2].partition(" > ")[0])
     assert cli.main(words) == 0
-    assert len(taken) == 1
+    assert len(calls) == 1
 
 
-def completed(words):
-    """What bash offers for the last of ``words``."""
+def complete(words):
+    """The completions that bash offers for the last of ``words``."""
     script = f"""
         source completion
         COMP_WORDS=({shlex.join(words[:-1])} {words[-1] or "''"}); COMP_CWORD={len(words) - 1}
@@ -304,8 +306,8 @@ def test_bash_completes_commands_and_flags(tmp_path, monkeypatch, capsys):
         cli.main(["completion", "bash"])
     monkeypatch.chdir(tmp_path)
     Path("completion").write_text(capsys.readouterr().out)
-    assert completed(["tracking-env", "tra"]) == ["track", "trax"]
-    assert completed(["tracking-env", "track", "--vi"]) == ["--video"]
+    assert complete(["tracking-env", "tra"]) == ["track", "trax"]
+    assert complete(["tracking-env", "track", "--vi"]) == ["--video"]
 
 
 @pytest.mark.parametrize(
@@ -317,17 +319,17 @@ def test_completion_of_other_shells(shell, first, capsys):
     assert first in capsys.readouterr().out
 
 
-def test_lists_for_scripts(capsys):
+def test_lists_as_json(capsys):
     assert cli.main(["sequences", "--sequences", "Deer,Skiing", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
-    assert [(one["name"], one["frames"]) for one in listed] == list(FRAMES.items())
+    assert [(entry["name"], entry["frames"]) for entry in listed] == list(FRAMES.items())
     assert listed[0]["attributes"][0] == "MB"
     assert cli.main(["download", "--json"]) == 0
-    files = {one["file"]: one for one in json.loads(capsys.readouterr().out)}
+    files = {entry["file"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert files["MobileNetV2-YOLOv3-Nano-voc.weights"]["extractor"] == "yolo-nano-voc"
 
 
 def test_a_reader_that_leaves_early_is_no_error():
     command = f"{sys.executable} -m tracking_env.cli sequences | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (141, "")  # as of a program that the signal SIGPIPE ends
+    assert (done.returncode, done.stderr) == (141, "")  # as if SIGPIPE had ended it

@@ -1,4 +1,7 @@
-"""The commands of ``tracking-env``, a file each: functions whose parameters are flags. They print."""
+"""The commands of ``tracking-env``, one file each. A command is a function; its parameters are the flags.
+
+A command prints its result and returns the exit code. Python code calls the library instead.
+"""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,19 +13,29 @@ import tyro
 from tracking_env.evaluation.scoring import Report
 
 Json = Annotated[bool, tyro.conf.arg(name="json")]
-"""The flag ``--json``."""
+"""Type of the parameter ``as_json``, whose flag is ``--json``."""
 
 
-def labelled(folders: Sequence[Path]) -> dict[str, Path]:
-    """Folders by their names, or by their paths where two have the same name."""
+def label_folders(folders: Sequence[Path]) -> dict[str, Path]:
+    """Folders by their names, or by their paths if two folders have the same name."""
     names = [folder.resolve().name for folder in folders]
-    return {name if names.count(name) == 1 else str(one): one for name, one in zip(names, folders, strict=True)}
+    labels = {}
+    for name, folder in zip(names, folders, strict=True):
+        labels[name if names.count(name) == 1 else str(folder)] = folder
+    return labels
 
 
-def complain(reports: Mapping[str, Report]) -> int:
-    """Say what could not be scored; returns the exit code. One report needs no label."""
-    for label, one in reports.items():
-        for name, reason in one.failed.items():
-            where = f"{label}: " if len(reports) > 1 else ""
-            print(f"tracking-env: not scored: {where}{name}: {reason}", file=sys.stderr)
-    return 1 if any(one.failed for one in reports.values()) else 0
+def print_failures(reports: Mapping[str, Report]) -> int:
+    """Print on stderr which sequences could not be scored, and why.
+
+    Args:
+        reports: by label. A single report is printed without its label.
+
+    Returns:
+        The exit code: 1 if a sequence could not be scored, else 0.
+    """
+    for label, report in reports.items():
+        prefix = f"{label}: " if len(reports) > 1 else ""
+        for name, reason in report.failed.items():
+            print(f"tracking-env: not scored: {prefix}{name}: {reason}", file=sys.stderr)
+    return 1 if any(report.failed for report in reports.values()) else 0

@@ -1,4 +1,4 @@
-"""``tracking-env check``: is a folder of OTB sequences as it should be?"""
+"""``tracking-env check``: find faults in a folder of OTB sequences."""
 
 import json
 from pathlib import Path
@@ -8,22 +8,22 @@ from tracking_env.datasets.validation import folder
 
 
 def check_folder(root: Path, sequences: str | None = None, as_json: Json = False) -> int:
-    """Look for all that is wrong with a folder of OTB sequences, and say how to mend it; exit code 1 if there is any.
+    """Check a folder of OTB sequences, and say how to fix what is wrong. The exit code is 1 if there is a fault.
 
     Example: tracking-env check --root OTB
 
     Args:
-        root: folder that holds OTB's sequence folders, or your own in that layout.
-        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; what is not there
-            is a fault. By default all that are in the root, your own too.
-        as_json: print JSON instead of lines.
+        root: folder of OTB sequences, or of your own sequences in the same layout.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. By default all.
+        as_json: print JSON instead of text.
     """
     checked = folder.check(root, sequences)
     if as_json:
         print(json.dumps(checked.to_json(), indent=1))
     else:
-        for one in sorted(checked.findings, key=lambda one: not one.fault):
-            print(one)
-        looked = f"{len(checked.sequences)} sequences, {checked.frames} frames decoded"
-        print(f"{looked}: {checked.faults} faults, {len(checked.findings) - checked.faults} notes")
+        for finding in sorted(checked.findings, key=lambda finding: not finding.fault):
+            print(finding)
+        notes = len(checked.findings) - checked.faults
+        summary = f"{len(checked.sequences)} sequences, {checked.frames} frames decoded"
+        print(f"{summary}: {checked.faults} faults, {notes} notes")
     return 1 if checked.faults else 0

@@ -1,4 +1,4 @@
-"""``tracking-env extract``: features of all frames, ahead of training."""
+"""``tracking-env extract``: extract the features of all frames before training."""
 
 import json
 import os
@@ -21,36 +21,36 @@ def extract_features(
     jobs: int | None = None,
     as_json: Json = False,
 ) -> int:
-    """Extract features of all frames into a store, ahead of training. What is there already is not extracted again.
+    """Extract the features of all frames into a store, before training. Features in the store are not extracted again.
 
-    Under torchrun (or wherever RANK and WORLD_SIZE are set) each process extracts its share of the sequences.
+    Under torchrun (if RANK and WORLD_SIZE are set) each process extracts its share of the sequences.
 
     Example: tracking-env extract --root OTB --sequences drlt30 --features yolo-nano-voc
 
     Args:
-        root: folder that holds OTB's sequence folders; without it sequences are drawn.
-        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
-            as synthetic:0-9. By default all that are in the root.
-        features: the extractor's name.
-        weights: its weights file, or the folder that holds it; by default downloaded.
-        store: folder for the features, by default one of this extractor in the cache folder.
-        device: where the extractor computes: auto (a GPU if there is one), cpu, cuda, cuda:1, ...; under torchrun each
-            process of a machine takes a GPU of its own.
-        jobs: number of threads that decode frames beside the extractor; by default one a core, up to 16.
-        as_json: print JSON instead of a line.
+        root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default synthetic:0-31.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
+        features: name of the extractor.
+        weights: the extractor's weights file, or its folder. By default they are downloaded.
+        store: folder for the features. By default a folder in the cache.
+        device: auto (a GPU if there is one), cpu, cuda, cuda:1, ...
+        jobs: number of threads that decode frames. By default one per core, at most 16.
+        as_json: print JSON instead of text.
     """
     shard = sharding.from_environment(os.environ)
     chosen = sharding.mine(loading.load(root, sequences), shard)
-    kept = FeatureStore(make_extractor(features, weights, device), store, jobs)
+    feature_store = FeatureStore(make_extractor(features, weights, device), store, jobs)
     try:
-        built = kept.build(chosen)
+        built = feature_store.build(chosen)
     except KeyboardInterrupt:
-        print(f"tracking-env: stopped; what is done is in {kept.folder}: type it again to go on", file=sys.stderr)
+        folder = feature_store.folder
+        hint = "type the same command to go on"
+        print(f"tracking-env: stopped; the features so far are in {folder}; {hint}", file=sys.stderr)
         return 130
     facts = {
-        "extractor": kept.extractor.id,
-        "dim": kept.extractor.dim,
-        "store": str(kept.folder),
+        "extractor": feature_store.extractor.id,
+        "dim": feature_store.extractor.dim,
+        "store": str(feature_store.folder),
         **shard._asdict(),
         "sequences": len(chosen),
         "frames": sum(map(len, chosen)),
@@ -64,9 +64,8 @@ def extract_features(
     else:
         share = f" (process {shard.rank + 1} of {shard.world_size})" if shard.world_size > 1 else ""
         print(
-            "{extractor} in {store}: {sequences} sequences, {frames} frames{share}; extracted now: "
-            "{extracted_sequences} sequences, {extracted_frames} frames in {seconds:.1f} s, {fps:.0f} frames/s".format(
-                share=share, **facts
-            )
+            f"{facts['extractor']} in {facts['store']}: {facts['sequences']} sequences, {facts['frames']} frames"
+            f"{share}; extracted now: {built.sequences} sequences, {built.frames} frames in {built.seconds:.1f} s, "
+            f"{built.fps:.0f} frames/s"
         )
     return 0

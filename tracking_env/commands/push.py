@@ -1,7 +1,8 @@
-"""``tracking-env push``: a trained agent for others."""
+"""``tracking-env push``: publish a trained agent."""
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -11,21 +12,22 @@ from tracking_env.trackers.checkpoint import find
 
 
 def push_checkpoint(
-    checkpoint: tyro.conf.Positional[Path], to: tyro.conf.Positional[str], private: bool = False, as_json: Json = False
+    checkpoint: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="CHECKPOINT")]],
+    to: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="TO")]],
+    private: bool = False,
+    as_json: Json = False,
 ) -> int:
     """Publish a checkpoint with its model card on the Hugging Face Hub, or write both into a folder.
 
-    What is published is what --checkpoint hf://USER/REPO (or that folder) loads again. Paths of this machine are left
-    out of its configuration.
+    --checkpoint hf://USER/REPO (or the folder) reads it again. Paths of this machine are removed from the files.
 
     Example: tracking-env push runs/small hf://USER/REPO
 
     Args:
-        checkpoint: folder of a run of train/reinforce.py, train/search.py or train/sb3.py, of which the newest
-            checkpoint is taken, or of a checkpoint.
-        to: hf://USER/REPO, or a folder that is not there yet.
-        private: of a new repository: only you can see it.
-        as_json: print JSON instead of a line.
+        checkpoint: folder of a checkpoint, or of a training run, whose newest checkpoint is published.
+        to: hf://USER/REPO, or a folder that does not exist yet.
+        private: only you can see the repository, if it is new.
+        as_json: print JSON instead of text.
     """
     folder = find(checkpoint)
     address = hub.push(folder, to, private)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from tracking_env.commands import Json, complain, labelled
+from tracking_env.commands import Json, label_folders, print_failures
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError
 from tracking_env.evaluation.result_files import read as read_results
@@ -52,10 +52,10 @@ def make_report(
     reports = report_page.write(
         out,
         videos,
-        {label: read_results(folder, wanted) for label, folder in labelled(results).items()},
+        {label: read_results(folder, wanted) for label, folder in label_folders(results).items()},
         Gallery(gallery, ours, rival),
     )
     page = out / "index.html"
     scores = {label: one.to_json() for label, one in reports.items()}
     print(json.dumps({"page": str(page), "trackers": scores}, indent=1) if as_json else page)
-    return complain(reports)
+    return print_failures(reports)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import tyro
 
-from tracking_env.commands import Json, complain, labelled
+from tracking_env.commands import Json, label_folders, print_failures
 from tracking_env.datasets import loading, otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation import scoring
@@ -52,7 +52,7 @@ def score_results(
         raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
     scored = {
         label: scoring.score_folder(folder, truths, attributes=tags, protocol=protocol)
-        for label, folder in labelled(results).items()
+        for label, folder in label_folders(results).items()
     }
     only = next(iter(scored.values())) if len(scored) == 1 else None
     if as_json:
@@ -63,4 +63,4 @@ def score_results(
         print("\n\n".join(text if only else f"{label}\n\n{text}" for label, text in tables.items()))
     else:
         print(text_tables.sequence_table(only, markdown) if only else text_tables.table(scored, markdown))
-    return complain(scored)
+    return print_failures(scored)

@@ -1,4 +1,4 @@
-"""``tracking-env sequences``: what there is to track."""
+"""``tracking-env sequences``: list sequences."""
 
 import json
 from pathlib import Path
@@ -8,24 +8,23 @@ from tracking_env.datasets import loading, otb
 
 
 def list_sequences(root: Path | None = None, sequences: str | None = None, as_json: Json = False) -> int:
-    """List sequences: name, evaluated frames, attributes.
+    """List sequences: name, number of evaluated frames, attributes.
+
+    The layout of the root is detected. To choose it, write it before the names: --sequences vot:bag.
 
     Example: tracking-env sequences --root OTB --sequences otb50
 
     Args:
-        root: folder that holds OTB's sequence folders, or of GOT-10k, LaSOT, UAV123, VOT or videos; without it the
-            benchmark's own list is shown.
-        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; of other data sets
-            names and folders (train, val; airplane), with the layout before a colon where it must be said, such as
-            vot:bag. By default all that are in the root, or otb100 without one.
-        as_json: print JSON instead of lines.
+        root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default the list of OTB.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. By default all.
+        as_json: print JSON instead of text.
     """
     if root is None:
         entries = [otb.TABLE[name] for name in otb.names(sequences or "otb100", None)]
         rows = [(entry.name, entry.frames, entry.attributes) for entry in entries]
     else:
         loaded = loading.load(root, sequences)
-        rows = [(one.name, len(one), one.attributes) for one in loaded]
+        rows = [(sequence.name, len(sequence), sequence.attributes) for sequence in loaded]
     if as_json:
         keys = ("name", "frames", "attributes")
         print(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))

@@ -1,4 +1,4 @@
-"""``tracking-env trax``: a tracker for the VOT toolkit."""
+"""``tracking-env trax``: run a tracker in the VOT toolkit."""
 
 import sys
 from pathlib import Path
@@ -16,33 +16,34 @@ def serve_trax(
     folder: Path | None = None,
     ini: Path | None = None,
 ) -> int:
-    """Serve a tracker to the VOT toolkit through TraX, or write the trackers.ini by which the toolkit starts it.
+    """Serve a tracker to the VOT toolkit over TraX, or write the trackers.ini with which the toolkit starts it.
 
     Example: tracking-env trax --tracker drlt --checkpoint runs/small --ini trackers.ini
 
     Args:
-        tracker: drlt, mil, nano, kcf, csrt, or your own as module:attribute, as for evaluate.
-        checkpoint: of a trained agent (drlt): folder of a run or of a checkpoint, or hf://USER/REPO.
-        weights: weights files, or their folder (nano, drlt with a pretrained extractor).
-        folder: where your own module is; by default the working directory.
-        ini: write this file and do not serve.
+        tracker: search, drlt, sb3, mil, nano, kcf or csrt; or your own as module:attribute.
+        checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
+        weights: weights files, or their folder; for nano and for agents with a pretrained extractor.
+        folder: folder of your own module. By default the working directory.
+        ini: write this file instead of serving.
     """
-    place = (folder or Path.cwd()).resolve()
-    if str(place) not in sys.path:
-        sys.path.append(str(place))
-    choice = TrackerSpec(tracker, weights, hub.local(checkpoint))
-    made = choice.make().live()
+    module_folder = (folder or Path.cwd()).resolve()
+    if str(module_folder) not in sys.path:
+        sys.path.append(str(module_folder))
+    spec = TrackerSpec(tracker, weights, hub.local(checkpoint))
+    made = spec.make().live()
     if ini is None:
-        trax.serve(made, choice.folder)
+        trax.serve(made, spec.folder)
         return 0
-    command = [sys.executable, "-m", "tracking_env.cli", "trax", "--tracker", tracker, "--folder", str(place)]
-    if choice.checkpoint is not None:
-        command += ["--checkpoint", str(choice.checkpoint.resolve())]
+    # The toolkit starts the command in another folder, so every path is absolute.
+    command = [sys.executable, "-m", "tracking_env.cli", "trax", "--tracker", tracker, "--folder", str(module_folder)]
+    if spec.checkpoint is not None:
+        command += ["--checkpoint", str(spec.checkpoint.resolve())]
     if weights:
-        command += ["--weights", *(str(one.resolve()) for one in weights)]
+        command += ["--weights", *(str(path.resolve()) for path in weights)]
     try:
         with whole(ini) as partial:
-            partial.write_text(trax.trackers_ini(choice.folder, command), encoding="utf-8")
+            partial.write_text(trax.trackers_ini(spec.folder, command), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {ini}: {error.strerror}; give another --ini") from None
     print(ini)
