@@ -20,12 +20,12 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation.scoring import score_folder, write_result
 
 STEP = np.array([1.0, 0, 0, 0])
-DRAWN = {"Deer": synthetic.generate(1, length=12), "Jogging": synthetic.generate(2, length=9)}
+SEQUENCES = {"Deer": synthetic.generate(1, length=12), "Jogging": synthetic.generate(2, length=9)}
 
 
 @pytest.fixture
 def experiment(monkeypatch, tmp_path):
-    """Makes its experiment on a folder of sequences; it fetches no others, and draws no plots."""
+    """Makes the toolkit's experiment on a folder of sequences, without downloads and plots."""
     monkeypatch.setattr(OTB, "_download", lambda *_: None)
     monkeypatch.setattr(ExperimentOTB, "plot_curves", lambda *_: None)
     return lambda root: ExperimentOTB(
@@ -34,71 +34,73 @@ def experiment(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def drawn(tmp_path):
-    """A folder in OTB's layout under names that the toolkit knows."""
-    for name, sequence in DRAWN.items():
+def otb_folder(tmp_path):
+    """A folder of synthetic sequences in OTB's layout, under names that the toolkit knows."""
+    for name, sequence in SEQUENCES.items():
         images = tmp_path / "OTB" / name / "img"
         images.mkdir(parents=True)
-        for at in range(len(sequence)):
-            frame = cv2.cvtColor(sequence.frames[at], cv2.COLOR_RGB2BGR)
-            cv2.imwrite(str(images / f"{at + 1:04}.jpg"), frame)
+        for index in range(len(sequence)):
+            frame = cv2.cvtColor(sequence.frames[index], cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(images / f"{index + 1:04}.jpg"), frame)
         np.savetxt(images.parent / "groundtruth_rect.txt", sequence.boxes, fmt="%.3f", delimiter=",")
     return tmp_path / "OTB"
 
 
-def same_scores(theirs, ours):
-    """The success AUC and P@20 of each sequence and of all, to 1e-6."""
+def check_same_scores(theirs, ours):
+    """Compare the AUC and P@20 of each sequence and of all sequences, to 1e-6."""
     assert theirs["seq_wise"].keys() == ours.sequences.keys()
     for name, parts in ours.sequences.items():
-        their = theirs["seq_wise"][name]
+        scores = theirs["seq_wise"][name]
         expected = [parts["whole"].auc, parts["whole"].precision20]
-        assert [their["success_score"], their["precision_score"]] == pytest.approx(expected, abs=1e-6)
+        assert [scores["success_score"], scores["precision_score"]] == pytest.approx(expected, abs=1e-6)
     whole = ours.mean["whole"]
     overall = [theirs["overall"]["success_score"], theirs["overall"]["precision_score"]]
     assert overall == pytest.approx([whole.auc, whole.precision20], abs=1e-6)
 
 
-def test_it_runs_our_tracker_and_both_score_its_files_alike(drawn, experiment, tmp_path):
-    toolkit = experiment(drawn)
+def test_the_toolkit_runs_our_tracker_and_both_give_the_same_scores(otb_folder, experiment, tmp_path):
+    toolkit = experiment(otb_folder)
     toolkit.run(make("mil"))
     folder = tmp_path / "results" / "OTB2015" / "mil"
-    truths = {name: np.loadtxt(drawn / name / "groundtruth_rect.txt", delimiter=",") for name in DRAWN}
+    truths = {name: np.loadtxt(otb_folder / name / "groundtruth_rect.txt", delimiter=",") for name in SEQUENCES}
     ours = score_folder(folder, truths)
-    assert 0.2 < ours.mean["whole"].auc < 20 / 21  # it did track, and not by magic
-    assert ours.fps.keys() == truths.keys()  # its files of seconds are read
-    same_scores(toolkit.report(["mil"])["mil"], ours)
+    assert 0.2 < ours.mean["whole"].auc < 20 / 21  # neither lost nor perfect
+    assert ours.fps.keys() == truths.keys()  # the toolkit's files of seconds are read
+    check_same_scores(toolkit.report(["mil"])["mil"], ours)
 
 
-def test_boxes_and_frames_go_through_as_they_are(drawn, experiment, tmp_path, monkeypatch):
-    seen = []
+def test_boxes_and_frames_are_passed_on_unchanged(otb_folder, experiment, tmp_path, monkeypatch):
+    inputs = []
 
-    class Own:
+    class OwnTracker:
         def init(self, frame, box):
-            seen.append((frame, box))
+            inputs.append((frame, box))
             self.box = box
 
         def update(self, frame):
             return self.box + STEP
 
     module = type(sys)("own_of_got10k")
-    module.Own = Own
+    module.OwnTracker = OwnTracker
     monkeypatch.setitem(sys.modules, "own_of_got10k", module)
-    experiment(drawn).run(make("own_of_got10k:Own"))
-    frame, box = seen[0]
-    image = cv2.imread(str(drawn / "Deer" / "img" / "0001.jpg"))
-    assert frame.dtype == np.uint8 and np.abs(frame[..., ::-1].astype(int) - image).max() <= 3  # two JPEG decoders
-    assert box == pytest.approx(DRAWN["Deer"].boxes[0], abs=6e-4)
-    written = otb.read_boxes(tmp_path / "results" / "OTB2015" / "own_of_got10k.Own" / "Deer.txt")
+    experiment(otb_folder).run(make("own_of_got10k:OwnTracker"))
+    frame, box = inputs[0]
+    image = cv2.imread(str(otb_folder / "Deer" / "img" / "0001.jpg"))
+    assert (
+        frame.dtype == np.uint8 and np.abs(frame[..., ::-1].astype(int) - image).max() <= 3
+    )  # Pillow and OpenCV decode JPEG differently
+    assert box == pytest.approx(SEQUENCES["Deer"].boxes[0], abs=6e-4)
+    written = otb.read_boxes(tmp_path / "results" / "OTB2015" / "own_of_got10k.OwnTracker" / "Deer.txt")
     assert written[1] == pytest.approx(box + STEP, abs=6e-4)
 
 
-def test_ties_and_a_wrong_first_row_score_alike(drawn, experiment, tmp_path):
-    """Overlaps of exactly k/20 fail at their threshold; the first row is the true one, and counted."""
+def test_ties_and_a_wrong_first_row_give_the_same_scores(otb_folder, experiment, tmp_path):
+    """An overlap of exactly k/20 fails at that threshold. The first row is replaced by the true box, and counted."""
     truth = np.tile([10.0, 10, 20, 10], (21, 1))
-    for name in DRAWN:
-        images = drawn / name / "img"
-        for at in range(len(DRAWN[name]), 21):
-            (images / f"{at + 1:04}.jpg").write_bytes((images / "0001.jpg").read_bytes())
+    for name in SEQUENCES:
+        images = otb_folder / name / "img"
+        for index in range(len(SEQUENCES[name]), 21):
+            (images / f"{index + 1:04}.jpg").write_bytes((images / "0001.jpg").read_bytes())
         np.savetxt(images.parent / "groundtruth_rect.txt", truth, fmt="%d", delimiter=",")
         run = truth.copy()
         run[:, 2] = np.arange(21)  # overlaps 0, 1/20, 2/20, ...
@@ -106,12 +108,12 @@ def test_ties_and_a_wrong_first_row_score_alike(drawn, experiment, tmp_path):
         run[0] = [90, 90, 1, 1]
         run[5, :2] = [10 + 12 + 7.5, 10 + 16]  # a centre error of exactly 20 pixels
         write_result(tmp_path / "results" / "OTB2015" / "ties" / f"{name}.txt", run)
-    ours = score_folder(tmp_path / "results" / "OTB2015" / "ties", dict.fromkeys(DRAWN, truth))
+    ours = score_folder(tmp_path / "results" / "OTB2015" / "ties", dict.fromkeys(SEQUENCES, truth))
     assert ours.mean["whole"].precision20 == 1
-    same_scores(experiment(drawn).report(["ties"])["ties"], ours)
+    check_same_scores(experiment(otb_folder).report(["ties"])["ties"], ours)
 
 
-def test_a_line_is_no_tracker_for_it():
+def test_a_baseline_cannot_run_in_the_toolkit():
     with pytest.raises(InputError, match="static looks at no frame"):
         make("static")
 
@@ -138,11 +140,11 @@ def test_struck_on_otb_13(otb_root, reference, experiment, tmp_path):
     (tmp_path / "OTB").mkdir()
     for name in names:
         (tmp_path / "OTB" / name).symlink_to(otb_root / name)
-    loaded = otb.load(otb_root, ",".join(names))
-    for one in loaded:
-        given = otb.crop(one.name, otb.read_boxes(reference / "struck_ope" / f"{one.name}.txt"))
-        np.savetxt(folder / f"{one.name}.txt", given, fmt="%.6f", delimiter=",")
-    ours = score_folder(folder, {one.name: one.boxes for one in loaded})
+    sequences = otb.load(otb_root, ",".join(names))
+    for sequence in sequences:
+        boxes = otb.crop(sequence.name, otb.read_boxes(reference / "struck_ope" / f"{sequence.name}.txt"))
+        np.savetxt(folder / f"{sequence.name}.txt", boxes, fmt="%.6f", delimiter=",")
+    ours = score_folder(folder, {sequence.name: sequence.boxes for sequence in sequences})
     assert ours.mean["whole"].auc == pytest.approx(0.518, abs=5e-4)
     theirs = experiment(tmp_path / "OTB").report(["struck"])["struck"]
-    same_scores(theirs, ours)
+    check_same_scores(theirs, ours)

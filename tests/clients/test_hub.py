@@ -64,7 +64,7 @@ REPORT = {
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """The folder of a run of 7 epochs, in the working directory."""
+    """The folder of a training run of 7 epochs, in the working directory."""
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     model = DRLT(GRID.dim, DRLTConfig(observation=7, hidden=6))
@@ -76,7 +76,7 @@ def run(tmp_path, monkeypatch):
 
 @pytest.fixture
 def library(monkeypatch):
-    """A stand-in for huggingface_hub that keeps repositories as folders beside the run."""
+    """Stands in for huggingface_hub: repositories are folders beside the run. Returns the calls."""
     calls = []
 
     class Api:
@@ -99,14 +99,14 @@ def library(monkeypatch):
     return calls
 
 
-DRLT_KIND, SEARCH_KIND, SB3_KIND = model_card.KINDS
+DRLT_KIND, SEARCH_KIND, SB3_KIND = model_card.KINDS.values()
 
 
 def weights(folder):
     return load_file(find(folder) / "model.safetensors")
 
 
-def test_a_pushed_folder_is_the_checkpoint_and_loads_again(run, capsys):
+def test_a_published_folder_is_a_checkpoint(run, capsys):
     assert cli.main(["push", "run", "published", "--json"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
@@ -124,7 +124,7 @@ def test_no_path_of_this_machine_is_published(run):
     assert json.loads(Path("published/config.json").read_text())["run"]["schedule"] == RUN["schedule"]
 
 
-def test_random_weights_stay_so(run):
+def test_random_weights_stay_in_the_configuration(run):
     config = run / "checkpoints" / "000007" / "config.json"
     config.write_text(config.read_text().replace("/home/me/weights", "random"))
     hub.push(config.parent, "published")
@@ -134,20 +134,22 @@ def test_random_weights_stay_so(run):
 
 def test_a_published_agent_tracks(run, library, capsys):
     config = run / "checkpoints" / "000007" / "config.json"
-    config.write_text(config.read_text().replace('"/home/me/weights"', "null"))  # which this extractor has not
+    config.write_text(config.read_text().replace('"/home/me/weights"', "null"))  # this extractor has no weights
     assert cli.main(["push", "run", "hf://me/drlt", "--private"]) == 0
     assert capsys.readouterr().out == "https://huggingface.co/me/drlt\n"
     assert library == [("me/drlt", {"private": True, "exist_ok": True}), ("me/drlt", "checkpoint 000007")]
     sequence = synthetic.generate(1, length=3)
-    write_video(Path("clip.mp4"), (sequence.frames[at] for at in range(3)))
+    write_video(Path("video.mp4"), (sequence.frames[index] for index in range(3)))
     for name in ("run", "hf://me/drlt@v1"):
-        assert cli.main(["track", "--video", "clip.mp4", "--box", "9,9,30,30", "--checkpoint", name, "--out", "o"]) == 0
-        Path("o/drlt/clip.txt").rename(f"{name.partition(':')[0]}.txt")
+        assert (
+            cli.main(["track", "--video", "video.mp4", "--box", "9,9,30,30", "--checkpoint", name, "--out", "o"]) == 0
+        )
+        Path("o/drlt/video.txt").rename(f"{name.partition(':')[0]}.txt")
     assert library[-1] == ("me/drlt", "v1")
     assert Path("run.txt").read_bytes() == Path("hf.txt").read_bytes()
-    Path("clip.txt").write_text("9,9,30,30\n")  # without more there is nothing to score
+    Path("video.txt").write_text("9,9,30,30\n")  # without the boxes of other frames nothing can be scored
     evaluate = ["evaluate", "--tracker", "drlt", "--checkpoint", "hf://me/drlt"]
-    assert cli.main([*evaluate, "--root", "clip.mp4", "--out", "e"]) == 1
+    assert cli.main([*evaluate, "--root", "video.mp4", "--out", "e"]) == 1
     assert library[-1] == ("me/drlt", None)
     assert "its first frame has a true box" in capsys.readouterr().err
 
@@ -155,27 +157,27 @@ def test_a_published_agent_tracks(run, library, capsys):
 def test_a_checkpoint_of_another_extractor_is_one_line(run, capsys):
     config = run / "checkpoints" / "000007" / "config.json"
     config.write_text(config.read_text().replace('"/home/me/weights"', "null").replace(GRID.id, "grid-of-old"))
-    write_video(Path("clip.mp4"), (synthetic.generate(1, length=2).frames[at] for at in range(2)))
-    assert cli.main(["track", "--video", "clip.mp4", "--box", "9,9,30,30", "--checkpoint", "run"]) == 2
+    write_video(Path("video.mp4"), (synthetic.generate(1, length=2).frames[index] for index in range(2)))
+    assert cli.main(["track", "--video", "video.mp4", "--box", "9,9,30,30", "--checkpoint", "run"]) == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1 and captured.out == ""
     assert f"was trained on grid-of-old, not on {GRID.id}; give the weights" in captured.err
 
 
-def test_the_card_says_what_it_is_worth(run):
+def test_the_card_holds_the_scores(run):
     hub.push(find(run), "published")
     card = Path("published/README.md").read_text()
     assert card.startswith("---\nlibrary_name: tracking-env\n") and card.endswith("```\n")
     assert "| this checkpoint | 0.510 | 0.858 | **0.345** | 0.500 | - | 0.500 | 0.400 |" in card
     assert "| replay-and-freeze | 0.510 | - | **0.345** | 0.500 | - | 0.500 | 0.400 |" in card
-    for text in ("1 sequences (23 frames) of `otb`", "Deer, Suv", "one-pass evaluation", GRID.id, "4 changed copies"):
+    for text in ("1 sequences (23 frames) of `otb`", "Deer, Suv", "one-pass evaluation", GRID.id, "4 augmented copies"):
         assert text in card
-    assert "only the *unseen* column tells what was learned" in card
+    assert "Only the *unseen* columns measure generalisation" in card
     assert "94 frames per second on cpu" in card
 
 
 @pytest.mark.parametrize("change", [{"epochs": 9}, {"extractor": "another"}, None])
-def test_a_report_of_another_epoch_or_run_is_not_its_own(run, change):
+def test_a_report_of_another_epoch_or_extractor_is_ignored(run, change):
     path = run / "report.json"
     path.write_text(json.dumps(REPORT | change) if change else "broken")
     hub.push(find(run), "published")
@@ -184,22 +186,22 @@ def test_a_report_of_another_epoch_or_run_is_not_its_own(run, change):
     assert "Trained on `drlt30`" in card
 
 
-def test_the_command_is_the_run_s():
-    given = ["--preset", "small", "--root", "/home/me/OTB", "--sequences", "Deer", "--clip-norm", "None"]
-    given += ["--learn-sigma", "--lr", "3e-05", "--weights", "/home/me/weights", "--first-location", "video"]
-    config = parse(given)
-    words = shlex.split(model_card.command(DRLT_KIND, asdict(config)))
+def test_the_training_command_gives_the_configuration_again():
+    flags = ["--preset", "small", "--root", "/home/me/OTB", "--sequences", "Deer", "--clip-norm", "None"]
+    flags += ["--learn-sigma", "--lr", "3e-05", "--weights", "/home/me/weights", "--first-location", "video"]
+    config = parse(flags)
+    words = shlex.split(model_card.training_command(DRLT_KIND, asdict(config)))
     assert words[:2] == ["python", "train/reinforce.py"]
-    again, before = flat(parse(words[2:])), flat(config)
-    assert {name for name in before if before[name] != again[name]} == {"root", "weights"}
-    assert (again["root"], again["weights"]) == ("OTB", "FILE")
+    parsed, original = flat(parse(words[2:])), flat(config)
+    assert {name for name in original if original[name] != parsed[name]} == {"root", "weights"}
+    assert (parsed["root"], parsed["weights"]) == ("OTB", "FILE")
 
 
-def of_another_script(kind, folder):
-    """The folder of a run of 40 updates, or steps, of another script, with its report."""
+def write_run(kind, folder):
+    """Write the folder of a run of train/search.py or train/sb3.py of 40 updates or steps, with its report."""
     torch.manual_seed(0)
     data = RUN["data"] | {"weights": None, "extra": None}
-    report = REPORT | {kind.reported: 40}
+    report = REPORT | {kind.report_key: 40}
     if kind is SEARCH_KIND:
         from agents import pointing_checkpoint
         from agents.pointing import Pointing, PointingConfig
@@ -225,73 +227,79 @@ def of_another_script(kind, folder):
         facts |= {"run": {"algo": "ppo", "data": data, "out": "/home/me/x"}}
         path = sb3_checkpoint.save(folder / "checkpoints", model, facts, training=False)
         sb3_checkpoint.export(path)
-        (folder / "checkpoints" / "000000040" / "training.safetensors").write_bytes(b"for training alone")
+        (folder / "checkpoints" / "000000040" / "training.safetensors").write_bytes(b"only for training")
     (folder / "report.json").write_text(json.dumps(report))
 
 
-@pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda one: one.tracker)
-def test_another_script_s_agent_is_published_and_tracks(kind, tmp_path, monkeypatch, library, capsys):
+@pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda kind: kind.tracker)
+def test_an_agent_of_the_other_scripts_is_published_and_tracks(kind, tmp_path, monkeypatch, library, capsys):
     monkeypatch.chdir(tmp_path)
-    of_another_script(kind, Path("run"))
-    assert cli.main(["push", "run", "published"]) == 0 and cli.main(["push", "run", "hf://me/one"]) == 0
+    write_run(kind, Path("run"))
+    assert cli.main(["push", "run", "published"]) == 0 and cli.main(["push", "run", "hf://me/agent"]) == 0
     files = sorted(path.name for path in Path("published").iterdir())
     assert files == ["README.md", "config.json", "model.safetensors", "policy.onnx"]
     card, config = (Path("published", name).read_text() for name in ("README.md", "config.json"))
     assert "/home/me" not in card + config
     sequence = synthetic.generate(1, length=3)
-    write_video(Path("clip.mp4"), (sequence.frames[at] for at in range(3)))
+    write_video(Path("video.mp4"), (sequence.frames[index] for index in range(3)))
     boxes = []
-    for checkpoint_ in ("run", "published", "hf://me/one"):
-        flags = ["--tracker", kind.tracker, "--checkpoint", checkpoint_, "--box", "9,9,30,30"]
-        assert cli.main(["track", "--video", "clip.mp4", *flags, "--out", f"o{len(boxes)}"]) == 0
-        boxes.append(Path(f"o{len(boxes)}", kind.tracker, "clip.txt").read_bytes())
+    for address in ("run", "published", "hf://me/agent"):
+        flags = ["--tracker", kind.tracker, "--checkpoint", address, "--box", "9,9,30,30"]
+        assert cli.main(["track", "--video", "video.mp4", *flags, "--out", f"o{len(boxes)}"]) == 0
+        boxes.append(Path(f"o{len(boxes)}", kind.tracker, "video.txt").read_bytes())
     assert boxes[0] == boxes[1] == boxes[2]
-    assert library[-1] == ("me/one", None)
+    assert library[-1] == ("me/agent", None)
 
 
-@pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda one: one.tracker)
-def test_another_script_s_card_says_what_it_is_and_is_worth(kind, tmp_path):
-    of_another_script(kind, tmp_path / "run")
+@pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda kind: kind.tracker)
+def test_the_card_of_the_other_scripts_describes_the_agent(kind, tmp_path):
+    write_run(kind, tmp_path / "run")
     hub.push(find(tmp_path / "run"), str(tmp_path / "published"))
     card = (tmp_path / "published" / "README.md").read_text()
     about = {
         "search": ("trained with REINFORCE", "4 channels wide", "`cells-v1`", "40 updates", "OTBTrackSearch-v0"),
-        "sb3": ("trained with PPO", "layers of\n8 neurons on the", GRID.id, "40 steps of", "It has no memory"),
+        "sb3": (
+            "trained with PPO",
+            "Layers of\n8 neurons read the",
+            GRID.id,
+            "40 steps of",
+            "The policy has no memory",
+        ),
     }[kind.tracker]
     for text in (*about, f"evaluate --tracker {kind.tracker} --checkpoint FOLDER --root OTB", kind.script):
         assert text in card
     assert "| this checkpoint | 0.510 | 0.858 | **0.345** |" in card
     report = tmp_path / "run" / "report.json"
-    report.write_text(json.dumps(json.loads(report.read_text()) | {kind.reported: 41}))
+    report.write_text(json.dumps(json.loads(report.read_text()) | {kind.report_key: 41}))
     hub.push(find(tmp_path / "run"), str(tmp_path / "again"))
     assert "There is no report of this checkpoint." in (tmp_path / "again" / "README.md").read_text()
 
 
-def test_a_search_agent_s_card_asks_for_the_weights_that_it_needs():
+def test_the_card_of_a_search_agent_names_the_weights_that_it_needs():
     config = {"network": {"width": 4}, "channels": 48, "maps": "nanotrack", "done": 3}
     run = {
         "data": {"features": "nanotrack", "weights": "/home/me/weights"},
         "loop": {"l1_updates": 0, "iou_updates": 0},
     }
-    card = model_card.render(SEARCH_KIND, config | {"run": run}, None, "hf://me/one")
-    assert "--tracker search --checkpoint hf://me/one --weights FOLDER" in card and "/home/me" not in card
+    card = model_card.render(SEARCH_KIND, config | {"run": run}, None, "hf://me/agent")
+    assert "--tracker search --checkpoint hf://me/agent --weights FOLDER" in card and "/home/me" not in card
     assert "trained with a supervised warm start" in card
 
 
-def test_the_other_scripts_commands_are_the_runs():
+def test_the_training_commands_of_the_other_scripts_give_the_configuration_again():
     from train.search_config import parse as parse_search
 
     flags = ["--preset", "small", "--no-memory", "--gamma", "0.5", "--start", "runs/x", "--tune", "all"]
     config = parse_search([*flags, "--out", "o"])
-    words = shlex.split(model_card.command(SEARCH_KIND, asdict(config)))
-    again, before = flat(parse_search(words[2:])), flat(config)
-    assert {name for name in before if before[name] != again[name]} == {"out", "start"}
+    words = shlex.split(model_card.training_command(SEARCH_KIND, asdict(config)))
+    parsed, original = flat(parse_search(words[2:])), flat(config)
+    assert {name for name in original if original[name] != parsed[name]} == {"out", "start"}
     pytest.importorskip("sb3_contrib")
     from train.sb3_config import parse as parse_sb3
 
     for algo in ("a2c", "sac"):
         config = parse_sb3(["--algo", algo, "--lr", "3e-05", "--out", f"runs/{algo}"])
-        words = shlex.split(model_card.command(SB3_KIND, asdict(config)))
+        words = shlex.split(model_card.training_command(SB3_KIND, asdict(config)))
         assert flat(parse_sb3(words[2:])) == flat(config)
 
 
@@ -302,7 +310,7 @@ def test_the_other_scripts_commands_are_the_runs():
         (["nowhere", "published"], "no checkpoint in nowhere"),
     ],
 )
-def test_what_cannot_be_pushed_is_one_line(run, arguments, message, capsys):
+def test_a_push_that_fails_is_one_line(run, arguments, message, capsys):
     assert cli.main(["push", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("tracking-env: error: ") and captured.err.count("\n") == 1
@@ -310,7 +318,7 @@ def test_what_cannot_be_pushed_is_one_line(run, arguments, message, capsys):
     assert not Path("published").exists()
 
 
-def test_another_script_s_checkpoint_is_one_line(run):
+def test_a_checkpoint_of_an_unknown_script_is_one_line(run):
     (run / "checkpoints" / "000007" / "config.json").write_text('{"algorithm": "ppo"}')
     with pytest.raises(InputError, match=r"is no checkpoint of train/reinforce\.py, train/search\.py, train/sb3\.py"):
         hub.push(find(run), "published")
@@ -325,35 +333,35 @@ def test_a_damaged_configuration_leaves_nothing(run):
 
 
 def test_a_repository_that_cannot_be_reached(run, library, capsys):
-    box = ["--video", "clip.mp4", "--box", "1,1,9,9"]
-    write_video(Path("clip.mp4"), (synthetic.generate(1, length=2).frames[at] for at in range(2)))
+    box = ["--video", "video.mp4", "--box", "1,1,9,9"]
+    write_video(Path("video.mp4"), (synthetic.generate(1, length=2).frames[index] for index in range(2)))
     assert cli.main(["track", *box, "--checkpoint", "hf://me/none"]) == 2
     message = "cannot fetch hf://me/none: 404 Client Error; check the name and the network\n"
     assert capsys.readouterr().err == f"tracking-env: error: {message}"
-    Path("repositories/me/drlt").mkdir(parents=True)  # where the stand-in cannot copy to
+    Path("repositories/me/drlt").mkdir(parents=True)  # the stand-in cannot copy into an existing folder
     assert cli.main(["push", "run", "hf://me/drlt"]) == 2
     assert "cannot push to hf://me/drlt: " in capsys.readouterr().err
 
 
 def test_without_the_extra_it_says_what_to_install(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    wanted = r"hf:// needs huggingface_hub; type: pip install 'tracking-env\[hub\]'"
-    with pytest.raises(InputError, match=wanted):
+    message = r"hf:// needs huggingface_hub; type: pip install 'tracking-env\[hub\]'"
+    with pytest.raises(InputError, match=message):
         hub.local("hf://me/drlt")
-    with pytest.raises(InputError, match=wanted):
+    with pytest.raises(InputError, match=message):
         hub.push(find(run), "hf://me/drlt")
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(InputError, match="the model card needs jinja2"):
         hub.push(find(run), "published")
 
 
-def test_the_real_library_has_what_is_used():
+def test_the_real_library_has_the_functions_that_are_called():
     real = pytest.importorskip("huggingface_hub", reason="needs the extra hub")
     assert {"repo_id", "revision"} <= inspect.signature(real.snapshot_download).parameters.keys()
     assert {"repo_id", "private", "exist_ok"} <= inspect.signature(real.HfApi.create_repo).parameters.keys()
-    wanted = {"repo_id", "folder_path", "commit_message"}
-    assert wanted <= inspect.signature(real.HfApi.upload_folder).parameters.keys()
+    keywords = {"repo_id", "folder_path", "commit_message"}
+    assert keywords <= inspect.signature(real.HfApi.upload_folder).parameters.keys()
 
 
-def test_a_folder_is_itself():
+def test_a_local_path_is_returned_unchanged():
     assert (hub.local("runs/small"), hub.local(None)) == (Path("runs/small"), None)

@@ -15,7 +15,7 @@ from tracking_env import cli
 from tracking_env.clients.trax import serve, trackers_ini
 from tracking_env.errors import InputError
 
-OWN = """
+TRACKERS = """
 class Right:
     def init(self, frame, box):
         assert frame[0, 0].tolist() == [200, 100, 50]  # RGB
@@ -37,39 +37,39 @@ from trax.client import Client
 pipe = subprocess.PIPE
 server = subprocess.Popen(shlex.split(sys.argv[1]), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0)
 client = Client(stream=(server.stdin.fileno(), server.stdout.fileno()), log=lambda text: None)
-told = {"name": client.tracker_name, "regions": client.region_formats, "boxes": []}
+answer = {"name": client.tracker_name, "regions": client.region_formats, "boxes": []}
 image = {"color": trax.FileImage.create(sys.argv[2])}
 
-def keep(reply):
+def note_box(reply):
     ((region, _),), _ = reply
-    told["boxes"].append(region.bounds())
+    answer["boxes"].append(region.bounds())
 
 try:
     for _ in range(2):
-        keep(client.initialize(image, [(trax.Rectangle.create(0, 4, 10.5, 8), {})], {}))
+        note_box(client.initialize(image, [(trax.Rectangle.create(0, 4, 10.5, 8), {})], {}))
         for _ in range(2):
-            keep(client.frame(image, {}, []))
+            note_box(client.frame(image, {}, []))
     client.quit()
 except trax.TraxException as error:
-    told["refused"] = str(error)
-told |= {"code": server.wait(60), "errors": server.stderr.read().decode()}
-print(json.dumps(told), flush=True)
+    answer["refused"] = str(error)
+answer |= {"code": server.wait(60), "errors": server.stderr.read().decode()}
+print(json.dumps(answer), flush=True)
 os._exit(0)
 """
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Works in a folder with an own tracker."""
+    """The working directory, with a module of trackers."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    Path("own_of_trax.py").write_text(OWN)
+    Path("own_of_trax.py").write_text(TRACKERS)
     yield tmp_path
     sys.modules.pop("own_of_trax", None)
 
 
-def ini(*args, tracker="own_of_trax:Right"):
-    """The section that the toolkit would read."""
+def write_ini(*args, tracker="own_of_trax:Right"):
+    """Write a trackers.ini; returns its section's name and options, as the toolkit reads them."""
     assert cli.main(["trax", "--tracker", tracker, "--ini", "trackers.ini", *args]) == 0
     config = configparser.ConfigParser()
     assert config.read("trackers.ini")
@@ -79,16 +79,16 @@ def ini(*args, tracker="own_of_trax:Right"):
 
 @pytest.fixture
 def converse(folder):
-    """Starts the command of a trackers.ini as the toolkit does, and talks to it: what it said, its exit code, errors.
+    """Starts the command of a trackers.ini as the toolkit does, and returns its boxes, exit code and errors.
 
-    The client runs in a process of its own: its library is C, and a slip of its own must not end the tests.
+    The client runs in a process of its own: its library is written in C, and a crash must not end the tests.
     """
     pytest.importorskip("trax", reason="needs the extra vot")
     cv2.imwrite("frame.png", np.full((30, 40, 3), (50, 100, 200), np.uint8))
     (folder / "empty").mkdir()
 
     def start(tracker):
-        _, options = ini(tracker=tracker)
+        _, options = write_ini(tracker=tracker)
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         done = subprocess.run(
             [sys.executable, "-c", CLIENT, options["command"], str(folder / "frame.png")],
@@ -104,27 +104,27 @@ def converse(folder):
     return start
 
 
-def test_a_client_gets_our_boxes_counted_from_0(converse):
-    told = converse("own_of_trax:Right")
-    assert (told["name"], told["regions"]) == ("own_of_trax.Right", ["rectangle"])
-    once = [[0, 4, 10.5, 8], [1, 4, 10.5, 8], [2, 4, 10.5, 8]]
-    assert told["boxes"] == once * 2  # a client may start it again
-    assert (told["code"], told["errors"]) == (0, "")
+def test_a_client_gets_boxes_counted_from_0(converse):
+    answer = converse("own_of_trax:Right")
+    assert (answer["name"], answer["regions"]) == ("own_of_trax.Right", ["rectangle"])
+    boxes = [[0, 4, 10.5, 8], [1, 4, 10.5, 8], [2, 4, 10.5, 8]]
+    assert answer["boxes"] == boxes * 2  # the client starts the tracker twice
+    assert (answer["code"], answer["errors"]) == (0, "")
 
 
 def test_a_tracker_that_fails_tells_the_client(converse):
-    told = converse("own_of_trax:Fails")
-    assert told["boxes"] == [[0, 4, 10.5, 8]]
-    assert "ArithmeticError: lost it" in told["refused"]
-    assert told["code"] == 2
-    said = "tracking-env: error: own_of_trax.Fails failed: ArithmeticError: lost it (own_of_trax.py"
-    assert told["errors"].startswith(said) and told["errors"].count("\n") == 1
+    answer = converse("own_of_trax:Fails")
+    assert answer["boxes"] == [[0, 4, 10.5, 8]]
+    assert "ArithmeticError: lost it" in answer["refused"]
+    assert answer["code"] == 2
+    message = "tracking-env: error: own_of_trax.Fails failed: ArithmeticError: lost it (own_of_trax.py"
+    assert answer["errors"].startswith(message) and answer["errors"].count("\n") == 1
 
 
-def test_the_ini_has_what_the_toolkit_wants_and_absolute_paths(folder):
+def test_the_ini_has_the_options_of_the_toolkit_and_absolute_paths(folder):
     pytest.importorskip("torch")  # of the package agents
     Path("100% mine").mkdir()
-    section, options = ini("--folder", "100% mine")
+    section, options = write_ini("--folder", "100% mine")
     assert section == "own_of_trax_Right"
     assert options.keys() == {"label", "protocol", "command"}
     assert (options["label"], options["protocol"]) == ("own_of_trax.Right", "trax")
@@ -133,17 +133,17 @@ def test_the_ini_has_what_the_toolkit_wants_and_absolute_paths(folder):
     assert words[words.index("--folder") + 1] == str(folder / "100% mine")
 
 
-def test_a_checkpoint_s_path_is_absolute(folder, monkeypatch):
+def test_the_path_of_a_checkpoint_is_absolute(folder, monkeypatch):
     from tracking_env.registry import TrackerSpec
 
     monkeypatch.setattr(TrackerSpec, "make", lambda self: type("Made", (), {"live": lambda self: None})())
-    _, options = ini("--checkpoint", "runs/small", "--weights", "a.onnx", "b.onnx", tracker="drlt")
+    _, options = write_ini("--checkpoint", "runs/small", "--weights", "a.onnx", "b.onnx", tracker="drlt")
     words = shlex.split(options["command"])
     assert words[words.index("--checkpoint") + 1] == str(folder / "runs/small")
     assert words[words.index("--weights") + 1 :] == [str(folder / "a.onnx"), str(folder / "b.onnx")]
 
 
-def test_names_become_identifiers():
+def test_other_characters_in_a_name_become_underscores():
     assert trackers_ini("my.tracker é", ["x"]).splitlines()[0] == "[my_tracker__]"
 
 

@@ -1,1 +1,4 @@
-"""Tools of others that run our trackers or keep our checkpoints. Each needs an extra, which its module names."""
+"""Use our trackers and checkpoints in other tools: got10k, the VOT toolkit and the Hugging Face Hub.
+
+Each module names the extra that it needs.
+"""

@@ -1,4 +1,4 @@
-"""Our trackers in got10k's toolkit (github.com/got-10k/toolkit), an extra of this library: ``got10k``.
+"""Run our trackers in the got10k toolkit (github.com/got-10k/toolkit). Needs the extra ``got10k``.
 
 ::
 
@@ -7,12 +7,14 @@
 
     ExperimentOTB("OTB", version=2013).run(make("drlt", checkpoint="runs/small"))
 
-Its files ``results/OTB2013/drlt/NAME.txt`` and ours are the same kind of file, and ``tracking-env score`` and its own
-``report`` give the same AUC and P@20: both replace the first row by the true box and count it, take the mean of 21
-success rates (overlap > k/20) and the rate of centre errors <= 20 pixels, and average over sequences without weights.
-They differ in two cases: a true row without sides (ours: no overlap and, as OTB's toolkit has it, a hit in precision;
-its: the distance to such a box) and a row of the tracker that is not finite or has no sides (ours: the row before
-counts; its: the row itself).
+The toolkit's result files ``results/OTB2013/drlt/NAME.txt`` have the format of ours. ``tracking-env score`` and the
+toolkit's ``report`` compute the same AUC and P@20 from them: both replace the first row by the true box and count it,
+average 21 success rates (overlap > k/20), count centre errors of at most 20 pixels, and weight all sequences equally.
+They differ in two cases:
+
+* A true row without width and height: ours counts no overlap and, like the OTB toolkit, a hit in precision; theirs
+  measures the distance to that box.
+* A result row that is not finite or has no width or height: ours repeats the row before; theirs takes the row as it is.
 """
 
 from pathlib import Path
@@ -31,13 +33,13 @@ except ModuleNotFoundError as error:
 
 
 class Got10kTracker(Tracker):
-    """One of our trackers as one of got10k's: images are PIL's in RGB, boxes go through as they are.
+    """A tracker of ours with the interface of got10k: images are PIL images in RGB.
 
-    They count pixels from 1, as do the annotations of OTB and GOT-10k that the toolkit hands on.
+    Boxes are passed on unchanged: like ours, those of the toolkit count pixels from 1.
 
     Args:
         tracker: a `tracking_env.trackers.base.Tracker`.
-        name: of its results' folder.
+        name: name of the folder for its results.
     """
 
     def __init__(self, tracker: Any, name: str) -> None:
@@ -45,19 +47,34 @@ class Got10kTracker(Tracker):
         self.tracker = tracker
 
     def init(self, image: Any, box: np.ndarray) -> None:
-        """Start on the first frame."""
+        """Start on the first frame.
+
+        Args:
+            image: the frame, a PIL image in RGB.
+            box: the target's pixel box ``(4,)``.
+        """
         self.tracker.init(np.asarray(image), np.asarray(box, dtype=np.float64))
 
     def update(self, image: Any) -> np.ndarray:
-        """The pixel box ``(4,)`` in the next frame."""
+        """The target's pixel box ``(4,)`` in the next frame, a PIL image in RGB."""
         return np.asarray(self.tracker.update(np.asarray(image)), dtype=np.float64)
 
 
 def make(name: str, checkpoint: str | Path | None = None, weights: tuple[Path, ...] = ()) -> Got10kTracker:
-    """A tracker by its name (see `tracking_env.registry`), for got10k's experiments; ``checkpoint`` may be ``hf://``.
+    """Make a tracker for got10k's experiments.
+
+    Args:
+        name: name of a tracker that looks at frames, such as ``mil``, or your own as ``module:attribute``.
+        checkpoint: folder of a trained agent, or ``hf://USER/REPO``.
+        weights: weights files, or their folder.
 
     Raises:
-        InputError: it cannot be made, or looks at no frame.
+        InputError: the tracker cannot be made, or looks at no frame.
+
+    Example:
+        >>> tracker = make("mil")
+        >>> tracker.name
+        'mil'
     """
-    choice = TrackerSpec(name, weights, hub.local(None if checkpoint is None else str(checkpoint)))
-    return Got10kTracker(choice.make().live(), choice.folder)
+    spec = TrackerSpec(name, weights, hub.local(None if checkpoint is None else str(checkpoint)))
+    return Got10kTracker(spec.make().live(), spec.folder)

@@ -1,4 +1,7 @@
-"""Checkpoints on the Hugging Face Hub: ``hf://USER/REPO``, or ``hf://USER/REPO@REVISION``; an extra: ``hub``."""
+"""Publish and download checkpoints on the Hugging Face Hub. Needs the extra ``hub``.
+
+An address is ``hf://USER/REPO``, or ``hf://USER/REPO@REVISION``.
+"""
 
 import json
 import shutil
@@ -9,54 +12,65 @@ from typing import Any
 from tracking_env.clients import model_card
 from tracking_env.errors import InputError
 from tracking_env.files import whole
-from tracking_env.trackers.checkpoint import EXPORT, POLICY, WEIGHTS
+from tracking_env.trackers.checkpoint import EXPORT, POLICY, SCRIPTS, WEIGHTS, kind_of
 
 SCHEME = "hf://"
 
 
 def local(address: str | None) -> Path | None:
-    """The folder of a checkpoint that is given as a folder or as ``hf://USER/REPO``, which is downloaded once.
+    """The path of a checkpoint on this machine. An address on the Hub is downloaded once.
+
+    Args:
+        address: a path or ``hf://USER/REPO``; None gives None.
 
     Raises:
-        InputError: the extra is not installed, or there is no such repository, or it cannot be reached.
+        InputError: huggingface_hub is not installed, or the repository does not exist or cannot be reached.
+
+    Example:
+        >>> local("runs/small")
+        PosixPath('runs/small')
     """
     if address is None or not address.startswith(SCHEME):
         return None if address is None else Path(address)
     repository, _, revision = address.removeprefix(SCHEME).partition("@")
     try:
-        return Path(_library().snapshot_download(repository, revision=revision or None))
+        return Path(_import_hub().snapshot_download(repository, revision=revision or None))
     except InputError:
         raise
-    except Exception as error:  # of whichever HTTP library its version uses
+    except Exception as error:  # Versions of huggingface_hub use different HTTP libraries.
         raise InputError(f"cannot fetch {address}: {_first_line(error)}; check the name and the network") from None
 
 
 def push(checkpoint: Path, to: str, private: bool = False) -> str:
-    """Publish a checkpoint with its model card: the files that make it, without paths of this machine.
+    """Publish a checkpoint with its model card, without paths of this machine.
 
     Args:
-        checkpoint: folder with ``config.json`` and ``*.safetensors``, as a training script leaves it (see
-            `model_card.KINDS`); the run's ``report.json`` two folders above is used where it is of this checkpoint.
-        to: ``hf://USER/REPO``, or a folder that is not there yet.
-        private: whether others may not see the repository, if it is new.
+        checkpoint: folder with ``config.json``, ``model.safetensors`` and ``policy.onnx``. The run's ``report.json``,
+            two folders above, is added to the card if it is about this checkpoint.
+        to: ``hf://USER/REPO``, or a folder that does not exist yet.
+        private: create the repository as private, if it is new.
 
     Returns:
-        Where it is: the folder, or the repository's address.
+        The folder, or the repository's address.
 
     Raises:
-        InputError: the folder is there already, or the repository cannot be written to.
+        InputError: the folder is no checkpoint, the target folder exists, or the repository cannot be written to.
+
+    Example:
+        >>> push(Path("runs/small/checkpoints/000300"), "hf://USER/REPO")
+        'https://huggingface.co/USER/REPO'
     """
     if not to.startswith(SCHEME):
         if Path(to).exists():
             raise InputError(f"{to} exists; give a folder that does not, or hf://USER/REPO")
         with whole(Path(to)) as partial:
-            _prepare(checkpoint, partial, "FOLDER")
+            _write_files(checkpoint, partial, "FOLDER")
         return to
     repository = to.removeprefix(SCHEME)
     with tempfile.TemporaryDirectory() as folder:
-        _prepare(checkpoint, Path(folder), to)
+        _write_files(checkpoint, Path(folder), to)
         try:
-            api = _library().HfApi()
+            api = _import_hub().HfApi()
             api.create_repo(repository, private=private, exist_ok=True)
             api.upload_folder(repo_id=repository, folder_path=folder, commit_message=f"checkpoint {checkpoint.name}")
         except InputError:
@@ -68,46 +82,51 @@ def push(checkpoint: Path, to: str, private: bool = False) -> str:
     return f"https://huggingface.co/{repository}"
 
 
-def _prepare(checkpoint: Path, folder: Path, address: str) -> None:
+def _write_files(checkpoint: Path, folder: Path, address: str) -> None:
+    """Write the files to publish into a folder."""
     folder.mkdir(exist_ok=True)
     try:
         config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-        kind = model_card.kind(config)
-        if kind is None:
-            scripts = ", ".join(one.script for one in model_card.KINDS)
-            raise InputError(f"{checkpoint} is no checkpoint of {scripts}, and of no other is there a model card")
+        tracker = kind_of(config)
+        if tracker is None:
+            raise InputError(f"{checkpoint} is no checkpoint of {', '.join(SCRIPTS.values())}; give one of those")
         for file in (WEIGHTS, POLICY):
             if not (checkpoint / file).is_file():
                 raise InputError(f"{checkpoint} has no {file}; type in a checkout: {EXPORT} {checkpoint}")
             shutil.copy(checkpoint / file, folder)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the checkpoint {checkpoint}: {_first_line(error)}") from None
-    (folder / "config.json").write_text(json.dumps(_anonymous(config), indent=1), encoding="utf-8")
-    report = _report(checkpoint.resolve().parents[1] / "report.json", kind, config)
+    kind = model_card.KINDS[tracker]
+    (folder / "config.json").write_text(json.dumps(_without_paths(config), indent=1), encoding="utf-8")
+    report = _read_report(checkpoint.resolve().parents[1] / "report.json", kind, config)
     (folder / "README.md").write_text(model_card.render(kind, config, report, address), encoding="utf-8")
 
 
-def _anonymous(config: dict[str, Any]) -> dict[str, Any]:
-    """Without paths of this machine; ``random`` weights are none."""
+def _without_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without paths of this machine; weights may also be ``random``, which is no path."""
     run = dict(config.get("run", {}))
     data = dict(run.get("data", {}))
     for name in ("root", "store", "weights"):
         if data.get(name) not in (None, "random"):
             data[name] = None
-    return config | {"run": run | {"data": data} | {name: None for name in ("out", "start") if name in run}}
+    for name in ("out", "start"):
+        if name in run:
+            run[name] = None
+    return config | {"run": run | {"data": data}}
 
 
-def _report(path: Path, kind: model_card.Kind, config: dict[str, Any]) -> dict[str, Any] | None:
-    """The run's report, where it is of this checkpoint."""
+def _read_report(path: Path, kind: model_card.Kind, config: dict[str, Any]) -> dict[str, Any] | None:
+    """The run's report; None if there is none, or if it is about another checkpoint or another extractor."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    same = isinstance(report, dict) and report.get(kind.reported) == config[kind.done]
-    return report if same and report.get("extractor") == config[kind.extractor] else None
+    if not isinstance(report, dict) or report.get(kind.report_key) != config[kind.progress_key]:
+        return None
+    return report if report.get("extractor") == config[kind.extractor_key] else None
 
 
-def _library() -> Any:
+def _import_hub() -> Any:
     try:
         import huggingface_hub
     except ModuleNotFoundError as error:

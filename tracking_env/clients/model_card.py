@@ -1,70 +1,77 @@
-"""The model card of a checkpoint, ``README.md``: what it is and was trained on, what it is worth, how to use it."""
+"""Write the model card of a checkpoint: what it is, its training data, its scores, and how to use it."""
 
 import shlex
 from dataclasses import dataclass
 from typing import Any
 
 from tracking_env.errors import InputError
-from tracking_env.trackers.checkpoint import kind_of
 
-_OWN = ("out", "store", "device", "resume", "overwrite")  # flags of the one who runs it, not of the run
-_PATHS = {"root": "OTB", "weights": "FILE", "start": "RUN"}  # what stands for a path
+_LOCAL_FLAGS = ("out", "store", "device", "resume", "overwrite")  # say where a run happens, not what it trains
+_PATH_FLAGS = {"root": "OTB", "weights": "FILE", "start": "RUN"}  # placeholders for paths of the user's machine
 
 
 @dataclass(frozen=True)
 class Kind:
-    """The checkpoints of one training script.
+    """The checkpoints that one training script writes.
 
     Attributes:
-        tracker: the name of what loads them.
-        script: the script.
-        choice: its flag that sets the others.
-        done: that of how far training was.
-        reported: the name of the same in ``report.json``.
-        extractor: that of the extractor's id.
-        on: flags without a value that are given by default, and turned off by ``--no-NAME``.
+        tracker: name of the tracker that runs them.
+        script: path of the script in a checkout.
+        preset_flag: the script's flag that sets the defaults of the other flags.
+        progress_key: key of ``config.json`` that counts the finished epochs, updates or steps.
+        report_key: key of ``report.json`` with the same number.
+        extractor_key: key of ``config.json`` and of the extractor's id.
+        on_by_default: flags that are on unless ``--no-NAME`` turns them off.
     """
 
     tracker: str
     script: str
-    choice: str
-    done: str
-    reported: str
-    extractor: str = "extractor"
-    on: tuple[str, ...] = ()
+    preset_flag: str
+    progress_key: str
+    report_key: str
+    extractor_key: str = "extractor"
+    on_by_default: tuple[str, ...] = ()
 
 
-KINDS = (
-    Kind(
-        *("drlt", "train/reinforce.py", "preset", "epoch", "epochs"),
+KINDS = {
+    "drlt": Kind(
+        tracker="drlt",
+        script="train/reinforce.py",
+        preset_flag="preset",
+        progress_key="epoch",
+        report_key="epochs",
     ),
-    Kind(
-        *("search", "train/search.py", "preset", "done", "updates", "maps"),
-        on=("correlation", "look", "template", "memory", "glance"),
+    "search": Kind(
+        tracker="search",
+        script="train/search.py",
+        preset_flag="preset",
+        progress_key="done",
+        report_key="updates",
+        extractor_key="maps",
+        on_by_default=("correlation", "look", "template", "memory", "glance"),
     ),
-    Kind(
-        *("sb3", "train/sb3.py", "algo", "steps", "env_steps"),
+    "sb3": Kind(
+        tracker="sb3",
+        script="train/sb3.py",
+        preset_flag="algo",
+        progress_key="steps",
+        report_key="env_steps",
     ),
-)
-"""See `agents.checkpoint`, `agents.pointing_checkpoint` and `agents.sb3_checkpoint`."""
-
-
-def kind(config: dict[str, Any]) -> Kind | None:
-    """Which script's checkpoint a ``config.json`` is of; None of another's."""
-    return next((one for one in KINDS if one.tracker == kind_of(config)), None)
+}
+"""One kind per training script, by the name of its tracker."""
 
 
 def render(kind: Kind, config: dict[str, Any], report: dict[str, Any] | None, address: str) -> str:
-    """The card in Markdown.
+    """The model card as Markdown.
 
     Args:
         kind: of the checkpoint.
         config: the checkpoint's ``config.json``.
-        report: the run's ``report.json``; None where it is not known.
-        address: from where ``--checkpoint`` loads it.
+        report: the training run's ``report.json``; None without one.
+        address: value of ``--checkpoint`` that reads the published checkpoint.
 
     Raises:
-        InputError: the extra is not installed.
+        InputError: jinja2 is not installed.
     """
     try:
         import jinja2
@@ -72,13 +79,13 @@ def render(kind: Kind, config: dict[str, Any], report: dict[str, Any] | None, ad
         raise InputError(f"the model card needs {error.name}; type: pip install 'tracking-env[hub]'") from None
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tracking_env.clients"),
-        autoescape=False,  # Markdown, of our own numbers and names
+        autoescape=False,  # The card is Markdown, and all values are this project's numbers and names.
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["number"] = _number
+    environment.filters["number"] = _format_score
     run = config.get("run", {})
     data = run.get("data", {})
     return environment.get_template("model_card.md").render(
@@ -86,37 +93,56 @@ def render(kind: Kind, config: dict[str, Any], report: dict[str, Any] | None, ad
         config=config,
         run=run,
         data=data,
-        done=config[kind.done],
-        extractor=config[kind.extractor],
-        # Others are fetched, or there are none.
+        progress=config[kind.progress_key],
+        extractor=config[kind.extractor_key],
+        # Weights of the other extractors are downloaded when they are needed, or there are none.
         needs_weights=kind.tracker == "search" and str(data.get("features")).startswith("nanotrack"),
         report=report,
         rows=[("this checkpoint", report["mean"]), *report["lines"].items()] if report else [],
-        command=command(kind, run),
+        command=training_command(kind, run),
         address=address,
     )
 
 
-def command(kind: Kind, run: dict[str, Any]) -> str:
-    """The command that trains it again: every flag of its configuration; paths are placeholders."""
+def training_command(kind: Kind, run: dict[str, Any]) -> str:
+    """The command that repeats the training, with a placeholder for each path.
+
+    Args:
+        kind: of the checkpoint.
+        run: the configuration of the run, as in the checkpoint's ``config.json``.
+    """
     words = ["python", kind.script]
-    for name, value in sorted(_flat(run).items(), key=lambda one: one[0] != kind.choice):  # it sets the others
-        flag = "--" + name.replace("_", "-")
-        if name in _OWN or (value is False and name not in kind.on) or (value is True and name in kind.on):
+    flags = _flatten(run)
+    # The preset comes first, since it would change the flags before it.
+    names = sorted(flags, key=lambda name: name != kind.preset_flag)
+    for name in names:
+        value = flags[name]
+        is_default = isinstance(value, bool) and value == (name in kind.on_by_default)
+        if name in _LOCAL_FLAGS or is_default:
             continue
-        if name in _PATHS and value not in (None, "random"):
-            value = _PATHS[name]
-        words += [flag] if value is True else [f"--no-{name}"] if value is False else [flag, str(value)]
+        flag = "--" + name.replace("_", "-")
+        if name in _PATH_FLAGS and value not in (None, "random"):
+            value = _PATH_FLAGS[name]
+        if value is True:
+            words.append(flag)
+        elif value is False:
+            words.append(flag.replace("--", "--no-", 1))
+        else:
+            words += [flag, str(value)]
     return shlex.join(words)
 
 
-def _number(mean: dict[str, Any], part: str, what: str) -> str:
-    value = (mean[part] or {}).get(what)
+def _format_score(mean: dict[str, Any], part: str, metric: str) -> str:
+    value = (mean[part] or {}).get(metric)
     return "-" if value is None else f"{value:.3f}"
 
 
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flatten(config: dict[str, Any]) -> dict[str, Any]:
+    """The values of nested dictionaries by their innermost names, which are the names of the flags."""
+    flags: dict[str, Any] = {}
     for name, value in config.items():
-        found |= _flat(value) if isinstance(value, dict) else {name: value}
-    return found
+        if isinstance(value, dict):
+            flags |= _flatten(value)
+        else:
+            flags[name] = value
+    return flags

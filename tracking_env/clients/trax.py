@@ -1,7 +1,7 @@
-"""Our trackers behind TraX, the protocol through which the VOT toolkit runs trackers; an extra: ``vot``.
+"""Run our trackers in the VOT toolkit, which talks to trackers over TraX. Needs the extra ``vot``.
 
-The toolkit starts the command of its ``trackers.ini``, which speaks TraX through standard input and output. Its boxes
-count pixels from 0, ours from 1.
+The toolkit starts the command in its ``trackers.ini``. Both sides exchange TraX messages over standard input and
+output. TraX counts pixels from 0, this library from 1.
 
 Source: Cehovin, TraX: The visual Tracking eXchange protocol and library, Neurocomputing 2017; trax.readthedocs.io.
 """
@@ -17,14 +17,21 @@ from tracking_env.datasets.sequence import read_image
 from tracking_env.errors import InputError, reason
 from tracking_env.trackers.base import Tracker
 
-_ONE_BASED = np.array([1.0, 1, 0, 0])
+_ONE_BASED = np.array([1.0, 1, 0, 0])  # added to a box of TraX
 
 
 def serve(tracker: Tracker, name: str) -> None:
-    """Answer a client until it quits: it sends a first frame and box, then frames, or a first frame anew.
+    """Serve one TraX client until it quits. The client may start the tracker anew on another first frame.
+
+    Args:
+        tracker: the tracker.
+        name: the tracker's name for the client.
 
     Raises:
-        InputError: the extra is not installed, or the tracker failed (the client is told too).
+        InputError: trax is not installed, the client does not speak TraX, or the tracker failed (the client is told).
+
+    Example:
+        >>> serve(tracker, "mil")  # returns when the client quits
     """
     try:
         import trax
@@ -40,7 +47,7 @@ def serve(tracker: Tracker, name: str) -> None:
             break
         try:
             box = _answer(tracker, request, request.type == trax.TraxStatus.INITIALIZE)
-        except Exception as error:  # somebody's tracker
+        except Exception as error:  # Users bring their own trackers.
             server.quit(reason(error))
             raise InputError(f"{name} failed: {reason(error)}") from None
         server.status([(trax.Rectangle.create(*(box - _ONE_BASED).tolist()), {})])
@@ -48,6 +55,7 @@ def serve(tracker: Tracker, name: str) -> None:
 
 
 def _answer(tracker: Tracker, request: Any, first: bool) -> np.ndarray:
+    """The pixel box ``(4,)``, counted from 1, in the frame of a request."""
     frame = read_image(Path(request.image["color"].path()))
     if not first:
         return np.asarray(tracker.update(frame), dtype=np.float64)
@@ -58,12 +66,20 @@ def _answer(tracker: Tracker, request: Any, first: bool) -> np.ndarray:
 
 
 def trackers_ini(name: str, command: Sequence[str]) -> str:
-    """What the VOT toolkit's ``trackers.ini`` says of a tracker that ``command`` starts.
+    """The section of the VOT toolkit's ``trackers.ini`` for one tracker.
 
     Args:
-        name: letters, digits, ``-`` and ``_``; others become ``_``.
-        command: program and arguments; paths in it must be absolute, for it runs in a folder of its own.
+        name: the tracker's name. Characters other than letters, digits, ``-`` and ``_`` become ``_``.
+        command: program and arguments that serve the tracker. Paths must be absolute: the toolkit starts the command
+            in a folder of its own.
+
+    Example:
+        >>> print(trackers_ini("mil", ["tracking-env", "trax", "--tracker", "mil"]))
+        [mil]
+        label = mil
+        protocol = trax
+        command = tracking-env trax --tracker mil
     """
-    section = "".join(one if one.isascii() and (one.isalnum() or one in "-_") else "_" for one in name)
-    words = shlex.join(command).replace("%", "%%")  # the file's own sign for a reference
-    return f"[{section}]\nlabel = {name}\nprotocol = trax\ncommand = {words}\n"
+    characters = [letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in name]
+    words = shlex.join(command).replace("%", "%%")  # In an ini file % begins a reference.
+    return f"[{''.join(characters)}]\nlabel = {name}\nprotocol = trax\ncommand = {words}\n"

@@ -28,14 +28,15 @@ def track_video(
     """Track a target in your own video, from its box in the first frame. The result is not scored.
 
     The results are out/TRACKER/NAME.txt (one box x,y,w,h a line), NAME.track.json (boxes and seconds per frame) and
-    NAME.mp4 (the video with the box). Older files of these names are replaced.
+    NAME.mp4 (the video with the box). Older files of these names are replaced. By default the tracker is the one that
+    the checkpoint needs, or search without a checkpoint.
 
     Example: tracking-env track --video video.mp4 --box 120,80,40,60 --tracker mil
 
     Args:
         video: a video file, a folder of images, or the number of a camera (0 for the first).
         box: the target in the first frame: x,y,w,h in pixels from 1,1. By default you draw it in a window.
-        tracker: search, drlt, sb3, mil, nano, kcf or csrt; or your own as module:attribute. By default the checkpoint's.
+        tracker: search, drlt, sb3, mil, nano, kcf or csrt; or your own as module:attribute.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         weights: weights files, or their folder; for nano and for agents with a pretrained extractor.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
