@@ -1,10 +1,9 @@
-import hashlib
 import os
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.helpers.file_server import DATA, SHA256, DyingHandler, FileServer, Handler
 from tracking_env import cli
 from tracking_env.errors import InputError
 from tracking_env.features import download, model_zoo
@@ -12,57 +11,10 @@ from tracking_env.features.download import fetch
 from tracking_env.features.model_zoo import NETWORKS, File, Network, Pixels
 from tracking_env.files import PARTIAL
 
-DATA = bytes(range(256)) * 4000
-SHA256 = hashlib.sha256(DATA).hexdigest()
-
-
-class Server(ThreadingHTTPServer):
-    """Serves `DATA` at /whole; each other path is one kind of trouble. ``log`` has path, Range and User-Agent."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.log = []
-        self.breaks = 2  # how often /breaks breaks off
-
-    def url(self, path):
-        return f"http://127.0.0.1:{self.server_port}/{path}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        path, wanted = self.path.strip("/"), self.headers.get("Range")
-        self.server.log.append((path, wanted, self.headers["User-Agent"]))
-        if path == "missing":
-            return self.send_error(404)
-        data = {"page": b"<html>moved</html>", "other": bytes(len(DATA))}.get(path, DATA)
-        start = 0
-        if wanted and path != "forgetful":
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            if start >= len(data):
-                return self.send_error(416)
-            self.send_response(206)
-        else:
-            self.send_response(200)
-        if path != "unknown-length":
-            self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
-        stop = len(data)
-        if path == "never" or (path == "breaks" and self.server.breaks > 0):
-            self.server.breaks -= 1
-            stop = start if path == "never" else start + 300_000
-        self.wfile.write(data[start:stop])
-        self.close_connection = True
-        return None
-
-    def log_message(self, *args):
-        pass
-
 
 @pytest.fixture
 def server():
-    server = Server()
+    server = FileServer()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
@@ -99,9 +51,7 @@ def test_a_later_try_goes_on_from_what_an_earlier_one_left(server, tmp_path):
     server.breaks = 1
     with pytest.raises(InputError):  # after the break nothing more comes
         broken = file(server, "breaks")
-        server.RequestHandlerClass = type(
-            "Dying", (Handler,), {"do_GET": lambda self: (Handler if not self.server.log else Silent).do_GET(self)}
-        )
+        server.RequestHandlerClass = DyingHandler
         fetch(broken, tmp_path)
     assert names(tmp_path) == [f"{PARTIAL}a.weights"], "nothing goes by the real name"
     assert (tmp_path / f"{PARTIAL}a.weights").read_bytes() == DATA[:300_000]
@@ -110,11 +60,6 @@ def test_a_later_try_goes_on_from_what_an_earlier_one_left(server, tmp_path):
     assert fetch(file(server, "whole"), tmp_path).read_bytes() == DATA
     assert [ranged for _, ranged, _ in server.log] == ["bytes=300000-"]
     assert names(tmp_path) == ["a.weights"]
-
-
-class Silent(Handler):
-    def do_GET(self):
-        self.close_connection = True
 
 
 def test_a_host_that_cannot_resume_sends_the_whole_again(server, tmp_path):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import tyro
 
-from tests.features.test_download import Server
+from tests.helpers.file_server import FileServer
 from tests.soak import disks
 from tests.soak.folders import evaluated
 from tests.soak.jobs import Bench, Job
@@ -153,7 +153,7 @@ def load_torch() -> None:
 
 
 def _serve(pipe) -> None:
-    server = Server()
+    server = FileServer()
     server.handle_error = lambda *_: None  # a client that was killed
     pipe.send(server.url("whole"))
     server.serve_forever(0.05)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.features.test_download import SHA256
+from tests.helpers.file_server import SHA256
 from tracking_env.features.store import FeatureStore
 from tracking_env.files import PARTIAL
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.features.test_download import DATA, SHA256
+from tests.helpers.file_server import DATA, SHA256
 from tests.soak.folders import Content, evaluated, fetched, stored
 from tests.soak.trainings import FLAGS, train, trained
 from tracking_env import cli
