@@ -1,4 +1,4 @@
-# The same verbs for people and for CI. `make demo` and `make test` each do all the set-up themselves.
+# The same targets for people and for CI. `make demo` and `make test` set up the environment themselves.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -27,14 +27,14 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/env.py
 	$(BIN)/python benchmarks/env.py --dim 4096
 
-# Faults, damaged files and long runs, two at a time: docs/reliability.md has what it prints.
+# Faults, damaged files and long runs, two at a time. docs/reliability.md has the results.
 KILLS ?= 200
 EXAMPLES ?= 2000
-VICTIMS = training search ppo sac extraction evaluation download
+WORKLOADS = training search ppo sac extraction evaluation download
 soak: .venv/.dev
-	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-fuzz soak-long $(VICTIMS:%=soak-%) soak-wheel
+	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-fuzz soak-long $(WORKLOADS:%=soak-%) soak-wheel
 
-$(VICTIMS:%=soak-%): soak-%: .venv/.dev
+$(WORKLOADS:%=soak-%): soak-%: .venv/.dev
 	$(BIN)/python -m tests.soak.faults --only $* --kills $(KILLS)
 
 soak-fuzz: .venv/.dev
@@ -46,13 +46,12 @@ soak-long: .venv/.dev
 soak-wheel: .venv/.dev
 	$(BIN)/python -m tests.soak.wheel
 
-# Known vulnerabilities of what is installed (an advisory service must be reachable: what cannot be looked up fails),
-# and everybody's licence.
+# Known vulnerabilities and licences of the installed packages. Fails without a connection to the advisory service.
 audit: .venv/.dev .venv/.audit
 	$(BIN)/pip-licenses --order=license --with-urls
 	$(BIN)/pip-audit --strict --skip-editable
 
-# The tests with the oldest and the newest versions of the dependencies, on each Python (pip install uv).
+# Run the tests with the oldest and the newest dependencies on each Python (pip install uv).
 PYTHONS ?= 3.11 3.12 3.13
 VERSIONS ?= lowest-direct highest
 range:
@@ -60,8 +59,8 @@ range:
 	  uv run --isolated --no-project --python $$python --resolution $$versions --with-editable ".[dev]" \
 	    python -m pytest -n 2 -p no:cacheprovider || exit; done; done
 
-# The table of real video in the README, and its page in report/. Give ROOT=OTB (sequence folders), WEIGHTS=FOLDER (the
-# files of yolo-nano-voc and of NanoTrack), and OTHERS="FOLDER ..." (result files of other trackers), if there are any.
+# Train and evaluate for the README's table on real video, and make its page in report/. Give ROOT=OTB (sequence
+# folders) and WEIGHTS=FOLDER (files of yolo-nano-voc and NanoTrack). OTHERS="FOLDER ..." adds result files of others.
 SMALL = train/reinforce.py --preset small --root $(ROOT) --sequences drlt30 --features yolo-nano-voc --weights $(WEIGHTS)
 EVALUATE = $(BIN)/tracking-env evaluate --root $(ROOT) --sequences drlt30 --out results
 TABLE = $(addprefix results/,static mean replay copy velocity late mil nano) $(OTHERS) results/supervised results/drlt
@@ -69,14 +68,14 @@ TABLE = $(addprefix results/,static mean replay copy velocity late mil nano) $(O
 table: .venv/.train
 	test -e runs/drlt/report.json || $(BIN)/python $(SMALL) --out runs/drlt
 	test -e runs/supervised/report.json || $(BIN)/python $(SMALL) --learner supervised --out runs/supervised
-	for line in static mean replay copy velocity late mil; do $(EVALUATE) --tracker $$line || exit; done
+	for tracker in static mean replay copy velocity late mil; do $(EVALUATE) --tracker $$tracker || exit; done
 	$(EVALUATE) --tracker nano --weights $(WEIGHTS)
 	$(EVALUATE) --tracker drlt --checkpoint runs/supervised --name supervised
 	$(EVALUATE) --tracker drlt --checkpoint runs/drlt
 	$(BIN)/tracking-env score $(TABLE) --root $(ROOT) --markdown
 	$(BIN)/tracking-env report $(TABLE) --ours drlt --root $(ROOT) --out report
 
-# The closed loop: its agent trained on the first thirds, beside NanoTrack in the same run (ROOT and WEIGHTS as above).
+# Train the closed-loop agent on the first thirds and compare it with NanoTrack (ROOT and WEIGHTS as above).
 SEARCH = train/search.py --preset small --root $(ROOT) --weights $(WEIGHTS)
 
 loop: .venv/.train
@@ -87,7 +86,8 @@ loop: .venv/.train
 	$(EVALUATE) --tracker nano --weights $(WEIGHTS)
 	$(BIN)/tracking-env score results/nano $(OTHERS) results/proposals results/search-warm results/search --root $(ROOT) --markdown
 
-# All algorithms at one budget of environment steps, on drawn sequences or with ROOT and WEIGHTS as above: hours.
+# Compare all algorithms at the same number of environment steps, on synthetic sequences or with ROOT and WEIGHTS as
+# above. Takes hours.
 STEPS ?= 200000
 SEEDS ?= 3
 REAL = $(if $(ROOT),--root $(ROOT) --sequences drlt30 --features yolo-nano-voc --weights $(WEIGHTS) --augment 4)
@@ -95,7 +95,7 @@ REAL = $(if $(ROOT),--root $(ROOT) --sequences drlt30 --features yolo-nano-voc -
 algorithms: .venv/.train
 	$(BIN)/python benchmarks/algorithms.py --out runs/algorithms --env-steps $(STEPS) --seeds $(SEEDS) -- $(REAL)
 
-# The documentation, into site/; a broken link fails. `python docs/make_gifs.py` draws its pictures anew.
+# Build the documentation in site/; a broken link fails. `python docs/make_gifs.py` draws its pictures again.
 docs: .venv/.docs
 	$(BIN)/mkdocs build --strict
 

@@ -1,4 +1,4 @@
-"""Files of strangers: every reader refuses with one line or reads, runs no code of them, and takes bounded memory."""
+"""Malicious and damaged files: a reader reads them or refuses with one line, runs no code, and bounds its memory."""
 
 import ast
 import io
@@ -23,8 +23,8 @@ pytest.importorskip("sb3_contrib")
 import torch
 from safetensors.torch import load, save
 
-from tests.soak.fuzz import by_hypothesis, try_one
-from tests.soak.parser import Workplace
+from tests.soak.fuzz import fuzz_with_hypothesis, try_read
+from tests.soak.parser import ParserFolder
 from tests.soak.parsers import PARSERS
 from tracking_env.errors import InputError
 from tracking_env.features import pretrained, torchvision_models
@@ -34,12 +34,12 @@ SOURCES = sorted(path for folder in ("tracking_env", "agents", "train") for path
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_damaged_files_are_read_or_refused(name, tmp_path):
-    counts = by_hypothesis(name, 15, tmp_path / "work", replay=True)
+    counts = fuzz_with_hypothesis(name, 15, tmp_path / "work", replay=True)
     assert counts["inputs"] >= 10
 
 
-class Evil:
-    """Unpickled, it makes a file."""
+class MaliciousObject:
+    """Makes a folder when it is unpickled."""
 
     def __init__(self, mark):
         self.mark = mark
@@ -48,18 +48,18 @@ class Evil:
         return os.mkdir, (str(self.mark),)
 
 
-def evil_files(mark: Path) -> dict[str, bytes]:
-    """Pickles in every dress."""
-    plain = pickle.dumps({"conv1.weight": Evil(mark)})
+def malicious_files(mark: Path) -> dict[str, bytes]:
+    """Files of several formats that hold a pickle which makes the folder ``mark``."""
+    plain = pickle.dumps({"conv1.weight": MaliciousObject(mark)})
     saved, zipped, array = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    torch.save({"conv1.weight": Evil(mark)}, saved)
+    torch.save({"conv1.weight": MaliciousObject(mark)}, saved)
     with zipfile.ZipFile(zipped, "w") as archive:
         archive.writestr("archive/data.pkl", plain)
         archive.writestr("archive/version", "3\n")
         archive.writestr("../../escaped", "outside")
-    np.save(array, np.array([Evil(mark)], dtype=object), allow_pickle=True)
+    np.save(array, np.array([MaliciousObject(mark)], dtype=object), allow_pickle=True)
     legacy = io.BytesIO()
-    torch.save({"conv1.weight": Evil(mark)}, legacy, _use_new_zipfile_serialization=False)
+    torch.save({"conv1.weight": MaliciousObject(mark)}, legacy, _use_new_zipfile_serialization=False)
     return {
         "pickle": plain,
         "torch.save": saved.getvalue(),
@@ -72,18 +72,18 @@ def evil_files(mark: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_malicious_pickle_runs_nowhere(name, tmp_path):
     mark = tmp_path / "ran"
-    workplace = Workplace(PARSERS[name], tmp_path / "deep" / "er" / "work")
-    for content in evil_files(mark).values():
-        try_one(workplace, content)
+    folder = ParserFolder(PARSERS[name], tmp_path / "deep" / "er" / "work")
+    for content in malicious_files(mark).values():
+        try_read(folder, content)
     assert not mark.exists()
     assert not list(tmp_path.rglob("escaped"))
-    pickle.loads(evil_files(mark)["pickle"])  # it would
+    pickle.loads(malicious_files(mark)["pickle"])  # Python's own reader does run the code.
     assert mark.is_dir()
 
 
-def test_weights_for_timm_are_looked_at_before_timm_reads_them(tmp_path, monkeypatch):
+def test_weights_for_timm_are_checked_before_timm_reads_them(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", type(sys)("timm"))
-    for name, content in evil_files(tmp_path / "ran").items():
+    for name, content in malicious_files(tmp_path / "ran").items():
         file = tmp_path / "a.pth"
         file.write_bytes(content)
         with pytest.raises(InputError, match="damaged or no"):
@@ -91,7 +91,7 @@ def test_weights_for_timm_are_looked_at_before_timm_reads_them(tmp_path, monkeyp
         assert not (tmp_path / "ran").exists(), name
 
 
-LOADERS = {  # calls that may run code of a file, and what makes them safe
+LOADERS = {  # calls that may run code in a file, and the keyword that makes them safe
     ("torch", "load"): "weights_only",
     ("np", "load"): None,
     ("numpy", "load"): None,
@@ -101,11 +101,10 @@ LOADERS = {  # calls that may run code of a file, and what makes them safe
     ("shutil", "unpack_archive"): None,
     ("tarfile", "open"): None,
 }
-MODELS_OF_OTHERS = {"sb3.py"}  # where Stable-Baselines3 loads its own files, which are pickles
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_is_loaded_that_could_run(path):
+def test_no_call_reads_a_file_that_could_run_code(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if (
             isinstance(node, ast.Call)
@@ -114,53 +113,54 @@ def test_nothing_is_loaded_that_could_run(path):
         ):
             call = node.func.value.id, node.func.attr
             if call in LOADERS:
-                given = {one.arg: one.value for one in node.keywords}
-                safe = given.get(LOADERS[call] or "")
+                keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+                safe = keywords.get(LOADERS[call] or "")
                 assert isinstance(safe, ast.Constant) and safe.value is True, f"{path.name}, line {node.lineno}: {call}"
             assert node.func.attr not in ("extractall", "extract"), f"{path.name}, line {node.lineno}: an archive"
 
 
 def memory(kind: str) -> int:
-    """MB of this process: ``VmRSS`` now, ``VmHWM`` at the highest."""
+    """Memory of this process in MB: ``VmRSS`` for now, ``VmHWM`` for the peak."""
     return int(re.search(rf"{kind}:\s+(\d+)", Path("/proc/self/status").read_text())[1]) >> 10
 
 
-def grown(action) -> int:
-    """MB that an action took at its highest (Linux)."""
+def peak_growth(action) -> int:
+    """Peak memory in MB that an action takes (Linux)."""
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the highest begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     except OSError:
-        pytest.skip("this system does not tell a process's memory")
+        pytest.skip("this system does not report the memory of a process")
     before = memory("VmRSS")
     action()
     return memory("VmHWM") - before
 
 
 def zip_bomb() -> bytes:
-    """Weights of 160 MB that take 200 kB, compressed as torch never writes them."""
+    """Weights of 160 MB in a file of 200 kB, compressed as torch never does it."""
     plain, file = io.BytesIO(), io.BytesIO()
     torch.save({"conv1.weight": torch.zeros(40 << 20)}, plain)
     with zipfile.ZipFile(plain) as source, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for one in source.infolist():
-            archive.writestr(one.filename, source.read(one))
+        for entry in source.infolist():
+            archive.writestr(entry.filename, source.read(entry))
     return file.getvalue()
 
 
 def wide_tensor() -> bytes:
-    """One number that says it is a weight of 10^8, which take 400 MB once they are turned into float32."""
+    """A weight of 10^8 numbers that share one place in memory. As float32 they would take 400 MB."""
     file = io.BytesIO()
     wide = torch.zeros(1, dtype=torch.half).expand(10**4, 10**4, 1, 1)
     torch.save({"conv1.weight": wide, "conv1.bias": torch.zeros(1)}, file)
     return file.getvalue()
 
 
-def config(kind: str = "checkpoint", **changes) -> bytes:
+def changed_config(kind: str = "checkpoint", **changes) -> bytes:
+    """The ``config.json`` of a good checkpoint with some values changed."""
     content = json.loads(PARSERS[f"{kind}, config.json"].seeds[0])
     return json.dumps(content | changes).encode()
 
 
 BOMBS = {
-    "a text far longer than others": (
+    "a very long text": (
         "result JSON",
         lambda: json.dumps([{"res": [["1", "x" * 10**5, *["1"] * 2]] + [["1"] * 4] * 300}]).encode(),
     ),
@@ -168,36 +168,36 @@ BOMBS = {
         "result JSON",
         lambda: b'[{"res": [[1,2,3,4]], "type": ' + b"[" * 900 + b"]" * 900 + b"}]",
     ),
-    "an annotation file without an end": ("OTB annotations", lambda: b"1,2,3,4\n" * (3 << 20)),
-    "a network that its weights are not of": (
+    "a huge annotation file": ("OTB annotations", lambda: b"1,2,3,4\n" * (3 << 20)),
+    "a network of another size than its weights": (
         "checkpoint, config.json",
-        lambda: config(network={"observation": 20_000, "hidden": 20_000}),
+        lambda: changed_config(network={"observation": 20_000, "hidden": 20_000}),
     ),
-    "features of 10^15 numbers": ("checkpoint, config.json", lambda: config(features=10**15)),
-    "a closed-loop agent that its weights are not of": (
+    "features of 10^15 numbers": ("checkpoint, config.json", lambda: changed_config(features=10**15)),
+    "a closed-loop agent of another size than its weights": (
         "search checkpoint, config.json",
-        lambda: config("search checkpoint", network={"width": 5_000}),
+        lambda: changed_config("search checkpoint", network={"width": 5_000}),
     ),
-    "an SB3 policy that its weights are not of": (
+    "an SB3 policy of another size than its weights": (
         "SB3 checkpoint, config.json",
-        lambda: config("SB3 checkpoint", hidden=5_000),
+        lambda: changed_config("SB3 checkpoint", hidden=5_000),
     ),
-    "a cfg of a huge picture": ("darknet cfg", lambda: b"[net]\nwidth=99999\nheight=99999\n[dropout]\n"),
+    "a cfg of a huge image": ("darknet cfg", lambda: b"[net]\nwidth=99999\nheight=99999\n[dropout]\n"),
     "a cfg of 10^30 filters": (
         "darknet cfg",
         lambda: PARSERS["darknet cfg"].seeds[0].replace(b"filters=2", b"filters=1" + b"0" * 30),
     ),
-    "a cfg that grows": (
+    "a cfg that enlarges its input four times": (
         "darknet cfg",
         lambda: b"[net]\nwidth=8\nheight=8\n" + b"[upsample]\nstride=100\n" * 4,
     ),
     "a zip that unpacks to 160 MB": ("torch weights", zip_bomb),
-    "one number in the shape of many": ("torch weights", wide_tensor),
+    "one number in the shape of 10^8": ("torch weights", wide_tensor),
     "a PNG with a chunk of 2 GB": (
         "frame, PNG",
         lambda: PARSERS["frame, PNG"].seeds[0].replace(b"\0\0\0\x30IDAT", b"\x7f\0\0\x30IDAT"),
     ),
-    "an archive in place of features": ("store, npy", lambda: evil_files(Path("x"))["zip"]),
+    "an archive in place of features": ("store, npy", lambda: malicious_files(Path("x"))["zip"]),
     "features of another type": (
         "store, npy",
         lambda: PARSERS["store, npy"].seeds[0].replace(b"'<f2'", b"'S99'") + bytes(9 * 99),
@@ -206,52 +206,53 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_what_would_fill_the_memory_is_refused(name, tmp_path):
+def test_files_that_would_fill_the_memory_are_refused(name, tmp_path):
     reader, content = BOMBS[name]
-    workplace, data = Workplace(PARSERS[reader], tmp_path / "work"), content()
+    folder, data = ParserFolder(PARSERS[reader], tmp_path / "work"), content()
     accepted = []
-    assert grown(lambda: accepted.append(try_one(workplace, data))) < 120
-    if reader != "result JSON":  # whose readers note the reason instead
+    assert peak_growth(lambda: accepted.append(try_read(folder, data))) < 120
+    if reader != "result JSON":  # Scoring notes the reason instead of failing.
         assert accepted == [False]
 
 
 @pytest.mark.parametrize("kind", ["checkpoint, optimizer", "search checkpoint, optimizer", "SB3 checkpoint, training"])
 @pytest.mark.parametrize("steps", [-1.0, float("nan"), float("inf")])
-def test_an_optimiser_has_taken_a_number_of_steps(kind, steps, tmp_path):
+def test_an_impossible_number_of_optimiser_steps_is_refused(kind, steps, tmp_path):
     reader = f"{kind}.safetensors"
     tensors = load(PARSERS[reader].seeds[0])
     name = next(key for key in tensors if "step" in key)
-    assert not try_one(Workplace(PARSERS[reader], tmp_path / "work"), save(tensors | {name: torch.tensor(steps)}))
+    assert not try_read(ParserFolder(PARSERS[reader], tmp_path / "work"), save(tensors | {name: torch.tensor(steps)}))
 
 
-def test_a_stride_wider_than_any_network_s_is_refused(tmp_path):
+def test_a_huge_stride_is_refused(tmp_path):
     wide = PARSERS["darknet cfg"].seeds[0].replace(b"stride=2", b"stride=" + b"9" * 30, 1)
-    assert not try_one(Workplace(PARSERS["darknet cfg"], tmp_path / "work"), wide)
+    assert not try_read(ParserFolder(PARSERS["darknet cfg"], tmp_path / "work"), wide)
 
 
-def test_a_box_farther_than_any_image_is_refused(tmp_path):
-    workplace = Workplace(PARSERS["OTB annotations"], tmp_path / "work")
-    assert try_one(workplace, b"1e5,2,3,4\n" * 3)
+def test_a_box_far_outside_any_image_is_refused(tmp_path):
+    folder = ParserFolder(PARSERS["OTB annotations"], tmp_path / "work")
+    assert try_read(folder, b"1e5,2,3,4\n" * 3)
     with pytest.raises(InputError, match=r"mine: box 2 is \[1e\+60, 2.0, 3.0, 4.0\], which is no place"):
-        workplace.read(b"1,2,3,4\n1e60,2,3,4\n1,2,3,4\n")
+        folder.read(b"1,2,3,4\n1e60,2,3,4\n1,2,3,4\n")
 
 
-def test_features_with_a_header_that_numpy_would_mend_are_refused(tmp_path):
+def test_features_whose_header_numpy_would_repair_are_refused(tmp_path):
     good = PARSERS["store, npy"].seeds[0]
-    workplace = Workplace(PARSERS["store, npy"], tmp_path / "work")
-    assert try_one(workplace, good)
-    assert not try_one(workplace, good.replace(b"(3, 3), } ", b"(3L, 3),}"[:9] + b" "))
+    folder = ParserFolder(PARSERS["store, npy"], tmp_path / "work")
+    assert try_read(folder, good)
+    assert not try_read(folder, good.replace(b"(3, 3), } ", b"(3L, 3),}"[:9] + b" "))
 
 
-def test_numbers_of_darknet_weights_are_finite(tmp_path):
-    workplace = Workplace(PARSERS["darknet weights"], tmp_path / "work")
+def test_darknet_weights_that_are_not_finite_are_refused(tmp_path):
+    folder = ParserFolder(PARSERS["darknet weights"], tmp_path / "work")
     good = PARSERS["darknet weights"].seeds[0]
-    assert try_one(workplace, good)
-    for at, value in ((0, np.inf), (7, np.nan), (7, -1.0)):  # two biases, two scales, two means, two variances
+    assert try_read(folder, good)
+    # The numbers are two biases, two scales, two means, two variances.
+    for index, value in ((0, np.inf), (7, np.nan), (7, -1.0)):
         numbers = np.frombuffer(good[20:], "<f4").copy()
-        numbers[at] = value
+        numbers[index] = value
         with pytest.raises(InputError, match="not finite, or variances below 0"):
-            workplace.read(good[:20] + numbers.tobytes())
+            folder.read(good[:20] + numbers.tobytes())
 
 
 def test_read_pth_reads_what_torch_saves(tmp_path):
@@ -259,10 +260,10 @@ def test_read_pth_reads_what_torch_saves(tmp_path):
     assert torchvision_models.read_pth(tmp_path / "a.pth")["a"].tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("suffix", "at", "digits"), [("PNG", 16, 4), ("JPEG", None, 2)])
-def test_a_picture_is_not_decoded_that_says_it_is_huge(suffix, at, digits, tmp_path):
+@pytest.mark.parametrize(("suffix", "position", "digits"), [("PNG", 16, 4), ("JPEG", None, 2)])
+def test_an_image_whose_header_says_it_is_huge_is_not_decoded(suffix, position, digits, tmp_path):
     good = PARSERS[f"frame, {suffix}"].seeds[0]
-    at = good.index(b"\xff\xc0") + 5 if at is None else at
-    workplace = Workplace(PARSERS[f"frame, {suffix}"], tmp_path / "work")
+    position = good.index(b"\xff\xc0") + 5 if position is None else position
+    folder = ParserFolder(PARSERS[f"frame, {suffix}"], tmp_path / "work")
     with pytest.raises(InputError, match="has 900000000 pixels, at most 67108864"):
-        workplace.read(good[:at] + (30_000).to_bytes(digits, "big") * 2 + good[at + 2 * digits :])
+        folder.read(good[:position] + (30_000).to_bytes(digits, "big") * 2 + good[position + 2 * digits :])

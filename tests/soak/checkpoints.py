@@ -1,4 +1,4 @@
-"""Readers of checkpoints, of all three training scripts."""
+"""Readers of checkpoints of the three training scripts."""
 
 import tempfile
 from collections.abc import Callable
@@ -17,43 +17,45 @@ from agents.heads import Heads
 from agents.pointing import Pointing, PointingConfig
 from agents.reinforce import ReinforceConfig
 from agents.sb3 import SB3Agent, policy_options, spaces_of
-from tests.soak.parser import each
+from tests.soak.parser import make_parsers
 from tracking_env.trackers.checkpoint import read
 from train.schedule import Progress
 
 OPTIONS = ReinforceConfig(baseline="value", learn_sigma=True)
 
 
-def learn(optimizer: torch.optim.Optimizer, *modules: nn.Module) -> None:
-    """A step on all parameters."""
-    sum(one.sum() for module in modules for one in module.parameters()).backward()
+def update(optimizer: torch.optim.Optimizer, *modules: nn.Module) -> None:
+    """Take an optimizer step on all parameters."""
+    sum(parameter.sum() for module in modules for parameter in module.parameters()).backward()
     optimizer.step()
 
 
-def files(save: Callable[[Path], Path]) -> dict[str, bytes]:
-    """The files of a checkpoint, by name."""
+def saved_files(save: Callable[[Path], Path]) -> dict[str, bytes]:
+    """The contents of a checkpoint's files, by name."""
     with tempfile.TemporaryDirectory() as folder:
-        return {one.name: one.read_bytes() for one in save(Path(folder, "one")).iterdir()}
+        return {path.name: path.read_bytes() for path in save(Path(folder, "checkpoints")).iterdir()}
 
 
-def tracked(folder: Path) -> None:
-    """As the trackers read it."""
+def read_for_tracking(folder: Path) -> None:
+    """Read the checkpoint as the trackers do."""
     name, weights = read(folder).features
     assert all(part is None or isinstance(part, str) for part in (name, weights))
 
 
-def drlt() -> dict[str, bytes]:
+def drlt_files() -> dict[str, bytes]:
     model, heads = DRLT(5, DRLTConfig(observation=3, hidden=4)), Heads(4, OPTIONS)
     optimizer = torch.optim.Adam([*model.parameters(), *heads.parameters()])
-    learn(optimizer, model, heads)
-    where = asdict(Progress(3, 1, 1, -0.5, 0))
-    return files(lambda folder: checkpoint.save(folder, model, optimizer, "mean", 3, {"seed": 0}, heads, where))
+    update(optimizer, model, heads)
+    progress = asdict(Progress(3, 1, 1, -0.5, 0))
+    return saved_files(
+        lambda folder: checkpoint.save(folder, model, optimizer, "mean", 3, {"seed": 0}, heads, progress)
+    )
 
 
 def read_drlt(folder: Path) -> None:
-    """Load, and take a step: what was loaded must be usable."""
+    """Load the checkpoint and take a step, so that an unusable checkpoint fails."""
     loaded = checkpoint.load(folder)
-    tracked(folder)
+    read_for_tracking(folder)
     Progress.read(loaded.progress)
     heads = Heads(loaded.model.config.hidden, OPTIONS)
     heads.take(loaded.heads)
@@ -65,53 +67,53 @@ def read_drlt(folder: Path) -> None:
     optimizer.step()
 
 
-def pointing() -> dict[str, bytes]:
+def region_agent_files() -> dict[str, bytes]:
     model = Pointing(3, PointingConfig(width=4))
     optimizer = torch.optim.Adam(model.parameters())
-    learn(optimizer, model)
+    update(optimizer, model)
     run: dict[str, Any] = {"data": {"features": "cells"}}
-    return files(lambda folder: pointing_checkpoint.save(folder, model, "cells", 3, run, optimizer))
+    return saved_files(lambda folder: pointing_checkpoint.save(folder, model, "cells", 3, run, optimizer))
 
 
-def read_pointing(folder: Path) -> None:
-    """Load, take a step, and begin a sequence."""
+def read_region_agent(folder: Path) -> None:
+    """Load the checkpoint, take a step, and begin a sequence."""
     loaded = pointing_checkpoint.load(folder)
-    tracked(folder)
+    read_for_tracking(folder)
     optimizer = torch.optim.Adam(loaded.model.parameters())
     pointing_checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
-    learn(optimizer, loaded.model)
+    update(optimizer, loaded.model)
     loaded.model.begin(torch.zeros(1, loaded.model.channels, 8, 8), torch.full((1, 4), 0.5))
 
 
-class Spaces(gym.Env):
-    """What an algorithm must know of an environment."""
+class SpacesEnv(gym.Env):
+    """The spaces of an environment, which an algorithm needs; no more."""
 
     observation_space, action_space = spaces_of(5), gym.spaces.Box(0, 1, (4,))
 
 
-def ppo() -> PPO:
-    return PPO("MultiInputPolicy", Spaces(), policy_kwargs=policy_options("ppo", 3, 0.01), device="cpu")
+def make_ppo() -> PPO:
+    return PPO("MultiInputPolicy", SpacesEnv(), policy_kwargs=policy_options("ppo", 3, 0.01), device="cpu")
 
 
-def sb3() -> dict[str, bytes]:
+def sb3_files() -> dict[str, bytes]:
     facts = {"algorithm": "ppo", "features": 5, "hidden": 3, "extractor": "mean", "best": None, "run": {}}
-    model = ppo()
-    learn(model.policy.optimizer, model.policy)
-    return files(lambda folder: sb3_checkpoint.save(folder, model, facts))
+    model = make_ppo()
+    update(model.policy.optimizer, model.policy)
+    return saved_files(lambda folder: sb3_checkpoint.save(folder, model, facts))
 
 
 def read_sb3(folder: Path) -> None:
-    """As a tracker, and to go on with."""
+    """Load the policy for tracking, and the algorithm for more training."""
     loaded = sb3_checkpoint.load(folder)
-    tracked(folder)
+    read_for_tracking(folder)
     SB3Agent(loaded.policy())
-    model = ppo()
+    model = make_ppo()
     loaded.restore(model)
-    learn(model.policy.optimizer, model.policy)
+    update(model.policy.optimizer, model.policy)
 
 
 PARSERS = {
-    **each("checkpoint", drlt(), read_drlt),
-    **each("search checkpoint", pointing(), read_pointing),
-    **each("SB3 checkpoint", sb3(), read_sb3),
+    **make_parsers("checkpoint", drlt_files(), read_drlt),
+    **make_parsers("search checkpoint", region_agent_files(), read_region_agent),
+    **make_parsers("SB3 checkpoint", sb3_files(), read_sb3),
 }

@@ -1,4 +1,4 @@
-"""Disks of a folder's own, of any size, which Linux's `unshare` lets a user mount."""
+"""Small disks for single folders, which Linux lets a user mount after `unshare`."""
 
 import contextlib
 import os
@@ -8,14 +8,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-INSIDE = "TRACKING_ENV_SOAK_INSIDE"  # set where this process may mount disks
+INSIDE = "TRACKING_ENV_SOAK_INSIDE"  # set in a process that may mount disks
 
 
-def mountable(module: str) -> int | None:
-    """See that this process may mount disks; the exit code of another one that may, and has done all of the work.
+def run_with_mounts(module: str) -> int | None:
+    """Run this program again in a process that may mount disks.
 
     Args:
-        module: what that other one runs, with this one's flags.
+        module: name of this program's module; its flags are those of this process.
+
+    Returns:
+        The program's exit code; None if this process may mount disks already, or if no process may.
     """
     if INSIDE in os.environ:
         return None
@@ -28,7 +31,7 @@ def mountable(module: str) -> int | None:
 
 @contextlib.contextmanager
 def disk(folder: Path, kilobytes: int) -> Iterator[None]:
-    """A disk of its own for a folder."""
+    """Mount a disk of this size on a folder while the block runs."""
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(folder)], check=True)
     try:
@@ -41,6 +44,6 @@ def remount(folder: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
 
 
-def used(folder: Path) -> int:
-    """Kilobytes that a folder takes."""
+def used_kilobytes(folder: Path) -> int:
+    """The disk space that a folder takes."""
     return int(subprocess.run(["du", "-sk", folder], capture_output=True, text=True).stdout.split()[0])

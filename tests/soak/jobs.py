@@ -1,6 +1,6 @@
-"""A victim's job in a fork of this process, and what its files are held against.
+"""Run a workload in a fork of this process, and compare its files with those of an undisturbed run.
 
-This process has loaded everything already: a fork lives as long as its work takes, and not as long as importing torch.
+This process has imported everything already. A fork needs no time to import torch, so faults hit the work itself.
 """
 
 import contextlib
@@ -10,43 +10,50 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.soak.folders import Content
-from tests.soak.victims import Victim
+from tests.soak.contents import Contents
+from tests.soak.workloads import Workload
 
-LATEST = 300
+TIMEOUT = 300
 """Seconds after which a job counts as hanging."""
 
 
 @dataclass
 class Job:
-    """A victim's run in a fork."""
+    """One run of a workload in a fork.
 
-    victim: Victim
+    Attributes:
+        workload: the kind of job.
+        folder: where it works.
+        log_path: file for what it prints.
+        pid: the fork's process id; 0 before `start`.
+        start_time: in seconds, see `time.perf_counter`.
+    """
+
+    workload: Workload
     folder: Path
-    errors: Path
+    log_path: Path
     pid: int = 0
-    begun: float = field(default_factory=time.perf_counter)
+    start_time: float = field(default_factory=time.perf_counter)
 
     def start(self, run: Callable[[Path], int] | None = None) -> "Job":
-        """Fork."""
+        """Fork, and run the workload (or another function) in the fork."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.errors.touch()  # one that is killed at once has nothing to say
-        self.begun = time.perf_counter()
+        self.log_path.touch()  # A job that is killed at once writes none.
+        self.start_time = time.perf_counter()
         self.pid = os.fork()
         if self.pid == 0:
-            os.setsid()
-            log = os.open(self.errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.setsid()  # so that `kill` reaches the job's own processes, too
+            log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(log, 1), os.dup2(log, 2)
             code = 99
             try:
-                code = (run or self.victim.run)(self.folder)
-            except BaseException:  # what must not happen; the parent tells
-                import traceback
-
+                code = (run or self.workload.run)(self.folder)
+            except BaseException:  # The parent finds the traceback in the log and fails.
                 traceback.print_exc()
             finally:
                 sys.stdout.flush(), sys.stderr.flush()
@@ -54,29 +61,29 @@ class Job:
         return self
 
     def kill(self) -> bool:
-        """Kill it and all processes of it; False where it had ended already."""
+        """Kill the job and all its processes; returns False if it had ended before."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)
         return os.WIFSIGNALED(status)
 
     def wait(self) -> int:
-        """Its exit code."""
-        while time.perf_counter() - self.begun < LATEST:
+        """Wait for the job's end and return its exit code."""
+        while time.perf_counter() - self.start_time < TIMEOUT:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 return os.waitstatus_to_exitcode(status)
             time.sleep(0.002)
         self.kill()
-        raise AssertionError(f"it hangs: {self.log}")
+        raise AssertionError(f"the job hangs: {self.log}")
 
     @property
     def log(self) -> str:
-        """What it wrote."""
-        return self.errors.read_text(errors="replace")
+        """Everything that the job printed."""
+        return self.log_path.read_text(errors="replace")
 
     def expect(self, *codes: int) -> int:
-        """Its exit code, which must be one of these; a refusal is one line and no traceback."""
+        """Wait, and check that the exit code is one of these, without a traceback; an error must be one line."""
         code = self.wait()
         assert code in codes and "Traceback" not in self.log, f"exit code {code}:\n{self.log}"
         if code == 2:
@@ -86,40 +93,56 @@ class Job:
 
 
 @dataclass
-class Bench:
-    """A victim with the results of an undisturbed run, and how long that took."""
+class Experiment:
+    """The jobs of one workload, and the files of an undisturbed one.
+
+    Attributes:
+        name: of the workload.
+        workload: the kind of job.
+        root: each job gets a folder in this one.
+        reference: the files of an undisturbed job.
+        seconds: duration of an undisturbed job.
+        count: number of folders so far.
+    """
 
     name: str
-    victim: Victim
+    workload: Workload
     root: Path
-    reference: Content = field(default_factory=dict)
+    reference: Contents = field(default_factory=dict)
     seconds: float = 0.0
-    number: int = 0
+    count: int = 0
 
-    def job(self, folder: Path | None = None) -> Job:
-        """A job in a new folder, or in that one."""
-        self.number += folder is None
-        place = folder or self.root / f"{self.name}-{self.number}"
-        return Job(self.victim, place, self.root / f"{self.name}-{self.number}-{random.getrandbits(32):08x}.log")
+    def make_job(self, folder: Path | None = None) -> Job:
+        """A job in this folder, or in a new one."""
+        if folder is None:
+            self.count += 1
+            folder = self.root / f"{self.name}-{self.count}"
+        return Job(self.workload, folder, self.root / f"{self.name}-{self.count}-{random.getrandbits(32):08x}.log")
 
-    def measure(self) -> None:
-        """Two undisturbed runs, which must agree; the second one's time counts."""
+    def run_undisturbed(self) -> None:
+        """Run two undisturbed jobs, whose files must be equal. The second one's duration counts."""
         for _ in range(2):
-            job = self.job().start()
+            job = self.make_job().start()
             job.expect(0)
-            self.seconds = time.perf_counter() - job.begun
-            found = self.victim.content(job.folder)
-            self.reference = self.reference or found
-            different = [key for key in found | self.reference if found.get(key) != self.reference.get(key)]
-            assert found and not different, f"two runs of {self.name} differ in {different}"
+            self.seconds = time.perf_counter() - job.start_time
+            contents = self.workload.read(job.folder)
+            self.reference = self.reference or contents
+            names = contents.keys() | self.reference.keys()
+            different = [name for name in names if contents.get(name) != self.reference.get(name)]
+            assert contents and not different, f"two runs of {self.name} differ in {different}"
             shutil.rmtree(job.folder)
 
     def check(self, folder: Path, finished: bool) -> None:
-        """Hold what is there against the undisturbed run's."""
-        found = self.victim.content(folder)
+        """Compare a folder's files with those of an undisturbed job.
+
+        Args:
+            folder: of a job that has ended or was killed.
+            finished: the job has finished, so that no file may be missing.
+        """
+        contents = self.workload.read(folder)
         if finished:
-            assert found.keys() == self.reference.keys(), f"{found.keys() ^ self.reference.keys()} in {folder}"
-        different = [key for key, value in found.items() if value != self.reference.get(key)]
-        # A listing grows while the job goes on, and is one of whole entries at every moment (it was parsed).
-        different = [key for key in different if finished or not key.endswith("starts.json")]
-        assert not different, f"{different} in {folder} are not as in a run that nobody disturbed"
+            assert contents.keys() == self.reference.keys(), f"{contents.keys() ^ self.reference.keys()} in {folder}"
+        different = [name for name, content in contents.items() if content != self.reference.get(name)]
+        # starts.json grows while the job runs. It holds whole entries at every moment: `read` has parsed it.
+        different = [name for name in different if finished or not name.endswith("starts.json")]
+        assert not different, f"{different} in {folder} differ from those of an undisturbed run"

@@ -1,4 +1,4 @@
-"""Readers of others' networks: darknet's configurations and weights, and PyTorch's weights."""
+"""Readers of other projects' networks: configurations and weights of darknet, and weights of PyTorch."""
 
 import io
 import tempfile
@@ -38,8 +38,8 @@ activation=linear
 """
 
 
-def weights() -> bytes:
-    """For `CFG`, all ones."""
+def darknet_weights() -> bytes:
+    """Weights for `CFG`, all ones."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "net.cfg")
         file.write_bytes(CFG)
@@ -47,7 +47,7 @@ def weights() -> bytes:
 
 
 def read_darknet(folder: Path) -> None:
-    """Build and load, and run it where it is small: what was read must be usable."""
+    """Build the network and load its weights. Run it if it is small, so that an unusable network fails."""
     network = Darknet(read_cfg(folder / "net.cfg"), (0,), "net.cfg")
     if (folder / "net.weights").exists():
         network.load(folder / "net.weights")
@@ -61,8 +61,8 @@ def read_darknet(folder: Path) -> None:
             network(torch.zeros(1, channels, network.height, network.width))
 
 
-class Small(nn.Module):
-    """A convolution, with the names that torchvision gives."""
+class SmallNetwork(nn.Module):
+    """A convolution with torchvision's names of weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Small(nn.Module):
         return self.conv1(x)
 
 
-def pth() -> bytes:
+def pth_file() -> bytes:
     norm = {f"bn1.{name}": torch.ones(2) for name in ("weight", "bias", "running_mean", "running_var")}
     file = io.BytesIO()
     torch.save({"conv1.weight": torch.ones(2, 1, 3, 3)} | norm, file)
@@ -81,7 +81,7 @@ def pth() -> bytes:
 
 
 def read_pth(folder: Path) -> None:
-    network = Small()
+    network = SmallNetwork()
     torchvision_models.load(network, folder / "net.pth")
     assert network(torch.zeros(1, 1, 4, 4)).shape == (1, 2, 2, 2)
 
@@ -89,7 +89,7 @@ def read_pth(folder: Path) -> None:
 PARSERS = {
     "darknet cfg": Parser("net.cfg", (CFG,), read_darknet),
     "darknet weights": Parser(
-        "net.weights", (weights(),), read_darknet, lambda folder: (folder / "net.cfg").write_bytes(CFG)
+        "net.weights", (darknet_weights(),), read_darknet, lambda folder: (folder / "net.cfg").write_bytes(CFG)
     ),
-    "torch weights": Parser("net.pth", (pth(),), read_pth),
+    "torch weights": Parser("net.pth", (pth_file(),), read_pth),
 }

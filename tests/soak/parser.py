@@ -1,4 +1,4 @@
-"""A reader of files from outside, and where it is given damaged ones."""
+"""A reader of files from outside, and the folder in which it reads damaged files."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -12,10 +12,10 @@ class Parser:
     """A reader of one kind of file.
 
     Attributes:
-        file: the damaged file's path in the folder that ``read`` is given.
-        seeds: good contents.
-        read: reads the folder; raises `InputError` of what it cannot use, and nothing else.
-        prepare: what else must be in the folder.
+        file: path of the damaged file in the folder that ``read`` gets.
+        seeds: contents of good files.
+        read: reads the folder; raises `InputError`, and nothing else, if it cannot use the file.
+        prepare: writes the other files that the folder needs.
     """
 
     file: str
@@ -24,24 +24,30 @@ class Parser:
     prepare: Callable[[Path], Any] = lambda folder: None
 
 
-def each(what: str, files: Mapping[str, bytes], read: Callable[[Path], Any]) -> dict[str, Parser]:
-    """A parser for each file of a folder, in which the others are good."""
+def make_parsers(kind: str, files: Mapping[str, bytes], read: Callable[[Path], Any]) -> dict[str, Parser]:
+    """One parser for each file of a folder. The other files of the folder are good.
+
+    Args:
+        kind: how the parsers' names begin.
+        files: contents of good files by name.
+        read: reads the folder.
+    """
 
     def prepare(folder: Path) -> None:
         for name, content in files.items():
             (folder / name).write_bytes(content)
 
-    return {f"{what}, {name}": Parser(name, (content,), read, prepare) for name, content in sorted(files.items())}
+    return {f"{kind}, {name}": Parser(name, (content,), read, prepare) for name, content in sorted(files.items())}
 
 
-class Workplace:
+class ParserFolder:
     """A folder for one parser, made anew for every reading."""
 
     def __init__(self, parser: Parser, folder: Path) -> None:
         self.parser, self.folder = parser, folder
 
     def read(self, content: bytes) -> None:
-        """Put the content in its place, and read."""
+        """Write the content into the parser's file, and read the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.parser.prepare(self.folder)

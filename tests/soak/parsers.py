@@ -1,10 +1,8 @@
-"""Every reader of files from outside, with good files of each for a fuzzer to damage."""
+"""All readers of files from outside, with good files of each that a fuzzer can damage."""
 
 from tests.soak import checkpoints, networks, runs, sequences, tables
 from tests.soak.parser import Parser
 
-PARSERS: dict[str, Parser] = {
-    name: parser
-    for module in (sequences, tables, networks, checkpoints, runs)
-    for name, parser in module.PARSERS.items()
-}
+PARSERS: dict[str, Parser] = {}
+for module in (sequences, tables, networks, checkpoints, runs):
+    PARSERS |= module.PARSERS

@@ -6,23 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from tests.soak.drawn import BOXES, encoded, text
 from tests.soak.parser import Parser
+from tests.soak.sample_files import BOXES, encode_boxes, encode_frame
 from tracking_env.datasets import otb, other_benchmarks
 from tracking_env.datasets.sequence import read_image
 from tracking_env.datasets.validation.folder import check
 
 
-def images(folder: Path, name: str) -> Path:
-    """Three frames, named by ``name`` and their number."""
+def write_frames(folder: Path, pattern: str) -> Path:
+    """Write three frames, named by a pattern of their number, and return the folder."""
     folder.mkdir(parents=True)
     for number in range(1, 4):
-        (folder / name.format(number)).write_bytes(encoded(".png"))
+        (folder / pattern.format(number)).write_bytes(encode_frame(".png"))
     return folder
 
 
-def build_bag(folder: Path) -> None:
-    (images(folder / "bag", "{:08d}.png") / "groundtruth.txt").write_bytes(text(BOXES))
+def write_bag(folder: Path) -> None:
+    (write_frames(folder / "bag", "{:08d}.png") / "groundtruth.txt").write_bytes(encode_boxes(BOXES))
 
 
 def read_otb(folder: Path) -> None:
@@ -30,11 +30,11 @@ def read_otb(folder: Path) -> None:
     otb.load(folder, "mine")[0].relative.sum()
 
 
-def read_layout(kind: str) -> Callable[[Path], Any]:
+def layout_reader(layout: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> None:
         other_benchmarks.recognise(folder)
-        for one in other_benchmarks.load(folder, kind):
-            one.relative.sum()
+        for sequence in other_benchmarks.load(folder, layout):
+            sequence.relative.sum()
 
     return read
 
@@ -42,18 +42,18 @@ def read_layout(kind: str) -> Callable[[Path], Any]:
 PARSERS = {
     "OTB annotations": Parser(
         "mine/groundtruth_rect.txt",
-        (text(BOXES), b"\xef\xbb\xbf" + text(BOXES, "\t")),
+        (encode_boxes(BOXES), b"\xef\xbb\xbf" + encode_boxes(BOXES, "\t")),
         read_otb,
-        lambda folder: images(folder / "mine" / "img", "{:04d}.png"),
+        lambda folder: write_frames(folder / "mine" / "img", "{:04d}.png"),
     ),
     "VOT annotations": Parser(
         "bag/groundtruth.txt",
-        (text(np.tile(BOXES, 2)), text(BOXES), b"1,2,3,4\n0\n1\n"),
-        read_layout("vot"),
-        build_bag,
+        (encode_boxes(np.tile(BOXES, 2)), encode_boxes(BOXES), b"1,2,3,4\n0\n1\n"),
+        layout_reader("vot"),
+        write_bag,
     ),
-    "GOT-10k flags": Parser("bag/absence.label", (b"0\n1\n0\n",), read_layout("got10k"), build_bag),
-    "list of sequences": Parser("list.txt", (b"bag\n",), read_layout("got10k"), build_bag),
-    "frame, JPEG": Parser("a.jpg", (encoded(".jpg"),), lambda folder: read_image(folder / "a.jpg")),
-    "frame, PNG": Parser("a.png", (encoded(".png"),), lambda folder: read_image(folder / "a.png")),
+    "GOT-10k flags": Parser("bag/absence.label", (b"0\n1\n0\n",), layout_reader("got10k"), write_bag),
+    "list of sequences": Parser("list.txt", (b"bag\n",), layout_reader("got10k"), write_bag),
+    "frame, JPEG": Parser("a.jpg", (encode_frame(".jpg"),), lambda folder: read_image(folder / "a.jpg")),
+    "frame, PNG": Parser("a.png", (encode_frame(".png"),), lambda folder: read_image(folder / "a.png")),
 }

@@ -1,4 +1,4 @@
-"""Readers of result files, of other toolkits' too, and of what a run over sequences leaves to go on with."""
+"""Readers of result files, of ours and of other toolkits, and of the files with which an evaluation goes on."""
 
 import io
 import json
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.soak.drawn import BOXES, sequence, text
 from tests.soak.parser import Parser
+from tests.soak.sample_files import BOXES, encode_boxes, make_sequence
 from tracking_env.evaluation import result_files, runner
 from tracking_env.evaluation.scoring import score_folder, write_result
 from tracking_env.evaluation.tasks import Task
@@ -16,7 +16,7 @@ RECORD = {"res": BOXES.tolist(), "type": "rect", "startFrame": 1, "fps": 20.0}
 STARTS = b'{"Deer": [0]}'
 
 
-def mat() -> bytes:
+def mat_file() -> bytes:
     from scipy.io import savemat
 
     file, cell = io.BytesIO(), np.empty((1, 1), dtype=object)
@@ -26,28 +26,28 @@ def mat() -> bytes:
 
 
 def score(folder: Path) -> None:
-    """Read results and score them: what was read must be usable."""
+    """Read results and score them, so that unusable results fail."""
     score_folder(folder, {"Deer": BOXES})
 
 
-def go_on(folder: Path) -> None:
-    task = Task(folder / "T-tre", sequence(), "start-01", 1)
+def resume(folder: Path) -> None:
+    task = Task(folder / "T-tre", make_sequence(), "start-01", 1)
     runner.prepare("mine", folder / "T-tre", [task])
 
 
 PARSERS = {
-    "result text": Parser("Deer.txt", (text(BOXES),), score),
+    "result text": Parser("Deer.txt", (encode_boxes(BOXES),), score),
     "result times": Parser(
         "Deer_time.txt", (b"0.1\n0.2\n",), score, lambda folder: write_result(folder / "Deer.txt", BOXES)
     ),
     "result JSON": Parser("Deer.json", (json.dumps([RECORD]).encode(),), score),
-    "result MAT": Parser("Deer_T.mat", (mat(),), score),
+    "result MAT": Parser("Deer_T.mat", (mat_file(),), score),
     "TRE starts": Parser(
         "T-tre/starts.json",
         (STARTS,),
         lambda folder: result_files.read(folder / "T-tre", ["Deer"]),
         lambda folder: write_result(folder / "T-tre" / "start-01" / "Deer.txt", BOXES),
     ),
-    "TRE starts, to go on": Parser("T-tre/starts.json", (STARTS,), go_on),
-    "tracker.id": Parser("T-tre/tracker.id", (b"mine\n",), go_on),
+    "TRE starts, to go on": Parser("T-tre/starts.json", (STARTS,), resume),
+    "tracker.id": Parser("T-tre/tracker.id", (b"mine\n",), resume),
 }

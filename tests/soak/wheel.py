@@ -1,4 +1,4 @@
-"""The wheel in an empty environment: it imports, registers its ids and runs a random episode.
+"""Install the wheel into an empty environment: it must import, register its ids and run a random episode.
 
 python -m tests.soak.wheel    # needs the package index
 """
@@ -15,20 +15,20 @@ import warnings
 import gymnasium as gym
 import tracking_env
 
-warnings.simplefilter("ignore")  # that sequences are drawn
+warnings.simplefilter("ignore")  # the environment warns that its sequences are synthetic
 env = gym.make("OTBTrack-v0", sequences="synthetic:0")
 env.action_space.seed(0)
 env.reset(seed=0)
-frames, over = 0, False
-while not over:
+frames, done = 0, False
+while not done:
     _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-    frames, over = frames + 1, terminated or truncated
+    frames, done = frames + 1, terminated or truncated
 print(tracking_env.__file__, frames, "frames")
 """
 
 
 def main() -> int:
-    """Build, install, run; exit code 1 where one of them fails."""
+    """Build the wheel, install it, and run an episode and a command. The exit code is 1 if one of them fails."""
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder, "venv", "bin", "python")
         quiet = ["--quiet", "--disable-pip-version-check"]
@@ -38,13 +38,13 @@ def main() -> int:
             (wheel,) = Path(folder).glob("tracking_env-*.whl")
             subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
             subprocess.run([python, "-m", "pip", "install", *quiet, str(wheel)], check=True)
-            done = subprocess.run([python, "-c", EPISODE], cwd=folder, check=True, capture_output=True, text=True)
+            episode = subprocess.run([python, "-c", EPISODE], cwd=folder, check=True, capture_output=True, text=True)
             subprocess.run([python.with_name("tracking-env"), "sequences"], check=True, stdout=subprocess.DEVNULL)
         except subprocess.CalledProcessError as error:
             print(error, error.stderr or "", file=sys.stderr)
             return 1
-        said, count, _ = done.stdout.split()
-        assert Path(said).is_relative_to(folder) and int(count) > 1, done.stdout
+        module, count, _ = episode.stdout.split()
+        assert Path(module).is_relative_to(folder) and int(count) > 1, episode.stdout
         print(f"{wheel.name}: imports, registers, {count} frames of a random episode, and its command runs")
     return 0
 

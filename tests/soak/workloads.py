@@ -1,0 +1,68 @@
+"""The jobs that the fault injection disturbs: each training script, extraction, evaluation and download, in small.
+
+A job is one call of a command's `main` into a folder. A second call with the same folder goes on.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.helpers.file_server import DATA, SHA256
+from tests.soak.contents import Contents, read_download, read_evaluation, read_store
+from tests.soak.training_workloads import FLAGS, read_run, training_job
+from tracking_env import cli
+from tracking_env.errors import InputError
+from tracking_env.features import download
+from tracking_env.features.model_zoo import File
+
+EXTRACT = ["extract", "--sequences", "synthetic:0-1"]
+EVALUATE = ["evaluate", "--sequences", "synthetic:0", "--tracker", "static", "--protocol", "tre"]
+
+
+def extract(folder: Path) -> int:
+    return cli.main([*EXTRACT, "--store", str(folder / "store")])
+
+
+def evaluate(folder: Path, jobs: int = 1) -> int:
+    return cli.main([*EVALUATE, "--out", str(folder / "results"), "--jobs", str(jobs)])
+
+
+def fetch(folder: Path, url: str) -> int:
+    """Download a file as ``tracking-env download`` does, from a server on this machine."""
+    try:
+        download.fetch(File("a.weights", (url,), len(DATA), SHA256), folder / "weights")
+    except InputError as error:
+        print(f"tracking-env: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One kind of job.
+
+    Attributes:
+        run: does the job in a folder, or goes on with it; returns the exit code.
+        read: checks the job's finished files and returns them. Those of an unfinished job must be among those of a
+            finished one, but for files that the job replaces at its end.
+        fewer_kills: divides the number of kills, for slow jobs.
+    """
+
+    run: Callable[[Path], int]
+    read: Callable[[Path], Contents]
+    fewer_kills: int = 1
+
+
+def make_workloads(url: str) -> dict[str, Workload]:
+    """All workloads by name.
+
+    Args:
+        url: address of the file to download.
+    """
+    workloads = {name: Workload(training_job(name), read_run, 1 if name == "training" else 5) for name in FLAGS}
+    return workloads | {
+        "extraction": Workload(extract, read_store),
+        "evaluation": Workload(evaluate, read_evaluation),
+        "download": Workload(lambda folder: fetch(folder, url), read_download),
+    }
