@@ -1,12 +1,12 @@
 """How fast trackers are side by side, end to end: decode, crop, extract, decide.
 
 python benchmarks/trackers.py nano search proposals --root OTB --sequences drlt30 --weights FOLDER [--frames N]
-                              [--repeat N] [--plain] [--json]
+                              [--repeat N] [--json]
 python benchmarks/trackers.py mil search         # drawn sequences, and what needs no weights
 
 Trackers take turns on each sequence, so that what else the machine does befalls all of them. fps: the mean over the
 sequences of frames over seconds, as `tracking-env evaluate` has it; its median over the repeats. times: the median over
-the repeats of how many times as fast as the first tracker it is. --plain: each once more without onnxruntime.
+the repeats of how many times as fast as the first tracker it is.
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -26,7 +26,6 @@ from tqdm import tqdm
 
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError
-from tracking_env.features import onnx_inference
 from tracking_env.registry import TABLE, TrackerSpec
 from tracking_env.trackers.base import run
 
@@ -39,7 +38,6 @@ def main() -> int:
     parser.add_argument("--weights", type=Path, help="the folder of all weights")
     parser.add_argument("--frames", type=int, default=200, help="of each sequence")
     parser.add_argument("--repeat", type=int, default=5, help="how often each runs")
-    parser.add_argument("--plain", action="store_true", help="each once more without onnxruntime")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     args = parser.parse_args()
     try:
@@ -60,14 +58,10 @@ def main() -> int:
 def measure(args: argparse.Namespace) -> dict:
     sequences = loading.load(args.root, args.sequences or (None if args.root else "synthetic:0-3"))
     trackers = {}
-    there = onnx_inference.ONNXRUNTIME
-    for plain in (False, True)[: 1 + args.plain]:
-        onnx_inference.ONNXRUNTIME = there and not plain
-        for name in args.trackers:
-            takes_weights = args.weights and (name == "search" or (name in TABLE and TABLE[name].files))
-            made = TrackerSpec(name, weights=(args.weights,) if takes_weights else ()).make()
-            trackers[f"{name}, no onnxruntime" if plain else name] = made.live()
-    onnx_inference.ONNXRUNTIME = there
+    for name in args.trackers:
+        takes_weights = args.weights and (name == "search" or (name in TABLE and TABLE[name].files))
+        runner = TrackerSpec(name, weights=(args.weights,) if takes_weights else ()).make()
+        trackers[name] = runner.live()
     fps = np.empty((args.repeat, len(sequences), len(trackers)))
     for turn in tqdm(np.ndindex(fps.shape[:2]), total=args.repeat * len(sequences), leave=False, disable=None):
         for at, tracker in enumerate(trackers.values()):

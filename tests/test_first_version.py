@@ -33,7 +33,7 @@ def test_a_run_tracks_the_boxes_that_it_tracked_then(folder, kind):
     # The run predicted from stored features, which are rounded to float16, and in the first frame too. In the closed
     # loop rounding grows from frame to frame.
     expected = read_boxes(folder / kind / "results" / "Synthetic-0100.txt")
-    np.testing.assert_allclose(boxes[1:], expected[1:], atol=0.1 if kind == "search" else 0.02)
+    np.testing.assert_allclose(boxes[1:], expected[1:], atol=0.1 if kind == "search" else 0.05)
 
 
 @pytest.mark.parametrize("kind", ["drlt", "sb3", "search"])
