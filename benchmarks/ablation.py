@@ -30,7 +30,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from tracking_env.errors import InputError
-from tracking_env.evaluation.scoring import PARTS
+from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.files import whole
 from tracking_env.report import plots
 from train import config, search_config

@@ -22,7 +22,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tracking_env.datasets import loading
-from tracking_env.evaluation import metrics, result_files
+from tracking_env.evaluation import result_files
 from tracking_env.evaluation.scoring import evaluate
 from tracking_env.report import plots
 
@@ -56,7 +56,8 @@ def failing(root: Path, folders: list[Path], number: int) -> None:
     sequences = loading.load(root, "drlt30")
     truths, seen = {one.name: one.boxes for one in sequences}, {one.name: one.seen for one in sequences}
     read = {folder.name: result_files.read(folder, truths) for folder in folders}
-    report = evaluate(read[folders[-1].name], truths, seen)
+    reports = {name: evaluate(results, truths, seen) for name, results in read.items()}
+    report = reports[folders[-1].name]
     worst = sorted(report.sequences, key=lambda name: report.sequences[name]["unseen"].auc)[:number]
     looks = plots.styles(read)
     columns = 2
@@ -64,10 +65,9 @@ def failing(root: Path, folders: list[Path], number: int) -> None:
         figure = Figure(figsize=(7.2, 1.7 * -(-number // columns) + 0.3), layout="constrained")
         grid = figure.subplots(-(-number // columns), columns, sharey=True).flat
         for axes, name in zip(grid, worst, strict=False):
-            truth = truths[name]
             axes.axvspan(0, seen[name], color="0.88", linewidth=0)
-            for tracker, one in read.items():
-                overlap = metrics.overlaps(one.runs[0][name], truth)
+            for tracker, scores in reports.items():
+                overlap = scores.scores[name][0].overlaps
                 axes.plot(np.where(overlap < 0, np.nan, overlap), linewidth=1, label=tracker, **looks[tracker].line)
             axes.set(title=f"{name}: unseen {report.sequences[name]['unseen'].auc:.2f}", ylim=(0, 1), xlim=(0, None))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(read), frameon=False)

@@ -172,8 +172,8 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         "dataset": data.facts(),
         "extractor": extractor.id,
     }
-    predictions, fps = results.test(model, store, data)
-    results.publish(run, predictions, fps, data, others, label(config), facts)
+    predictions, report, fps = results.test(model, store, data)
+    results.publish(run, predictions, report, fps, data, others, label(config), facts)
     run.close()
     return True
 

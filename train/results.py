@@ -15,9 +15,9 @@ from tracking_env import rendering
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.evaluation import metrics
-from tracking_env.evaluation.failures import Drift, drift
 from tracking_env.evaluation.result_files import Results
-from tracking_env.evaluation.scoring import PARTS, Report, evaluate, write_result
+from tracking_env.evaluation.scoring import Report, evaluate, write_result
+from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.features.store import FeatureStore
 from tracking_env.report import film_strips, plots
 from tracking_env.report.text_tables import table
@@ -105,11 +105,6 @@ def speed(model: Agent, store: FeatureStore, sequence: Sequence) -> dict[str, fl
     return {"online": online, "precomputed": len(features) / (time.perf_counter() - start)}
 
 
-def drifts(predictions: Predictions, sequences: Iterable[Sequence]) -> list[Drift]:
-    """How often the target was lost, per sequence."""
-    return [drift(metrics.overlaps(predictions[one.name], one.boxes)) for one in sequences]
-
-
 def ranking(report: Report, sequences: list[Sequence]) -> list[Sequence]:
     """The sequences by rising AUC; those that could not be scored first."""
     return sorted(sequences, key=lambda one: getattr(report.sequences.get(one.name, {}).get("whole"), "auc", 0.0))
@@ -120,22 +115,18 @@ def median(report: Report, sequences: list[Sequence]) -> Sequence:
     return ranking(report, sequences)[len(sequences) // 2]
 
 
-def success(predictions: Predictions, sequences: list[Sequence], unseen: bool) -> Figure:
+def success(report: Report, unseen: bool) -> Figure:
     """The success plot: a curve of each part, the mean over the sequences, with its AUC; one where all is unseen."""
-    lines: dict[str, tuple[np.ndarray, float]] = {}
+    curves: dict[str, tuple[np.ndarray, float]] = {}
     for part in ("unseen",) if unseen else PARTS:
-        rates = []
-        for one in sequences:
-            first = 0 if unseen else one.seen
-            chosen = {"whole": slice(None), "seen": slice(first), "unseen": slice(first, None)}[part]
-            values = metrics.overlaps(metrics.sanitise(predictions[one.name], one.boxes), one.boxes)[chosen]
-            if len(values):
-                rates.append(metrics.success_curve(values))
+        rates = [
+            run.success_curve(part) for runs in report.scores.values() for run in runs if run.parts[part] is not None
+        ]
         if rates:
             mean = np.mean(rates, axis=0)
-            lines[part] = mean, float(mean.mean())
+            curves[part] = mean, float(mean.mean())
     axes, looks = ("overlap threshold", "success rate"), plots.styles(PARTS)
-    return plots.curves("Success on the test sequences [AUC]", axes, metrics.SUCCESS_THRESHOLDS, lines, looks)
+    return plots.curves("Success on the test sequences [AUC]", axes, metrics.SUCCESS_THRESHOLDS, curves, looks)
 
 
 def film_strip(sequence: Sequence, boxes: np.ndarray, rows: int = 2, columns: int = 3) -> np.ndarray:
@@ -154,7 +145,7 @@ def examine(kept: Run, at: int, predictions: Predictions, data: Data) -> Report:
     It shows the success plot, and film strips of the best, the median and the worst sequence.
     """
     report = score(predictions, data.testing, data.unseen)
-    kept.picture(at, "eval/success", plots.raster(success(predictions, data.testing, data.unseen)), "png")
+    kept.picture(at, "eval/success", plots.raster(success(report, data.unseen)), "png")
     ranked = ranking(report, data.testing)
     chosen = {"worst": ranked[0], "best": ranked[-1]} if len(ranked) > 2 else {}
     for name, one in (chosen | {"median": median(report, data.testing)}).items():
@@ -174,15 +165,17 @@ def write_overlay(path: Path, sequence: Sequence, boxes: np.ndarray) -> None:
     rendering.write_video(path, (_overlay(sequence, boxes, index) for index in frames))
 
 
-def test(model: Agent, store: FeatureStore, data: Data) -> tuple[Predictions, dict[str, float]]:
-    """The agent's boxes on the test sequences, and its `speed` on that of median AUC."""
+def test(model: Agent, store: FeatureStore, data: Data) -> tuple[Predictions, Report, dict[str, float]]:
+    """The agent's boxes on the test sequences, their scores, and its `speed` on the sequence of median AUC."""
     predictions = predict(model, store, data.testing)
-    return predictions, speed(model, store, median(score(predictions, data.testing, data.unseen), data.testing))
+    report = score(predictions, data.testing, data.unseen)
+    return predictions, report, speed(model, store, median(report, data.testing))
 
 
 def publish(
     kept: Run,
     predictions: Predictions,
+    report: Report,
     fps: dict[str, float],
     data: Data,
     others: dict[str, Report],
@@ -194,13 +187,13 @@ def publish(
     Args:
         kept: the run's directory.
         predictions: the agent's boxes on the test sequences.
+        report: their scores.
         fps: how fast it was, by what was measured.
         data: what it was trained and is tested on.
         others: the lines of the table.
         label: the agent's name in it.
         facts: about the run, for ``report.json``.
     """
-    report = score(predictions, data.testing, data.unseen)
     shown = median(report, data.testing)
     write_boxes(kept.path / "results", predictions)
     write_overlay(kept.path / "overlay.mp4", shown, predictions[shown.name])

@@ -154,8 +154,8 @@ def train(config: SB3Config) -> bool:
         "dataset": data.facts(),
         "extractor": extractor.id,
     }
-    predictions, fps = results.test(agent, store, data)
-    results.publish(run, predictions, fps, data, others, label(config), report_facts)
+    predictions, report, fps = results.test(agent, store, data)
+    results.publish(run, predictions, report, fps, data, others, label(config), report_facts)
     run.close()
     env.close()
     return True

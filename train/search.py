@@ -34,7 +34,7 @@ from agents import imitation, pointing_checkpoint, reinforce, returns, supervise
 from agents.pointing import Pointing
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.errors import InputError
-from tracking_env.evaluation.failures import together
+from tracking_env.evaluation.scoring import Report
 from tracking_env.features.maps import MapExtractor, Proposer, make_maps
 from tracking_env.search.window import GazeTracker
 from tracking_env.trackers.base import run as track
@@ -173,8 +173,8 @@ def train(config: SearchConfig) -> bool:
         start, _ = predict(pointing_checkpoint.load(warmed).model, maps, data, config.glance)
         others["Pointing, warm start"] = results.score(start, data.testing, data.unseen)
     predictions, fps = predict(model, maps, data, config.glance)
-    results.examine(run, done, predictions, data)
-    lost = together(results.drifts(predictions, data.testing))
+    report = results.examine(run, done, predictions, data)
+    lost = report.count_failures()
     facts = {
         "device": "cpu",
         "seconds": time.perf_counter() - begun,
@@ -184,7 +184,7 @@ def train(config: SearchConfig) -> bool:
         "dataset": data.facts(),
         "extractor": maps.id,
     }
-    results.publish(run, predictions, {"online": fps}, data, others, label(config), facts)
+    results.publish(run, predictions, report, {"online": fps}, data, others, label(config), facts)
     print(
         f"drift: {lost.per_hundred:.2f} failures per 100 frames, {lost.recovered} of {lost.failures} recovered, "
         f"{lost.lost_share:.1%} of frames lost, {lost.frames_to_failure:.0f} frames to the first failure"
@@ -242,9 +242,9 @@ def label(config: SearchConfig) -> str:
     return f"Pointing ({config.loop.learner})"
 
 
-def failures(runs: Many[results.Predictions], data: Data) -> dict[str, Any]:
+def failures(report: Report) -> dict[str, Any]:
     """What the report of several seeds says besides: how often the target was lost in all of them."""
-    return {"drift": together(one for run in runs for one in results.drifts(run, data.testing)).to_json()}
+    return {"drift": report.count_failures().to_json()}
 
 
 def main(argv: Many[str] | None = None) -> int:

@@ -1,17 +1,18 @@
 """One configuration with several seeds: what of a result is the method's, and what is luck."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files as files
+from tracking_env.evaluation.scoring import Report
 from tracking_env.files import read_json, whole
 from tracking_env.report.text_tables import table
 from train import results
-from train.data import Data, load
+from train.data import load
 from train.flags import C, RunFlags, differences
 from train.parallel import ALONE, Group
 
@@ -21,7 +22,7 @@ def several(
     train: Callable[[C, Group], bool],
     label: str,
     group: Group = ALONE,
-    facts: Callable[[Sequence[results.Predictions], Data], dict[str, Any]] = lambda runs, data: {},
+    facts: Callable[[Report], dict[str, Any]] = lambda report: {},
 ) -> None:
     """Run ``config.seeds`` seeds, one after the other, into ``OUT/seed-N``; print and write mean and deviation.
 
@@ -35,7 +36,7 @@ def several(
         train: one run; False where it was stopped.
         label: the agent's name in tables.
         group: the processes that share it.
-        facts: what the report says besides, from the boxes of each run.
+        facts: what ``report.json`` says besides, from the scores of all runs.
 
     Raises:
         InputError: a folder already holds a run and neither ``resume`` nor ``overwrite`` is given, or a run fails.
@@ -70,7 +71,7 @@ def several(
     others = results.lines(data.testing, data.training, data.unseen)
     said = {"config": asdict(config), "dataset": data.facts(), "seeds": [one.seed for one in runs]}
     with whole(out / "report.json") as partial:
-        partial.write_text(json.dumps(results.summary(report, others, **said, **facts(read, data)), indent=1))
+        partial.write_text(json.dumps(results.summary(report, others, **said, **facts(report)), indent=1))
     print(table(others | {f"{label}, {len(runs)} seeds": report}))
     print(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
 

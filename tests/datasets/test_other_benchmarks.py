@@ -13,6 +13,7 @@ from tracking_env import cli
 from tracking_env.datasets import loading, otb, other_benchmarks
 from tracking_env.errors import InputError
 from tracking_env.evaluation import metrics
+from tracking_env.evaluation.sequence_score import score_boxes
 from tracking_env.rendering import write_video
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -142,7 +143,7 @@ def test_the_environment_and_the_commands_take_each_layout(layout, tmp_path, cap
     assert cli.main(["score", f"{out}/static", "--root", str(tmp_path), "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)["sequences"]
     assert list(scores) == NAMES[layout]
-    assert scores[name]["whole"]["auc"] == metrics.score(np.repeat(TRUTH[:1], 6, axis=0), TRUTH).auc
+    assert scores[name]["whole"]["auc"] == score_boxes(np.repeat(TRUTH[:1], 6, axis=0), TRUTH).parts["whole"].auc
 
 
 def test_got10k_root_is_the_data_set_or_one_of_its_folders(tmp_path):
@@ -195,7 +196,7 @@ def test_a_frame_without_a_box_is_scored_as_otb_scores_an_invalid_one(tmp_path):
     (one,) = loading.load(tmp_path, "cat-1")
     assert_array_equal(metrics.overlaps(TRUTH, one.boxes), [1, 1, 1, -1, -1, -1])
     assert_array_equal(metrics.centre_errors(TRUTH, one.boxes), [0, 0, 0, -1, -1, -1])
-    score = metrics.score(TRUTH, one.boxes)
+    score = score_boxes(TRUTH, one.boxes).parts["whole"]
     assert (score.mean_iou, score.precision20, score.frames) == (0.5, 1, 6)
 
 

@@ -39,11 +39,11 @@ def test_auc_has_20_thresholds_a_hair_above_the_twentieths():
 def test_score_takes_rows_as_they_are():
     truth = np.tile([100.0, 100, 10, 10], (3, 1))
     run = truth.copy()
-    run[0], run[2] = [0, 0, 1, 1], np.nan  # OTB's evaluation would mend both
-    score = drlt_paper.score(run, truth)
+    run[0], run[2] = [0, 0, 1, 1], np.nan  # OTB's evaluation would repair both
+    score = drlt_paper.score_boxes(run, truth).parts["whole"]
     assert (score.mean_iou, score.auc) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert (score.precision20, score.norm_precision20, score.frames) == (None, None, 3)
-    parts = drlt_paper.part_scores(run, truth, 1)
+    parts = drlt_paper.score_boxes(run, truth, seen=1).parts
     assert [parts[part].mean_iou for part in ("seen", "unseen")] == [0, 0.5]
 
 
@@ -51,9 +51,9 @@ def test_input_errors():
     boxes = np.ones((3, 4))
     for run in (np.ones((2, 4)), np.ones(4), np.ones((3, 5))):
         with pytest.raises(InputError, match="one row per frame"):
-            drlt_paper.score(run, boxes)
+            drlt_paper.score_boxes(run, boxes)
     with pytest.raises(InputError, match="no frames"):
-        drlt_paper.score(boxes, boxes, slice(3, None))
+        drlt_paper.score_boxes(boxes, boxes, seen=3)
 
 
 @pytest.mark.otb
@@ -63,7 +63,8 @@ def test_parity_with_the_paper_s_formula(reference):
     scores = {}
     for name, wanted in expected.items():
         truth = otb.load_annotations(reference / "annotations", name)
-        scores[name] = drlt_paper.score(otb.crop(name, otb.read_boxes(reference / "struck_ope" / f"{name}.txt")), truth)
+        run = otb.crop(name, otb.read_boxes(reference / "struck_ope" / f"{name}.txt"))
+        scores[name] = drlt_paper.score_boxes(run, truth).parts["whole"]
         got = [scores[name].mean_iou, scores[name].auc]
         assert got == pytest.approx([wanted["rolo_iou"], wanted["rolo_auc"]], abs=1e-6), name
     # To three decimals the paper's own column, but for one sequence.

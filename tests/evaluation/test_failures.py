@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from tracking_env.evaluation.failures import drift, together
+from tracking_env.evaluation.failures import count_failures, sum_failures
 
 
 def test_a_run_by_hand():
     # kept, kept, lost, lost, found, kept, lost; and one frame without a true box
-    one = drift(np.array([1, 0.5, 0, 0, 0.2, -1, 0.3, 0]))
+    one = count_failures(np.array([1, 0.5, 0, 0, 0.2, -1, 0.3, 0]))
     assert (one.frames, one.failures, one.recovered, one.lost, one.before) == (7, 2, 1, 3, 2)
     assert one.per_hundred == pytest.approx(200 / 7)
     assert one.lost_share == pytest.approx(3 / 7)
@@ -14,16 +14,16 @@ def test_a_run_by_hand():
 
 
 def test_a_run_without_failure_lasts_to_its_end():
-    one = drift(np.array([1, 0.9, 0.1]))
+    one = count_failures(np.array([1, 0.9, 0.1]))
     assert (one.failures, one.recovered, one.lost, one.frames_to_failure) == (0, 0, 0, 3)
 
 
 def test_overlap_after_a_bad_start_is_no_recovery_from_a_failure():
-    one = drift(np.array([0, 0, 0.5, 0, 0.5]))
+    one = count_failures(np.array([0, 0, 0.5, 0, 0.5]))
     assert (one.failures, one.recovered) == (1, 1)
 
 
 def test_runs_together():
-    both = together([drift(np.array([1, 0, 1])), drift(np.array([1, 1]))])
+    both = sum_failures([count_failures(np.array([1, 0, 1])), count_failures(np.array([1, 1]))])
     assert (both.frames, both.failures, both.recovered, both.lost, both.runs) == (5, 1, 1, 1, 2)
     assert both.frames_to_failure == 1.5

@@ -16,7 +16,8 @@ from tracking_env import cli
 from tracking_env.datasets import otb, synthetic
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.evaluation.result_files import Results, read
-from tracking_env.evaluation.scoring import PARTS, evaluate, write_result
+from tracking_env.evaluation.scoring import evaluate, write_result
+from tracking_env.evaluation.sequence_score import PARTS, score_boxes
 from tracking_env.report import film_strips, published
 
 pytest.importorskip("jinja2")
@@ -221,14 +222,12 @@ def test_best_and_worst_moments():
     lost[4:, 0] += 50
     shifted = truth + RIGHT * 5
     shifted[3, 0] += 5
-    names = ("lost", "shifted")
-    best, worst = film_strips.best_and_worst(
-        dict(zip(names, (lost, shifted), strict=True)), dict.fromkeys(names, truth), dict.fromkeys(names, 2)
-    )
+    runs = {"lost": lost, "shifted": shifted}
+    best, worst = film_strips.best_and_worst({name: score_boxes(run, truth, seen=2) for name, run in runs.items()})
     assert best == [film_strips.Moment("lost", 2, 1.0), film_strips.Moment("shifted", 2, 0.6)]
-    assert [(one.video, one.index) for one in worst] == [("lost", 4), ("shifted", 3)]
+    assert [(moment.video, moment.index) for moment in worst] == [("lost", 4), ("shifted", 3)]
     gone = np.zeros((6, 4))  # no valid truth, no moment
-    assert film_strips.best_and_worst({"gone": truth}, {"gone": gone}, {"gone": 0}) == ([], [])
+    assert film_strips.best_and_worst({"gone": score_boxes(truth, gone)}) == ([], [])
 
 
 def test_thinned_lines_keep_means_and_gaps():

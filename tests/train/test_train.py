@@ -167,10 +167,13 @@ def test_tensorboard_s_film_strips_are_of_the_best_the_median_and_the_worst_sequ
 def test_tensorboard_s_success_plot_is_of_the_result_files(finished: Path, tmp_path: Path) -> None:
     data = load(parse(TINY).data)
     boxes = {one.name: otb.read_boxes(finished / "results" / f"{one.name}.txt") for one in data.testing}
-    wanted = plots.raster(results.success(boxes, data.testing, data.unseen))
-    assert np.array_equal(picture(tensorboard(finished), "eval/success"), wanted)
+
+    def plot(boxes: dict[str, np.ndarray]) -> np.ndarray:
+        return plots.raster(results.success(results.score(boxes, data.testing, data.unseen), data.unseen))
+
+    assert np.array_equal(picture(tensorboard(finished), "eval/success"), plot(boxes))
     moved = {name: one + np.array([3, 0, 0, 0]) for name, one in boxes.items()}
-    assert not np.array_equal(plots.raster(results.success(moved, data.testing, data.unseen)), wanted)
+    assert not np.array_equal(plot(moved), plot(boxes))
 
 
 def test_the_success_plot_has_the_scores_of_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,8 +182,9 @@ def test_the_success_plot_has_the_scores_of_each_part(monkeypatch: pytest.Monkey
     sequences = synthetic.parse("synthetic:0-2")
     late = {one.name: np.concatenate([one.boxes[:1], one.boxes[:-1]]) for one in sequences}
     for unseen in (False, True):
-        results.success(late, sequences, unseen)
-        means = results.score(late, sequences, unseen).mean
+        report = results.score(late, sequences, unseen)
+        results.success(report, unseen)
+        means = report.mean
         means = {"unseen": means["unseen"]} if unseen else means  # the whole is the same then
         assert {part: auc for part, (_, auc) in drawn[-1].items()} == pytest.approx(
             {part: one.auc for part, one in means.items()}

@@ -6,7 +6,7 @@ from typing import Literal
 
 import tyro
 
-from tracking_env.commands import Json, label_folders, print_failures
+from tracking_env.commands import Json, print_failures, label_folders
 from tracking_env.datasets import loading, otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation import scoring
@@ -18,7 +18,7 @@ def score_results(
     root: Path | None = None,
     annotations: Path | None = None,
     sequences: str | None = None,
-    protocol: Literal["otb", "drlt-paper"] = "otb",
+    formula: Literal["otb", "drlt-paper"] = "otb",
     attributes: bool = False,
     markdown: bool = False,
     as_json: Json = False,
@@ -35,7 +35,7 @@ def score_results(
         annotations: folder of true boxes NAME.txt, where there are no frames.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. By default drlt30,
             or all of another data set.
-        protocol: otb, or drlt-paper, the formula behind the paper's Table 2, only to compare with that.
+        formula: otb, or drlt-paper, the formula behind the paper's Table 2, only to compare with that.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
         as_json: print JSON instead of a table: the report, or of several folders one for each.
@@ -51,7 +51,7 @@ def score_results(
     else:
         raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
     scored = {
-        label: scoring.score_folder(folder, truths, attributes=tags, protocol=protocol)
+        label: scoring.score_folder(folder, truths, attributes=tags, formula=formula)
         for label, folder in label_folders(results).items()
     }
     only = next(iter(scored.values())) if len(scored) == 1 else None

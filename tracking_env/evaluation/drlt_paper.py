@@ -10,10 +10,9 @@ a frame.
 import numpy as np
 
 from tracking_env.errors import InputError
-from tracking_env.evaluation.metrics import Score
-from tracking_env.evaluation.metrics import part_scores as _part_scores
+from tracking_env.evaluation.sequence_score import SequenceScore
 
-PROTOCOL = (
+RULES = (
     "DRLT paper's Table 2 (ROLO's evaluation code, whose overlap is not an IoU): compare with that table only; "
     "AUC over 20 overlaps k/20 + 0.0001 (>=), unweighted mean over sequences; seen = the frames open to training, "
     "unseen = the rest"
@@ -34,33 +33,23 @@ def overlaps(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.nan_to_num(ratio, nan=0.0).clip(0, 1)
 
 
-def mean_iou(overlaps: np.ndarray) -> float:
-    """The mean of ROLO's overlaps: what Table 2 prints."""
-    return float(overlaps.mean())
-
-
 def auc(overlaps: np.ndarray) -> float:
     """The mean over `THRESHOLDS` of the rate of frames with an overlap of at least the threshold (``>=``)."""
     return float((overlaps[:, None] >= THRESHOLDS).mean())
 
 
-def score(prediction: np.ndarray, truth: np.ndarray, frames: slice = slice(None)) -> Score:
-    """Score a run, or only some ``frames`` of it; the formula has no precision.
+def score_boxes(prediction: np.ndarray, truth: np.ndarray, seen: int = 0) -> SequenceScore:
+    """Measure a run by this formula. It has no precision, and takes rows as they are: none is repaired.
+
+    Args:
+        prediction: predicted boxes, ``(T, 4)``.
+        truth: true boxes, ``(T, 4)``.
+        seen: number of first frames that are open to training.
 
     Raises:
-        InputError: the two are not both ``(T, 4)``, or there are no such frames.
+        InputError: the two are not both ``(T, 4)``, or ``seen`` is not in [0, T).
     """
-    run, truth = np.asarray(prediction, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    if run.shape != truth.shape or run.ndim != 2 or run.shape[1] != 4:
-        raise InputError(f"got predictions {run.shape} for true boxes {truth.shape}; wanted (T, 4), one row per frame")
-    overlap = overlaps(run[frames], truth[frames])
-    if len(overlap) == 0:
-        raise InputError(f"no frames to score: got {frames} of a run of {len(run)}")
-    return Score(
-        auc=auc(overlap), precision20=None, norm_precision20=None, mean_iou=mean_iou(overlap), frames=len(overlap)
-    )
-
-
-def part_scores(prediction: np.ndarray, truth: np.ndarray, seen: int) -> dict[str, Score | None]:
-    """Scores of a run, as `tracking_env.evaluation.metrics.part_scores`."""
-    return _part_scores(prediction, truth, seen, score)
+    boxes, truth = np.asarray(prediction, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    if boxes.shape != truth.shape or boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise InputError(f"got predictions {boxes.shape}, true boxes {truth.shape}; wanted (T, 4), one row per frame")
+    return SequenceScore(boxes, overlaps(boxes, truth), None, None, seen, auc)

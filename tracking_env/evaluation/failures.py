@@ -1,22 +1,22 @@
-"""Losing the target and finding it again: what an average overlap hides."""
+"""Losing the target and recovering it: what an average overlap hides."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 
 
 @dataclass(frozen=True)
-class Drift:
-    """Failures of one run, or of many together. A failure is a frame without overlap after one with.
+class FailureStats:
+    """Failures of one run, or of many together. A failure is a frame without overlap after one with overlap.
 
     Attributes:
-        frames: with a true box.
-        failures: how many.
-        recovered: after how many of them there was overlap again.
-        lost: frames without overlap.
-        before: frames up to the first failure, added up over runs; all of a run that has none.
-        runs: how many runs.
+        frames: number of frames with a true box.
+        failures: number of failures.
+        recovered: number of failures after which there was overlap again.
+        lost: number of frames without overlap.
+        before: number of frames before the first failure, all of a run without one; summed over runs.
+        runs: number of runs.
     """
 
     frames: int
@@ -33,34 +33,35 @@ class Drift:
 
     @property
     def lost_share(self) -> float:
-        """Share of the frames without overlap."""
+        """Share of the frames without overlap, in [0, 1]."""
         return self.lost / self.frames
 
     @property
     def frames_to_failure(self) -> float:
-        """Mean over runs of the frames before the first failure."""
+        """Mean over runs of the number of frames before the first failure."""
         return self.before / self.runs
 
     def to_json(self) -> dict[str, float]:
-        """All of it, for a report."""
+        """All numbers, for a ``report.json``."""
         return asdict(self) | {"failures_per_100_frames": self.per_hundred, "frames_to_failure": self.frames_to_failure}
 
 
-def drift(overlaps: np.ndarray) -> Drift:
+def count_failures(overlaps: np.ndarray) -> FailureStats:
     """Failures of one run.
 
     Args:
-        overlaps: IoU per frame, ``(T,)``; negative where there is no true box, and those frames are left out.
+        overlaps: IoU per frame, ``(T,)``; frames without a true box are negative and not counted.
     """
     known = overlaps[overlaps >= 0]
     lost = known == 0
     begins = np.flatnonzero(lost[1:] & ~lost[:-1]) + 1
     ends = int((~lost[1:] & lost[:-1]).sum())
     first = int(begins[0]) if len(begins) else len(known)
-    return Drift(len(known), len(begins), ends - int(lost[:1].any()) * int(ends > 0), int(lost.sum()), first)
+    # A run that is lost from its start did not fail there, so its first end of a loss is no recovery.
+    recovered = ends - int(lost[:1].any()) * int(ends > 0)
+    return FailureStats(len(known), len(begins), recovered, int(lost.sum()), first)
 
 
-def together(drifts: Iterable[Drift]) -> Drift:
-    """Those of many runs as one."""
-    rows = [(one.frames, one.failures, one.recovered, one.lost, one.before, one.runs) for one in drifts]
-    return Drift(*(sum(column) for column in zip(*rows, strict=True)))
+def sum_failures(stats: Iterable[FailureStats]) -> FailureStats:
+    """The failures of many runs together."""
+    return FailureStats(*(sum(column) for column in zip(*map(astuple, stats), strict=True)))

@@ -1,4 +1,4 @@
-"""OTB's official one-pass evaluation of one run: overlap, centre error, success, precision.
+"""OTB's official one-pass evaluation, frame by frame: overlap, centre error, success, precision.
 
 The rules are those of the benchmark's toolkit, with its strict ``>`` for success and ``<=`` for precision. Normalised
 precision, which OTB's toolkit has not, follows LaSOT's and keeps OTB's rules for the first frame and invalid true rows.
@@ -50,7 +50,7 @@ def sanitise(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """
     run, truth = np.array(prediction, dtype=np.float64), np.asarray(truth, dtype=np.float64)
     if run.shape != truth.shape or run.ndim != 2 or run.shape[1] != 4 or len(run) == 0:
-        raise InputError(f"got predictions {run.shape} for true boxes {truth.shape}; wanted (T, 4), one row per frame")
+        raise InputError(f"got predictions {run.shape}, true boxes {truth.shape}; wanted (T, 4), one row per frame")
     run[0] = truth[0]
     broken = ~np.isfinite(run)
     broken[:, 2:] |= run[:, 2:] <= 0
@@ -108,46 +108,6 @@ def norm_precision_curve(errors: np.ndarray) -> np.ndarray:
 def auc(overlaps: np.ndarray) -> float:
     """Area under the success curve: the mean of its 21 rates."""
     return float(success_curve(overlaps).mean())
-
-
-def score(prediction: np.ndarray, truth: np.ndarray, frames: slice | range | None = None) -> Score:
-    """Score a run, or only some ``frames`` of it.
-
-    The whole run is sanitised, so only the run's first frame is the true one, never the first of a part.
-
-    Raises:
-        InputError: the shapes do not fit (see `sanitise`), or there are no such frames.
-    """
-    run = sanitise(prediction, truth)
-    part = np.array(frames, dtype=int) if isinstance(frames, range) else np.arange(len(run))[frames or slice(None)]
-    if len(part) == 0:
-        raise InputError(f"no frames to score: got {frames} of a run of {len(run)}")
-    run, truth = run[part], np.asarray(truth, dtype=np.float64)[part]
-    overlap = overlaps(run, truth)
-    return Score(
-        auc=auc(overlap),
-        precision20=float((centre_errors(run, truth) <= PRECISION_THRESHOLDS[20]).mean()),
-        norm_precision20=float((norm_centre_errors(run, truth) <= NORM_PRECISION_THRESHOLDS[20]).mean()),
-        mean_iou=float(overlap.clip(0, None).mean()),
-        frames=len(part),
-    )
-
-
-def part_scores(
-    prediction: np.ndarray,
-    truth: np.ndarray,
-    seen: int,
-    score: Callable[[np.ndarray, np.ndarray, slice], Score] = score,
-) -> dict[str, Score | None]:
-    """Scores of a run: ``whole``, ``seen`` (its first ``seen`` frames; None for 0) and ``unseen`` (the rest).
-
-    ``score`` is the protocol's formula, OTB's by default.
-    """
-    return {
-        "whole": score(prediction, truth, slice(None)),
-        "seen": score(prediction, truth, slice(seen)) if seen else None,
-        "unseen": score(prediction, truth, slice(seen, None)),
-    }
 
 
 def mean_score(scores: Sequence[Score], by_frames: bool = False) -> Score | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tracking_env import rendering
 from tracking_env.datasets.sequence import Frames
-from tracking_env.evaluation import metrics
+from tracking_env.evaluation.sequence_score import SequenceScore
 
 PICTURES = 6
 """In a strip, each of another video."""
@@ -26,29 +26,24 @@ class Moment:
     overlap: float
 
 
-def best_and_worst(
-    predictions: Mapping[str, np.ndarray], truths: Mapping[str, np.ndarray], first: Mapping[str, int]
-) -> tuple[list[Moment], list[Moment]]:
-    """Where a tracker did best and where worst: at most `PICTURES` moments each, at most one of a video.
+def best_and_worst(scores: Mapping[str, SequenceScore]) -> tuple[list[Moment], list[Moment]]:
+    """The unseen frames where a tracker did best and worst: at most `PICTURES` moments each, at most one of a video.
 
     Args:
-        predictions: sanitised pixel boxes per video, ``(T, 4)``; videos without frames to show are best left out.
-        truths: true boxes of these videos, ``(T, 4)``.
-        first: index of the first frame that may be chosen, per video; frames without a valid true box never are.
+        scores: one run per video; leave out videos without frames to show.
 
     Returns:
         The best by falling, the worst by rising overlap. The worst moment of a video is the first where its lowest
         overlap is reached, so often the one where the target was lost; of equally bad videos those with the lower mean
-        come first.
+        come first. Frames without a valid true box are never chosen, nor is the first frame.
     """
     best: list[Moment] = []
     worst: list[tuple[float, Moment]] = []
-    for name, boxes in predictions.items():
-        overlaps = metrics.overlaps(boxes, truths[name])
-        indices = np.flatnonzero(overlaps >= 0)
-        indices = indices[indices >= max(1, first[name])]  # the first box was given
+    for name, score in scores.items():
+        indices = np.flatnonzero(score.overlaps >= 0)
+        indices = indices[indices >= max(1, score.seen)]  # the first box was given
         if len(indices):
-            chosen = overlaps[indices]
+            chosen = score.overlaps[indices]
             high, low = int(chosen.argmax()), int(chosen.argmin())
             best.append(Moment(name, int(indices[high]), float(chosen[high])))
             worst.append((float(chosen.mean()), Moment(name, int(indices[low]), float(chosen[low]))))

@@ -7,9 +7,8 @@ only where a page is wanted.
 """
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import jinja2
@@ -23,7 +22,8 @@ from tracking_env.datasets.sequence import Frames
 from tracking_env.errors import InputError
 from tracking_env.evaluation import metrics
 from tracking_env.evaluation.result_files import Results
-from tracking_env.evaluation.scoring import PARTS, Report, evaluate
+from tracking_env.evaluation.scoring import Report, evaluate
+from tracking_env.evaluation.sequence_score import PARTS, SequenceScore
 from tracking_env.files import whole
 from tracking_env.report import film_strips, gallery, page_tables, plots, published
 from tracking_env.report.gallery import Gallery
@@ -31,19 +31,17 @@ from tracking_env.report.page_tables import Table
 
 PART_NAMES = dict(zip(PARTS, ("whole video", "seen third", "unseen two thirds"), strict=True))
 
-_Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
-_Curve = Callable[[np.ndarray], np.ndarray]
-_CURVES: dict[str, tuple[str, str, tuple[str, str], np.ndarray, _Measure, _Curve]] = {
+_CURVES: dict[str, tuple[str, str, tuple[str, str], np.ndarray, Callable[[SequenceScore, str], np.ndarray]]] = {
     "success": (
         *("auc", "AUC", ("overlap threshold", "success rate")),
-        *(metrics.SUCCESS_THRESHOLDS, metrics.overlaps, metrics.success_curve),
+        *(metrics.SUCCESS_THRESHOLDS, SequenceScore.success_curve),
     ),
     "precision": (
         *("precision20", "P@20", ("centre error threshold (pixels)", "precision")),
-        *(metrics.PRECISION_THRESHOLDS, metrics.centre_errors, metrics.precision_curve),
+        *(metrics.PRECISION_THRESHOLDS, SequenceScore.precision_curve),
     ),
 }
-"""Of each kind of plot: the score's name and label, the axes' labels, the thresholds and how to measure."""
+"""Of each kind of plot: the score's name and label, the axes' labels, the thresholds and the curve of a part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,24 +83,15 @@ class Page:
             if one.kind != "OPE":
                 raise InputError(f"{name} holds {one.kind} results, a page shows one-pass ones; leave it out")
         self.looks = plots.styles(self.results)
-        self.reports = self._evaluate("otb")
+        self.reports = self._evaluate("otb", self.videos)
         self.ours, self.rival = self.wanted.pair(self.reports)
 
-    def _evaluate(self, protocol: str, names: Container[str] | None = None) -> dict[str, Report]:
-        truths = {one.name: one.truth for one in self.videos if names is None or one.name in names}
-        tags = {one.name: one.attributes for one in self.videos}
-        return {name: evaluate(one, truths, attributes=tags, protocol=protocol) for name, one in self.results.items()}
-
-    @cached_property
-    def boxes(self) -> dict[str, dict[str, list[np.ndarray]]]:
-        """Per tracker and scored video, the sanitised boxes ``(T, 4)`` of each run."""
+    def _evaluate(self, formula: str, videos: Sequence[Video]) -> dict[str, Report]:
+        truths = {video.name: video.truth for video in videos}
+        tags = {video.name: video.attributes for video in videos}
         return {
-            name: {
-                video.name: [_fit(run[video.name], video) for run in one.runs]
-                for video in self.videos
-                if video.name in self.reports[name].sequences
-            }
-            for name, one in self.results.items()
+            tracker: evaluate(results, truths, attributes=tags, formula=formula)
+            for tracker, results in self.results.items()
         }
 
     @property
@@ -121,24 +110,27 @@ class Page:
 
     def paper(self) -> tuple[Table, Table] | None:
         """These results beside the paper's Tables 1 and 2; None where no video is one of the paper's."""
-        names = [one.name for one in self.videos if one.name in published.TABLE_2]
-        if not names:
+        videos = [video for video in self.videos if video.name in published.TABLE_2]
+        if not videos:
             return None
-        official, paper = (self._evaluate(protocol, names) for protocol in ("otb", "drlt-paper"))
+        names = [video.name for video in videos]
+        official = {tracker: report.select(names) for tracker, report in self.reports.items()}
+        paper = self._evaluate("drlt-paper", videos)
         return page_tables.beside_table_1(official, paper), page_tables.beside_table_2(paper, names)
 
     def curves(self, kind: str, part: str) -> Markup:
         """Success or precision curves of a part: means over videos, on each the mean of a tracker's runs."""
-        what, label, axes, thresholds, measure, curve = _CURVES[kind]
+        metric, label, axes, thresholds, curve = _CURVES[kind]
         lines = {}
-        for name, report in self.reports.items():
-            if (mean := report.mean[part]) is not None:
-                rates = [
-                    np.mean([curve(measure(run, one.truth)[_frames(one, part)]) for run in runs], axis=0)
-                    for one in self.videos
-                    if (runs := self.boxes[name].get(one.name)) and report.sequences[one.name][part] is not None
-                ]
-                lines[name] = np.mean(rates, axis=0), getattr(mean, what)
+        for tracker, report in self.reports.items():
+            mean = report.mean[part]
+            if mean is None:
+                continue
+            rates = []
+            for name, runs in report.scores.items():
+                if report.sequences[name][part] is not None:
+                    rates.append(np.mean([curve(run, part) for run in runs], axis=0))
+            lines[tracker] = np.mean(rates, axis=0), getattr(mean, metric)
         title = f"{kind.capitalize()}, {PART_NAMES[part]} [{label}]"
         return self._plot(f"{kind}-{part}", title, plots.curves(title, axes, thresholds, lines, self.looks))
 
@@ -147,8 +139,9 @@ class Page:
         groups: dict[str, dict[str, float]] = {}
         for name, report in self.reports.items():
             for tag, (_, scores) in report.by_attribute().items():
-                count = sum(tag in one.attributes for one in self.videos)
-                if (score := scores[part]) is not None:
+                count = sum(tag in video.attributes for video in self.videos)
+                score = scores[part]
+                if score is not None:
                     groups.setdefault(f"{tag}\n{count}", {})[name] = score.auc
         title = f"AUC by attribute, {PART_NAMES[part]}"
         figure = plots.bars(title, "AUC", groups, self.looks) if groups else None
@@ -157,9 +150,9 @@ class Page:
     def overlap(self, video: Video) -> Markup:
         """Overlap over time on one video, one line per tracker, the mean of its runs."""
         lines = {
-            name: np.mean([metrics.overlaps(run, video.truth) for run in boxes[video.name]], axis=0)
-            for name, boxes in self.boxes.items()
-            if video.name in boxes
+            tracker: np.mean([run.overlaps for run in report.scores[video.name]], axis=0)
+            for tracker, report in self.reports.items()
+            if video.name in report.scores
         }
         figure = plots.overlap(video.name, lines, video.seen, self.looks)
         return self._plot(f"overlap-{video.name}", f"Overlap on {video.name}", figure)
@@ -170,17 +163,16 @@ class Page:
         Raises:
             InputError: a frame cannot be read.
         """
-        shown = {one.name: one for one in self.videos if one.frames is not None}
+        shown = {video.name: video for video in self.videos if video.frames is not None}
         strips: dict[str, dict[str, Strip]] = {}
-        for tracker, boxes in self.boxes.items():
-            runs = {name: run for name, (run, *_) in boxes.items() if name in shown}
-            moments = film_strips.best_and_worst(
-                runs, {name: shown[name].truth for name in runs}, {name: shown[name].seen for name in runs}
-            )
-            for title, chosen in zip(("Best", "Worst"), moments, strict=True):
-                pictures = [(at, _picture(shown[at.video], at, runs[at.video])) for at in chosen]
-                if pictures:
-                    strips.setdefault(tracker, {})[title] = pictures
+        for tracker, report in self.reports.items():
+            scores = {name: runs[0] for name, runs in report.scores.items() if name in shown}
+            for title, moments in zip(("Best", "Worst"), film_strips.best_and_worst(scores), strict=True):
+                if moments:
+                    strips.setdefault(tracker, {})[title] = [
+                        (moment, _picture(shown[moment.video], moment, scores[moment.video].boxes))
+                        for moment in moments
+                    ]
         return strips
 
     def clips(self) -> list[gallery.Clip]:
@@ -189,14 +181,17 @@ class Page:
         Raises:
             InputError: a frame cannot be read.
         """
-        shown = {one.name: one for one in self.videos if one.frames is not None and one.name in self.boxes[self.ours]}
-        names = self.wanted.choose(self.reports[self.ours], list(shown))
+        report = self.reports[self.ours]
+        shown = {video.name: video for video in self.videos if video.frames is not None and video.name in report.scores}
+        names = self.wanted.choose(report, list(shown))
         clips = []
         for name in tqdm(names, desc="gallery", unit="clip", leave=False, disable=None if names else True):
-            one, roles = shown[name], {"rival": self.rival, "agent": self.ours}
-            boxes = {role: self.boxes[who][name][0] for role, who in roles.items() if who and name in self.boxes[who]}
-            assert one.frames is not None
-            clips.append(gallery.clip(name, one.frames, one.truth, boxes, one.seen))
+            video, boxes = shown[name], {}
+            if self.rival is not None and name in self.reports[self.rival].scores:
+                boxes["rival"] = self.reports[self.rival].scores[name][0].boxes
+            boxes["agent"] = report.scores[name][0].boxes  # the last is drawn on top
+            assert video.frames is not None
+            clips.append(gallery.clip(name, video.frames, video.truth, boxes, video.seen))
         return clips
 
     def auc(self, tracker: str, video: str, part: str) -> float | None:
@@ -205,11 +200,11 @@ class Page:
 
     def speed(self) -> Markup | None:
         """Speed against unseen AUC; None where no tracker's speed is known."""
-        points = {
-            name: (fps, mean.auc)
-            for name, report in self.reports.items()
-            if (fps := report.mean_fps) and (mean := report.mean["unseen"])
-        }
+        points = {}
+        for tracker, report in self.reports.items():
+            fps, mean = report.mean_fps, report.mean["unseen"]
+            if fps is not None and mean is not None:
+                points[tracker] = fps, mean.auc
         return self._plot("speed", "Speed and accuracy", plots.speed(points, self.looks)) if points else None
 
     def _plot(self, stem: str, title: str, figure: Figure) -> Markup:
@@ -284,16 +279,6 @@ def write(
     with whole(folder / "index.html") as partial:
         partial.write_text(html, encoding="utf-8")
     return page.reports
-
-
-def _fit(run: np.ndarray, video: Video) -> np.ndarray:
-    """A scored run as the evaluation scores it: in the official range, sanitised."""
-    run = run if len(run) == len(video.truth) else otb.crop(video.name, run)
-    return metrics.sanitise(run, video.truth)
-
-
-def _frames(video: Video, part: str) -> slice:
-    return {"whole": slice(None), "seen": slice(video.seen), "unseen": slice(video.seen, None)}[part]
 
 
 def _picture(video: Video, at: film_strips.Moment, run: np.ndarray) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tracking_env.evaluation.metrics import Score
-from tracking_env.evaluation.scoring import PARTS, Report
+from tracking_env.evaluation.scoring import Report
+from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.report import published
 
 Reports = Mapping[str, Report]
