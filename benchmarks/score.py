@@ -18,7 +18,8 @@ import numpy as np
 
 from tracking_env.datasets import otb
 from tracking_env.evaluation import result_files
-from tracking_env.evaluation.scoring import evaluate, write_result
+from tracking_env.evaluation.result_files import write_result
+from tracking_env.evaluation.scoring import evaluate
 from tracking_env.report import text_tables
 
 TRACKERS = 10
@@ -48,7 +49,7 @@ def main() -> int:
                     folder.mkdir(exist_ok=True)
                     np.savetxt(folder / f"{name}.txt", run, fmt="%d", delimiter="\t")
         begun = time.perf_counter()
-        read = {folder.name: result_files.read(folder, truths) for folder in folders}
+        read = {folder.name: result_files.read_results(folder, truths) for folder in folders}
         loaded = time.perf_counter()
         reports = {name: evaluate(one, truths) for name, one in read.items()}
         scored = time.perf_counter()

@@ -55,7 +55,7 @@ def failing(root: Path, folders: list[Path], number: int) -> None:
     """Overlap over frames where the last folder's boxes are worst, the seen third shaded."""
     sequences = loading.load(root, "drlt30")
     truths, seen = {one.name: one.boxes for one in sequences}, {one.name: one.seen for one in sequences}
-    read = {folder.name: result_files.read(folder, truths) for folder in folders}
+    read = {folder.name: result_files.read_results(folder, truths) for folder in folders}
     reports = {name: evaluate(results, truths, seen) for name, results in read.items()}
     report = reports[folders[-1].name]
     worst = sorted(report.sequences, key=lambda name: report.sequences[name]["unseen"].auc)[:number]

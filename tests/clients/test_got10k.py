@@ -17,7 +17,8 @@ from got10k.experiments import ExperimentOTB
 from tracking_env.clients.got10k import make
 from tracking_env.datasets import otb, synthetic
 from tracking_env.errors import InputError
-from tracking_env.evaluation.scoring import score_folder, write_result
+from tracking_env.evaluation.result_files import write_result
+from tracking_env.evaluation.scoring import score_folder
 
 STEP = np.array([1.0, 0, 0, 0])
 SEQUENCES = {"Deer": synthetic.generate(1, length=12), "Jogging": synthetic.generate(2, length=9)}

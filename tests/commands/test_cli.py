@@ -13,7 +13,7 @@ import pytest
 import tyro
 
 from tracking_env import cli
-from tracking_env.evaluation.scoring import write_result
+from tracking_env.evaluation.result_files import write_result
 from tracking_env.features.store import FeatureStore
 
 FRAMES = {"Deer": 71, "Skiing": 81}

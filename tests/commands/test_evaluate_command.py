@@ -10,7 +10,7 @@ pytest.importorskip("torch")  # the trackers' package asks for it
 
 from tracking_env import cli
 from tracking_env.datasets import otb
-from tracking_env.evaluation.scoring import write_result
+from tracking_env.evaluation.result_files import write_result
 
 
 @pytest.fixture(autouse=True)

@@ -61,14 +61,14 @@ def test_parity_with_the_paper_s_formula(reference):
     expected = json.loads((reference / "expected_struck_drlt30.json").read_text())
     assert set(expected) == set(otb.LISTS["drlt30"])
     scores = {}
-    for name, wanted in expected.items():
+    for name, official in expected.items():
         truth = otb.load_annotations(reference / "annotations", name)
         run = otb.crop(name, otb.read_boxes(reference / "struck_ope" / f"{name}.txt"))
         scores[name] = drlt_paper.score_boxes(run, truth).parts["whole"]
         got = [scores[name].mean_iou, scores[name].auc]
-        assert got == pytest.approx([wanted["rolo_iou"], wanted["rolo_auc"]], abs=1e-6), name
+        assert got == pytest.approx([official["rolo_iou"], official["rolo_auc"]], abs=1e-6), name
     # To three decimals the paper's own column, but for one sequence.
-    agree = [abs(scores[name].mean_iou - wanted["paper"]) < 0.0006 for name, wanted in expected.items()]
+    agree = [abs(scores[name].mean_iou - official["paper"]) < 0.0006 for name, official in expected.items()]
     assert sum(agree) == 29
-    assert np.mean([one.mean_iou for one in scores.values()]) == pytest.approx(0.4766, abs=5e-5)
-    assert np.mean([one.auc for one in scores.values()]) == pytest.approx(0.4962, abs=5e-5)
+    assert np.mean([score.mean_iou for score in scores.values()]) == pytest.approx(0.4766, abs=5e-5)
+    assert np.mean([score.auc for score in scores.values()]) == pytest.approx(0.4962, abs=5e-5)

@@ -5,22 +5,22 @@ from tracking_env.evaluation.failures import count_failures, sum_failures
 
 
 def test_a_run_by_hand():
-    # kept, kept, lost, lost, found, kept, lost; and one frame without a true box
-    one = count_failures(np.array([1, 0.5, 0, 0, 0.2, -1, 0.3, 0]))
-    assert (one.frames, one.failures, one.recovered, one.lost, one.before) == (7, 2, 1, 3, 2)
-    assert one.per_hundred == pytest.approx(200 / 7)
-    assert one.lost_share == pytest.approx(3 / 7)
-    assert one.frames_to_failure == 2
+    # tracked twice, lost twice, recovered, no true box, tracked, lost
+    stats = count_failures(np.array([1, 0.5, 0, 0, 0.2, -1, 0.3, 0]))
+    assert (stats.frames, stats.failures, stats.recovered, stats.lost, stats.before) == (7, 2, 1, 3, 2)
+    assert stats.per_hundred == pytest.approx(200 / 7)
+    assert stats.lost_share == pytest.approx(3 / 7)
+    assert stats.frames_to_failure == 2
 
 
 def test_a_run_without_failure_lasts_to_its_end():
-    one = count_failures(np.array([1, 0.9, 0.1]))
-    assert (one.failures, one.recovered, one.lost, one.frames_to_failure) == (0, 0, 0, 3)
+    stats = count_failures(np.array([1, 0.9, 0.1]))
+    assert (stats.failures, stats.recovered, stats.lost, stats.frames_to_failure) == (0, 0, 0, 3)
 
 
 def test_overlap_after_a_bad_start_is_no_recovery_from_a_failure():
-    one = count_failures(np.array([0, 0, 0.5, 0, 0.5]))
-    assert (one.failures, one.recovered) == (1, 1)
+    stats = count_failures(np.array([0, 0, 0.5, 0, 0.5]))
+    assert (stats.failures, stats.recovered) == (1, 1)
 
 
 def test_runs_together():

@@ -8,7 +8,7 @@ TRUTH = np.tile([11.0, 11, 10, 10], (4, 1))
 
 
 def shifted(*dx: float) -> np.ndarray:
-    """True boxes moved to the right, one shift a frame."""
+    """True boxes moved to the right, one shift per frame."""
     return TRUTH[: len(dx)] + np.array(dx)[:, None] * [1, 0, 0, 0]
 
 
@@ -53,16 +53,18 @@ def test_mean_does_not_weigh_by_length():
 
 
 def test_mean_by_frames_is_the_score_of_all_frames_together():
-    one, two = metrics.Score(0.2, 0, 1, 1, 1), metrics.Score(0.4, 1, 0.5, 0, 3)
-    assert metrics.mean_score([one, two], by_frames=True) == metrics.Score(pytest.approx(0.35), 0.75, 0.625, 0.25, 4)
+    first, second = metrics.Score(0.2, 0, 1, 1, 1), metrics.Score(0.4, 1, 0.5, 0, 3)
+    assert metrics.mean_score([first, second], by_frames=True) == metrics.Score(
+        pytest.approx(0.35), 0.75, 0.625, 0.25, 4
+    )
 
 
 def test_standard_deviation_of_a_sample():
-    one, two = metrics.Score(0.2, 0, None, 1, 5), metrics.Score(0.4, 1, None, 1, 5)
-    std = metrics.std_score([one, two])
+    first, second = metrics.Score(0.2, 0, None, 1, 5), metrics.Score(0.4, 1, None, 1, 5)
+    std = metrics.std_score([first, second])
     assert (std.auc, std.precision20) == (pytest.approx(0.02**0.5), pytest.approx(0.5**0.5))
     assert (std.norm_precision20, std.mean_iou) == (None, 0)
-    assert metrics.std_score([one]) is None
+    assert metrics.std_score([first]) is None
 
 
 def test_curves_fall_and_rise():

@@ -12,7 +12,8 @@ from numpy.testing import assert_array_equal
 from tracking_env.datasets import otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files
-from tracking_env.evaluation.scoring import score_folder, write_result
+from tracking_env.evaluation.result_files import write_result
+from tracking_env.evaluation.scoring import score_folder
 from tracking_env.files import LIMIT
 
 BOXES = np.array([[1.0, 2, 3, 4], [2, 3, 4, 5], [3.5, 4, 5, 6]])
@@ -29,11 +30,11 @@ def record(boxes: np.ndarray = BOXES, **more) -> dict:
 
 
 def save_mat(path: Path, *records: dict, compress: bool = True) -> Path:
-    """As MATLAB saves a cell array of structs."""
+    """Save records as MATLAB saves a cell array of structs."""
     savemat = pytest.importorskip("scipy.io").savemat
     cell = np.empty((1, len(records)), dtype=object)
-    for at, one in enumerate(records):
-        cell[0, at] = one | {"res": np.asarray(one["res"])}
+    for at, fields in enumerate(records):
+        cell[0, at] = fields | {"res": np.asarray(fields["res"])}
     path.parent.mkdir(parents=True, exist_ok=True)
     savemat(path, {"results": cell}, do_compression=compress)
     return path
@@ -42,8 +43,8 @@ def save_mat(path: Path, *records: dict, compress: bool = True) -> Path:
 @pytest.mark.parametrize("separator", [",", "\t", " ", ", ", "   "])
 def test_text_with_any_separator(tmp_path, separator):
     put(tmp_path / "T" / "Deer.txt", "".join(separator.join(map(str, row)) + "\n" for row in BOXES))
-    read = result_files.read(tmp_path / "T", ["Deer", "Suv"])
-    assert (read.tracker, read.kind, len(read.runs)) == ("T", "OPE", 1)
+    read = result_files.read_results(tmp_path / "T", ["Deer", "Suv"])
+    assert (read.tracker, read.protocol, len(read.runs)) == ("T", "ope", 1)
     assert list(read.runs[0]) == ["Deer"]
     assert_array_equal(read.runs[0]["Deer"], BOXES)
     assert (read.fps, read.unreadable, read.starts) == ({}, {}, {})
@@ -53,13 +54,13 @@ def test_text_with_any_separator(tmp_path, separator):
 def test_speed_is_frames_by_seconds(tmp_path, times):
     write_result(tmp_path / "Deer.txt", BOXES)
     put(tmp_path / times, "0.1\n0.2\n0.1\nnan\n0\n")
-    assert result_files.read(tmp_path, ["Deer"]).fps == {"Deer": pytest.approx(3 / 0.4)}
+    assert result_files.read_results(tmp_path, ["Deer"]).fps == {"Deer": pytest.approx(3 / 0.4)}
 
 
 def test_times_that_cannot_be_read_are_no_speed(tmp_path):
     write_result(tmp_path / "Deer.txt", BOXES)
     put(tmp_path / "Deer_time.txt", "fast\n")
-    read = result_files.read(tmp_path, ["Deer"])
+    read = result_files.read_results(tmp_path, ["Deer"])
     assert (read.fps, list(read.runs[0])) == ({}, ["Deer"])
 
 
@@ -68,7 +69,7 @@ def test_runs_come_in_the_order_of_their_numbers(tmp_path):
         write_result(tmp_path / f"run-{run}" / "Deer.txt", BOXES + run)
         put(tmp_path / f"run-{run}" / "Deer_time.txt", f"{run}\n")
     (tmp_path / "run-2" / "Suv.txt").write_text("1,2,3,4\n")
-    read = result_files.read(tmp_path, ["Deer", "Suv"])
+    read = result_files.read_results(tmp_path, ["Deer", "Suv"])
     assert [run["Deer"][0, 0] for run in read.runs] == [2, 3, 11]
     assert ["Suv" in run for run in read.runs] == [False, True, False]
     assert read.fps == {"Deer": pytest.approx(3 / 13)}
@@ -79,15 +80,15 @@ def test_tre_and_sre_folders(tmp_path):
     for number, start in enumerate((0, 2), 1):
         write_result(tmp_path / "T-tre" / f"start-{number:02d}" / "Deer.txt", BOXES[start:])
     put(tmp_path / "T-tre" / "starts.json", '{"Deer": [0, 2]}')
-    read = result_files.read(tmp_path / "T-tre", ["Deer"])
-    assert (read.tracker, read.kind, read.starts) == ("T", "TRE", {"Deer": (0, 2)})
+    read = result_files.read_results(tmp_path / "T-tre", ["Deer"])
+    assert (read.tracker, read.protocol, read.starts) == ("T", "tre", {"Deer": (0, 2)})
     assert [len(run["Deer"]) for run in read.runs] == [3, 1]
     scored = score_folder(tmp_path / "T-tre", {"Deer": BOXES})
     assert (scored.failed, scored.mean["whole"].mean_iou, scored.mean["whole"].frames) == ({}, 1, 4)
     for shift in ("left", "scale_8"):
         write_result(tmp_path / "T-sre" / shift / "Deer.txt", BOXES)
-    read = result_files.read(tmp_path / "T-sre", ["Deer"])
-    assert (read.tracker, read.kind, read.starts) == ("T", "SRE", {"Deer": (0, 0)})
+    read = result_files.read_results(tmp_path / "T-sre", ["Deer"])
+    assert (read.tracker, read.protocol, read.starts) == ("T", "sre", {"Deer": (0, 0)})
 
 
 @pytest.mark.parametrize(
@@ -98,19 +99,21 @@ def test_tre_needs_its_starts(tmp_path, text):
     if text is not None:
         put(tmp_path / "T-tre" / "starts.json", text)
     with pytest.raises(InputError, match=r"starts\.json"):
-        result_files.read(tmp_path / "T-tre", ["Deer"])
+        result_files.read_results(tmp_path / "T-tre", ["Deer"])
 
 
 def test_tre_without_the_starts_of_a_sequence(tmp_path):
     write_result(tmp_path / "start-01" / "Deer.txt", BOXES)
     put(tmp_path / "starts.json", "{}")
-    assert "does not say at which frames Deer starts" in result_files.read(tmp_path, ["Deer"]).unreadable["Deer"]
+    assert (
+        "does not say at which frames Deer starts" in result_files.read_results(tmp_path, ["Deer"]).unreadable["Deer"]
+    )
 
 
 def test_tre_without_folders(tmp_path):
     put(tmp_path / "starts.json", "{}")
     with pytest.raises(InputError, match="no folders of starts"):
-        result_files.read(tmp_path, ["Deer"])
+        result_files.read_results(tmp_path, ["Deer"])
 
 
 def test_got10k_layout(tmp_path):
@@ -118,18 +121,18 @@ def test_got10k_layout(tmp_path):
         write_result(tmp_path / "Deer" / f"Deer_{run:03d}.txt", BOXES + run)
     put(tmp_path / "Deer" / "Deer_time.txt", "0.1,0.3\n0.1,0.3\n0.1,0.3\n")
     (tmp_path / "Suv").mkdir()
-    read = result_files.read(tmp_path, ["Deer", "Suv"])
+    read = result_files.read_results(tmp_path, ["Deer", "Suv"])
     assert [run["Deer"][0, 0] for run in read.runs] == [2, 3]
     assert read.fps == {"Deer": pytest.approx(6 / 1.2)}
     assert score_folder(tmp_path, {"Suv": BOXES}).failed == {"Suv": "no result"}
 
 
 def test_python_toolkit(tmp_path):
-    put(tmp_path / "Deer.json", json.dumps([record(resType="rect", evalType="OPE", shiftType="None")]))
+    put(tmp_path / "Deer.json", json.dumps([record(resType="rect", evalType="ope", shiftType="None")]))
     put(tmp_path / "Suv.json", json.dumps(record(fps=None, startFrame="0001")))
     put(tmp_path / "attributes" / "ALL.json", "{}")
-    read = result_files.read(tmp_path, ["Deer", "Suv"])
-    assert (read.kind, read.fps, read.starts) == ("OPE", {"Deer": 20.0}, {})
+    read = result_files.read_results(tmp_path, ["Deer", "Suv"])
+    assert (read.protocol, read.fps, read.starts) == ("ope", {"Deer": 20.0}, {})
     assert_array_equal(read.runs[0]["Deer"], BOXES)
     assert_array_equal(read.runs[0]["Suv"], BOXES)
 
@@ -137,14 +140,14 @@ def test_python_toolkit(tmp_path):
 def test_toolkits_with_several_starts(tmp_path):
     later = record(BOXES[1:], startFrame=301)
     put(tmp_path / "tre" / "David.json", json.dumps([record(startFrame=300), later]))
-    read = result_files.read(tmp_path / "tre", ["David"])
-    assert (read.kind, read.starts) == ("TRE", {"David": (0, 1)})
+    read = result_files.read_results(tmp_path / "tre", ["David"])
+    assert (read.protocol, read.starts) == ("tre", {"David": (0, 1)})
     save_mat(tmp_path / "sre" / "david_T.mat", record(shiftType="left"), record(shiftType="scale_8"))
-    read = result_files.read(tmp_path / "sre", ["David"])
-    assert (read.kind, read.starts, len(read.runs)) == ("SRE", {"David": (0, 0)}, 2)
+    read = result_files.read_results(tmp_path / "sre", ["David"])
+    assert (read.protocol, read.starts, len(read.runs)) == ("sre", {"David": (0, 0)}, 2)
     put(tmp_path / "sre" / "Deer.json", json.dumps([record()]))
     with pytest.raises(InputError, match="mixes results of OPE and SRE"):
-        result_files.read(tmp_path / "sre", ["David", "Deer"])
+        result_files.read_results(tmp_path / "sre", ["David", "Deer"])
 
 
 @pytest.mark.parametrize("compress", [True, False])
@@ -152,8 +155,8 @@ def test_matlab_toolkit(tmp_path, compress):
     save_mat(tmp_path / "jogging-1_My_Tracker.mat", record(annoBegin=1, len=3), compress=compress)
     complex_row = np.array([[1, 2, 3, 4], [1, 2, 3j, 4], [1, 2, 3, 4]])
     save_mat(tmp_path / "Deer_T.mat", record() | {"res": complex_row}, compress=compress)
-    read = result_files.read(tmp_path, ["Deer", "Jogging-1", "Suv"])
-    assert (read.unreadable, read.kind, read.fps["Jogging-1"]) == ({}, "OPE", 20)
+    read = result_files.read_results(tmp_path, ["Deer", "Jogging-1", "Suv"])
+    assert (read.unreadable, read.protocol, read.fps["Jogging-1"]) == ({}, "ope", 20)
     assert_array_equal(read.runs[0]["Jogging-1"], BOXES)
     assert_array_equal(read.runs[0]["Deer"][1], [1, 2, np.nan, 4])
 
@@ -162,7 +165,7 @@ def test_mat_without_scipy(tmp_path, monkeypatch):
     save_mat(tmp_path / "Deer_T.mat", record())
     monkeypatch.setitem(sys.modules, "scipy", None)
     monkeypatch.setitem(sys.modules, "scipy.io", None)
-    assert not result_files.read(tmp_path, ["Deer"]).unreadable
+    assert not result_files.read_results(tmp_path, ["Deer"]).unreadable
 
 
 @pytest.mark.parametrize(
@@ -180,25 +183,25 @@ def test_mat_without_scipy(tmp_path, monkeypatch):
 )
 def test_names_as_the_field_writes_them(tmp_path, file, name):
     put(tmp_path / file, "1,2,3,4\n")
-    assert list(result_files.read(tmp_path, otb.TABLE).runs[0]) == [name]
+    assert list(result_files.read_results(tmp_path, otb.TABLE).runs[0]) == [name]
 
 
 def test_a_video_with_two_targets_has_no_name_of_its_own(tmp_path):
     put(tmp_path / "Jogging.txt", "1,2,3,4\n")
-    assert result_files.read(tmp_path, otb.TABLE).runs == ({},)
+    assert result_files.read_results(tmp_path, otb.TABLE).runs == ({},)
 
 
 def test_names_that_differ_in_punctuation_alone_stay_apart(tmp_path):
     put(tmp_path / "a-1.txt", "1,2,3,4\n")
     put(tmp_path / "a1.txt", "2,2,3,4\n")
-    read = result_files.read(tmp_path, ["a-1", "a1"])
+    read = result_files.read_results(tmp_path, ["a-1", "a1"])
     assert [read.runs[0][name][0, 0] for name in ("a-1", "a1")] == [1, 2]
 
 
 def test_two_files_of_one_sequence(tmp_path):
     put(tmp_path / "Deer.txt", "1,2,3,4\n")
     put(tmp_path / "Deer.json", json.dumps([record()]))
-    assert "same sequence; keep one" in result_files.read(tmp_path, ["Deer"]).unreadable["Deer"]
+    assert "same sequence; keep one" in result_files.read_results(tmp_path, ["Deer"]).unreadable["Deer"]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +234,7 @@ def test_two_files_of_one_sequence(tmp_path):
 )
 def test_files_that_cannot_be_used(tmp_path, file, content, reason):
     (tmp_path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
-    read = result_files.read(tmp_path, ["Deer"])
+    read = result_files.read_results(tmp_path, ["Deer"])
     assert read.runs == ({},)
     assert reason in read.unreadable["Deer"]
     assert "\n" not in read.unreadable["Deer"]
@@ -242,32 +245,32 @@ def test_files_that_are_too_large(tmp_path, monkeypatch):
     for file in ("Deer.txt", "Suv.json", "Car4_T.mat"):
         with (tmp_path / file).open("wb") as large:
             large.truncate(LIMIT + 1)
-    read = result_files.read(tmp_path, ["Deer", "Suv", "Car4"])
+    read = result_files.read_results(tmp_path, ["Deer", "Suv", "Car4"])
     assert all("larger than 16 MiB" in reason for reason in read.unreadable.values())
     assert len(read.unreadable) == 3
 
 
-def test_a_mat_that_unpacks_or_nests_beyond_need(tmp_path):
+def test_a_mat_that_unpacks_or_nests_too_far(tmp_path):
     flat = save_mat(tmp_path / "Deer_T.mat", record() | {"res": np.zeros((700_000, 4))})
     assert flat.stat().st_size < 100_000
     nested: object = {"res": BOXES}
     for _ in range(30):
         nested = {"inner": nested}
     save_mat(tmp_path / "Suv_T.mat", {"res": BOXES, "more": nested}, compress=False)
-    unreadable = result_files.read(tmp_path, ["Deer", "Suv"]).unreadable
+    unreadable = result_files.read_results(tmp_path, ["Deer", "Suv"]).unreadable
     assert "when unpacked" in unreadable["Deer"]
     assert "levels deep" in unreadable["Suv"]
 
 
-def test_folders_that_are_no_tracker_s(tmp_path):
+def test_folders_that_do_not_belong_to_a_tracker(tmp_path):
     with pytest.raises(InputError, match="no folder"):
-        result_files.read(tmp_path / "absent", ["Deer"])
+        result_files.read_results(tmp_path / "absent", ["Deer"])
     write_result(tmp_path / "T" / "Deer.txt", BOXES)
     with pytest.raises(InputError, match=r"has folders \(T\)"):
-        result_files.read(tmp_path, ["Deer"])
+        result_files.read_results(tmp_path, ["Deer"])
     put(tmp_path / "U" / "run-1" / "Deer.json", "[]")
     put(tmp_path / "U" / "run-2" / "Deer.json", "[]")
-    assert "wanted NAME.txt there" in result_files.read(tmp_path / "U", ["Deer"]).unreadable["Deer"]
+    assert "wanted NAME.txt there" in result_files.read_results(tmp_path / "U", ["Deer"]).unreadable["Deer"]
 
 
 values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.just([1, 2, 3, 4]))
@@ -283,9 +286,9 @@ def folder(tmp_path_factory) -> Path:
 
 
 def read_or_refuse(folder: Path) -> None:
-    """Whatever is in the file, it is read or refused in one line, and scored or failed."""
+    """Read and score the folder; an error is the project's own and one line long."""
     try:
-        read = result_files.read(folder, ["Deer"])
+        read = result_files.read_results(folder, ["Deer"])
     except InputError as error:
         assert "\n" not in str(error)
         return

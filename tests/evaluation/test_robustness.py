@@ -3,78 +3,61 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking_env.evaluation.robustness import perturbed, segments, starts
+from tracking_env.evaluation.robustness import choose_start_frames, perturb_first_box
 
 
-def truth(length, unseen=()):
+def truth(length, invisible=()):
     boxes = np.tile([10.0, 10, 30, 20], (length, 1))
-    boxes[list(unseen)] = 0
+    boxes[list(invisible)] = 0
     return boxes
 
 
 def test_twenty_starts_spread_evenly():
     # 210 frames: 191 of them leave at least 20. [floor(1:191/19:191) 191] - 1, with 191/19 = 10.0526...
-    assert starts(truth(210)) == [
-        0,
-        10,
-        20,
-        30,
-        40,
-        50,
-        60,
-        70,
-        80,
-        90,
-        100,
-        110,
-        120,
-        130,
-        140,
-        150,
-        160,
-        170,
-        180,
-        190,
-    ]
+    assert choose_start_frames(truth(210)) == list(range(0, 200, 10))
     # 60 frames: 41 of them. 41/19 = 2.157...: 0, 2.16, 4.3, 6.5, 8.6, 10.8, 12.9, 15.1, 17.3, 19.4, 21.6, 23.7, ...
-    assert starts(truth(60)) == [0, 2, 4, 6, 8, 10, 12, 15, 17, 19, 21, 23, 25, 28, 30, 32, 34, 36, 38, 40]
+    assert choose_start_frames(truth(60)) == [0, 2, 4, 6, 8, 10, 12, 15, 17, 19, 21, 23, 25, 28, 30, 32, 34, 36, 38, 40]
 
 
-def test_runs_start_where_the_target_is_seen():
-    assert starts(truth(60, [0, 1, 10]))[:5] == [2, 4, 6, 8, 11]  # 38 are left, two a step: places 0, 2, 4, 6, 8
-    assert 0 not in starts(np.array([[0.0, 5, 10, 10]] + [[1.0, 5, 10, 10]] * 30))  # x = 0 is not valid either
-    assert starts(truth(60, range(60))) == []
+def test_runs_start_where_the_target_is_visible():
+    assert choose_start_frames(truth(60, [0, 1, 10]))[:5] == [
+        2,
+        4,
+        6,
+        8,
+        11,
+    ]  # 38 are left, two a step: places 0, 2, 4, 6, 8
+    assert 0 not in choose_start_frames(
+        np.array([[0.0, 5, 10, 10]] + [[1.0, 5, 10, 10]] * 30)
+    )  # x = 0 is not valid either
+    assert choose_start_frames(truth(60, range(60))) == []
 
 
 @pytest.mark.parametrize(
-    ("length", "wanted"),
+    ("length", "expected"),
     [(1, [0]), (19, [0]), (20, [0]), (21, [0, 1]), (25, [0, 1, 2, 3, 4, 5]), (38, [*range(19)]), (39, [*range(20)])],
 )
-def test_short_sequences_have_fewer_starts(length, wanted):
-    assert starts(truth(length)) == wanted
+def test_short_sequences_have_fewer_starts(length, expected):
+    assert choose_start_frames(truth(length)) == expected
 
 
-def test_only_the_end_is_seen():
-    assert starts(truth(30, range(15))) == [15]  # no run of 20 frames; the one that there is
+def test_the_target_is_visible_at_the_end_only():
+    assert choose_start_frames(truth(30, range(15))) == [15]  # no run has 20 frames: only the first valid frame
 
 
 @given(st.integers(1, 400), st.integers(0, 2**32 - 1))
 def test_starts_are_valid_ascending_and_leave_enough(length, seed):
     rng = np.random.default_rng(seed)
     boxes = truth(length, np.flatnonzero(rng.random(length) < 0.3))
-    found, valid = starts(boxes), np.flatnonzero(boxes[:, 0] > 0)
-    assert set(found) <= set(valid) and found == sorted(set(found)) and len(found) <= 20
-    if len(found) > 1:
-        assert found[0] == valid[0] and length - found[-1] >= 20
-        assert len(found) == 20 or set(found) == {one for one in valid if length - one >= 20}
-
-
-def test_segments_go_to_the_end():
-    assert segments(5, [0, 2, 4]) == [range(5), range(2, 5), range(4, 5)]
+    starts, valid = choose_start_frames(boxes), np.flatnonzero(boxes[:, 0] > 0)
+    assert set(starts) <= set(valid) and starts == sorted(set(starts)) and len(starts) <= 20
+    if len(starts) > 1:
+        assert starts[0] == valid[0] and length - starts[-1] >= 20
+        assert len(starts) == 20 or set(starts) == {frame for frame in valid if length - frame >= 20}
 
 
 def test_twelve_perturbed_boxes():
-    boxes = perturbed(np.array([101.0, 51, 30, 25]), (320, 240))
+    boxes = perturb_first_box(np.array([101.0, 51, 30, 25]), (320, 240))
     assert {name: box.tolist() for name, box in boxes.items()} == {
         "left": [98, 51, 30, 25],  # by 3
         "right": [104, 51, 30, 25],
@@ -93,10 +76,10 @@ def test_twelve_perturbed_boxes():
 
 
 def test_perturbed_boxes_stay_in_the_image():
-    corner = perturbed(np.array([1.0, 1, 20, 20]), (100, 80))
+    corner = perturb_first_box(np.array([1.0, 1, 20, 20]), (100, 80))
     assert corner["left"].tolist() == corner["up"].tolist() == [1, 1, 20, 20]
     assert corner["top-left"].tolist() == [1, 1, 22, 22]
-    far = perturbed(np.array([81.0, 61, 20, 20]), (100, 80))  # up to the last column and row
+    far = perturb_first_box(np.array([81.0, 61, 20, 20]), (100, 80))  # up to the last column and row
     assert far["right"].tolist() == [83, 61, 18, 20]
     assert far["down"].tolist() == [81, 63, 20, 18]
     assert far["bottom-right"].tolist() == [81, 61, 20, 20]

@@ -7,14 +7,14 @@ from numpy.testing import assert_array_equal
 from tracking_env.datasets import otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation import scoring
-from tracking_env.evaluation.result_files import Results
-from tracking_env.evaluation.scoring import Report, evaluate, score_folder, write_result
+from tracking_env.evaluation.result_files import Results, write_result
+from tracking_env.evaluation.scoring import Report, evaluate, score_folder
 from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.report import text_tables
 
 
 def track(length: int) -> np.ndarray:
-    """A target that moves one pixel to the right a frame."""
+    """A target that moves one pixel to the right per frame."""
     return np.array([[10.0 + at, 10, 30, 20] for at in range(length)])
 
 
@@ -93,7 +93,7 @@ def test_score_folder(tmp_path):
 
 
 def moved(boxes: np.ndarray, part: slice) -> np.ndarray:
-    """Boxes of which some miss the target by far."""
+    """Boxes of which a part misses the target by far."""
     boxes = boxes.copy()
     boxes[part] += 1000
     return boxes
@@ -128,10 +128,10 @@ def test_a_sequence_that_one_run_lacks_fails():
 def test_tre_scores_the_frames_of_all_starts_together():
     truth = track(9)
     runs = ({"a": track(9)}, {"a": moved(truth[2:], slice(None))}, {"a": truth[6:]})
-    scored = evaluate(Results("t", runs, kind="TRE", starts={"a": (0, 2, 6)}), {"a": truth})
+    scored = evaluate(Results("t", runs, protocol="tre", starts={"a": (0, 2, 6)}), {"a": truth})
     parts = scored.sequences["a"]
-    assert {part: one.frames for part, one in parts.items()} == {"whole": 19, "seen": 4, "unseen": 15}
-    # The second run misses all of its 7 frames but the first, which is given: frame 2, a seen one.
+    assert {part: score.frames for part, score in parts.items()} == {"whole": 19, "seen": 4, "unseen": 15}
+    # The second run misses all of its 7 frames but the first, which is given: frame 2, in the seen part.
     assert [parts[part].mean_iou for part in PARTS] == pytest.approx([13 / 19, 1, 9 / 15])
     assert (scored.std["whole"], scored.runs) == (None, [])
     assert "TRE" in scored.rules
@@ -140,7 +140,7 @@ def test_tre_scores_the_frames_of_all_starts_together():
 def test_tre_with_wrong_rows_or_starts_fails():
     truths = {name: track(9) for name in "abc"}
     runs = ({"a": track(9), "b": track(9), "c": track(9)}, {"a": track(9), "c": track(9)})
-    scored = evaluate(Results("t", runs, kind="TRE", starts={"a": (0, 2), "b": (0, 2), "c": (0, 9)}), truths)
+    scored = evaluate(Results("t", runs, protocol="tre", starts={"a": (0, 2), "b": (0, 2), "c": (0, 9)}), truths)
     assert scored.failed == {
         "a": "start 2: 9 rows for 7 frames; write one row per frame",
         "b": "start 2: no result",
@@ -151,7 +151,7 @@ def test_tre_with_wrong_rows_or_starts_fails():
 def test_a_sequence_may_have_fewer_starts_than_others():
     truths = {"a": track(9), "b": track(2)}
     runs = ({"a": track(9), "b": track(2)}, {"a": track(9)[4:]})
-    scored = evaluate(Results("t", runs, kind="TRE", starts={"a": (0, 4), "b": (0,)}), truths)
+    scored = evaluate(Results("t", runs, protocol="tre", starts={"a": (0, 4), "b": (0,)}), truths)
     assert not scored.failed
     assert scored.mean["whole"].mean_iou == 1
 
@@ -159,7 +159,7 @@ def test_a_sequence_may_have_fewer_starts_than_others():
 def test_sre_counts_the_first_frame_as_true():
     truths = {"a": track(3)}
     runs = ({"a": track(3)}, {"a": moved(track(3), slice(None))})
-    scored = evaluate(Results("s", runs, kind="SRE", starts={"a": (0, 0)}), truths)
+    scored = evaluate(Results("s", runs, protocol="sre", starts={"a": (0, 0)}), truths)
     assert scored.sequences["a"]["whole"].mean_iou == pytest.approx(4 / 6)
 
 
@@ -233,13 +233,13 @@ def test_parity_with_the_official_scores(reference):
     scored = struck(reference, otb.LISTS["drlt30"])
     assert scored.sequences.keys() == expected.keys()
     for name, parts in scored.sequences.items():
-        whole, unseen, wanted = parts["whole"], parts["unseen"], expected[name]
+        whole, unseen, official = parts["whole"], parts["unseen"], expected[name]
         got = [whole.frames, whole.auc, whole.precision20, whole.mean_iou, unseen.auc, unseen.mean_iou]
         keys = ["n", "auc21", "p20", "mean_iou", "unseen_auc21", "unseen_mean_iou"]
-        assert got == pytest.approx([wanted[key] for key in keys], abs=1e-6), name
+        assert got == pytest.approx([official[key] for key in keys], abs=1e-6), name
     mean = scored.mean
     for key, got in [("mean_iou", mean["whole"].mean_iou), ("unseen_auc21", mean["unseen"].auc)]:
-        assert got == pytest.approx(np.mean([one[key] for one in expected.values()]), abs=1e-6)
+        assert got == pytest.approx(np.mean([official[key] for official in expected.values()]), abs=1e-6)
     assert [mean["whole"].auc, mean["whole"].precision20] == pytest.approx([0.494741, 0.664437], abs=1e-6)
 
 

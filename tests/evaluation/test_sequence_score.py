@@ -13,7 +13,7 @@ TRUTH = np.tile([11.0, 11, 10, 10], (4, 1))
 
 
 def shifted(*dx: float) -> np.ndarray:
-    """True boxes moved to the right, one shift a frame."""
+    """True boxes moved to the right, one shift per frame."""
     return TRUTH[: len(dx)] + np.array(dx)[:, None] * [1, 0, 0, 0]
 
 
@@ -83,7 +83,7 @@ def test_parts():
     run = shifted(0, 0, 5, 1000)
     run[1] = np.nan
     parts = score_boxes(run, TRUTH, seen=2).parts
-    assert {part: one.frames for part, one in parts.items()} == {"whole": 4, "seen": 2, "unseen": 2}
+    assert {part: score.frames for part, score in parts.items()} == {"whole": 4, "seen": 2, "unseen": 2}
     assert parts["seen"].mean_iou == 1
     assert parts["unseen"].mean_iou == pytest.approx(1 / 6)
     assert parts["whole"].mean_iou == pytest.approx(7 / 12)

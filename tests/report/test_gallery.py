@@ -12,7 +12,8 @@ from tracking_env import cli
 from tracking_env.datasets import synthetic
 from tracking_env.datasets.sequence import ArrayFrames
 from tracking_env.errors import InputError
-from tracking_env.evaluation.scoring import evaluate, write_result
+from tracking_env.evaluation.result_files import write_result
+from tracking_env.evaluation.scoring import evaluate
 from tracking_env.rendering import COLOURS
 
 Image = pytest.importorskip("PIL.Image")

@@ -15,8 +15,8 @@ from tests.helpers.browsing import chromium, resize
 from tracking_env import cli
 from tracking_env.datasets import otb, synthetic
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.evaluation.result_files import Results, read
-from tracking_env.evaluation.scoring import evaluate, write_result
+from tracking_env.evaluation.result_files import Results, read, write_result
+from tracking_env.evaluation.scoring import evaluate
 from tracking_env.evaluation.sequence_score import PARTS, score_boxes
 from tracking_env.report import film_strips, published
 

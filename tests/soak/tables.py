@@ -9,7 +9,8 @@ import numpy as np
 from tests.soak.parser import Parser
 from tests.soak.sample_files import BOXES, encode_boxes, make_sequence
 from tracking_env.evaluation import result_files, runner
-from tracking_env.evaluation.scoring import score_folder, write_result
+from tracking_env.evaluation.result_files import write_result
+from tracking_env.evaluation.scoring import score_folder
 from tracking_env.evaluation.tasks import Task
 
 RECORD = {"res": BOXES.tolist(), "type": "rect", "startFrame": 1, "fps": 20.0}
@@ -32,7 +33,7 @@ def score(folder: Path) -> None:
 
 def resume(folder: Path) -> None:
     task = Task(folder / "T-tre", make_sequence(), "start-01", 1)
-    runner.prepare("mine", folder / "T-tre", [task])
+    runner.prepare_folder("mine", folder / "T-tre", [task])
 
 
 PARSERS = {
@@ -45,7 +46,7 @@ PARSERS = {
     "TRE starts": Parser(
         "T-tre/starts.json",
         (STARTS,),
-        lambda folder: result_files.read(folder / "T-tre", ["Deer"]),
+        lambda folder: result_files.read_results(folder / "T-tre", ["Deer"]),
         lambda folder: write_result(folder / "T-tre" / "start-01" / "Deer.txt", BOXES),
     ),
     "TRE starts, to go on": Parser("T-tre/starts.json", (STARTS,), resume),

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from tracking_env import rendering
 from tracking_env.apps.video_source import Source
 from tracking_env.errors import InputError, reason
-from tracking_env.evaluation.scoring import write_result
+from tracking_env.evaluation.result_files import write_result
 from tracking_env.files import whole
 from tracking_env.trackers.base import Step, Tracker, Trajectory, follow
 

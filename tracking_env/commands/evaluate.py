@@ -8,7 +8,7 @@ from tracking_env.clients import hub
 from tracking_env.commands import Json
 from tracking_env.datasets import loading
 from tracking_env.evaluation import runner, tasks
-from tracking_env.evaluation.robustness import Protocol
+from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.registry import TrackerSpec
 from tracking_env.report import text_tables
 
@@ -18,7 +18,7 @@ def evaluate_tracker(
     out: Path,
     root: Path | None = None,
     sequences: str | None = None,
-    protocol: Protocol = "ope",
+    protocol: ProtocolName = "ope",
     repeat: int = 1,
     jobs: int = 1,
     weights: tuple[Path, ...] = (),
@@ -52,10 +52,10 @@ def evaluate_tracker(
         name: name of the results' folder in out, by default the tracker's.
         as_json: print JSON instead of a table.
     """
-    choice = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust)
-    folder = tasks.folder(out, name or choice.folder, protocol)
+    spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust)
+    folder = tasks.results_folder(out, name or spec.folder, protocol)
     try:
-        scored = runner.evaluate(choice, loading.load(root, sequences), folder, protocol, repeat, jobs)
+        scored = runner.run_and_score(spec, loading.load(root, sequences), folder, protocol, repeat, jobs)
     except KeyboardInterrupt:
         print(f"tracking-env: stopped; what is done is in {folder}: type the same command to go on", file=sys.stderr)
         return 130

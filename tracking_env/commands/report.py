@@ -8,7 +8,7 @@ import tyro
 from tracking_env.commands import Json, label_folders, print_failures
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError
-from tracking_env.evaluation.result_files import read as read_results
+from tracking_env.evaluation.result_files import read_results
 
 
 def make_report(

@@ -6,7 +6,7 @@ from typing import Literal
 
 import tyro
 
-from tracking_env.commands import Json, print_failures, label_folders
+from tracking_env.commands import Json, label_folders, print_failures
 from tracking_env.datasets import loading, otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation import scoring

@@ -1,7 +1,7 @@
-"""MAT-files of level 5, what MATLAB saves by default and with ``-v7``: enough of them to read results.
+"""Reading MAT-files of level 5, which MATLAB saves by default and with ``-v7``: the part that results need.
 
-SciPy reads more, but trusts what a file says about itself: one wrong byte can crash the process. Here every size is
-held against the bytes that are there. Source: "MAT-File Format", The MathWorks.
+SciPy reads more, but trusts the sizes in a file: one wrong byte can crash the process. Here every size is checked
+against the bytes in the file. Source: "MAT-File Format", The MathWorks.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-_DEPTH = 8  # levels of nesting; a file of results has 3
+_DEPTH = 8  # levels of nesting that are read; a file of results has 3
 _UTF16, _MATRIX, _COMPRESSED = 4, 14, 15  # types of data elements
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _CELL, _STRUCT, _CHAR, _NUMERIC = 1, 2, 4, range(6, 16)  # classes of arrays
@@ -19,10 +19,14 @@ _IS_COMPLEX = 0x800  # in an array's flags
 
 
 def parse(data: bytes, limit: int) -> dict[str, Any]:
-    """The variables in the content of a file, by name.
+    """The variables in a file, by name.
 
-    Cells become lists, structs dicts (or lists of dicts), text ``str``, numbers ``float`` or ``complex``, or arrays of
-    them in the shape they have.
+    A cell becomes a list, a struct a dict (or a list of dicts) and text a ``str``. A number becomes a ``float`` or
+    ``complex``, several numbers an array of their shape.
+
+    Args:
+        data: the content of the file.
+        limit: largest number of bytes after unpacking.
 
     Raises:
         ValueError: with a reason of one line: the content is broken, of another level, holds an array of another class
@@ -44,7 +48,7 @@ def _variables(data: bytes, limit: int) -> dict[str, Any]:
         if kind == _COMPRESSED:
             body = zlib.decompressobj().decompress(body, left + 1)
         left -= len(body)
-        if left < 0:
+        if left < 0:  # checked while unpacking: a small file can unpack to any size
             raise ValueError(f"larger than {limit >> 20} MiB when unpacked")
         for inner, content in _elements(body, order) if kind == _COMPRESSED else [(kind, body)]:
             if inner == _MATRIX:
@@ -54,7 +58,7 @@ def _variables(data: bytes, limit: int) -> dict[str, Any]:
 
 
 def _array(body: bytes, order: str, depth: int = 0) -> tuple[str, Any]:
-    """Name and value of an array; all sizes that it names are held against the elements that are there."""
+    """Name and value of an array. Its sizes are checked against the elements that it has."""
     if depth > _DEPTH:
         raise ValueError(f"more than {_DEPTH} levels deep")
     if not body:
@@ -95,12 +99,12 @@ def _arrays(content: list[tuple[int, bytes]], count: int, order: str, depth: int
 
 
 def _elements(data: bytes, order: str) -> list[tuple[int, bytes]]:
-    """The data elements in ``data``: type and content. One of at most 4 bytes shares its 8-byte tag with its size."""
+    """The data elements in ``data``: type and content."""
     elements, at = [], 0
     while at + 8 <= len(data):
         kind, size = struct.unpack_from(f"{order}II", data, at)
         start, step = at + 8, 8 + (size if kind == _COMPRESSED else -(-size // 8) * 8)
-        if kind >> 16:
+        if kind >> 16:  # content of at most 4 bytes lies in the 8-byte tag, beside its size
             kind, size, start, step = kind & 0xFFFF, kind >> 16, at + 4, 8
         elements.append((kind, data[start : start + size]))
         at += step

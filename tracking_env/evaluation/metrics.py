@@ -1,8 +1,9 @@
 """OTB's official one-pass evaluation, frame by frame: overlap, centre error, success, precision.
 
-The rules are those of the benchmark's toolkit, with its strict ``>`` for success and ``<=`` for precision. Normalised
-precision, which OTB's toolkit has not, follows LaSOT's and keeps OTB's rules for the first frame and invalid true rows.
-Boxes are pixel boxes ``x, y, w, h``, ``(T, 4)``, one row a frame.
+The rules are those of the benchmark's toolkit, with its strict ``>`` for success and ``<=`` for precision. A frame
+without a valid true box counts as a miss in success and as a hit in precision. OTB's toolkit lacks normalised
+precision: it follows LaSOT's, with OTB's rules for the first frame and for frames without a valid true box. Boxes are
+pixel boxes ``x, y, w, h``, ``(T, 4)``, one row per frame.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,8 @@ import numpy as np
 from tracking_env import boxes as bx
 from tracking_env.errors import InputError
 
-SUCCESS_THRESHOLDS: np.ndarray = np.arange(21) / 20  # not arange(0, 1.05, .05): overlaps of whole-pixel boxes do tie
+# Not arange(0, 1.05, .05): its rounding errors would decide ties, which overlaps of whole-pixel boxes do have.
+SUCCESS_THRESHOLDS: np.ndarray = np.arange(21) / 20
 PRECISION_THRESHOLDS: np.ndarray = np.arange(51)  # pixels
 NORM_PRECISION_THRESHOLDS: np.ndarray = np.arange(51) / 100  # of the true box's sides
 _FAR = 1e9  # pixels
@@ -22,14 +24,15 @@ METRICS = ("auc", "precision20", "norm_precision20", "mean_iou")
 
 @dataclass(frozen=True)
 class Score:
-    """The numbers of one run, named in `METRICS`; or their means, or deviations, over sequences or runs.
+    """The scores of one run, named in `METRICS`; or their means, or deviations, over sequences or runs.
 
     Attributes:
         auc: mean of the 21 success rates, in [0, 20/21]: no overlap exceeds the last threshold, 1.
-        precision20: rate of frames with a centre error of at most 20 pixels, in [0, 1]; None if not measured.
+        precision20: rate of frames with a centre error of at most 20 pixels, in [0, 1]; a frame without a valid true
+            box is a hit. None if not measured.
         norm_precision20: the same for an error of at most 0.20 of the true box (see `norm_centre_errors`).
-        mean_iou: mean overlap, in [0, 1]; a frame without a valid true box counts 0.
-        frames: the number of frames behind them.
+        mean_iou: mean overlap, in [0, 1]; a frame without a valid true box counts as 0.
+        frames: number of frames that were scored.
     """
 
     auc: float
@@ -40,10 +43,10 @@ class Score:
 
 
 def sanitise(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The run as the benchmark scores it, ``(T, 4)`` float64.
+    """The predicted boxes as the benchmark scores them, ``(T, 4)`` float64.
 
-    The first row is the true one, since the tracker was given it. A row that is not finite or has ``w <= 0`` or
-    ``h <= 0`` repeats the row before. Numbers beyond 1e9 pixels are cut to that, so that no area overflows.
+    The first row becomes the true box, which the tracker was given. A row that is not finite or has ``w <= 0`` or
+    ``h <= 0`` repeats the row before. Numbers are clipped to 1e9 pixels, so that no area overflows.
 
     Raises:
         InputError: the two are not both ``(T, 4)`` with the same ``T > 0``.
@@ -54,7 +57,7 @@ def sanitise(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     run[0] = truth[0]
     broken = ~np.isfinite(run)
     broken[:, 2:] |= run[:, 2:] <= 0
-    broken[0] = False
+    broken[0] = False  # a broken true box is handled by the measures below
     source = np.where(broken.any(axis=1), 0, np.arange(len(run)))
     return run[np.maximum.accumulate(source)].clip(-_FAR, _FAR)
 
@@ -64,7 +67,7 @@ def _invalid(truth: np.ndarray) -> np.ndarray:
 
 
 def overlaps(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """IoU per frame, ``(T,)`` in [0, 1]; -1 where a component of the true box is not above 0: a miss at any threshold.
+    """IoU per frame, ``(T,)`` in [0, 1]; -1, a miss at any threshold, where a component of the true box is not above 0.
 
     ``prediction`` must be sanitised.
     """
@@ -80,10 +83,10 @@ def centre_errors(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def norm_centre_errors(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Distance of the centres per frame, ``(T,)``, x in true widths and y in true heights; -1 where `overlaps` has it.
+    """Distance of the centres per frame, ``(T,)``, x in true widths and y in true heights; -1 as in `centre_errors`.
 
-    From TrackingNet (Mueller et al., ECCV 2018, section 5), which reports the area under the curve from 0 to 0.5; the
-    score taken here is the rate at 0.20, as LaSOT's toolkit takes it. ``prediction`` must be sanitised.
+    The measure is from TrackingNet (Mueller et al., ECCV 2018, section 5), which reports the area under the curve from
+    0 to 0.5. The score here is the rate at 0.20, as in LaSOT's toolkit. ``prediction`` must be sanitised.
     """
     invalid = _invalid(truth)
     sides = np.where(invalid[:, None], 1.0, truth[:, 2:])
@@ -111,18 +114,23 @@ def auc(overlaps: np.ndarray) -> float:
 
 
 def mean_score(scores: Sequence[Score], by_frames: bool = False) -> Score | None:
-    """The mean, each score with the same weight or by its ``frames``; None of none. ``frames`` is the sum."""
-    weights = [one.frames if by_frames else 1 for one in scores]
-    return _combined(scores, lambda column: float(np.average(column, weights=weights))) if scores else None
+    """The mean, each score with the same weight or weighted by its ``frames``; None of no scores.
+
+    ``frames`` is the sum.
+    """
+    weights = [score.frames if by_frames else 1 for score in scores]
+    return _combine(scores, lambda column: float(np.average(column, weights=weights))) if scores else None
 
 
 def std_score(scores: Sequence[Score]) -> Score | None:
     """The sample standard deviation (divisor n - 1) of each number; None of fewer than two. ``frames`` is the sum."""
-    return _combined(scores, lambda column: float(np.std(column, ddof=1))) if len(scores) > 1 else None
+    return _combine(scores, lambda column: float(np.std(column, ddof=1))) if len(scores) > 1 else None
 
 
-def _combined(scores: Sequence[Score], combine: Callable[[list[float]], float]) -> Score:
-    """One score from several; a number that one of them lacks is None."""
-    columns = {what: [getattr(one, what) for one in scores] for what in METRICS}
-    numbers = {what: None if None in column else combine(column) for what, column in columns.items()}
-    return Score(**numbers, frames=sum(one.frames for one in scores))  # type: ignore[arg-type]
+def _combine(scores: Sequence[Score], combine: Callable[[list[float]], float]) -> Score:
+    """One score from several; a metric that one of them lacks is None."""
+    numbers: dict[str, float | None] = {}
+    for metric in METRICS:
+        column = [getattr(score, metric) for score in scores]
+        numbers[metric] = None if None in column else combine(column)
+    return Score(**numbers, frames=sum(score.frames for score in scores))  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
-"""Result files of the two OTB toolkits: the Python one's JSON and the MATLAB one's ``.mat``.
+"""Result files of the two OTB toolkits: JSON of the Python toolkit and ``.mat`` of the MATLAB toolkit.
 
 Both hold a list of records, one for each start of the tracker: one in OPE, 20 in TRE, 12 in SRE. A record has
 
-* ``res``: the boxes, one row a frame, and ``type`` (``resType`` in JSON), which must be ``rect`` for them to be boxes;
+* ``res``: the boxes, one row per frame, and ``type`` (``resType`` in JSON), which is ``rect`` if they are boxes;
 * ``startFrame``: the image number of its first frame;
 * ``fps``, and in SRE ``shiftType``: ``left``, ``scale_8``, ...
 
@@ -29,8 +29,8 @@ class Record:
 
     Attributes:
         boxes: pixel boxes ``(T, 4)`` float64, T > 0; rows may be NaN.
-        first: image number of its first frame, where the file tells.
-        fps: frames per second, where the file tells.
+        first: image number of its first frame; None if unknown.
+        fps: frames per second; None if unknown.
         shifted: whether the first box was perturbed, as in SRE.
     """
 
@@ -41,7 +41,7 @@ class Record:
 
 
 def read_json(path: Path) -> list[Record]:
-    """The records of a Python toolkit's ``NAME.json``, never none.
+    """The records of a file ``NAME.json`` of the Python toolkit, at least one.
 
     Raises:
         InputError: the file cannot be read, is too large, or does not hold boxes.
@@ -55,7 +55,7 @@ def read_json(path: Path) -> list[Record]:
 
 
 def read_mat(path: Path) -> list[Record]:
-    """The records of a MATLAB toolkit's ``NAME_TRACKER.mat``, never none.
+    """The records of a file ``NAME_TRACKER.mat`` of the MATLAB toolkit, at least one.
 
     Raises:
         InputError: as `read_json`.
@@ -80,16 +80,16 @@ def _records(content: Any, path: Path) -> list[Record]:
 def _record(entry: Any, where: str) -> Record:
     if not isinstance(entry, Mapping) or "res" not in entry:
         raise InputError(f"{where} has no 'res'; wanted a record as OTB's toolkits write it")
-    given = entry.get("type", entry.get("resType", "rect"))
-    kind = given if isinstance(given, str) else type(given).__name__
+    kind = entry.get("type", entry.get("resType", "rect"))
+    kind = kind if isinstance(kind, str) else type(kind).__name__
     if kind.lower() != "rect":
         raise InputError(f"{where} is of type {kind[:20]!r}, wanted 'rect'; turn it into boxes x,y,w,h first")
     try:
         raw = entry["res"]
         if isinstance(raw, np.ndarray) and np.iscomplexobj(raw):
-            # A tracker took the root of a negative area: that row is broken, not the file.
+            # A tracker took the root of a negative area: that breaks the row, not the file.
             raw = np.where(raw.imag == 0, raw.real, np.nan)
-        # Straight to numbers: as an array of texts each would take the room of the longest.
+        # Convert straight to numbers: in an array of strings each takes the memory of the longest.
         boxes = np.atleast_2d(np.asarray(raw, dtype=np.float64))
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{where}: 'res' is not a table of numbers; wanted rows x,y,w,h") from None

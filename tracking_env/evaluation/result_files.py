@@ -1,12 +1,12 @@
-"""A tracker's published boxes: one reader for the layouts of the field.
+"""A tracker's boxes in files: one reader for the layouts of the field, and a writer.
 
 A folder per tracker, which holds one of
 
 * ``NAME.txt``, one box ``x, y, w, h`` a line (`tracking_env.datasets.otb.read_boxes`), with seconds per frame in
-  ``NAME_time.txt`` or ``times/NAME_time.txt``: what this library and got10k's toolkit for OTB write;
+  ``NAME_time.txt`` or ``times/NAME_time.txt``: this library and got10k's toolkit for OTB write these;
 * folders ``run-1/``, ``run-2/``, ... of such files: several runs of one tracker;
-* in ``TRACKER-tre``, ``starts.json`` and folders ``start-01/``, ... of such files: the former says for each sequence at
-  which frame (0-based) each start is, a file holds the boxes from there on;
+* in ``TRACKER-tre``, ``starts.json`` and folders ``start-01/``, ... of such files: ``starts.json`` holds for each
+  sequence the frame (0-based) of each start, a file holds the boxes from there on;
 * in ``TRACKER-sre``, folders ``left/``, ``scale_8/``, ... of such files, one for each perturbed first box;
 * ``NAME/NAME_001.txt``, ``NAME_002.txt``, ... with all their seconds in ``NAME/NAME_time.txt``, a column for each run:
   got10k's layout (``got10k/experiments/got10k.py`` of github.com/got-10k/toolkit);
@@ -17,16 +17,15 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from tracking_env.datasets import otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation import otb_toolkit_files
-from tracking_env.files import natural, read_bytes, read_json
+from tracking_env.evaluation.robustness import ProtocolName
+from tracking_env.files import natural, read_bytes, read_json, whole
 
-Kind = Literal["OPE", "TRE", "SRE"]
 _RUN = re.compile(r"run-\d+")
 _STARTS = "starts.json"
 _FILES = (".txt", ".json", ".mat")
@@ -40,93 +39,105 @@ class Results:
         tracker: its name: the folder's, without ``-tre`` or ``-sre``.
         runs: per run, or per start in TRE and SRE, pixel boxes ``(T, 4)`` float64 by sequence name.
         fps: frames per second by sequence, where known.
-        unreadable: sequences that are there but cannot be used, each with a one-line reason; they are in no run.
-        kind: one-pass (OPE), or from several starts in time (TRE) or with several first boxes (SRE).
-        starts: in TRE and SRE by sequence, the 0-based frame at which each start is: the first box of its run. A
-            sequence may have fewer starts than there are ``runs``; in OPE it is empty.
+        unreadable: sequences whose files cannot be used, each with a one-line reason; they are in no run.
+        protocol: one pass (ope), several start frames (tre) or several first boxes (sre).
+        starts: in TRE and SRE by sequence, the 0-based frame of each start: the first box of its run. A sequence may
+            have fewer starts than there are ``runs``; in OPE it is empty.
     """
 
     tracker: str
     runs: tuple[Mapping[str, np.ndarray], ...]
     fps: Mapping[str, float] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    kind: Kind = "OPE"
+    protocol: ProtocolName = "ope"
     starts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What was found of one sequence: its boxes by the number of the run, counted from 0."""
+class _SequenceRuns:
+    """The boxes of one sequence, by the number of the run, counted from 0."""
 
     boxes: Mapping[int, np.ndarray]
     fps: float | None = None
-    kind: Kind = "OPE"
+    protocol: ProtocolName = "ope"
     starts: tuple[int, ...] = ()
 
 
-def read(folder: Path, names: Collection[str]) -> Results:
+def read_results(folder: Path, names: Collection[str]) -> Results:
     """Read the results of one tracker.
 
     Args:
-        folder: the tracker's; see this module for what it may hold.
-        names: the sequences to look for. A file's name may differ from them in case and punctuation (``jogging.1``) and
-            may be the folder's where that has one target (``Human4`` for ``Human4-2``). Other files are left alone.
+        folder: the tracker's; the docstring of this module lists its layouts.
+        names: the sequences to look for. A file's name may differ from them in case and punctuation (``jogging.1``). It
+            may also be the name of the sequence's folder if that has one target (``Human4`` for ``Human4-2``). Other
+            files are ignored.
 
     Raises:
-        InputError: there is no such folder, or it cannot be what one tracker left.
+        InputError: there is no such folder, or it does not hold the results of one tracker.
     """
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; give the folder that holds the results NAME.txt")
-    parts, kind, starts = _parts(folder)
-    found: dict[str, _Found] = {}
+    parts, protocol, starts = _list_parts(folder)
+    sequences: dict[str, _SequenceRuns] = {}
     unreadable: dict[str, str] = {}
-    for name, places in _index(parts, names).items():
+    for name, places in _index_files(parts, names).items():
         try:
             if not _is_text(places):
-                found[name] = _read_records(places)
-            elif kind == "TRE" and name not in starts:
+                sequences[name] = _read_records(places)
+            elif protocol == "tre" and name not in starts:
                 raise InputError(f"{folder / _STARTS} does not say at which frames {name} starts")
             else:
-                given = () if kind == "OPE" else starts.get(name, (0,) * len(parts))
-                found[name] = _Found(*_read_texts(places), kind, given)
+                own_starts = () if protocol == "ope" else starts.get(name, (0,) * len(parts))
+                sequences[name] = _SequenceRuns(*_read_texts(places), protocol, own_starts)
         except InputError as error:
             unreadable[name] = str(error)
-    kinds = sorted({one.kind for one in found.values()})
-    if len(kinds) > 1:
-        raise InputError(f"{folder} mixes results of {' and '.join(kinds)}; keep each in a folder of its own")
-    if parts == [folder] and not found and not unreadable:
+    protocols = sorted({sequence.protocol for sequence in sequences.values()})
+    if len(protocols) > 1:
+        mixed = " and ".join(name.upper() for name in protocols)
+        raise InputError(f"{folder} mixes results of {mixed}; keep each in a folder of its own")
+    if parts == [folder] and not sequences and not unreadable:
         _refuse_parent(folder)
-    count = max((max(one.boxes, default=0) + 1 for one in found.values()), default=1)
+    runs: list[dict[str, np.ndarray]] = [{} for _ in parts]
+    for name, sequence in sequences.items():
+        for number, boxes in sequence.boxes.items():
+            runs += [{} for _ in range(number + 1 - len(runs))]
+            runs[number][name] = boxes
     return Results(
         tracker=re.sub(r"-(tre|sre)$", "", folder.resolve().name, flags=re.IGNORECASE),
-        runs=tuple(
-            {name: one.boxes[run] for name, one in found.items() if run in one.boxes}
-            for run in range(max(count, len(parts)))
-        ),
-        fps={name: one.fps for name, one in found.items() if one.fps is not None},
+        runs=tuple(runs),
+        fps={name: sequence.fps for name, sequence in sequences.items() if sequence.fps is not None},
         unreadable=unreadable,
-        kind=kinds[0] if kinds else kind,
-        starts={name: one.starts for name, one in found.items() if one.starts},
+        protocol=protocols[0] if protocols else protocol,
+        starts={name: sequence.starts for name, sequence in sequences.items() if sequence.starts},
     )
 
 
-def _parts(folder: Path) -> tuple[list[Path], Kind, Mapping[str, tuple[int, ...]]]:
-    """The folders of the runs or starts in their order, and where the starts are."""
+def write_result(path: Path, boxes: np.ndarray) -> None:
+    """Write pixel boxes ``(T, 4)`` as OTB text, a line ``x,y,w,h`` with 4 decimals per frame; make missing folders.
+
+    The file appears whole or not at all.
+    """
+    with whole(path) as partial:
+        np.savetxt(partial, boxes, fmt="%.4f", delimiter=",")
+
+
+def _list_parts(folder: Path) -> tuple[list[Path], ProtocolName, Mapping[str, tuple[int, ...]]]:
+    """The folders of the runs or starts in their order, the protocol, and TRE's start frames."""
     inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=natural)
     file, name = folder / _STARTS, folder.resolve().name.lower()
     if file.is_file() or name.endswith(("-tre", "-sre")):
         if not inner:
             raise InputError(f"{folder} has no folders of starts; wanted start-01, start-02, ... in it")
-        return (inner, "SRE", {}) if name.endswith("-sre") else (inner, "TRE", read_starts(file))
+        return (inner, "sre", {}) if name.endswith("-sre") else (inner, "tre", read_starts(file))
     runs = [path for path in inner if _RUN.fullmatch(path.name)]
-    return runs or [folder], "OPE", {}
+    return runs or [folder], "ope", {}
 
 
 def read_starts(file: Path) -> dict[str, tuple[int, ...]]:
     """The frame (0-based) of each start, by sequence.
 
     Raises:
-        InputError: the file is not what `tracking_env.evaluation.runner` writes.
+        InputError: the content is not what `tracking_env.evaluation.runner` writes.
     """
     try:
         starts = {name: tuple(frames) for name, frames in read_json(file).items()}
@@ -137,34 +148,57 @@ def read_starts(file: Path) -> dict[str, tuple[int, ...]]:
     return starts
 
 
-def _key(name: str) -> str:
+def _simplify(name: str) -> str:
+    """A name without case and punctuation."""
     return "".join(filter(str.isalnum, name)).lower()
 
 
-def _index(parts: list[Path], names: Collection[str]) -> dict[str, dict[int, list[Path]]]:
+def _index_files(parts: list[Path], names: Collection[str]) -> dict[str, dict[int, list[Path]]]:
     """By sequence and run, the files that may hold it, or in got10k's layout its folder."""
+    known: dict[str, str] = {}
     folders = [entry.folder for entry in otb.TABLE.values()]
-    alone = {_key(one.folder): one.name for one in otb.TABLE.values() if folders.count(one.folder) == 1}
-    known = {key: name for key, name in alone.items() if name in names} | {_key(name): name for name in names}
-    index: dict[str, dict[int, list[Path]]] = {}
+    for entry in otb.TABLE.values():
+        # The folder's name stands for its sequence, unless it has two targets, such as Jogging.
+        if entry.name in names and folders.count(entry.folder) == 1:
+            known[_simplify(entry.folder)] = entry.name
+    known |= {_simplify(name): name for name in names}
+    index: dict[str, dict[int, list[Path]]] = {name: {} for name in names}
     for run, part in enumerate(parts):
         for path in sorted(part.iterdir()):
-            kind = path.suffix.lower()
-            if kind in _FILES:
-                words = path.stem.split("_")
-                # NAME_TRACKER.mat: a tracker's name may hold a _ too, so the longest NAME that is known counts.
-                ends = range(len(words), 0, -1) if kind == ".mat" else [len(words)]
-                candidates = ["_".join(words[:end]) for end in ends]
-            else:
-                candidates = [path.name] if len(parts) == 1 and _repetitions(path) else []
-            exact = [one for one in candidates if one in names]
-            similar = [known[key] for one in candidates if (key := _key(one)) in known]
-            if exact or similar:
-                index.setdefault((exact or similar)[0], {}).setdefault(run, []).append(path)
-    return {name: index[name] for name in names if name in index}
+            name = _find_sequence(path, len(parts) == 1, names, known)
+            if name is not None:
+                index[name].setdefault(run, []).append(path)
+    return {name: places for name, places in index.items() if places}
 
 
-def _repetitions(folder: Path) -> list[Path]:
+def _find_sequence(path: Path, single: bool, names: Collection[str], known: Mapping[str, str]) -> str | None:
+    """The sequence that a file or folder holds; None of one that holds no sequence.
+
+    Args:
+        path: the file or folder.
+        single: whether it lies in the tracker's folder itself; got10k's folders do.
+        names: all sequences.
+        known: sequences by their names without case and punctuation.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".mat":
+        # NAME_TRACKER.mat: a tracker's name may hold a _ too, so the longest NAME that is known counts.
+        words = path.stem.split("_")
+        candidates = ["_".join(words[:end]) for end in range(len(words), 0, -1)]
+    elif suffix in _FILES:
+        candidates = [path.stem]
+    else:
+        candidates = [path.name] if single and _list_repetitions(path) else []
+    for candidate in candidates:
+        if candidate in names:
+            return candidate
+    for candidate in candidates:
+        if _simplify(candidate) in known:
+            return known[_simplify(candidate)]
+    return None
+
+
+def _list_repetitions(folder: Path) -> list[Path]:
     """The files ``NAME_001.txt``, ... in got10k's folder ``NAME``."""
     pattern = re.compile(re.escape(folder.name) + r"_\d+\.txt")
     return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name)) if folder.is_dir() else []
@@ -183,19 +217,22 @@ def _read_texts(places: Mapping[int, list[Path]]) -> tuple[dict[int, np.ndarray]
     times: list[Path] = []
     for run, (path,) in places.items():
         if path.is_dir():
-            files = dict(enumerate(_repetitions(path)))
+            files = dict(enumerate(_list_repetitions(path)))
             times.append(path / f"{path.name}_time.txt")
         else:
             files[run] = path
             times += [path.with_name(f"{path.stem}_time.txt"), path.parent / "times" / f"{path.stem}_time.txt"]
     for file in files.values():
-        read_bytes(file)  # refuses a file too large to be one of boxes
-    seconds = [one for file in times for one in _read_seconds(file)]
-    return {run: otb.read_boxes(file) for run, file in files.items()}, len(seconds) / sum(seconds) if seconds else None
+        read_bytes(file)  # refuses a file that is too large to hold boxes
+    seconds: list[float] = []
+    for file in times:
+        seconds += _read_seconds(file)
+    boxes = {run: otb.read_boxes(file) for run, file in files.items()}
+    return boxes, len(seconds) / sum(seconds) if seconds else None
 
 
 def _read_seconds(file: Path) -> list[float]:
-    """Seconds per frame, those above 0; nothing where they cannot be read, since no score depends on them."""
+    """Seconds per frame, those above 0; empty if they cannot be read, since no score depends on them."""
     try:
         seconds = np.array(read_bytes(file).decode().replace(",", " ").split(), dtype=np.float64)
     except ValueError:  # InputError too
@@ -203,28 +240,31 @@ def _read_seconds(file: Path) -> list[float]:
     return seconds[np.isfinite(seconds) & (seconds > 0)].tolist()
 
 
-def _read_records(places: Mapping[int, list[Path]]) -> _Found:
+def _read_records(places: Mapping[int, list[Path]]) -> _SequenceRuns:
     if len(places) > 1:
         raise InputError(f"{places[min(places)][0]} is in a folder of runs; wanted NAME.txt there")
     ((path,),) = places.values()
     records = otb_toolkit_files.read_mat(path) if path.suffix.lower() == ".mat" else otb_toolkit_files.read_json(path)
-    firsts = [one.first for one in records]
+    firsts = [record.first for record in records]
     starts = tuple(0 if first is None or firsts[0] is None else first - firsts[0] for first in firsts)
-    shifted = any(one.shifted for one in records)
-    kind: Kind = "SRE" if shifted else "TRE" if any(starts) else "OPE"
-    speeds = [one.fps for one in records if one.fps is not None]
-    return _Found(
-        boxes={run: one.boxes for run, one in enumerate(records)},
+    protocol: ProtocolName = "ope"
+    if any(record.shifted for record in records):
+        protocol = "sre"
+    elif any(starts):
+        protocol = "tre"
+    speeds = [record.fps for record in records if record.fps is not None]
+    return _SequenceRuns(
+        boxes={run: record.boxes for run, record in enumerate(records)},
         fps=sum(speeds) / len(speeds) if speeds else None,
-        kind=kind,
-        starts=() if kind == "OPE" else starts,
+        protocol=protocol,
+        starts=() if protocol == "ope" else starts,
     )
 
 
 def _refuse_parent(folder: Path) -> None:
-    """Say what to type where the folder given is the one above the trackers'."""
+    """Raise an error if the folder is the one above the trackers' folders."""
     paths = sorted(folder.iterdir())
     inner = [path.name for path in paths if path.is_dir()]
-    if inner and not any(path.suffix.lower() in _FILES or _repetitions(path) for path in paths):
+    if inner and not any(path.suffix.lower() in _FILES or _list_repetitions(path) for path in paths):
         some = ", ".join(inner[:3])
         raise InputError(f"{folder} has folders ({some}) but no results; give the trackers' folders: {folder}/*")

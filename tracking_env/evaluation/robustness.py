@@ -1,38 +1,41 @@
-"""TRE and SRE: where runs start, and with which box (Wu, Lim, Yang, *Online Object Tracking: A Benchmark*, 2013).
+"""Start frames of TRE and first boxes of SRE (Wu, Lim, Yang, *Online Object Tracking: A Benchmark*, 2013).
 
-The formulas are those of the benchmark's toolkit (``splitSeqTRE``, ``shiftInitBB``): pure functions on indices, which
-count from 0, and on pixel boxes ``x, y, w, h``. (`tracking_env.evaluation.scoring` scores the runs.)
+The formulas are those of the benchmark's toolkit (``splitSeqTRE``, ``shiftInitBB``): pure functions of indices, which
+count from 0, and of pixel boxes ``x, y, w, h``. `tracking_env.evaluation.scoring` scores the runs.
 """
 
-from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
 
 from tracking_env.boxes import Size
 
-Protocol = Literal["ope", "tre", "sre"]
-"""One-pass, temporal robustness and spatial robustness evaluation."""
+ProtocolName = Literal["ope", "tre", "sre"]
+"""One-pass, temporal robustness or spatial robustness evaluation."""
 
 STARTS = 20
-"""Start frames of TRE, the first frame included."""
+"""Number of TRE's start frames, the first frame included."""
 SHORTEST = 20
-"""Frames that the last of them leaves."""
+"""Number of frames in TRE's shortest run."""
 SHIFT = 0.1
-"""How far SRE moves a side, over the box's width or height."""
+"""How far SRE moves a side, as a share of the box's width or height."""
 SCALES = (0.8, 0.9, 1.1, 1.2)
-"""By how much SRE scales the box about its centre."""
+"""Factors by which SRE scales the box about its centre."""
 
 
-def starts(truth: np.ndarray) -> list[int]:
-    """TRE's start frames, ascending: spread evenly over the frames where the target is seen.
+def choose_start_frames(truth: np.ndarray) -> list[int]:
+    """TRE's start frames, ascending: spread evenly over the frames with a true box.
 
     Args:
         truth: true boxes, ``(T, 4)``. A run cannot start where a component is not above 0.
 
     Returns:
-        `STARTS` indices, the first valid frame first. Fewer, each once, where there are fewer frames to start from;
-        only the first valid frame where none leaves `SHORTEST` frames; none without a valid frame.
+        `STARTS` indices, the first valid frame first. There are fewer, each once, if there are fewer frames to start
+        from; only the first valid frame if no frame leaves `SHORTEST` frames; none without a valid frame.
+
+    Example:
+        >>> choose_start_frames(np.ones((24, 4)))
+        [0, 1, 2, 3, 4]
     """
     valid = np.flatnonzero(np.min(truth, axis=1) > 0)
     usable = max(int((valid <= len(truth) - SHORTEST).sum()), min(1, len(valid)))
@@ -42,21 +45,21 @@ def starts(truth: np.ndarray) -> list[int]:
     return [int(valid[place]) for place in sorted(places)] if usable else []
 
 
-def segments(length: int, first: Iterable[int]) -> list[range]:
-    """The frames of each of TRE's runs over a sequence of ``length`` frames: from its start frame to the end."""
-    return [range(start, length) for start in first]
-
-
-def perturbed(box: np.ndarray, size: Size) -> dict[str, np.ndarray]:
+def perturb_first_box(box: np.ndarray, size: Size) -> dict[str, np.ndarray]:
     """SRE's twelve first boxes by name, in the toolkit's order.
 
     ``left`` to ``down`` move the box by `SHIFT` of its size, rounded up to whole pixels. ``top-left`` to
-    ``bottom-right`` move that corner outwards, the opposite one stays. ``scale-0.8`` to ``scale-1.2`` keep the centre.
+    ``bottom-right`` move that corner outwards; the opposite corner stays. ``scale-0.8`` to ``scale-1.2`` keep the
+    centre.
 
     Args:
         box: the true first box, ``(4,)``.
-        size: width and height of the image, in which the boxes are kept as the toolkit does it: a corner left of or
-            above it is moved in with its box, what sticks out on the right or below is cut off.
+        size: width and height of the image. As in the toolkit, a corner left of or above the image is moved into it
+            with its box, and what lies beyond the right or bottom edge is cut off.
+
+    Example:
+        >>> perturb_first_box(np.array([101, 51, 30, 25]), (320, 240))["left"]
+        array([98., 51., 30., 25.])
     """
     x, y, w, h = map(float, box)
     dx, dy = SHIFT * w, SHIFT * h
@@ -75,14 +78,14 @@ def perturbed(box: np.ndarray, size: Size) -> dict[str, np.ndarray]:
         sides = scale * w, scale * h
         corner = x + w / 2 - sides[0] / 2, y + h / 2 - sides[1] / 2
         boxes[f"scale-{scale}"] = [_round(value) for value in (*corner, *sides)]
-    return {name: _inside(np.array(values), size) for name, values in boxes.items()}
+    return {name: _move_inside(np.array(values), size) for name, values in boxes.items()}
 
 
 def _round(value: float) -> float:
-    """To the nearest whole number, halves away from zero as MATLAB does it."""
+    """To the nearest whole number, halves away from zero as in MATLAB."""
     return float(np.copysign(np.floor(abs(value) + 0.5), value))
 
 
-def _inside(box: np.ndarray, size: Size) -> np.ndarray:
+def _move_inside(box: np.ndarray, size: Size) -> np.ndarray:
     corner = np.maximum(box[:2], 1)
     return np.concatenate([corner, np.minimum(box[2:], np.array(size) - corner + 1)])

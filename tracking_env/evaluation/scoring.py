@@ -16,7 +16,6 @@ from tracking_env.evaluation.failures import FailureStats, count_failures, sum_f
 from tracking_env.evaluation.metrics import METRICS, Score, mean_score, std_score
 from tracking_env.evaluation.result_files import Results
 from tracking_env.evaluation.sequence_score import PARTS, SequenceScore
-from tracking_env.files import whole
 
 OTB_RULES = (
     "OTB one-pass evaluation: success at 21 overlaps k/20 (>), precision at 20 px (<=), normalised precision at 0.20 "
@@ -34,9 +33,9 @@ FORMULAS: dict[str, tuple[str, Callable[[np.ndarray, np.ndarray, int], SequenceS
 }
 """Per formula, its rules in words, and how it measures predicted against true boxes with a number of seen frames."""
 _POOLED = {
-    "OPE": "",
-    "TRE": "; TRE: of each sequence, all frames of the runs from all starts, each run's first frame being the true one",
-    "SRE": "; SRE: of each sequence, all frames of the runs from all perturbed first boxes",
+    "ope": "",
+    "tre": "; TRE: of each sequence, all frames of the runs from all starts, each run's first frame being the true one",
+    "sre": "; SRE: of each sequence, all frames of the runs from all perturbed first boxes",
 }
 
 
@@ -178,17 +177,17 @@ def evaluate(
         try:
             if len(truth) > 1 and not bx.annotated(truth[1:]).any():
                 raise InputError("only its first frame has a true box, so that there is nothing to score")
-            runs = _runs(results, name, truth)
+            runs = _list_runs(results, name, truth)
             scores[name] = tuple(score_boxes(run, truth[start:], max(split - start, 0)) for run, start in runs)
         except InputError as error:
             failed[name] = str(error)
     return Report(
         scores=scores,
         failed=failed,
-        repeats=len(results.runs) if results.kind == "OPE" else 0,
+        repeats=len(results.runs) if results.protocol == "ope" else 0,
         attributes={name: tuple(tags) for name, tags in attributes.items() if name in truths},
         fps={name: speed for name, speed in results.fps.items() if name in truths},
-        rules=rules + _POOLED[results.kind],
+        rules=rules + _POOLED[results.protocol],
     )
 
 
@@ -204,19 +203,10 @@ def score_folder(
     Raises:
         InputError: there is no such folder, or it does not hold the results of one tracker.
     """
-    return evaluate(result_files.read(folder, truths), truths, seen, attributes, formula)
+    return evaluate(result_files.read_results(folder, truths), truths, seen, attributes, formula)
 
 
-def write_result(path: Path, boxes: np.ndarray) -> None:
-    """Write pixel boxes ``(T, 4)`` as OTB text, ``x,y,w,h`` with 4 decimals a line, making folders on the way.
-
-    The file appears whole or not at all.
-    """
-    with whole(path) as partial:
-        np.savetxt(partial, boxes, fmt="%.4f", delimiter=",")
-
-
-def _runs(results: Results, name: str, truth: np.ndarray) -> list[tuple[np.ndarray, int]]:
+def _list_runs(results: Results, name: str, truth: np.ndarray) -> list[tuple[np.ndarray, int]]:
     """The runs of a sequence, each as long as the truth from its start, and their starts.
 
     Raises:
@@ -229,7 +219,7 @@ def _runs(results: Results, name: str, truth: np.ndarray) -> list[tuple[np.ndarr
     starts = results.starts.get(name) or (0,) * len(results.runs)
     runs = []
     for at, start in enumerate(starts):
-        where = f"{'run' if results.kind == 'OPE' else 'start'} {at + 1}: " if len(starts) > 1 else ""
+        where = f"{'run' if results.protocol == 'ope' else 'start'} {at + 1}: " if len(starts) > 1 else ""
         if at >= len(results.runs) or name not in results.runs[at]:
             raise InputError(f"{where}no result")
         if not 0 <= start < len(truth):

@@ -1,12 +1,12 @@
-"""The runs that a protocol asks of a tracker, and where their results lie.
+"""The runs over sequences that ope, tre and sre consist of, and the files that hold their results.
 
 ========================================  ============================================================================
-``TRACKER/NAME.txt``                      boxes ``x,y,w,h``, one line a frame; ``NAME_time.txt``: seconds, alike
+``TRACKER/NAME.txt``                      boxes ``x,y,w,h``, a line per frame; ``NAME_time.txt``: seconds per frame
 ``TRACKER/run-1/NAME.txt``, ...           with ``repeat``: the same with seeds 0, 1, ...
 ``TRACKER-tre/start-01/NAME.txt``, ...    from each start frame to the end; ``TRACKER-tre/starts.json``: those frames,
                                           ``{NAME: [index, ...]}``, counted from 0
 ``TRACKER-sre/left/NAME.txt``, ...        from each perturbed first box, see `tracking_env.evaluation.robustness`
-``TRACKER*/tracker.id``                   which tracker the folder belongs to
+``TRACKER*/tracker.id``                   the id of the tracker that the folder belongs to
 ========================================  ============================================================================
 """
 
@@ -19,11 +19,11 @@ import numpy as np
 from tracking_env.boxes import Size
 from tracking_env.datasets.sequence import Frames, Sequence
 from tracking_env.errors import InputError
-from tracking_env.evaluation import robustness
+from tracking_env.evaluation.robustness import ProtocolName, choose_start_frames, perturb_first_box
 
 
 class LaterFrames:
-    """The frames of a sequence from one on."""
+    """The frames of a sequence from index ``start`` to the end."""
 
     def __init__(self, frames: Frames, start: int) -> None:
         self.frames, self.start = frames, start
@@ -41,7 +41,7 @@ class LaterFrames:
 
     @property
     def fingerprint(self) -> str:
-        """The frames' own, and where they start."""
+        """The fingerprint of all frames, and ``start``."""
         return f"{self.frames.fingerprint}-{self.start}"
 
 
@@ -50,12 +50,12 @@ class Task:
     """One run over one sequence.
 
     Attributes:
-        folder: the tracker's.
+        folder: the folder of the tracker's results.
         sequence: the whole sequence.
-        run: the folder's part that the result is for, such as ``start-01``; empty for plain one-pass evaluation.
-        start: index of the frame that the run starts on.
-        box: the pixel box ``(4,)`` that it starts with; None for the true one.
-        seed: of a tracker that draws at random.
+        run: sub-folder for the result, such as ``start-01``; empty for plain one-pass evaluation.
+        start: index of the frame on which the run starts.
+        box: the pixel box ``(4,)`` with which it starts; None for the true one.
+        seed: seed of a tracker that draws at random.
     """
 
     folder: Path
@@ -67,12 +67,12 @@ class Task:
 
     @property
     def path(self) -> Path:
-        """The result file."""
+        """The file of boxes."""
         return self.folder / self.run / f"{self.sequence.name}.txt"
 
     @property
-    def times(self) -> Path:
-        """The file of seconds per frame that belongs to it."""
+    def times_path(self) -> Path:
+        """The file of seconds per frame."""
         return self.path.with_name(f"{self.sequence.name}_time.txt")
 
     @property
@@ -80,8 +80,8 @@ class Task:
         """True boxes of the frames that it runs over, ``(T - start, 4)``."""
         return self.sequence.boxes[self.start :]
 
-    def given(self) -> Sequence:
-        """What the tracker is given: a sequence of the frames that it runs over, with the first box in front."""
+    def cut_sequence(self) -> Sequence:
+        """The sequence to track: the frames that the run covers; its first box is the one that the run starts with."""
         if self.start == 0 and self.box is None:
             return self.sequence
         boxes = self.truth.copy()
@@ -90,37 +90,37 @@ class Task:
         return Sequence(self.sequence.name, frames, boxes, self.sequence.attributes, self.sequence.dataset)
 
 
-def folder(out: Path, name: str, protocol: robustness.Protocol = "ope") -> Path:
-    """The folder of a tracker's results in ``out``: its name, with ``-tre`` or ``-sre`` for these."""
+def results_folder(out: Path, name: str, protocol: ProtocolName = "ope") -> Path:
+    """The folder in ``out`` for a tracker's results: its name, for the other protocols with ``-tre`` or ``-sre``."""
     return out / (name if protocol == "ope" else f"{name}-{protocol}")
 
 
-def plan(
-    sequences: Iterable[Sequence], folder: Path, protocol: robustness.Protocol = "ope", repeat: int = 1
+def plan_tasks(
+    sequences: Iterable[Sequence], folder: Path, protocol: ProtocolName = "ope", repeat: int = 1
 ) -> list[Task]:
-    """The runs of a protocol over sequences.
+    """The runs over sequences that evaluation by a protocol needs.
 
-    ``ope``: one run from the first frame, or ``repeat`` with seeds 0, 1, ...; ``tre``: one from each of
-    `protocols.starts`; ``sre``: one with each of the boxes `protocols.perturbed`.
+    ``ope``: one run from the first frame, or ``repeat`` runs with seeds 0, 1, ...; ``tre``: one run from each of
+    `robustness.choose_start_frames`; ``sre``: one run with each box of `robustness.perturb_first_box`.
 
     Raises:
-        InputError: ``repeat`` is below 1, or above it with another protocol than ``ope``.
+        InputError: ``repeat`` is below 1, or above 1 with another protocol than ``ope``.
     """
     if repeat < 1 or (repeat > 1 and protocol != "ope"):
-        wanted = ">= 1" if protocol == "ope" else f"1: {protocol} has several runs already"
-        raise InputError(f"--repeat is {repeat} with --protocol {protocol}; give a number {wanted}")
-    sequences = list(sequences)
+        allowed = ">= 1" if protocol == "ope" else f"1: {protocol} has several runs already"
+        raise InputError(f"--repeat is {repeat} with --protocol {protocol}; give a number {allowed}")
+    tasks = []
     if protocol == "tre":
-        return [
-            Task(folder, one, f"start-{number:02d}", start)
-            for one in sequences
-            for number, start in enumerate(robustness.starts(one.boxes), 1)
-        ]
-    if protocol == "sre":
-        return [
-            Task(folder, one, name, box=box)
-            for one in sequences
-            for name, box in robustness.perturbed(one.boxes[0], one.size).items()
-        ]
-    runs = [f"run-{number}" for number in range(1, repeat + 1)] if repeat > 1 else [""]
-    return [Task(folder, one, name, seed=seed) for seed, name in enumerate(runs) for one in sequences]
+        for sequence in sequences:
+            for number, start in enumerate(choose_start_frames(sequence.boxes), 1):
+                tasks.append(Task(folder, sequence, f"start-{number:02d}", start))
+    elif protocol == "sre":
+        for sequence in sequences:
+            for name, box in perturb_first_box(sequence.boxes[0], sequence.size).items():
+                tasks.append(Task(folder, sequence, name, box=box))
+    else:
+        sequences = list(sequences)
+        for seed in range(repeat):
+            run = f"run-{seed + 1}" if repeat > 1 else ""
+            tasks += [Task(folder, sequence, run, seed=seed) for sequence in sequences]
+    return tasks

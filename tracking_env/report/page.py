@@ -80,8 +80,10 @@ class Page:
 
     def __post_init__(self) -> None:
         for name, one in self.results.items():
-            if one.kind != "OPE":
-                raise InputError(f"{name} holds {one.kind} results, a page shows one-pass ones; leave it out")
+            if one.protocol != "ope":
+                raise InputError(
+                    f"{name} holds {one.protocol.upper()} results, a page shows one-pass ones; leave it out"
+                )
         self.looks = plots.styles(self.results)
         self.reports = self._evaluate("otb", self.videos)
         self.ours, self.rival = self.wanted.pair(self.reports)
