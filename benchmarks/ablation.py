@@ -137,7 +137,7 @@ def plot(reports: dict[str, dict[str, Any]]) -> Figure:
     """AUC of each part: a point per variant, with its deviation."""
     figure = Figure(figsize=(7, 1.2 + 0.34 * len(reports)), layout="constrained")
     axes = figure.add_subplot()
-    for offset, (part, style) in enumerate(plots.styles(PARTS).items()):
+    for offset, (part, style) in enumerate(plots.assign_styles(PARTS).items()):
         there = [(row, one) for row, one in enumerate(reports.values()) if one["mean"][part]]
         axes.errorbar(
             [one["mean"][part]["auc"] for _, one in there],
@@ -192,7 +192,7 @@ def main() -> int:
         return 2
     with whole(arguments.out / "table.md") as partial:
         partial.write_text(table(reports) + "\n")
-    plots.save(plot(reports), arguments.out / "auc")
+    plots.save_figure(plot(reports), arguments.out / "auc")
     print(table(reports))
     return 0
 

@@ -59,7 +59,7 @@ def failing(root: Path, folders: list[Path], number: int) -> None:
     reports = {name: evaluate(results, truths, seen) for name, results in read.items()}
     report = reports[folders[-1].name]
     worst = sorted(report.sequences, key=lambda name: report.sequences[name]["unseen"].auc)[:number]
-    looks = plots.styles(read)
+    looks = plots.assign_styles(read)
     columns = 2
     with matplotlib.rc_context({"font.size": 8}):
         figure = Figure(figsize=(7.2, 1.7 * -(-number // columns) + 0.3), layout="constrained")

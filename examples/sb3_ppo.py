@@ -15,7 +15,7 @@ from agents.sb3 import SB3Agent
 from tracking_env.datasets import loading
 from tracking_env.evaluation.scoring import evaluate
 from tracking_env.features.extractors import make_extractor
-from tracking_env.report.text_tables import table
+from tracking_env.report.text_tables import format_trackers
 from tracking_env.trackers.base import PolicyTracker, run
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -47,4 +47,4 @@ if arguments.model:
 videos = loading.load(None, "synthetic:10000-10002")
 tracker = PolicyTracker(SB3Agent(model.policy), make_extractor("grid"))
 boxes = {one.name: run(tracker, one).boxes for one in videos}
-print(table({"SB3 PPO": evaluate(boxes, {one.name: one.boxes for one in videos}, dict.fromkeys(boxes, 0))}))
+print(format_trackers({"SB3 PPO": evaluate(boxes, {one.name: one.boxes for one in videos}, dict.fromkeys(boxes, 0))}))

@@ -20,7 +20,7 @@ from tracking_env.evaluation.scoring import Report, evaluate
 from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.features.store import FeatureStore
 from tracking_env.report import film_strips, plots
-from tracking_env.report.text_tables import table
+from tracking_env.report.text_tables import format_trackers
 from tracking_env.trackers import baselines
 from tracking_env.trackers.base import Policy, PolicyTracker, run
 from train.data import Data
@@ -125,15 +125,15 @@ def success(report: Report, unseen: bool) -> Figure:
         if rates:
             mean = np.mean(rates, axis=0)
             curves[part] = mean, float(mean.mean())
-    axes, looks = ("overlap threshold", "success rate"), plots.styles(PARTS)
-    return plots.curves("Success on the test sequences [AUC]", axes, metrics.SUCCESS_THRESHOLDS, curves, looks)
+    axes, looks = ("overlap threshold", "success rate"), plots.assign_styles(PARTS)
+    return plots.draw_curves("Success on the test sequences [AUC]", axes, metrics.SUCCESS_THRESHOLDS, curves, looks)
 
 
 def film_strip(sequence: Sequence, boxes: np.ndarray, rows: int = 2, columns: int = 3) -> np.ndarray:
     """Frames spread over the video, row by row, each 320 pixels wide, with the true box and the agent's."""
     chosen = np.linspace(0, len(sequence) - 1, rows * columns).astype(int).reshape(rows, columns)
     pictures = [
-        rendering.strip([film_strips.drawn(sequence.frames, at, *_shown(sequence, boxes, at)) for at in row])
+        rendering.strip([film_strips.draw_frame(sequence.frames, at, *_shown(sequence, boxes, at)) for at in row])
         for row in chosen.tolist()
     ]
     return np.concatenate(pictures)
@@ -145,7 +145,7 @@ def examine(kept: Run, at: int, predictions: Predictions, data: Data) -> Report:
     It shows the success plot, and film strips of the best, the median and the worst sequence.
     """
     report = score(predictions, data.testing, data.unseen)
-    kept.picture(at, "eval/success", plots.raster(success(report, data.unseen)), "png")
+    kept.picture(at, "eval/success", plots.rasterise(success(report, data.unseen)), "png")
     ranked = ranking(report, data.testing)
     chosen = {"worst": ranked[0], "best": ranked[-1]} if len(ranked) > 2 else {}
     for name, one in (chosen | {"median": median(report, data.testing)}).items():
@@ -199,7 +199,7 @@ def publish(
     write_overlay(kept.path / "overlay.mp4", shown, predictions[shown.name])
     kept.write_json("report.json", summary(report, others, fps=fps, **facts))
     kept.summarise(label, final(report) | {f"final/fps_{what}": rate for what, rate in fps.items()})
-    print(table(others | {label: report}))
+    print(format_trackers(others | {label: report}))
     print("speed: " + ", ".join(f"{rate:.0f} fps {what}" for what, rate in fps.items()))
     print(f"in {kept.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {kept.path}")
 

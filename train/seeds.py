@@ -10,7 +10,7 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files as files
 from tracking_env.evaluation.scoring import Report
 from tracking_env.files import read_json, whole
-from tracking_env.report.text_tables import table
+from tracking_env.report.text_tables import format_trackers
 from train import results
 from train.data import load
 from train.flags import C, RunFlags, differences
@@ -72,7 +72,7 @@ def several(
     said = {"config": asdict(config), "dataset": data.facts(), "seeds": [one.seed for one in runs]}
     with whole(out / "report.json") as partial:
         partial.write_text(json.dumps(results.summary(report, others, **said, **facts(report)), indent=1))
-    print(table(others | {f"{label}, {len(runs)} seeds": report}))
+    print(format_trackers(others | {f"{label}, {len(runs)} seeds": report}))
     print(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
 
 

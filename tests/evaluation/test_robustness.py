@@ -20,16 +20,11 @@ def test_twenty_starts_spread_evenly():
 
 
 def test_runs_start_where_the_target_is_visible():
-    assert choose_start_frames(truth(60, [0, 1, 10]))[:5] == [
-        2,
-        4,
-        6,
-        8,
-        11,
-    ]  # 38 are left, two a step: places 0, 2, 4, 6, 8
-    assert 0 not in choose_start_frames(
-        np.array([[0.0, 5, 10, 10]] + [[1.0, 5, 10, 10]] * 30)
-    )  # x = 0 is not valid either
+    # 38 frames are left, two per step: places 0, 2, 4, 6, 8
+    assert choose_start_frames(truth(60, [0, 1, 10]))[:5] == [2, 4, 6, 8, 11]
+    # x = 0 is not valid either
+    boxes = np.array([[0.0, 5, 10, 10]] + [[1.0, 5, 10, 10]] * 30)
+    assert 0 not in choose_start_frames(boxes)
     assert choose_start_frames(truth(60, range(60))) == []
 
 

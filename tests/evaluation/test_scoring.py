@@ -186,7 +186,7 @@ def test_the_paper_s_formula_has_no_precision():
     scored = evaluate(truths, truths, formula="drlt-paper")
     assert scored.mean["whole"].auc == 1
     assert scored.to_json()["mean"]["whole"]["precision20"] is None
-    head, row = text_tables.table({"perfect": scored}).splitlines()
+    head, row = text_tables.format_trackers({"perfect": scored}).splitlines()
     assert row.split() == ["perfect", "1.000", "1.000", "1.000", "1.000"]
     assert "P@" not in head
 
@@ -194,32 +194,32 @@ def test_the_paper_s_formula_has_no_precision():
 def test_tables():
     perfect = evaluate({"a": track(9)}, {"a": track(9)})
     unseen = evaluate({"a": track(9)}, {"a": track(9)}, seen={"a": 0})
-    head, first, second = text_tables.table({"perfect": perfect, "only unseen": unseen}).splitlines()
+    head, first, second = text_tables.format_trackers({"perfect": perfect, "only unseen": unseen}).splitlines()
     assert "AUC unseen (headline)" in head
     assert first.split() == ["perfect", *["0.952"] * 3, *["1.000"] * 5]
     assert second.split()[2:] == ["0.952", "-", "0.952", "1.000", "-", "1.000", "1.000", "1.000"]
     assert len({len(line) for line in (head, first, second)}) == 1
-    assert [line.split()[0] for line in text_tables.sequence_table(perfect).splitlines()] == ["sequence", "a", "mean"]
-    lines = text_tables.table({"perfect": perfect}, markdown=True).splitlines()
+    assert [line.split()[0] for line in text_tables.format_sequences(perfect).splitlines()] == ["sequence", "a", "mean"]
+    lines = text_tables.format_trackers({"perfect": perfect}, markdown=True).splitlines()
     assert lines[0].startswith("| tracker | AUC whole | AUC seen | **AUC unseen** | P@20 whole |")
     assert lines[1] == "| --- |" + " ---: |" * 8
     assert lines[2] == "| perfect | 0.952 | 0.952 | **0.952** | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 |"
-    assert text_tables.table({}).splitlines() == [text_tables.table({})]
+    assert text_tables.format_trackers({}).splitlines() == [text_tables.format_trackers({})]
 
 
 def test_tables_of_runs_speed_and_attributes():
     runs = ({"a": track(9)}, {"a": moved(track(9), slice(3, None))})
     several = evaluate(Results("two", runs, fps={"a": 12.34}), {"a": track(9)}, attributes={"a": ("OCC",)})
     plain = evaluate({"a": track(9)}, {"a": track(9)})
-    head, first, second = text_tables.table({"two": several, "one": plain}).splitlines()
+    head, first, second = text_tables.format_trackers({"two": several, "one": plain}).splitlines()
     assert head.split()[-1] == "fps"
     assert "0.635 ± 0.449" in first  # (20/21 + 20/63) / 2, and their distance by the root of 2
     assert first.split()[-1] == "12.3"
     assert second.split()[-1] == "-"
-    lines = text_tables.sequence_table(several).splitlines()
+    lines = text_tables.format_sequences(several).splitlines()
     assert ["±" in line for line in lines] == [False, False, True]
-    assert text_tables.attribute_table(several).splitlines()[1].split()[:3] == ["OCC", "(1)", "0.635"]
-    assert text_tables.attribute_table(plain).splitlines() == [text_tables.attribute_table(plain)]
+    assert text_tables.format_attributes(several).splitlines()[1].split()[:3] == ["OCC", "(1)", "0.635"]
+    assert text_tables.format_attributes(plain).splitlines() == [text_tables.format_attributes(plain)]
 
 
 def struck(reference, names) -> Report:

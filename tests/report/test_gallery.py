@@ -22,7 +22,7 @@ pytest.importorskip("jinja2")
 
 from tracking_env.report import gallery  # noqa: E402
 from tracking_env.report import page as report_page  # noqa: E402
-from tracking_env.report.gallery import SEEN, UNSEEN, Gallery  # noqa: E402
+from tracking_env.report.gallery import SEEN, UNSEEN, Gallery, animate  # noqa: E402
 
 RIGHT = np.array([1.0, 0, 0, 0])
 TRUTH = np.tile([60.0, 40, 50, 30], (90, 1))
@@ -34,11 +34,11 @@ def opened(uri):
 
 
 def frames(image):
-    found = []
+    pictures = []
     for at in range(image.n_frames):
         image.seek(at)
-        found.append(np.asarray(image.convert("RGB"), int))
-    return found
+        pictures.append(np.asarray(image.convert("RGB"), int))
+    return pictures
 
 
 def near(pixel, colour):
@@ -46,15 +46,15 @@ def near(pixel, colour):
 
 
 @pytest.fixture(scope="module")
-def clip():
-    """Of 90 grey frames, in which the agent runs away to the right and the rival sits on the left."""
+def animation():
+    """Of 90 grey frames, in which the agent's box moves to the right and the rival's stays on the left."""
     grey = ArrayFrames(np.full((90, 240, 320, 3), 128, np.uint8))
     agent = TRUTH + np.arange(90)[:, None] * RIGHT * 2
-    return gallery.clip("grey", grey, TRUTH, {"rival": TRUTH - RIGHT * 40, "agent": agent}, 30)
+    return animate("grey", grey, TRUTH, {"rival": TRUTH - RIGHT * 40, "agent": agent}, 30)
 
 
-def test_a_clip_goes_from_the_first_frame_to_the_last_and_repeats(clip):
-    image = opened(clip.moving)
+def test_an_animation_goes_from_the_first_frame_to_the_last_and_repeats(animation):
+    image = opened(animation.moving)
     assert (image.n_frames, image.size, image.info["loop"]) == (gallery.PICTURES, (320, 252), 0)
     pictures = frames(image)
     agent = []
@@ -67,30 +67,30 @@ def test_a_clip_goes_from_the_first_frame_to_the_last_and_repeats(clip):
         assert any(near(pixel, COLOURS[role]) for pixel in pictures[-1][55, left - 1 : left + 2]), role
 
 
-def test_the_seen_third_is_marked_on_every_picture(clip):
-    pictures = frames(opened(clip.moving))
+def test_the_seen_third_is_marked_on_every_picture(animation):
+    pictures = frames(opened(animation.moving))
     for at, picture in enumerate(pictures):
         bar = picture[246]
         mark = [column for column in range(320) if near(bar[column], (255, 255, 255))]
         assert np.mean(mark) == pytest.approx(320 * (at / (len(pictures) - 1) * 89 + 0.5) / 90, abs=4)
         for column in (10, 95, 118, 310):
-            if min(abs(column - one) for one in mark) > 8:
+            if min(abs(column - other) for other in mark) > 8:
                 assert near(bar[column], SEEN if column < 320 / 3 else UNSEEN)
 
 
-def test_each_picture_says_seen_or_unseen(monkeypatch):
-    said = []
+def test_each_caption_names_the_part(monkeypatch):
+    captions = []
     monkeypatch.setattr(
-        gallery.film_strips, "drawn", lambda *args: said.append(args[3]) or np.zeros((9, 320, 3), np.uint8)
+        gallery.film_strips, "draw_frame", lambda *args: captions.append(args[3]) or np.zeros((9, 320, 3), np.uint8)
     )
-    gallery.clip("x", None, TRUTH[:6], {}, 2)
-    assert said == ["1 seen", "2 seen", "3 unseen", "4 unseen", "5 unseen", "6 unseen"]
+    animate("x", None, TRUTH[:6], {}, 2)
+    assert captions == ["1 seen", "2 seen", "3 unseen", "4 unseen", "5 unseen", "6 unseen"]
 
 
-def test_the_picture_that_stands_still_is_the_middle_one(clip):
-    still = opened(clip.still)
+def test_the_still_picture_is_the_middle_one(animation):
+    still = opened(animation.still)
     assert getattr(still, "n_frames", 1) == 1
-    middle = frames(opened(clip.moving))[gallery.PICTURES // 2]
+    middle = frames(opened(animation.moving))[gallery.PICTURES // 2]
     assert np.abs(np.asarray(still.convert("RGB"), int) - middle).mean() < 5
 
 
@@ -102,35 +102,37 @@ def reports(**shifts):
     }
 
 
-def test_the_rival_is_the_best_other_tracker_and_no_yardstick():
+def test_the_rival_is_the_best_other_tracker_and_no_baseline():
     made = reports(static=9, ours=5, weak=8, strong=3, late=1)
-    assert Gallery().pair(made) == ("ours", "strong")
-    assert Gallery(ours="strong").pair(made) == ("strong", "ours")
-    assert Gallery(rival="ours").pair(made) == ("weak", "ours")
-    assert Gallery(ours="late", rival="static").pair(made) == ("late", "static")
-    assert Gallery().pair({name: made[name] for name in ("late", "ours")}) == ("ours", "late")
-    assert Gallery().pair({"ours": made["ours"]}) == ("ours", None)
+    assert Gallery().choose_trackers(made) == ("ours", "strong")
+    assert Gallery(ours="strong").choose_trackers(made) == ("strong", "ours")
+    assert Gallery(rival="ours").choose_trackers(made) == ("weak", "ours")
+    assert Gallery(ours="late", rival="static").choose_trackers(made) == ("late", "static")
+    assert Gallery().choose_trackers({name: made[name] for name in ("late", "ours")}) == ("ours", "late")
+    assert Gallery().choose_trackers({"ours": made["ours"]}) == ("ours", None)
 
 
 def test_of_many_sequences_the_best_and_the_worst_are_among_the_chosen():
     report = reports(ours=5)["ours"]
     names = list(report.sequences)
-    assert Gallery(most=3).choose(report, names) == ["video-0", "video-2", "video-4"]
-    assert Gallery(most=9).choose(report, names) == names
-    assert Gallery(most=0).choose(report, names) == []
+    assert Gallery(size=3).choose_sequences(report, names) == ["video-0", "video-2", "video-4"]
+    assert Gallery(size=9).choose_sequences(report, names) == names
+    assert Gallery(size=0).choose_sequences(report, names) == []
 
 
 @pytest.fixture(autouse=True)
 def _no_plots(monkeypatch):
-    """They take longer than all the rest."""
+    """Plots take longer than everything else."""
     monkeypatch.setattr(report_page.Page, "_plot", lambda *_: "")
 
 
 def page(tmp_path, *flags, folders=("mine", "other")):
     sequences = synthetic.parse("synthetic:1-2")
     for name in folders:
-        for one in sequences[: 1 if name == "half" else 2]:
-            write_result(tmp_path / name / f"{one.name}.txt", one.boxes + RIGHT * (2 if name == "mine" else 5))
+        for sequence in sequences[: 1 if name == "half" else 2]:
+            write_result(
+                tmp_path / name / f"{sequence.name}.txt", sequence.boxes + RIGHT * (2 if name == "mine" else 5)
+            )
     paths = [str(tmp_path / name) for name in folders]
     code = cli.main(["report", *paths, "--sequences", "synthetic:1-2", "--out", str(tmp_path / "page"), *flags])
     return code, (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
@@ -140,7 +142,7 @@ def section(text):
     return re.search(r'<section id="gallery">.*?</section>', text, re.DOTALL)[0]
 
 
-def test_the_page_shows_a_clip_of_each_sequence(tmp_path):
+def test_the_page_shows_an_animation_of_each_sequence(tmp_path):
     code, text = page(tmp_path)
     assert code == 0
     shown = section(text)
@@ -157,38 +159,38 @@ def test_zero_leaves_the_gallery_out(tmp_path):
     assert "#gallery" not in text and "image/webp" not in text
 
 
-def test_fewer_clips_than_sequences_are_said_to_be(tmp_path):
+def test_the_page_tells_the_number_of_animations(tmp_path):
     _, text = page(tmp_path, "--gallery", "1")
     assert section(text).count("<img") == 1 and "1 of 2 from the best to the worst of mine" in text
 
 
-def test_a_rival_without_a_result_is_left_out_of_that_clip(tmp_path):
+def test_a_rival_without_a_result_is_left_out_of_that_animation(tmp_path):
     code, text = page(tmp_path, folders=("mine", "half"))
     assert code == 1 and section(text).count("<img") == 2
     assert len(re.findall(r"against", section(text))) == 2
 
 
-def test_annotations_alone_have_no_clips_and_the_page_says_so(tmp_path):
+def test_annotations_alone_have_no_animations(tmp_path):
     truth = np.tile([60.0, 40, 50, 30], (140, 1))
     write_result(tmp_path / "truth" / "Couple.txt", truth)
     write_result(tmp_path / "mine" / "Couple.txt", truth)
     flags = ["--annotations", str(tmp_path / "truth"), "--sequences", "Couple", "--out", str(tmp_path / "page")]
     assert cli.main(["report", str(tmp_path / "mine"), *flags]) == 0
     shown = section((tmp_path / "page" / "index.html").read_text(encoding="utf-8"))
-    assert "No clips: there are only annotations here, no frames; give --root" in shown and "<img" not in shown
+    assert "No animations: there are only annotations here, no frames; give --root" in shown and "<img" not in shown
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"most": -1}, "--gallery is -1; give a number of sequences, 0 for none"),
+        ({"size": -1}, "--gallery is -1; give a number of sequences, 0 for none"),
         ({"ours": "a", "rival": "a"}, "--ours and --rival are both a"),
         ({"rival": "b"}, "--rival is 'b', on the page are a"),
     ],
 )
-def test_what_cannot_be_shown_is_one_line(options, message):
+def test_wrong_choices_are_one_line(options, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        Gallery(**options).pair(reports(a=1))
+        Gallery(**options).choose_trackers(reports(a=1))
 
 
 @pytest.mark.otb

@@ -15,7 +15,8 @@ from tests.helpers.browsing import chromium, resize
 from tracking_env import cli
 from tracking_env.datasets import otb, synthetic
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.evaluation.result_files import Results, read, write_result
+from tracking_env.evaluation.ground_truth import GroundTruth, read_ground_truth
+from tracking_env.evaluation.result_files import Results, read_results, write_result
 from tracking_env.evaluation.scoring import evaluate
 from tracking_env.evaluation.sequence_score import PARTS, score_boxes
 from tracking_env.report import film_strips, published
@@ -24,6 +25,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 from tracking_env.report import page as report_page
 from tracking_env.report import plots
+from tracking_env.report.page import write_page
 
 SEQUENCES = "synthetic:3,1-2"  # not in the order of their names
 RIGHT = np.array([1.0, 0, 0, 0])
@@ -44,8 +46,8 @@ def write_tracker(folder: Path, predictions: dict[str, np.ndarray], fps: float |
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three trackers: the first box, the truth one frame late, and the truth moved, without one sequence."""
-    root, truths = tmp_path_factory.mktemp("results"), {one.name: one.boxes for one in drawn()}
+    """Results of three trackers: the first box, the truth one frame late, and the truth moved, without one sequence."""
+    root, truths = tmp_path_factory.mktemp("results"), {sequence.name: sequence.boxes for sequence in drawn()}
     static = {name: np.tile(boxes[:1], (len(boxes), 1)) for name, boxes in truths.items()}
     late = {name: np.concatenate([boxes[:1], boxes[:-1]]) for name, boxes in truths.items()}
     moved = {name: boxes + RIGHT * 4 for name, boxes in list(truths.items())[:2]}
@@ -58,7 +60,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def page(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the three on three drawn sequences, made by the command."""
+    """The page of three trackers on three drawn sequences, made by the command."""
     out = tmp_path_factory.mktemp("report")
     args = ["report", *map(str, folders), "--sequences", SEQUENCES, "--out", str(out)]
     assert cli.main(args) == 1  # one result is missing
@@ -76,21 +78,21 @@ def section(text: str, name: str) -> str:
 
 def rows(table: str) -> dict[str, list[float | None]]:
     """Values by the row's name."""
-    found = {}
+    values_by_name = {}
     for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", table, re.DOTALL):
         name = re.sub(r"<[^>]*>", "", re.search(r"<th.*?</th>", row, re.DOTALL)[0]).strip()
         values = re.findall(r'data-value="([^"]*)"', row)
-        found[html.unescape(name)] = [float(value) if value else None for value in values]
-    return found
+        values_by_name[html.unescape(name)] = [float(value) if value else None for value in values]
+    return values_by_name
 
 
 def test_the_scores_are_the_evaluations(text, folders):
-    truths = {one.name: one.boxes for one in drawn()}
+    truths = {sequence.name: sequence.boxes for sequence in drawn()}
     table = rows(section(text, "scores"))
     for folder in folders:
-        mean = evaluate(read(folder, truths), truths).mean
-        wanted = [getattr(mean[part], what) for what in ("auc", "precision20") for part in PARTS]
-        assert table[folder.name][:6] == pytest.approx(wanted)
+        mean = evaluate(read_results(folder, truths), truths).mean
+        expected = [getattr(mean[part], metric) for metric in ("auc", "precision20") for part in PARTS]
+        assert table[folder.name][:6] == pytest.approx(expected)
     assert table["static"][6] == pytest.approx(500)
     assert table[STRANGE][6:] == [None, 2]
     unseen = [values[2] for values in table.values()]
@@ -98,8 +100,8 @@ def test_the_scores_are_the_evaluations(text, folders):
 
 
 def test_the_table_of_sequences(text, folders):
-    truths = {one.name: one.boxes for one in drawn()}
-    report = evaluate(read(folders[0], truths), truths)
+    truths = {sequence.name: sequence.boxes for sequence in drawn()}
+    report = evaluate(read_results(folders[0], truths), truths)
     tables = section(text, "sequences").split('<div class="panel">')[1:]
     for part, table in zip(("unseen", "whole", "seen"), tables, strict=True):
         by_name = rows(table)
@@ -119,15 +121,15 @@ def test_the_legends_are_sorted_by_score(text):
 
 
 def test_the_curves_belong_to_the_scores(folders, tmp_path, monkeypatch):
-    videos = [report_page.Video(one.name, one.boxes) for one in drawn()]
-    results = {folder.name: read(folder, [one.name for one in videos]) for folder in folders}
-    made, draw, lines = report_page.Page(videos, results, tmp_path), plots.curves, []
-    monkeypatch.setattr(plots, "curves", lambda *args: lines.append(args[3]) or draw(*args))
+    truths = [GroundTruth(sequence.name, sequence.boxes) for sequence in drawn()]
+    results = {folder.name: read_results(folder, [truth.name for truth in truths]) for folder in folders}
+    page, draw, curves = report_page.Page(truths, results, tmp_path), plots.draw_curves, []
+    monkeypatch.setattr(plots, "draw_curves", lambda *args: curves.append(args[3]) or draw(*args))
     for part in PARTS:
-        made.curves("success", part)
-        made.curves("precision", part)
-        success, precision = lines[-2:]
-        for name, report in made.reports.items():
+        page.curves("success", part)
+        page.curves("precision", part)
+        success, precision = curves[-2:]
+        for name, report in page.reports.items():
             score = report.mean[part]
             assert [np.mean(success[name][0]), success[name][1]] == pytest.approx([score.auc] * 2)
             assert [precision[name][0][20], precision[name][1]] == pytest.approx([score.precision20] * 2)
@@ -156,7 +158,7 @@ def test_names_are_escaped(text):
 def test_plots_lie_beside_the_page(page):
     names = {path.name for path in (page.parent / "plots").iterdir()}
     stems = {f"{kind}-{part}" for kind in ("success", "precision", "attributes") for part in PARTS}
-    stems |= {"speed", *(f"overlap-{one.name}" for one in drawn())}
+    stems |= {"speed", *(f"overlap-{sequence.name}" for sequence in drawn())}
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")}
     assert cv2.imread(str(page.parent / "plots" / "success-whole.png")) is not None
 
@@ -174,9 +176,9 @@ def test_film_strips_show_frames(text):
 
 
 def test_equal_input_gives_equal_bytes(page, text, folders, tmp_path):
-    videos = [report_page.Video(one.name, one.boxes, one.attributes, one.frames) for one in drawn()]
-    results = {folder.name: read(folder, [one.name for one in videos]) for folder in folders}
-    report_page.write(tmp_path, videos, results)
+    truths = read_ground_truth(None, None, SEQUENCES)
+    results = {folder.name: read_results(folder, [truth.name for truth in truths]) for folder in folders}
+    write_page(tmp_path, truths, results)
     assert (tmp_path / "index.html").read_text(encoding="utf-8") == text
 
 
@@ -187,27 +189,26 @@ def paper_truths() -> dict[str, np.ndarray]:
 
 def test_the_papers_tables_stand_beside(monkeypatch, tmp_path):
     truths = {name: paper_truths()[name] for name in ("Couple", "Dancer2")}
-    videos = [report_page.Video(name, truth) for name, truth in truths.items()]
-    made = report_page.Page(videos, {"same": Results("same", (truths,))}, tmp_path)
-    first, second = made.paper()
+    sequences = [GroundTruth(name, truth) for name, truth in truths.items()]
+    first, second = report_page.Page(sequences, {"same": Results("same", (truths,))}, tmp_path).paper()
     assert [cell.value for cell in second.rows["Couple"]] == [1, *published.TABLE_2["Couple"].values()]
     assert second.rows["Couple"][1 + published.TRACKERS.index("TLD")].mark == "second"
     assert second.foot["Mean of these 2"][1].value == pytest.approx((0.493 + 0.825) / 2)
     assert [cell.text for cell in first.rows["DRLT, paper"]] == ["0.543", "0.635", "45.0"]
     assert first.rows["same"][1].value == 1
-    everything = [report_page.Video(name, truth) for name, truth in paper_truths().items()]
+    everything = [GroundTruth(name, truth) for name, truth in paper_truths().items()]
     _, second = report_page.Page(everything, {"none": Results("none", ({},))}, tmp_path).paper()
     assert [cell.text for cell in second.foot["As printed"]] == [
         "–",
-        *(f"{one:.3f}" for one in published.AVERAGE.values()),
+        *(f"{average:.3f}" for average in published.AVERAGE.values()),
     ]
 
 
 def test_several_runs_show_their_mean_and_deviation(tmp_path):
-    one = drawn()[0]
-    runs = tuple({one.name: one.boxes + RIGHT * step} for step in (1, 6))
-    videos = [report_page.Video(one.name, one.boxes)]
-    reports = report_page.write(tmp_path, videos, {"two": Results("two", runs)})
+    sequence = drawn()[0]
+    runs = tuple({sequence.name: sequence.boxes + RIGHT * step} for step in (1, 6))
+    truths = [GroundTruth(sequence.name, sequence.boxes)]
+    reports = write_page(tmp_path, truths, {"two": Results("two", runs)})
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     report = reports["two"]
     assert f"{report.mean['whole'].auc:.3f} ± {report.std['whole'].auc:.3f}" in section(text, "scores")
@@ -223,11 +224,11 @@ def test_best_and_worst_moments():
     shifted = truth + RIGHT * 5
     shifted[3, 0] += 5
     runs = {"lost": lost, "shifted": shifted}
-    best, worst = film_strips.best_and_worst({name: score_boxes(run, truth, seen=2) for name, run in runs.items()})
+    best, worst = film_strips.find_best_and_worst({name: score_boxes(run, truth, seen=2) for name, run in runs.items()})
     assert best == [film_strips.Moment("lost", 2, 1.0), film_strips.Moment("shifted", 2, 0.6)]
-    assert [(moment.video, moment.index) for moment in worst] == [("lost", 4), ("shifted", 3)]
+    assert [(moment.sequence, moment.index) for moment in worst] == [("lost", 4), ("shifted", 3)]
     gone = np.zeros((6, 4))  # no valid truth, no moment
-    assert film_strips.best_and_worst({"gone": score_boxes(truth, gone)}) == ([], [])
+    assert film_strips.find_best_and_worst({"gone": score_boxes(truth, gone)}) == ([], [])
 
 
 def test_thinned_lines_keep_means_and_gaps():
@@ -241,13 +242,13 @@ def test_thinned_lines_keep_means_and_gaps():
 
 def test_an_inline_plot_is_named_light_and_unique():
     svg = f'<?xml?><svg id="a"><g id="b"/><use href="#c"/><path id="c" d="M 1.25 2.875" fill="{plots.INK}"/></svg>'
-    start, rest = plots.inline(svg, 'x"<').split("><g", 1)
+    start, rest = plots.inline_svg(svg, 'x"<').split("><g", 1)
     assert start == '<svg role="img" aria-label="x&quot;&lt;"'
     assert rest == '/><use href="#c"/><path id="c" d="M 1.2 2.8" fill="currentColor"/></svg>'
 
 
 def test_the_first_30_styles_differ():
-    assert len(set(plots.styles(map(str, range(30))).values())) == 30
+    assert len(set(plots.assign_styles(map(str, range(30))).values())) == 30
 
 
 @pytest.mark.parametrize(
@@ -303,17 +304,17 @@ def show(browser: Any, page: Path, width: int) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_fits_and_is_silent(browser, page, width):
     show(browser, page, width)
-    browser.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
+    browser.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
     widths = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
     assert widths[0] <= widths[1] == width
     assert browser.get_log("browser") == []
     assert (
         browser.execute_script(
-            "return performance.getEntriesByType('resource').filter(one => !one.name.startsWith('data:')).length"
+            "return performance.getEntriesByType('resource').filter(entry => !entry.name.startsWith('data:')).length"
         )
         == 0
     )
-    broken = "return [...document.images].filter(one => one.complete && !one.naturalWidth).length"
+    broken = "return [...document.images].filter(image => image.complete && !image.naturalWidth).length"
     assert browser.execute_script(broken) == 0
 
 
@@ -341,15 +342,15 @@ def test_a_title_sorts_the_table_both_ways(browser, page):
 
 def test_a_table_with_two_rows_of_titles_sorts_by_the_lower(browser, page):
     show(browser, page, 1280)
-    for wanted in (["500.0", "40.0", "–"], ["40.0", "500.0", "–"]):  # what is missing stays last
+    for expected in (["500.0", "40.0", "–"], ["40.0", "500.0", "–"]):  # missing numbers stay last
         browser.find_elements("css selector", "#scores thead button")[7].click()
         cells = browser.find_elements("css selector", "#scores tbody td:nth-child(8)")
-        assert [cell.text for cell in cells] == wanted
+        assert [cell.text for cell in cells] == expected
 
 
 def test_the_parts_are_tabs_and_a_name_opens_its_plot(browser, page):
     show(browser, page, 1280)
-    shown = "return [...document.querySelectorAll('#sequences .panel')].map(one => one.offsetHeight > 0)"
+    shown = "return [...document.querySelectorAll('#sequences .panel')].map(panel => panel.offsetHeight > 0)"
     assert browser.execute_script(shown) == [True, False, False]
     browser.execute_script("document.querySelector('#sequences-whole').click()")
     assert browser.execute_script(shown) == [False, True, False]

@@ -33,27 +33,27 @@ def test_the_paper_misprints_its_own_average():
 
 
 def test_best_and_second_best_are_as_the_paper_counts_them():
-    ranked = [published.best_two(row) for row in published.TABLE_2.values()]
+    ranked = [published.find_best_two(row) for row in published.TABLE_2.values()]
     assert sum("DRLT" in best for best, _ in ranked) == 12  # section 4.3
     assert sum("DRLT" in second for _, second in ranked) == 4
-    assert published.best_two(published.AVERAGE) == ({"DRLT"}, {"STRUCK"})
+    assert published.find_best_two(published.AVERAGE) == ({"DRLT"}, {"STRUCK"})
 
 
 def test_ties_share_their_place():
-    assert published.best_two(published.TABLE_2["BlurCar2"]) == ({"STRUCK", "CSK"}, {"DLT"})
-    assert published.best_two(published.TABLE_2["Human3"]) == ({"DRLT"}, {"VTS", "VTD"})
-    assert published.best_two({"a": 0.5004, "b": 0.4996, "c": 0.499}) == ({"a", "b"}, {"c"})
+    assert published.find_best_two(published.TABLE_2["BlurCar2"]) == ({"STRUCK", "CSK"}, {"DLT"})
+    assert published.find_best_two(published.TABLE_2["Human3"]) == ({"DRLT"}, {"VTS", "VTD"})
+    assert published.find_best_two({"a": 0.5004, "b": 0.4996, "c": 0.499}) == ({"a", "b"}, {"c"})
 
 
 def test_missing_values_have_no_place():
-    assert published.best_two({"a": None, "b": 0.0}) == ({"b"}, set())
-    assert published.best_two({"a": None}) == (set(), set())
-    assert published.best_two({}) == (set(), set())
+    assert published.find_best_two({"a": None, "b": 0.0}) == ({"b"}, set())
+    assert published.find_best_two({"a": None}) == (set(), set())
+    assert published.find_best_two({}) == (set(), set())
 
 
 def test_table_1():
-    lines = {line.tracker: (line.auc, line.precision20, line.fps) for line in published.TABLE_1}
-    assert lines == {
+    rows = {row.tracker: (row.auc, row.precision20, row.fps) for row in published.TABLE_1}
+    assert rows == {
         "DLT": (0.384, 0.490, 8),
         "STRUCK": (0.496, 0.664, 10),
         "DRLT": (0.543, 0.635, 45),

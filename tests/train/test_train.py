@@ -169,7 +169,7 @@ def test_tensorboard_s_success_plot_is_of_the_result_files(finished: Path, tmp_p
     boxes = {one.name: otb.read_boxes(finished / "results" / f"{one.name}.txt") for one in data.testing}
 
     def plot(boxes: dict[str, np.ndarray]) -> np.ndarray:
-        return plots.raster(results.success(results.score(boxes, data.testing, data.unseen), data.unseen))
+        return plots.rasterise(results.success(results.score(boxes, data.testing, data.unseen), data.unseen))
 
     assert np.array_equal(picture(tensorboard(finished), "eval/success"), plot(boxes))
     moved = {name: one + np.array([3, 0, 0, 0]) for name, one in boxes.items()}
@@ -178,7 +178,7 @@ def test_tensorboard_s_success_plot_is_of_the_result_files(finished: Path, tmp_p
 
 def test_the_success_plot_has_the_scores_of_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[dict[str, tuple[np.ndarray, float]]] = []
-    monkeypatch.setattr(plots, "curves", lambda *args: drawn.append(args[3]))
+    monkeypatch.setattr(plots, "draw_curves", lambda *args: drawn.append(args[3]))
     sequences = synthetic.parse("synthetic:0-2")
     late = {one.name: np.concatenate([one.boxes[:1], one.boxes[:-1]]) for one in sequences}
     for unseen in (False, True):

@@ -1,4 +1,4 @@
-"""``tracking-env score``: what result files are worth."""
+"""``tracking-env score``: scores of result files."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Literal
 import tyro
 
 from tracking_env.commands import Json, label_folders, print_failures
-from tracking_env.datasets import loading, otb
 from tracking_env.errors import InputError
-from tracking_env.evaluation import scoring
-from tracking_env.report import text_tables
+from tracking_env.evaluation.ground_truth import read_ground_truth
+from tracking_env.evaluation.scoring import score_folder
+from tracking_env.report.text_tables import format_attributes, format_sequences, format_trackers
 
 
 def score_results(
@@ -30,37 +30,32 @@ def score_results(
     Args:
         results: one folder per tracker, each with NAME.txt, one box x,y,w,h a line, in pixels, 1-based; or in another
             layout of the field (run-1/NAME.txt, TRE, SRE, got10k's, NAME.json, NAME_TRACKER.mat). One folder gives a
-            row per sequence, several a row per tracker.
-        root: folder of OTB or another data set, as for sequences, for the true boxes. Give this or --annotations.
-        annotations: folder of true boxes NAME.txt, where there are no frames.
-        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. By default drlt30,
-            or all of another data set.
-        formula: otb, or drlt-paper, the formula behind the paper's Table 2, only to compare with that.
+            row per sequence, several give a row per tracker.
+        root: folder of OTB or another data set, for the true boxes. Give this or --annotations.
+        annotations: folder of true boxes NAME.txt, if there are no frames.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
+            as synthetic:0-9, which need neither folder. By default drlt30, or all of another data set.
+        formula: otb; or drlt-paper, the formula behind the paper's Table 2, to compare with that table only.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
-        as_json: print JSON instead of a table: the report, or of several folders one for each.
+        as_json: print JSON instead of a table: the report, or one report per folder if there are several.
     """
     if not results:
         raise InputError("no folder to score; type tracking-env score DIR --root OTB")
-    tags, sequences = None, sequences or loading.default(root)
-    if annotations is not None and root is None:
-        truths = {name: otb.load_annotations(annotations, name) for name in otb.names(sequences, None)}
-    elif root is not None and annotations is None:
-        loaded = loading.load(root, sequences)
-        truths, tags = {one.name: one.boxes for one in loaded}, {one.name: one.attributes for one in loaded}
-    else:
-        raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
-    scored = {
-        label: scoring.score_folder(folder, truths, attributes=tags, formula=formula)
+    ground_truth = read_ground_truth(root, annotations, sequences)
+    truths = {truth.name: truth.boxes for truth in ground_truth}
+    tags = {truth.name: truth.attributes for truth in ground_truth}
+    reports = {
+        label: score_folder(folder, truths, attributes=tags, formula=formula)
         for label, folder in label_folders(results).items()
     }
-    only = next(iter(scored.values())) if len(scored) == 1 else None
+    single = next(iter(reports.values())) if len(reports) == 1 else None
     if as_json:
-        data = only.to_json() if only else {label: one.to_json() for label, one in scored.items()}
+        data = single.to_json() if single else {label: report.to_json() for label, report in reports.items()}
         print(json.dumps(data, indent=1))
     elif attributes:
-        tables = {label: text_tables.attribute_table(one, markdown) for label, one in scored.items()}
-        print("\n\n".join(text if only else f"{label}\n\n{text}" for label, text in tables.items()))
+        tables = {label: format_attributes(report, markdown) for label, report in reports.items()}
+        print("\n\n".join(table if single else f"{label}\n\n{table}" for label, table in tables.items()))
     else:
-        print(text_tables.sequence_table(only, markdown) if only else text_tables.table(scored, markdown))
-    return print_failures(scored)
+        print(format_sequences(single, markdown) if single else format_trackers(reports, markdown))
+    return print_failures(reports)

@@ -3,8 +3,8 @@
 The paper's numbers were computed with the evaluation code of ROLO (https://github.com/Guanghan/ROLO), which truncates
 boxes to whole pixels and reads their top-left corner as their centre. On STRUCK's published results this gives the
 paper's STRUCK column to three decimals on 29 of 30 sequences; the correct IoU does so on 2.
-`tracking_env.evaluation.metrics` is the evaluation to report. Boxes are pixel boxes ``x, y, w, h``, ``(T, 4)``, one row
-a frame.
+Report the scores of `tracking_env.evaluation.metrics` instead. Boxes are pixel boxes ``x, y, w, h``, ``(T, 4)``, one
+row per frame.
 """
 
 import numpy as np

@@ -12,71 +12,72 @@ from tracking_env.datasets.sequence import Frames
 from tracking_env.evaluation.sequence_score import SequenceScore
 
 PICTURES = 6
-"""In a strip, each of another video."""
+"""Pictures in a strip, each of another sequence."""
 _WIDTH = 320  # pixels
 _QUALITY = 70  # of the JPEG
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One frame of one video: its name, index (0-based) and the overlap there, in [0, 1]."""
+    """One frame of one sequence: its name, index (0-based) and the overlap there, in [0, 1]."""
 
-    video: str
+    sequence: str
     index: int
     overlap: float
 
 
-def best_and_worst(scores: Mapping[str, SequenceScore]) -> tuple[list[Moment], list[Moment]]:
-    """The unseen frames where a tracker did best and worst: at most `PICTURES` moments each, at most one of a video.
+def find_best_and_worst(scores: Mapping[str, SequenceScore]) -> tuple[list[Moment], list[Moment]]:
+    """The unseen frames where a tracker did best and worst: at most `PICTURES` each, at most one per sequence.
 
     Args:
-        scores: one run per video; leave out videos without frames to show.
+        scores: one run per sequence; leave out sequences whose frames cannot be shown.
 
     Returns:
-        The best by falling, the worst by rising overlap. The worst moment of a video is the first where its lowest
-        overlap is reached, so often the one where the target was lost; of equally bad videos those with the lower mean
-        come first. Frames without a valid true box are never chosen, nor is the first frame.
+        The best by falling, the worst by rising overlap. The worst moment of a sequence is the first frame with its
+        lowest overlap: often the one where the target was lost. Of equally bad sequences those with the lower mean come
+        first. Frames without a valid true box are never chosen, nor is the first frame.
     """
     best: list[Moment] = []
     worst: list[tuple[float, Moment]] = []
     for name, score in scores.items():
         indices = np.flatnonzero(score.overlaps >= 0)
-        indices = indices[indices >= max(1, score.seen)]  # the first box was given
+        indices = indices[indices >= max(1, score.seen)]  # the first box is the true one, whatever the tracker does
         if len(indices):
-            chosen = score.overlaps[indices]
-            high, low = int(chosen.argmax()), int(chosen.argmin())
-            best.append(Moment(name, int(indices[high]), float(chosen[high])))
-            worst.append((float(chosen.mean()), Moment(name, int(indices[low]), float(chosen[low]))))
+            overlaps = score.overlaps[indices]
+            high, low = int(overlaps.argmax()), int(overlaps.argmin())
+            best.append(Moment(name, int(indices[high]), float(overlaps[high])))
+            worst.append((float(overlaps.mean()), Moment(name, int(indices[low]), float(overlaps[low]))))
     best.sort(key=lambda moment: -moment.overlap)
     worst.sort(key=lambda pair: (pair[1].overlap, pair[0]))
     return best[:PICTURES], [moment for _, moment in worst[:PICTURES]]
 
 
-def drawn(frames: Frames, index: int, boxes: Mapping[str, np.ndarray], caption: str = "") -> np.ndarray:
+def draw_frame(frames: Frames, index: int, boxes: Mapping[str, np.ndarray], caption: str = "") -> np.ndarray:
     """Frame ``index``, 320 pixels wide, with pixel boxes ``(4,)`` of the frame by role, see `rendering.draw`.
 
     Raises:
         InputError: the frame cannot be read.
     """
     frame = frames[index]
-    scale = _WIDTH / frame.shape[1]  # first, so that lines are as wide in pictures of any video
+    # Scale before drawing, so that boxes have lines of the same width in pictures of any size.
+    scale = _WIDTH / frame.shape[1]
     size = (_WIDTH, max(1, round(frame.shape[0] * scale)))
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     one_based = np.array([1, 1, 0, 0])
     return rendering.draw(small, {role: (box - one_based) * scale + one_based for role, box in boxes.items()}, caption)
 
 
-def uri(picture: np.ndarray) -> str:
+def to_data_uri(picture: np.ndarray) -> str:
     """A picture ``(height, width, 3)`` uint8 RGB as the data URI of a JPEG."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
-def colours(roles: Sequence[str] = ("truth", "agent")) -> list[str]:
-    """The colours that boxes of these roles are drawn in, as CSS."""
-    return [css(rendering.COLOURS[role]) for role in roles]
+def css_colours(roles: Sequence[str] = ("truth", "agent")) -> list[str]:
+    """The colours of boxes of these roles, as CSS."""
+    return [to_css(rendering.COLOURS[role]) for role in roles]
 
 
-def css(colour: Sequence[int]) -> str:
+def to_css(colour: Sequence[int]) -> str:
     """An RGB colour as CSS."""
     return "rgb({}, {}, {})".format(*colour)

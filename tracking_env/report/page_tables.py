@@ -32,10 +32,10 @@ class Table:
     """A sortable table.
 
     Attributes:
-        head: the columns' titles, the first that of the rows' names.
+        head: the columns' titles, first the one of the rows' names.
         rows: cells by the row's name.
         foot: the same, for rows that stay at the end.
-        groups: titles over the columns after the first, with the number of columns each.
+        groups: titles over the columns after the first, each with its number of columns.
     """
 
     head: Sequence[str]
@@ -45,106 +45,107 @@ class Table:
 
     @property
     def edges(self) -> list[int]:
-        """Indices of the cells that each group begins with."""
+        """Index of the first cell of each group."""
         return [sum(span for _, span in self.groups[:at]) for at in range(len(self.groups))]
 
 
-def headline(reports: Reports) -> Table:
+def make_headline_table(reports: Reports) -> Table:
     """Trackers by their means over sequences, the best on unseen frames first."""
     columns = []
-    for what in ("auc", "precision20"):
+    for metric in ("auc", "precision20"):
         for part in PARTS:
-            values = [number(report.mean[part], what) for report in reports.values()]
-            columns.append(marked(values, [number(report.std[part], what) for report in reports.values()]))
-    columns.append(_speeds([report.mean_fps for report in reports.values()]))
-    counts = [(len(report.sequences), len(report.sequences) + len(report.failed)) for report in reports.values()]
-    columns.append([Cell(scored, f"{scored} of {wanted}") for scored, wanted in counts])
-    rows = _rows(reports, columns)
+            means = [get_metric(report.mean[part], metric) for report in reports.values()]
+            columns.append(make_cells(means, [get_metric(report.std[part], metric) for report in reports.values()]))
+    columns.append(_make_speed_cells([report.mean_fps for report in reports.values()]))
+    counts = []
+    for report in reports.values():
+        scored = len(report.sequences)
+        counts.append(Cell(scored, f"{scored} of {scored + len(report.failed)}"))
+    columns.append(counts)
+    rows = _make_rows(reports, columns)
     ranked = dict(sorted(rows.items(), key=lambda row: -(row[1][2].value or 0)))
     return Table(("Tracker", *PARTS, *PARTS, "fps", "scored"), ranked, groups=(("AUC", 3), ("P@20", 3), ("", 2)))
 
 
-def per_sequence(reports: Reports, names: Sequence[str], part: str) -> Table:
+def make_sequence_table(reports: Reports, names: Sequence[str], part: str) -> Table:
     """AUC of each tracker on a part of each of the sequences named, and its mean."""
-    rows = {name: marked([_of(report, name, part, "auc") for report in reports.values()]) for name in names}
-    mean = marked([number(report.mean[part], "auc") for report in reports.values()])
+    rows = {name: make_cells(_list_numbers(reports, name, part, "auc")) for name in names}
+    mean = make_cells([get_metric(report.mean[part], "auc") for report in reports.values()])
     return Table(("Sequence", *reports), rows, {"Mean": mean})
 
 
-def beside_table_1(official: Reports, paper: Reports) -> Table:
-    """The paper's Table 1 after our trackers: AUC by its formula, the official precision, speed.
+def compare_with_table_1(official: Reports, paper: Reports) -> Table:
+    """Our trackers, then the paper's Table 1: AUC by the paper's formula, the official precision, speed.
 
     Args:
-        official: scores by OTB's protocol, on sequences of the paper.
-        paper: scores of the same by the paper's formula.
+        official: scores by OTB's formula, on sequences of the paper.
+        paper: scores of the same results by the paper's formula.
     """
-    ours = [
-        (number(report.mean["whole"], "auc"), number(official[name].mean["whole"], "precision20"), report.mean_fps)
-        for name, report in paper.items()
-    ]
-    lines = [*ours, *((line.auc, line.precision20, line.fps) for line in published.TABLE_1)]
-    auc, precision, fps = zip(*lines, strict=True)
-    names = [*paper, *(f"{line.tracker}, paper" for line in published.TABLE_1)]
-    return Table(("Tracker", "AUC", "precision", "fps"), _rows(names, [marked(auc), marked(precision), _speeds(fps)]))
+    rows: dict[str, tuple[float | None, float | None, float | None]] = {}
+    for name, report in paper.items():
+        precision = get_metric(official[name].mean["whole"], "precision20")
+        rows[name] = get_metric(report.mean["whole"], "auc"), precision, report.mean_fps
+    for row in published.TABLE_1:
+        rows[f"{row.tracker}, paper"] = row.auc, row.precision20, row.fps
+    auc, precisions, fps = zip(*rows.values(), strict=True)
+    columns = [make_cells(auc), make_cells(precisions), _make_speed_cells(fps)]
+    return Table(("Tracker", "AUC", "precision", "fps"), _make_rows(list(rows), columns))
 
 
-def beside_table_2(paper: Reports, names: Sequence[str]) -> Table:
-    """The paper's Table 2 after our trackers' mean overlap by its formula, on the sequences named, and the means.
+def compare_with_table_2(paper: Reports, names: Sequence[str]) -> Table:
+    """Our trackers' mean overlap by the paper's formula, then the paper's Table 2, per sequence and in the mean.
 
     Args:
         paper: scores by the paper's formula.
-        names: sequences, all of them the paper's. If they are all that it has, the averages it prints are there too.
+        names: sequences, all of them the paper's. If they are all of Table 2, its averages as printed are added.
     """
-    values = {
-        name: [
-            *(_of(report, name, "whole", "mean_iou") for report in paper.values()),
-            *published.TABLE_2[name].values(),
-        ]
-        for name in names
-    }
+    values: dict[str, list[float | None]] = {}
+    for name in names:
+        values[name] = [*_list_numbers(paper, name, "whole", "mean_iou"), *published.TABLE_2[name].values()]
     means = [_mean(column) for column in zip(*values.values(), strict=True)]
-    foot = {f"Mean of these {len(values)}": marked(means)}
+    foot = {f"Mean of these {len(values)}": make_cells(means)}
     if len(values) == len(published.TABLE_2):
-        foot["As printed"] = marked([*[None] * len(paper), *published.AVERAGE.values()])
+        foot["As printed"] = make_cells([*[None] * len(paper), *published.AVERAGE.values()])
     return Table(
         ("Sequence", *paper, *published.TRACKERS),
-        {name: marked(row) for name, row in values.items()},
+        {name: make_cells(row) for name, row in values.items()},
         foot,
         (("These results", len(paper)), ("The paper's Table 2", len(published.TRACKERS))),
     )
 
 
-def marked(values: Numbers, spread: Numbers = ()) -> list[Cell]:
-    """Cells with three decimals, each with its deviation where there is one; best and second of several are marked."""
-    best, second = published.best_two(dict(enumerate(values)))
+def make_cells(values: Numbers, deviations: Numbers = ()) -> list[Cell]:
+    """Cells with three decimals and the deviation if there is one; the best and second best of several are marked."""
+    best, second = published.find_best_two(dict(enumerate(values)))
     cells = []
-    for at, one in enumerate(values):
-        deviation = spread[at] if spread else None
-        text = "–" if one is None else f"{one:.3f}" if deviation is None else f"{one:.3f} ± {deviation:.3f}"
+    for at, value in enumerate(values):
+        deviation = deviations[at] if deviations else None
+        text = "–" if value is None else f"{value:.3f}" if deviation is None else f"{value:.3f} ± {deviation:.3f}"
         mark = "best" if at in best else "second" if at in second else ""
-        cells.append(Cell(one, text, mark if len(values) > 1 else ""))
+        cells.append(Cell(value, text, mark if len(values) > 1 else ""))
     return cells
 
 
-def number(score: Score | None, what: str) -> float | None:
-    """One of a score's numbers, by its name; None of no score."""
-    return None if score is None else getattr(score, what)
+def get_metric(score: Score | None, metric: str) -> float | None:
+    """A metric of a score, by its name; None of no score."""
+    return None if score is None else getattr(score, metric)
 
 
-def _of(report: Report, name: str, part: str, what: str) -> float | None:
-    return number(report.sequences.get(name, {}).get(part), what)
+def _list_numbers(reports: Reports, name: str, part: str, metric: str) -> list[float | None]:
+    """A metric of each tracker on a part of a sequence; None where it was not scored."""
+    return [get_metric(report.sequences.get(name, {}).get(part), metric) for report in reports.values()]
 
 
-def _rows(names: Sequence[str] | Reports, columns: Sequence[Sequence[Cell]]) -> Rows:
+def _make_rows(names: Sequence[str] | Reports, columns: Sequence[Sequence[Cell]]) -> Rows:
     return dict(zip(names, zip(*columns, strict=True), strict=True))
 
 
 def _mean(values: Numbers) -> float | None:
-    """None where one is missing: means of different sequences would stand side by side."""
-    there = [one for one in values if one is not None]
-    return float(np.mean(there)) if len(there) == len(values) else None
+    """The mean; None if a value is missing: means over different sequences would stand side by side."""
+    present = [value for value in values if value is not None]
+    return float(np.mean(present)) if len(present) == len(values) else None
 
 
-def _speeds(values: Numbers) -> list[Cell]:
-    """Cells without marks: speeds of different machines have no best."""
+def _make_speed_cells(values: Numbers) -> list[Cell]:
+    """Cells without marks: speeds of different machines do not compare."""
     return [Cell(fps, "–" if fps is None else f"{fps:,.1f}") for fps in values]

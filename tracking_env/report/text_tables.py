@@ -1,6 +1,6 @@
-"""Reports as tables, plain or Markdown. The headline is the AUC on frames that training could not see."""
+"""Reports as text tables, plain or Markdown. The headline column is the AUC on frames that training could not see."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tracking_env.evaluation.metrics import Score
 from tracking_env.evaluation.scoring import Parts, Report
@@ -15,69 +15,80 @@ _COLUMNS = (
     ("norm. P@.20 whole", "whole", "norm_precision20"),
     ("mean IoU whole", "whole", "mean_iou"),
 )
-_HEADLINE = 3  # its column, the name's being 0
-_Row = tuple[Parts, Parts | None]  # means, and over runs their deviations
+_HEADLINE = 3  # index of its column, the first being that of the names
+_Row = tuple[Parts, Parts | None]  # means, and their deviations over runs
 
 
-def table(rows: Mapping[str, Report], markdown: bool = False) -> str:
-    """Aligned text or Markdown, without a line break at the end: one row per tracker, its means over sequences.
+def format_trackers(reports: Mapping[str, Report], markdown: bool = False) -> str:
+    """A row per tracker with its means over sequences, as aligned text or Markdown without a final line break.
 
-    Three decimals, and the standard deviation after a ± where there were several runs; ``-`` where there is no such
-    part. Numbers that the protocol has not are left out; frames per second are there if one tracker's are known.
+    Numbers have three decimals, and after several runs the standard deviation behind a ±; ``-`` stands for a part
+    without frames. There is no column for a metric that the formula lacks, nor for frames per second if none is known.
     """
-    cells = _cells("tracker", {name: (one.mean, one.std if len(one.runs) > 1 else None) for name, one in rows.items()})
-    speeds = [one.mean_fps for one in rows.values()]
+    rows: dict[str, _Row] = {name: _mean_row(report) for name, report in reports.items()}
+    cells = _make_cells("tracker", rows)
+    speeds = [report.mean_fps for report in reports.values()]
     if any(speeds):
-        for row, cell in zip(
-            cells, ["fps", *("-" if speed is None else f"{speed:.1f}" for speed in speeds)], strict=True
-        ):
-            row.append(cell)
-    return _text(cells, markdown)
+        cells[0].append("fps")
+        for row, speed in zip(cells[1:], speeds, strict=True):
+            row.append("-" if speed is None else f"{speed:.1f}")
+    return _join(cells, markdown)
 
 
-def sequence_table(report: Report, markdown: bool = False) -> str:
-    """The same columns for one tracker: one row per sequence, the mean as the last."""
+def format_sequences(report: Report, markdown: bool = False) -> str:
+    """The same columns for one tracker: a row per sequence, and the mean as the last row."""
     rows: dict[str, _Row] = {name: (parts, None) for name, parts in report.sequences.items()}
-    mean = (report.mean, report.std if len(report.runs) > 1 else None)
-    return _text(_cells("sequence", {**rows, "mean": mean}), markdown)
+    rows["mean"] = _mean_row(report)
+    return _join(_make_cells("sequence", rows), markdown)
 
 
-def attribute_table(report: Report, markdown: bool = False) -> str:
-    """The same columns for one tracker: one row per difficulty tag, with the number of sequences it is on."""
-    rows: dict[str, _Row] = {f"{tag} ({n})": (parts, None) for tag, (n, parts) in report.by_attribute().items()}
-    return _text(_cells("attribute", rows), markdown)
+def format_attributes(report: Report, markdown: bool = False) -> str:
+    """The same columns for one tracker: a row per difficulty tag, with the number of sequences that have it."""
+    rows: dict[str, _Row] = {}
+    for tag, (count, parts) in report.by_attribute().items():
+        rows[f"{tag} ({count})"] = parts, None
+    return _join(_make_cells("attribute", rows), markdown)
 
 
-def _cells(corner: str, rows: Mapping[str, _Row]) -> list[list[str]]:
-    scores = [score for means, _ in rows.values() for score in means.values() if score]
-    columns = [one for one in _COLUMNS if not scores or any(getattr(score, one[2]) is not None for score in scores)]
-    head = [corner, *(title for title, _, _ in columns)]
-    return [
-        head,
-        *(
-            [name, *(_cell(means[part], std[part] if std else None, what) for _, part, what in columns)]
-            for name, (means, std) in rows.items()
-        ),
-    ]
+def _mean_row(report: Report) -> _Row:
+    return report.mean, report.std if len(report.runs) > 1 else None
 
 
-def _cell(score: Score | None, std: Score | None, what: str) -> str:
-    value, deviation = getattr(score, what, None), getattr(std, what, None)
+def _make_cells(corner: str, rows: Mapping[str, _Row]) -> list[list[str]]:
+    """The titles, and a row of texts for each name."""
+    columns = [column for column in _COLUMNS if _is_measured(column[2], rows.values())]
+    cells = [[corner, *(title for title, _, _ in columns)]]
+    for name, (means, deviations) in rows.items():
+        row = [name]
+        for _, part, metric in columns:
+            row.append(_format_score(means[part], deviations[part] if deviations else None, metric))
+        cells.append(row)
+    return cells
+
+
+def _is_measured(metric: str, rows: Iterable[_Row]) -> bool:
+    """Whether one of the scores has this metric; True if there is no score at all."""
+    scores = [score for means, _ in rows for score in means.values() if score is not None]
+    return not scores or any(getattr(score, metric) is not None for score in scores)
+
+
+def _format_score(score: Score | None, deviation: Score | None, metric: str) -> str:
+    value, spread = getattr(score, metric, None), getattr(deviation, metric, None)
     if value is None:
         return "-"
-    return f"{value:.3f}" if deviation is None else f"{value:.3f} ± {deviation:.3f}"
+    return f"{value:.3f}" if spread is None else f"{value:.3f} ± {spread:.3f}"
 
 
-def _text(cells: list[list[str]], markdown: bool) -> str:
+def _join(cells: list[list[str]], markdown: bool) -> str:
+    """Rows of texts as one text, the headline column in bold or named as such."""
     if markdown:
         head, *body = [[*row[:_HEADLINE], f"**{row[_HEADLINE]}**", *row[_HEADLINE + 1 :]] for row in cells]
         rule = ["---"] + ["---:"] * (len(head) - 1)
         return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
     cells[0][_HEADLINE] += " (headline)"
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in cells
-    )
+    lines = []
+    for name, *numbers in cells:
+        aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *aligned]))
+    return "\n".join(lines)
