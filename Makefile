@@ -59,7 +59,7 @@ range:
 	  uv run --isolated --no-project --python $$python --resolution $$versions --with-editable ".[dev]" \
 	    python -m pytest -n 2 -p no:cacheprovider || exit; done; done
 
-# Train and evaluate for the README's table on real video, and make its page in report/. Give ROOT=OTB (sequence
+# Train and evaluate for the table of real video in docs/results.md, and make its page in report/. Give ROOT=OTB (sequence
 # folders) and WEIGHTS=FOLDER (files of yolo-nano-voc and NanoTrack). OTHERS="FOLDER ..." adds result files of others.
 SMALL = train/reinforce.py --preset small --root $(ROOT) --sequences drlt30 --features yolo-nano-voc --weights $(WEIGHTS)
 EVALUATE = $(BIN)/tracking-env evaluate --root $(ROOT) --sequences drlt30 --out results
@@ -95,11 +95,12 @@ REAL = $(if $(ROOT),--root $(ROOT) --sequences drlt30 --features yolo-nano-voc -
 algorithms: .venv/.train
 	$(BIN)/python benchmarks/algorithms.py --out runs/algorithms --env-steps $(STEPS) --seeds $(SEEDS) -- $(REAL)
 
-# Build the documentation in site/; a broken link fails. `python docs/make_gifs.py` draws its pictures again.
-docs: .venv/.docs
+# Build the documentation in site/; a broken link fails. Its tables of flags come from the scripts' --help, which needs
+# torch. `python docs/make_gifs.py` draws its animations again.
+docs: .venv/.train .venv/.docs
 	$(BIN)/mkdocs build --strict
 
-docs-serve: .venv/.docs
+docs-serve: .venv/.train .venv/.docs
 	$(BIN)/mkdocs serve
 
 .venv/bin/python:

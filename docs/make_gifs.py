@@ -1,10 +1,13 @@
-"""Make the pictures of the environments' pages from drawn sequences: python docs/make_gifs.py [FOLDER].
+"""Make the animations of the documentation from drawn sequences: python docs/make_gifs.py [FOLDER].
 
-Writes docs/images/PAGE.gif, or FOLDER/PAGE.gif. What is said is the true box of the frame before: a lag to be seen, and
-no agent.
+Writes docs/images/NAME.gif, or FOLDER/NAME.gif. On the environments' pages the action is the true box of the frame
+before: a visible lag, and no agent. ``agent.gif`` shows the trained agent that ``--tracker search`` runs.
 """
 
+import contextlib
+import io
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,8 @@ from PIL import Image
 
 import tracking_env  # noqa: F401  (registers the ids)
 from tracking_env import boxes as bx
-from tracking_env import rendering
-from tracking_env.datasets import synthetic
+from tracking_env import cli, rendering
+from tracking_env.datasets import loading, synthetic
 from tracking_env.files import whole
 from tracking_env.search import regions
 
@@ -32,28 +35,50 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "otb-track-search": ("OTBTrackSearch-v0", DRAWN),
     "synthetic-track": ("SyntheticTrack-v0", {"size": SIZE, "features": "pixels", "clip_length": 8}),
 }
-"""Per page, its id and what it is made with."""
+"""For each environment's page: its id, and the arguments that it is made with."""
+AGENT_SEQUENCE = "synthetic:2023"
+"""The sequence that the trained agent follows: motion blur, and three distractors that look like the target."""
 
 
 def pictures(page: str, frames: int) -> Iterator[np.ndarray]:
-    """One ``(HEIGHT, width, 3)`` uint8 RGB for each step; beside the frame what was observed, where it is another."""
+    """An environment's page: one ``(HEIGHT, width, 3)`` uint8 RGB picture per step, beside it what is observed."""
     name, options = PAGES[page]
     env = gym.make(name, render_mode="rgb_array", **options)
     observation, info = env.reset(seed=2)
     for _ in range(frames):
-        seen, region, last = observation.get("features"), info.get("region"), info["truth"]
-        action = bx.to_relative(last, SIZE) if region is None else regions.to_region(last, region)
-        observation, _, _, over, info = env.step(action.clip(0, 1).astype(np.float32))
-        shown = [np.asarray(env.render())]
-        if region is not None:
-            enlarged = region * (shown[0].shape[1] / SIZE[0])
-            shown.append(regions.crop(shown[0], enlarged, HEIGHT, regions.mean_colour(shown[0])))
-        elif name == "OTBTrackPixels-v0":
-            shown.append(np.asarray(seen))
-        yield np.concatenate([_fit(one) for one in shown], axis=1)
+        picture, observation, info, over = _step(env, observation, info, info["truth"])
+        yield picture
         if over:
             observation, info = env.reset()
     env.close()
+
+
+def agent_pictures(frames: int) -> Iterator[np.ndarray]:
+    """The trained agent: pictures as of `pictures`, with the region that the agent sees on the right."""
+    sequence = loading.load(None, AGENT_SEQUENCE)[0]
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        cli.main(["evaluate", "--tracker", "search", "--sequences", AGENT_SEQUENCE, "--out", folder])
+        boxes = np.loadtxt(Path(folder) / "search" / f"{sequence.name}.txt", delimiter=",")
+    env = gym.make("OTBTrackSearch-v0", render_mode="rgb_array", sequences=[sequence], split="all")
+    observation, info = env.reset(options={"start": 0})
+    for box in boxes[:frames]:
+        picture, observation, info, _ = _step(env, observation, info, box)
+        yield picture
+    env.close()
+
+
+def _step(env: gym.Env, seen: Any, info: dict[str, Any], box: np.ndarray) -> tuple[np.ndarray, Any, dict, bool]:
+    """Answer an observation with a pixel box: the picture of both, and what `step` returns, without the reward."""
+    region = info.get("region")
+    action = bx.to_relative(box, SIZE) if region is None else regions.to_region(box, region)
+    observation, _, _, over, info = env.step(action.clip(0, 1).astype(np.float32))
+    shown = [np.asarray(env.render())]
+    if region is not None:
+        enlarged = region * (shown[0].shape[1] / SIZE[0])
+        shown.append(regions.crop(shown[0], enlarged, HEIGHT, regions.mean_colour(shown[0])))
+    elif env.spec is not None and env.spec.id == "OTBTrackPixels-v0":
+        shown.append(np.asarray(seen["features"]))
+    return np.concatenate([_fit(picture) for picture in shown], axis=1), observation, info, over
 
 
 def _fit(picture: np.ndarray) -> np.ndarray:
@@ -63,14 +88,14 @@ def _fit(picture: np.ndarray) -> np.ndarray:
 
 
 def write(path: Path, shown: Iterator[np.ndarray]) -> None:
-    """A GIF that repeats for ever, ten pictures a second."""
-    images = [few_colours(Image.fromarray(one)) for one in shown]
+    """Write a GIF that repeats for ever, ten pictures a second."""
+    images = [few_colours(Image.fromarray(picture)) for picture in shown]
     with whole(path) as partial:
         images[0].save(partial, save_all=True, append_images=images[1:], duration=100, loop=0)
 
 
 def few_colours(image: Image.Image, by: Image.Quantize = Image.Quantize.MAXCOVERAGE) -> Image.Image:
-    """The picture's own `COLOURS`, chosen by a method of Pillow's, and those of the boxes, else lost among them."""
+    """Reduce a picture to `COLOURS` colours of its own and those of the boxes, which would else be lost."""
     own = image.quantize(COLOURS, by).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette([*own[: 3 * COLOURS], *rendering.COLOURS["truth"], *rendering.COLOURS["agent"]])
@@ -78,9 +103,10 @@ def few_colours(image: Image.Image, by: Image.Quantize = Image.Quantize.MAXCOVER
 
 
 def make(folder: Path, frames: int = FRAMES) -> None:
-    """All pages' pictures."""
+    """Write all animations; that of the agent has twice as many frames."""
     for page in PAGES:
         write(folder / f"{page}.gif", pictures(page, frames))
+    write(folder / "agent.gif", agent_pictures(2 * frames))
 
 
 if __name__ == "__main__":

@@ -28,11 +28,11 @@ from tracking_env.report import plots
 
 IMAGES = Path(__file__).resolve().parent / "images"
 SMOOTH = 20
-"""Updates that a point of the learning curves is the mean of."""
+"""Number of updates that one point of the learning curves averages."""
 
 
-def learning(run: Path) -> None:
-    """The warm start's and the loop's overlap, over updates."""
+def draw_learning(run: Path) -> None:
+    """Draw the overlap during the warm start and in the loop, over updates."""
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     with matplotlib.rc_context({"font.size": 8}):
         figure = Figure(figsize=(7.2, 2.4), layout="constrained")
@@ -51,15 +51,16 @@ def learning(run: Path) -> None:
     save(figure, "loop-learning")
 
 
-def failing(root: Path, folders: list[Path], number: int) -> None:
-    """Overlap over frames where the last folder's boxes are worst, the seen third shaded."""
+def draw_failures(root: Path, folders: list[Path], number: int) -> None:
+    """Draw the overlap over frames of the sequences where the last folder's boxes are worst, the seen third shaded."""
     sequences = loading.load(root, "drlt30")
-    truths, seen = {one.name: one.boxes for one in sequences}, {one.name: one.seen for one in sequences}
+    truths = {sequence.name: sequence.boxes for sequence in sequences}
+    seen = {sequence.name: sequence.seen for sequence in sequences}
     read = {folder.name: result_files.read_results(folder, truths) for folder in folders}
     reports = {name: evaluate(results, truths, seen) for name, results in read.items()}
     report = reports[folders[-1].name]
     worst = sorted(report.sequences, key=lambda name: report.sequences[name]["unseen"].auc)[:number]
-    looks = plots.assign_styles(read)
+    styles = plots.assign_styles(read)
     columns = 2
     with matplotlib.rc_context({"font.size": 8}):
         figure = Figure(figsize=(7.2, 1.7 * -(-number // columns) + 0.3), layout="constrained")
@@ -68,7 +69,7 @@ def failing(root: Path, folders: list[Path], number: int) -> None:
             axes.axvspan(0, seen[name], color="0.88", linewidth=0)
             for tracker, scores in reports.items():
                 overlap = scores.scores[name][0].overlaps
-                axes.plot(np.where(overlap < 0, np.nan, overlap), linewidth=1, label=tracker, **looks[tracker].line)
+                axes.plot(np.where(overlap < 0, np.nan, overlap), linewidth=1, label=tracker, **styles[tracker].line)
             axes.set(title=f"{name}: unseen {report.sequences[name]['unseen'].auc:.2f}", ylim=(0, 1), xlim=(0, None))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(read), frameon=False)
     save(figure, "loop-worst")
@@ -86,6 +87,6 @@ if __name__ == "__main__":
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--results", type=Path, nargs="+", required=True)
     parser.add_argument("--worst", type=int, default=4, help="number of sequences")
-    given = parser.parse_args()
-    learning(given.run)
-    failing(given.root, given.results, given.worst)
+    arguments = parser.parse_args()
+    draw_learning(arguments.run)
+    draw_failures(arguments.root, arguments.results, arguments.worst)

@@ -1,8 +1,7 @@
 """Record a new user's first session: python docs/make_session.py [FILE].
 
-Writes docs/images/session.gif, or FILE. The commands are really run, in a pseudo terminal, on a clip that is drawn
-first; what they print is shown when they printed it, but for pauses, which are cut to `LONGEST`. The end is frames of
-the overlay video that they made.
+Writes docs/images/session.gif, or FILE. The commands run in a pseudo terminal, on a video that is drawn first. Their
+output appears when it was printed, but pauses are cut to `LONGEST`. The last pictures are frames of its overlay video.
 """
 
 import fcntl
@@ -29,7 +28,7 @@ from tracking_env.datasets.video import VideoFrames
 from tracking_env.files import whole
 
 ROOT = Path(__file__).resolve().parents[1]
-SEED, FRAMES, SIZE = 13, 60, (320, 240)  # of the clip
+SEED, FRAMES, SIZE = 13, 60, (320, 240)  # of the video
 COLUMNS, ROWS, POINTS, MARGIN = 80, 16, 14, 10
 LONGEST = 0.8  # seconds of a pause
 TYPING = 0.03  # seconds a key
@@ -38,7 +37,7 @@ Shown = list[tuple[Image.Image, float]]
 
 
 class Terminal:
-    """What a terminal shows: lines of text; of control characters it knows the new line and the return."""
+    """The screen of a terminal: lines of text. It knows two control characters, line feed and carriage return."""
 
     def __init__(self) -> None:
         self.lines, self.column = [""], 0
@@ -46,19 +45,19 @@ class Terminal:
         self.wide, self.high = self.font.getlength("m"), POINTS + 5
 
     def write(self, text: str) -> None:
-        """Print; a line that is too long goes on in the next one."""
-        for one in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text):
-            if one == "\n":
+        """Print a text; a line that is too long continues in the next one."""
+        for character in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text):
+            if character == "\n":
                 self.lines.append("")
                 self.column = 0
-            elif one == "\r":
+            elif character == "\r":
                 self.column = 0
             else:
                 if self.column == COLUMNS:
                     self.lines.append("")
                     self.column = 0
                 line = self.lines[-1]
-                self.lines[-1] = line[: self.column] + one + line[self.column + 1 :]
+                self.lines[-1] = line[: self.column] + character + line[self.column + 1 :]
                 self.column += 1
 
     def picture(self) -> Image.Image:
@@ -72,8 +71,12 @@ class Terminal:
 
 
 def run(command: str, folder: Path) -> list[tuple[float, str]]:
-    """Run a command in a pseudo terminal: what it printed, each with the seconds since the print before."""
-    # The program by its module: a console script would be looked for on the path.
+    """Run a command in a pseudo terminal: its prints, each with the seconds since the print before.
+
+    Raises:
+        SystemExit: the command fails.
+    """
+    # By its module, since the console script may not be on the path.
     words = re.sub(r"^tracking-env", f"{sys.executable} -m tracking_env.cli", command)
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -84,7 +87,7 @@ def run(command: str, folder: Path) -> list[tuple[float, str]]:
         while True:
             try:
                 data = os.read(parent, 4096)
-            except OSError:  # Linux's way to say that the other end is closed
+            except OSError:  # on Linux: the other end is closed
                 data = b""
             if not data:
                 break
@@ -104,17 +107,17 @@ def run(command: str, folder: Path) -> list[tuple[float, str]]:
 
 
 def record(folder: Path) -> Shown:
-    """The session as pictures, each with the seconds that it stays."""
+    """The session as pictures, each with the seconds that it is shown."""
     sequence = synthetic.generate(SEED, FRAMES, SIZE)
-    rendering.write_video(folder / "clip.mp4", (sequence.frames[at] for at in range(FRAMES)))
-    box = ",".join(f"{one:.0f}" for one in sequence.boxes[0])
+    rendering.write_video(folder / "video.mp4", (sequence.frames[at] for at in range(FRAMES)))
+    box = ",".join(f"{side:.0f}" for side in sequence.boxes[0])
     terminal, shown = Terminal(), []
 
     def show(seconds: float) -> None:
         shown.append((terminal.picture(), seconds))
 
-    track = f"tracking-env track --video clip.mp4 --box {box} --tracker search"
-    for command in (track, "head -3 tracked/search/clip.txt"):
+    track = f"tracking-env track --video video.mp4 --box {box} --tracker search"
+    for command in (track, "head -3 tracked/search/video.txt"):
         terminal.write("$ ")
         show(0.4)
         for at in range(0, len(command), 4):
@@ -127,7 +130,7 @@ def record(folder: Path) -> Shown:
             show(0.05)
     terminal.write("$ ")
     show(0.8)
-    return shown + overlay(terminal.picture(), VideoFrames(folder / "tracked/search/clip.mp4"))
+    return shown + overlay(terminal.picture(), VideoFrames(folder / "tracked/search/video.mp4"))
 
 
 def overlay(behind: Image.Image, frames: VideoFrames) -> Shown:
@@ -144,20 +147,20 @@ def overlay(behind: Image.Image, frames: VideoFrames) -> Shown:
 
 
 def write(path: Path, shown: Shown) -> None:
-    """A GIF that repeats for ever; pictures that stay for less than a twentieth of a second are left out."""
-    kept: Shown = []
+    """Write a GIF that repeats for ever, without the pictures that are shown for less than a twentieth of a second."""
+    merged: Shown = []
     for image, seconds in shown:
-        if kept and kept[-1][1] < 0.05:
-            kept[-1] = image, kept[-1][1] + seconds
+        if merged and merged[-1][1] < 0.05:
+            merged[-1] = image, merged[-1][1] + seconds
         else:
-            kept.append((image, seconds))
-    images = [few_colours(image, Image.Quantize.MEDIANCUT) for image, _ in kept]
-    times = [max(50, int(np.rint(100 * seconds)) * 10) for _, seconds in kept]
+            merged.append((image, seconds))
+    images = [few_colours(image, Image.Quantize.MEDIANCUT) for image, _ in merged]
+    times = [max(50, int(np.rint(100 * seconds)) * 10) for _, seconds in merged]
     with whole(path) as partial:
         images[0].save(partial, save_all=True, append_images=images[1:], duration=times, loop=0, optimize=True)
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        made = record(Path(name))
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/images/session.gif", made)
+        session = record(Path(name))
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/images/session.gif", session)

@@ -5,7 +5,7 @@ brings sampling workers on other machines, their restarts, and its own algorithm
 where the *network* is what takes the time: copies of one training step over several GPUs, each with its own clips.
 With stored features sampling is cheap: try the vector environment (examples/ppo.py) first.
 
-Needs Ray: pip install 'tracking-env[rllib]'
+Needs Ray: pip install -e '.[rllib]'
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """A batch of steps collected by TorchRL: python examples/torchrl_collect.py [--steps 200]
 
-Needs torchrl: pip install 'tracking-env[torchrl]'
+Needs torchrl: pip install -e '.[torchrl]'
 """
 
 import argparse

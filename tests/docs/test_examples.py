@@ -18,7 +18,7 @@ def cache(tmp_path_factory):
 
 
 def run(cache, folder, name, *flags):
-    """What an example prints."""
+    """Run an example and return its output."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TRACKING_ENV_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     environment["HOME"] = str(folder)  # Ray writes there
     command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), *flags]
@@ -29,7 +29,7 @@ def run(cache, folder, name, *flags):
 
 def needs(module, extra):
     there = importlib.util.find_spec(module)
-    return pytest.mark.skipif(not there, reason=f"{module} is not installed: pip install 'tracking-env[{extra}]'")
+    return pytest.mark.skipif(not there, reason=f"{module} is not installed: pip install -e '.[{extra}]'")
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -63,12 +63,12 @@ def test_ppo_in_one_file_learns_from_its_steps(cache, tmp_path):
 
 @needs("torchrl", "torchrl")
 def test_torchrl_collects_a_batch(cache, tmp_path):
-    said = run(cache, tmp_path, "torchrl_collect", "--steps", "20")
-    assert "20 steps, features (20, 1536)" in said
-    assert "mean IoU 1.000 where the truth was given" in said
+    output = run(cache, tmp_path, "torchrl_collect", "--steps", "20")
+    assert "20 steps, features (20, 1536)" in output
+    assert "mean IoU 1.000 where the truth was given" in output
 
 
 @needs("ray", "rllib")
 def test_rllib_samples_on_two_workers(cache, tmp_path):
-    said = run(cache, tmp_path, "rllib_ppo", "--updates", "1", "--steps", "100", "--workers", "2")
-    assert said.startswith("update 1  ") and "mean IoU" in said
+    output = run(cache, tmp_path, "rllib_ppo", "--updates", "1", "--steps", "100", "--workers", "2")
+    assert output.startswith("update 1  ") and "mean IoU" in output

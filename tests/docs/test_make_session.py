@@ -7,7 +7,7 @@ from tests.helpers.paths import ROOT
 from tracking_env import rendering
 from tracking_env.datasets.video import VideoFrames
 
-image = pytest.importorskip("PIL.Image", reason="pillow is not installed: pip install 'tracking-env[docs]'")
+image = pytest.importorskip("PIL.Image", reason="pillow is not installed: pip install 'pillow>=10'")
 pytest.importorskip("matplotlib")
 pytest.importorskip("fcntl", reason="there are no pseudo terminals")
 DOCS = ROOT / "docs"
@@ -39,20 +39,20 @@ def test_a_command_is_run_in_a_terminal_and_its_prints_are_timed(session, tmp_pa
 def test_the_recording_is_a_gif_that_ends_with_the_overlay(session, tmp_path):
     path = tmp_path / "clip.mp4"
     colours = [rendering.COLOURS["truth"], rendering.COLOURS["agent"]]
-    frames = [image.new("RGB", session.SIZE, one) for one in colours for _ in range(session.EVERY)]
+    frames = [image.new("RGB", session.SIZE, colour) for colour in colours for _ in range(session.EVERY)]
 
-    rendering.write_video(path, [np.asarray(one) for one in frames])
+    rendering.write_video(path, [np.asarray(frame) for frame in frames])
     terminal = session.Terminal()
     before = [(terminal.picture(), 0.5), (terminal.picture(), 0.01)]
     session.write(tmp_path / "session.gif", before + session.overlay(terminal.picture(), VideoFrames(path)))
-    with image.open(tmp_path / "session.gif") as made:
-        made.seek(made.n_frames - 1)
-        assert made.info["duration"] == 2000 and made.info["loop"] == 0
-        corner = made.convert("RGB").getpixel((made.width - 40, made.height - 40))
+    with image.open(tmp_path / "session.gif") as recording:
+        recording.seek(recording.n_frames - 1)
+        assert recording.info["duration"] == 2000 and recording.info["loop"] == 0
+        corner = recording.convert("RGB").getpixel((recording.width - 40, recording.height - 40))
     assert corner == pytest.approx(rendering.COLOURS["agent"], abs=12)
 
 
-def test_the_one_that_is_shown_is_small():
+def test_the_published_recording_is_small():
     with image.open(DOCS / "images/session.gif") as shown:
         assert shown.n_frames > 30
     assert (DOCS / "images/session.gif").stat().st_size < 1_000_000
