@@ -175,6 +175,29 @@ class TrackerSpec:
         return factory(**options)
 
 
+def make_tracker(
+    name: str,
+    weights: tuple[Path, ...] = (),
+    checkpoint: Path | None = None,
+    features: str | None = None,
+    trust: bool = False,
+    seed: int = 0,
+) -> Tracker:
+    """A tracker by name, ready for frames; arguments as of `TrackerSpec`.
+
+    Example:
+        Follow a target through the frames of a video::
+
+            tracker = make_tracker("mil")
+            tracker.init(frames[0], box)
+            boxes = [tracker.update(frame) for frame in frames[1:]]
+
+    Raises:
+        InputError: the name is unknown or that of a baseline, or the tracker cannot be made.
+    """
+    return TrackerSpec(name, weights, checkpoint, features, trust).make(seed).live()
+
+
 def tracker_of(checkpoint: Path | None) -> str:
     """Name of the tracker that a trained agent runs as; ``search``, of which one comes with the package, for None.
 

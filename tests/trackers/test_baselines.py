@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")  # agents' requirement
-
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.trackers.baselines import constant_mean_box, replay_and_freeze, static_first_box
 
@@ -25,11 +23,11 @@ def test_constant_mean_box_is_the_mean_of_the_seen_third():
 
 def test_constant_mean_box_over_training_sequences_weighs_their_frames_and_scales_to_the_image():
     # Relative boxes: 0.2, 0.4, 0.2, 0.4 in one frame, and 0.8, 0.4, 0.4, 0.4 in three: mean 0.65, 0.4, 0.35, 0.4.
-    one = sequence(np.array([[11.0, 11, 20, 20]]))
+    single = sequence(np.array([[11.0, 11, 20, 20]]))
     three = sequence(np.array([[61.0, 11, 40, 20]] * 3))
     # In 200 x 100: centre (130, 40), 70 x 40: from (95, 20), in 1-based pixels (96, 21).
     tested = sequence(size=(200, 100))
-    assert constant_mean_box(tested, [one, three]) == pytest.approx(np.tile([96, 21, 70, 40], (6, 1)), abs=1e-4)
+    assert constant_mean_box(tested, [single, three]) == pytest.approx(np.tile([96, 21, 70, 40], (6, 1)), abs=1e-4)
 
 
 def test_replay_and_freeze_repeats_the_last_seen_box():

@@ -1,4 +1,4 @@
-"""Trackers on raw frames, and running one over a sequence."""
+"""What a tracker is, and running one over a sequence."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,10 +14,22 @@ from tracking_env.features.extractors import Extractor
 
 
 class Tracker(Protocol):
-    """What follows one target, frame by frame. Frames are ``(height, width, 3)`` uint8 RGB, boxes pixel boxes.
+    """Follows one target, frame by frame.
 
-    One that knows how sure it is has, besides, an attribute ``spread``: the deviation ``(4,)`` of the box said last, of
-    its centre x, centre y, width and height, in pixels.
+    Frames are ``(height, width, 3)`` uint8 RGB. Boxes are pixel boxes ``x, y, w, h``; the top-left pixel is 1, 1.
+
+    A tracker that estimates its own error also has an attribute ``spread``: the standard deviation ``(4,)`` in pixels
+    of the last box's centre x, centre y, width and height.
+
+    Example:
+        A tracker that stands still::
+
+            class Still:
+                def init(self, frame, box):
+                    self.box = box
+
+                def update(self, frame):
+                    return self.box
     """
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
@@ -28,15 +40,28 @@ class Tracker(Protocol):
 
 
 class Policy(Protocol):
-    """An agent for ``OTBTrack-v0``; its recurrent state is a value, None before the first frame."""
+    """An agent for one of the environments. It keeps no state: its recurrent state goes in and comes out of `act`."""
 
     def act(self, observation: dict[str, np.ndarray], state: Any) -> tuple[np.ndarray, Any]:
-        """One observation of the environment -> the action ``(4,)`` and the next state."""
+        """Decide one frame.
+
+        Args:
+            observation: of the environment.
+            state: what the last call returned; None in an episode's first frame.
+
+        Returns:
+            The action ``(4,)`` and the next state.
+        """
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """A run: pixel boxes ``(T, 4)``, the first as given, and the seconds ``(T,)`` that each frame took."""
+    """A tracker's run over a sequence of T frames.
+
+    Attributes:
+        boxes: pixel boxes ``(T, 4)``; the first is the one that the tracker started on.
+        seconds: how long each frame took, ``(T,)``, decoding included; NaN where no frame was looked at.
+    """
 
     boxes: np.ndarray
     seconds: np.ndarray
@@ -48,11 +73,14 @@ class Trajectory:
 
 
 class Step(NamedTuple):
-    """One frame of a run: the frame, the pixel box ``(4,)`` in it, and the seconds it took, decoding included."""
+    """One frame of a run."""
 
     frame: np.ndarray
+    """``(height, width, 3)`` uint8 RGB"""
     box: np.ndarray
+    """the pixel box in it, ``(4,)``"""
     seconds: float
+    """how long the frame took, decoding included"""
 
 
 @dataclass(frozen=True)
@@ -60,9 +88,9 @@ class Runner:
     """A tracker ready to run.
 
     Attributes:
-        id: tells it from others.
-        track: from a sequence, on whose first box it starts, to the run.
-        tracker: what looks at frames; None for a line, which does not.
+        id: tells it from others, its weights included.
+        track: runs it over a sequence, from the sequence's first box.
+        tracker: the tracker itself; None for a baseline, which looks at no frame.
     """
 
     id: str
@@ -70,33 +98,40 @@ class Runner:
     tracker: Tracker | None = None
 
     def live(self) -> Tracker:
-        """The tracker, for frames of which nothing is known.
+        """The tracker, for frames whose ground truth is unknown.
 
         Raises:
-            InputError: there is none.
+            InputError: it is a baseline.
         """
         if self.tracker is None:
-            raise InputError(f"{self.id} looks at no frame, or reads the truth; give a tracker, such as mil or drlt")
+            raise InputError(
+                f"{self.id} looks at no frame, or reads the ground truth; give a tracker, such as mil or search"
+            )
         return self.tracker
 
 
 class TrackerFactory(Protocol):
-    """What makes a tracker by name; a value that can be sent to another process."""
+    """Makes a tracker by name; a value that can be sent to another process."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The tracker's name."""
 
     @property
     def reads_truth(self) -> bool:
-        """Whether it reads more of the truth than the first box."""
+        """Whether the tracker reads more ground truth than the first box."""
 
     def make(self, seed: int = 0) -> Runner:
         """The tracker, ready to run."""
 
 
 class PolicyTracker:
-    """A policy of ``OTBTrack-v0`` as a tracker on raw frames: it is given what the environment would show it."""
+    """A policy of ``OTBTrack-v0`` as a tracker. It gets the observations that the environment would give it.
+
+    Args:
+        policy: the policy.
+        extractor: of the features that the policy was trained on.
+    """
 
     def __init__(self, policy: Policy, extractor: Extractor) -> None:
         self.policy = policy
@@ -118,28 +153,33 @@ class PolicyTracker:
 
 
 def follow(tracker: Tracker, frames: Iterable[np.ndarray], box: np.ndarray) -> Iterator[Step]:
-    """Start a tracker anew on the first frame, where the target's pixel box is given, and follow it through the others.
+    """Start a tracker on the first frame and follow the target through the others.
 
-    A frame is asked for when its step is, so that frames may come from a camera.
+    A frame is taken only when its step is asked for, so that frames may come from a camera.
+
+    Args:
+        tracker: started anew.
+        frames: ``(height, width, 3)`` uint8 RGB each.
+        box: the target's pixel box ``(4,)`` in the first frame.
     """
     start = time.perf_counter()
     for index, frame in enumerate(frames):
-        found = np.empty(4)
+        result = np.empty(4)  # a copy, since a tracker may return an array that it changes later
         if index == 0:
             tracker.init(frame, box)
-            found[:] = box
+            result[:] = box
         else:
-            found[:] = tracker.update(frame)
-        yield Step(frame, found, time.perf_counter() - start)
+            result[:] = tracker.update(frame)
+        yield Step(frame, result, time.perf_counter() - start)
         start = time.perf_counter()
 
 
 def run(tracker: Tracker, sequence: Sequence, frames: int | None = None) -> Trajectory:
-    """One-pass evaluation (OPE): start on the true first box, then see no truth again.
+    """Run a tracker over a sequence by OTB's one-pass evaluation: it gets the ground truth once, in the first frame.
 
     Args:
-        tracker: is started anew.
-        sequence: its frames are decoded one by one, in the time that is measured.
+        tracker: started anew.
+        sequence: its frames are decoded one by one, within the time that is measured.
         frames: stop after so many; by default at the end.
     """
     count = len(sequence) if frames is None else min(frames, len(sequence))

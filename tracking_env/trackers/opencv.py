@@ -1,7 +1,7 @@
 """OpenCV's trackers behind the `Tracker` protocol.
 
-OpenCV takes frames in BGR, and boxes as whole numbers that count from 0. A tracker that says it has lost the target
-answers with the last box. Which trackers there are depends on the installed OpenCV: 5 has no KCF and no CSRT.
+OpenCV takes frames in BGR, and boxes as whole numbers that count from 0. Where one of its trackers reports that it has
+lost the target, the last box is returned. OpenCV 5 has no KCF and no CSRT.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ class OpenCVTracker:
 
     Args:
         create: makes OpenCV's object.
-        seed: of what it draws at random; equal seeds give equal boxes.
-        inside: give it only the part of the first box that is in the image (MIL takes no other).
+        seed: seeds OpenCV's random generators; equal seeds give equal boxes.
+        inside: clip the first box to the image (MIL takes no other).
     """
 
     def __init__(self, create: Callable[[], Any], seed: int = 0, inside: bool = True) -> None:
@@ -45,15 +45,15 @@ class OpenCVTracker:
         low = np.rint(self.box[:2] - 1)
         high = low + np.rint(self.box[2:])
         if self.inside:
-            low, high = (np.clip(one, 0, frame.shape[1::-1]) for one in (low, high))
+            low, high = (np.clip(corner, 0, frame.shape[1::-1]) for corner in (low, high))
             low = np.minimum(low, np.array(frame.shape[1::-1]) - 1)
         x, y, w, h = map(int, (*low, *np.maximum(high - low, 1)))
         self.tracker.init(_bgr(frame), (x, y, w, h))
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         """The pixel box ``(4,)`` in the next frame; the last one where the target is lost."""
-        found, box = self.tracker.update(_bgr(frame))
-        if found:
+        located, box = self.tracker.update(_bgr(frame))
+        if located:
             self.box = np.array(box, dtype=np.float64) + _ONE_BASED
         return self.box.copy()
 

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")  # agents' requirement
-
 from tracking_env.datasets import otb
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.evaluation.scoring import evaluate
@@ -33,14 +31,14 @@ class Blank:
 
 def sequence(boxes):
     boxes = np.array(boxes, float)
-    return Sequence("line", ArrayFrames(np.zeros((len(boxes), SIZE[1], SIZE[0], 3), np.uint8)), boxes)
+    return Sequence("baseline", ArrayFrames(np.zeros((len(boxes), SIZE[1], SIZE[0], 3), np.uint8)), boxes)
 
 
 def test_constant_velocity_goes_on_from_the_last_two_true_boxes():
     boxes = [[10, 10, 20, 20], [12, 10, 20, 20], [15, 11, 22, 20], [15, 20, 22, 18]]
     # 2 * (12, 10, 20, 20) - (10, 10, 20, 20), then 2 * (15, 11, 22, 20) - (12, 10, 20, 20)
-    wanted = [boxes[0], boxes[0], [14, 10, 20, 20], [18, 12, 24, 20]]
-    assert constant_velocity(sequence(boxes)).tolist() == wanted
+    expected = [boxes[0], boxes[0], [14, 10, 20, 20], [18, 12, 24, 20]]
+    assert constant_velocity(sequence(boxes)).tolist() == expected
 
 
 def test_one_frame_late_is_the_truth_shifted():
@@ -50,18 +48,18 @@ def test_one_frame_late_is_the_truth_shifted():
 
 def test_copy_first_of_window_is_told_the_truth_every_tenth_frame():
     boxes = np.array([[1.0 + at, 2, 10, 10] for at in range(23)])
-    wanted = boxes[[0] * 10 + [10] * 10 + [20] * 3]
-    assert np.array_equal(copy_first_of_window(sequence(boxes)), wanted)
+    expected = boxes[[0] * 10 + [10] * 10 + [20] * 3]
+    assert np.array_equal(copy_first_of_window(sequence(boxes)), expected)
     assert np.array_equal(copy_first_of_window(sequence(boxes), 1), boxes)
 
 
-@pytest.mark.parametrize("line", [constant_velocity, one_frame_late, copy_first_of_window])
-def test_lines_start_on_the_true_box_and_leave_the_truth_alone(line):
-    one = sequence([[10, 10, 20, 20]])
-    boxes = line(one)
+@pytest.mark.parametrize("baseline", [constant_velocity, one_frame_late, copy_first_of_window])
+def test_oracles_start_on_the_true_box_and_leave_the_truth_alone(baseline):
+    single = sequence([[10, 10, 20, 20]])
+    boxes = baseline(single)
     assert boxes.tolist() == [[10, 10, 20, 20]]
     boxes[:] = 0
-    assert one.boxes.tolist() == [[10, 10, 20, 20]]
+    assert single.boxes.tolist() == [[10, 10, 20, 20]]
 
 
 MEASURED = {  # AUC whole, precision whole, AUC unseen, to three decimals (four where these two roundings differ)
@@ -72,8 +70,8 @@ MEASURED = {  # AUC whole, precision whole, AUC unseen, to three decimals (four 
 }
 
 
-def score(line, truths):
-    runs = {name: line(Sequence(name, Blank(len(boxes)), boxes)) for name, boxes in truths.items()}
+def score(baseline, truths):
+    runs = {name: baseline(Sequence(name, Blank(len(boxes)), boxes)) for name, boxes in truths.items()}
     return evaluate(runs, truths).mean
 
 
@@ -84,11 +82,11 @@ def thirty(reference):
 
 
 @pytest.mark.otb
-@pytest.mark.parametrize("line", MEASURED, ids=lambda line: line.__name__)
-def test_the_lines_of_the_papers_thirty_sequences(thirty, line):
-    mean = score(line, thirty)
-    got = mean["whole"].auc, mean["whole"].precision20, mean["unseen"].auc
-    assert got == pytest.approx(MEASURED[line], abs=5e-4)
+@pytest.mark.parametrize("baseline", MEASURED, ids=lambda baseline: baseline.__name__)
+def test_the_baselines_of_the_papers_thirty_sequences(thirty, baseline):
+    mean = score(baseline, thirty)
+    scores = mean["whole"].auc, mean["whole"].precision20, mean["unseen"].auc
+    assert scores == pytest.approx(MEASURED[baseline], abs=5e-4)
 
 
 @pytest.mark.otb
