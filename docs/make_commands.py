@@ -101,8 +101,11 @@ def describe(command: str) -> str:
     prose = re.sub(r"^usage:.*?\n\n", "", text.split("╭")[0], flags=re.DOTALL).strip()
     prose = re.sub(r"^Example: (.*?)$", r"```bash\n\1\n```", prose, flags=re.MULTILINE | re.DOTALL)
     parts = [prose]
-    for title, options in read_options(text).items():
-        if title not in ("options", "positional arguments"):
+    groups = read_options(text)
+    # One table for arguments and flags of the command itself; a script's further groups have tables of their own.
+    own = groups.pop("positional arguments", []) + groups.pop("options", [])
+    for title, options in {"": own, **groups}.items():
+        if title:
             parts.append(f"**{title.removesuffix(' options').capitalize()}**")
         parts.append("\n".join(["| flag | default | meaning |", "|---|---|---|", *map(_row, options)]))
     return "\n\n".join(parts)
@@ -112,6 +115,7 @@ def _row(option: Option) -> str:
     flag, meaning, default = option
     if flag.startswith("--no-"):  # the help says what is on without the flag
         meaning, default = f"Switches this off: {meaning}", ""
+    flag = re.sub(r"\[+(\w+) \[\1 \.\.\.\]+", r"\1 ...", flag)  # [PATH [PATH ...]] is any number of paths
     default = f"`{default}`" if default not in ("", "required") else default
     cells = f"`{flag.replace('{None}|', '')}`", default, meaning
     return "| " + " | ".join(cell.replace("|", r"\|").replace("<", "&lt;") for cell in cells) + " |"

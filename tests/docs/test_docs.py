@@ -174,6 +174,15 @@ def test_no_line_installs_this_package_from_an_index():
     assert not [line for text in texts for line in re.findall(r"pip install [^#`\n]*\btracking-env\b.*", text)]
 
 
+def test_packages_that_a_line_installs_have_the_versions_of_pyproject():
+    project = (ROOT / "pyproject.toml").read_text()
+    lines = [line for text in TEXTS.values() for line in re.findall(r"pip install ([^#`\n]*)", text)]
+    requirements = [name for line in lines for name in shlex.split(line) if ">=" in name]
+    assert requirements and not [name for name in requirements if f'"{name}"' not in project]
+    extras = [extra for line in lines for extra in re.findall(r"\.\[(\w+)\]", line)]
+    assert extras and not [extra for extra in extras if not re.search(rf"^{extra} = \[", project, re.MULTILINE)]
+
+
 def test_every_flag_that_is_named_exists(commands):
     pytest.importorskip("torch")
     markers = {marker for text in TEXTS.values() for marker in commands.MARKER.findall(text)}

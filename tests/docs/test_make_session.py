@@ -37,7 +37,7 @@ def test_a_command_is_run_in_a_terminal_and_its_prints_are_timed(session, tmp_pa
 
 
 def test_the_recording_is_a_gif_that_ends_with_the_overlay(session, tmp_path):
-    path = tmp_path / "clip.mp4"
+    path = tmp_path / "video.mp4"
     colours = [rendering.COLOURS["truth"], rendering.COLOURS["agent"]]
     frames = [image.new("RGB", session.SIZE, colour) for colour in colours for _ in range(session.EVERY)]
 
