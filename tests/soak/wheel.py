@@ -1,14 +1,20 @@
-"""Install the wheel into an empty environment: it must import, register its ids and run a random episode.
+"""The wheel in a truly empty environment: every command that needs no further file, each in a process of its own.
 
-python -m tests.soak.wheel    # needs the package index
+python -m tests.soak.wheel    # needs the package index; --verbose prints what each command printed
+
+The working directory has an `agents` and a `train` of somebody else's, which must not be imported.
 """
 
+import argparse
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.helpers.paths import ROOT
+from tracking_env.datasets import synthetic
+from tracking_env.rendering import write_video
 
 EPISODE = """
 import warnings
@@ -16,37 +22,79 @@ import gymnasium as gym
 import tracking_env
 
 warnings.simplefilter("ignore")  # the environment warns that its sequences are synthetic
-env = gym.make("OTBTrack-v0", sequences="synthetic:0")
-env.action_space.seed(0)
-env.reset(seed=0)
-frames, done = 0, False
-while not done:
-    _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-    frames, done = frames + 1, terminated or truncated
-print(tracking_env.__file__, frames, "frames")
+for name in ("OTBTrack-v0", "OTBTrackPixels-v0", "OTBTrackSearch-v0", "SyntheticTrack-v0"):
+    env = gym.make(name, **({} if name.startswith("Synthetic") else {"sequences": "synthetic:0"}), clip_length=5)
+    env.action_space.seed(0)
+    env.reset(seed=0)
+    while not env.step(env.action_space.sample())[3]:
+        pass
 """
+DATA = ["--sequences", "synthetic:0"]
+COMMANDS = [
+    ["sequences"],
+    ["evaluate", "--tracker", "static", *DATA, "--out", "results"],
+    ["evaluate", "--tracker", "velocity", *DATA, "--out", "results"],
+    ["evaluate", "--tracker", "mil", *DATA, "--out", "results"],
+    ["evaluate", "--tracker", "search", *DATA, "--out", "results"],
+    ["extract", *DATA, "--features", "grid", "--store", "store"],
+    ["track", "--video", "video.mp4", "--box", "60,40,30,30"],
+    ["score", "tracked/search", "--root", "video.mp4"],
+    ["trax", "--tracker", "search", "--ini", "trackers.ini"],
+]
+REPORT = ["report", "tracked/search", "--root", "video.mp4", "--out", "report"]
 
 
 def main() -> int:
-    """Build the wheel, install it, and run an episode and a command. The exit code is 1 if one of them fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        python = Path(folder, "venv", "bin", "python")
-        quiet = ["--quiet", "--disable-pip-version-check"]
+    """Build the wheel, install it, and run the commands; the exit code is 1 where one of them fails."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--verbose", action="store_true", help="print what each command printed")
+    verbose = parser.parse_args().verbose
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         try:
-            build = [sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", "--wheel-dir", folder, str(ROOT)]
-            subprocess.run(build, check=True)
-            (wheel,) = Path(folder).glob("tracking_env-*.whl")
-            subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
-            subprocess.run([python, "-m", "pip", "install", *quiet, str(wheel)], check=True)
-            episode = subprocess.run([python, "-c", EPISODE], cwd=folder, check=True, capture_output=True, text=True)
-            subprocess.run([python.with_name("tracking-env"), "sequences"], check=True, stdout=subprocess.DEVNULL)
+            check(folder, verbose)
         except subprocess.CalledProcessError as error:
-            print(error, error.stderr or "", file=sys.stderr)
+            print(error, error.stdout or "", error.stderr or "", file=sys.stderr)
             return 1
-        module, count, _ = episode.stdout.split()
-        assert Path(module).is_relative_to(folder) and int(count) > 1, episode.stdout
-        print(f"{wheel.name}: imports, registers, {count} frames of a random episode, and its command runs")
     return 0
+
+
+def check(folder: Path, verbose: bool) -> None:
+    """Do all of it in an empty folder.
+
+    Raises:
+        subprocess.CalledProcessError: a command failed.
+    """
+    python, work = folder / "venv" / "bin" / "python", folder / "work"
+    for package in ("agents", "train"):
+        (work / package).mkdir(parents=True)
+        (work / package / "__init__.py").write_text("raise AssertionError('somebody else was imported')\n")
+    video = synthetic.generate(100, 12)
+    write_video(work / "video.mp4", (video.frames[at] for at in range(len(video))))
+    (work / "video.txt").write_text("".join(",".join(map(str, box)) + "\n" for box in video.boxes.tolist()))
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["TRACKING_ENV_CACHE"] = str(folder / "cache")
+
+    def run(*command: str | Path) -> None:
+        done = subprocess.run(command, cwd=work, env=environment, check=True, capture_output=True, text=True)
+        if verbose:
+            print("$", " ".join([Path(command[0]).name, *map(str, command[1:])]), done.stdout + done.stderr, sep="\n")
+
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = folder.glob("tracking_env-*.whl")
+    run(sys.executable, "-m", "venv", python.parents[1])
+    run(python, "-m", "pip", "install", "--quiet", wheel)
+    run(python, "-c", EPISODE)
+    for command in COMMANDS:
+        run(python.with_name("tracking-env"), *command)
+    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[report]")
+    run(python.with_name("tracking-env"), *REPORT)
+    packages = subprocess.run(
+        [python, "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
+    )
+    assert "torch==" not in packages.stdout, packages.stdout
+    print(f"{wheel.name}: the ids make episodes, and {len(COMMANDS) + 1} commands run; no torch is installed")
 
 
 if __name__ == "__main__":
