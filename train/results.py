@@ -16,7 +16,8 @@ from tracking_env.datasets.sequence import Sequence
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.evaluation import metrics
 from tracking_env.evaluation.result_files import Results, write_result
-from tracking_env.evaluation.scoring import Report, evaluate
+from tracking_env.evaluation.score_report import Report
+from tracking_env.evaluation.scoring import evaluate
 from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.features.store import FeatureStore
 from tracking_env.report import film_strips, plots

@@ -34,7 +34,7 @@ from agents import imitation, pointing_checkpoint, reinforce, returns, supervise
 from agents.pointing import Pointing
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.errors import InputError
-from tracking_env.evaluation.scoring import Report
+from tracking_env.evaluation.score_report import Report
 from tracking_env.features.maps import MapExtractor, Proposer, make_maps
 from tracking_env.search.window import GazeTracker
 from tracking_env.trackers.base import run as track

@@ -8,7 +8,7 @@ from typing import Any
 
 from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files as files
-from tracking_env.evaluation.scoring import Report
+from tracking_env.evaluation.score_report import Report
 from tracking_env.files import read_json, whole
 from tracking_env.report.text_tables import format_trackers
 from train import results

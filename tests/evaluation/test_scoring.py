@@ -6,9 +6,10 @@ from numpy.testing import assert_array_equal
 
 from tracking_env.datasets import otb
 from tracking_env.errors import InputError
-from tracking_env.evaluation import scoring
+from tracking_env.evaluation import score_report
 from tracking_env.evaluation.result_files import Results, write_result
-from tracking_env.evaluation.scoring import Report, evaluate, score_folder
+from tracking_env.evaluation.score_report import Report
+from tracking_env.evaluation.scoring import evaluate, score_folder
 from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.report import text_tables
 
@@ -177,8 +178,8 @@ def test_attributes():
 
 
 def test_the_attributes_are_those_of_the_table():
-    assert set(scoring.ATTRIBUTES) == {tag for entry in otb.TABLE.values() for tag in entry.attributes}
-    assert len(scoring.ATTRIBUTES) == 11
+    assert set(score_report.ATTRIBUTES) == {tag for entry in otb.TABLE.values() for tag in entry.attributes}
+    assert len(score_report.ATTRIBUTES) == 11
 
 
 def test_the_paper_s_formula_has_no_precision():

@@ -20,8 +20,7 @@ Image = pytest.importorskip("PIL.Image")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from tracking_env.report import gallery  # noqa: E402
-from tracking_env.report import page as report_page  # noqa: E402
+from tracking_env.report import gallery, page_content  # noqa: E402
 from tracking_env.report.gallery import SEEN, UNSEEN, Gallery, animate  # noqa: E402
 
 RIGHT = np.array([1.0, 0, 0, 0])
@@ -123,7 +122,7 @@ def test_of_many_sequences_the_best_and_the_worst_are_among_the_chosen():
 @pytest.fixture(autouse=True)
 def _no_plots(monkeypatch):
     """Plots take longer than everything else."""
-    monkeypatch.setattr(report_page.Page, "_plot", lambda *_: "")
+    monkeypatch.setattr(page_content.Page, "_plot", lambda *_: "")
 
 
 def page(tmp_path, *flags, folders=("mine", "other")):

@@ -23,8 +23,7 @@ from tracking_env.report import film_strips, published
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
-from tracking_env.report import page as report_page
-from tracking_env.report import plots
+from tracking_env.report import page_content, plots
 from tracking_env.report.page import write_page
 
 SEQUENCES = "synthetic:3,1-2"  # not in the order of their names
@@ -123,7 +122,7 @@ def test_the_legends_are_sorted_by_score(text):
 def test_the_curves_belong_to_the_scores(folders, tmp_path, monkeypatch):
     truths = [GroundTruth(sequence.name, sequence.boxes) for sequence in drawn()]
     results = {folder.name: read_results(folder, [truth.name for truth in truths]) for folder in folders}
-    page, draw, curves = report_page.Page(truths, results, tmp_path), plots.draw_curves, []
+    page, draw, curves = page_content.Page(truths, results, tmp_path), plots.draw_curves, []
     monkeypatch.setattr(plots, "draw_curves", lambda *args: curves.append(args[3]) or draw(*args))
     for part in PARTS:
         page.curves("success", part)
@@ -190,14 +189,14 @@ def paper_truths() -> dict[str, np.ndarray]:
 def test_the_papers_tables_stand_beside(monkeypatch, tmp_path):
     truths = {name: paper_truths()[name] for name in ("Couple", "Dancer2")}
     sequences = [GroundTruth(name, truth) for name, truth in truths.items()]
-    first, second = report_page.Page(sequences, {"same": Results("same", (truths,))}, tmp_path).paper()
+    first, second = page_content.Page(sequences, {"same": Results("same", (truths,))}, tmp_path).paper()
     assert [cell.value for cell in second.rows["Couple"]] == [1, *published.TABLE_2["Couple"].values()]
     assert second.rows["Couple"][1 + published.TRACKERS.index("TLD")].mark == "second"
     assert second.foot["Mean of these 2"][1].value == pytest.approx((0.493 + 0.825) / 2)
     assert [cell.text for cell in first.rows["DRLT, paper"]] == ["0.543", "0.635", "45.0"]
     assert first.rows["same"][1].value == 1
     everything = [GroundTruth(name, truth) for name, truth in paper_truths().items()]
-    _, second = report_page.Page(everything, {"none": Results("none", ({},))}, tmp_path).paper()
+    _, second = page_content.Page(everything, {"none": Results("none", ({},))}, tmp_path).paper()
     assert [cell.text for cell in second.foot["As printed"]] == [
         "–",
         *(f"{average:.3f}" for average in published.AVERAGE.values()),
@@ -281,7 +280,7 @@ def test_input_errors_are_one_line(args, message, tmp_path, monkeypatch, capsys)
 
 @pytest.mark.parametrize("module", ["jinja2", "matplotlib"])
 def test_a_missing_extra_is_named(module, monkeypatch, capsys):
-    for name in ("page", "plots"):
+    for name in ("page", "page_content", "plots"):
         monkeypatch.delitem(sys.modules, f"tracking_env.report.{name}", raising=False)
         monkeypatch.delattr(tracking_env.report, name, raising=False)
     monkeypatch.setitem(sys.modules, module, None)

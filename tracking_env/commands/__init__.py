@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from tracking_env.evaluation.scoring import Report
+from tracking_env.evaluation.score_report import Report
 
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 """Type of the parameter ``as_json``, whose flag is ``--json``."""

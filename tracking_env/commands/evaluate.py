@@ -30,26 +30,26 @@ def evaluate_tracker(
 ) -> int:
     """Run a tracker over sequences into result files, and score them. Finished sequences are not run again.
 
+    The results are OUT/TRACKER/NAME.txt (one box x,y,w,h a line) and NAME_time.txt (seconds per frame). Your own
+    tracker is a class, or a function that makes an object, with init(frame, box) and update(frame).
+
     Example: tracking-env evaluate --tracker mil --root OTB --out results
 
     Args:
-        tracker: static, mil, nano, kcf, csrt, drlt, search, sb3; or your own as module:attribute, a class or a function
-            that makes an object with init(frame, box) and update(frame); or a baseline that reads the truth: mean,
-            velocity, replay, late, copy.
-        out: folder for results: out/TRACKER/NAME.txt, a line x,y,w,h per frame, and NAME_time.txt, seconds per frame.
-        root: folder of OTB or another data set, or a video file; without it sequences are drawn.
-        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
-            as synthetic:0-9. By default all in the root.
-        protocol: ope (once, from the first frame), tre (from 20 frames on) or sre (with 12 perturbed first boxes).
-        repeat: number of runs with ope, each with another seed: out/TRACKER/run-1/NAME.txt, ...
+        tracker: search, drlt, sb3, mil, nano, kcf or csrt; or your own as module:attribute. Or a baseline: static; or
+            mean, velocity, replay, late or copy, which read true boxes.
+        out: folder for the results.
+        root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default sequences are drawn.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
+            By default all sequences of the root.
+        protocol: ope (once, from the first frame), tre (from 20 start frames) or sre (with 12 perturbed first boxes).
+        repeat: number of runs with ope, each with another seed: OUT/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; with several the measured speed is too low.
-        weights: weights files, or their folder (nano; drlt, search and sb3 with a pretrained extractor).
-        checkpoint: folder of a run of train/reinforce.py (drlt), train/search.py (search; one comes with the code) or
-            train/sb3.py (sb3), or of one of its checkpoints, or hf://USER/REPO; or a file of Stable-Baselines3's
-            model.save (sb3).
-        features: the extractor that such a file was trained on; a folder says it itself.
-        trust: read such a file, although that runs code that is in it.
-        name: name of the tracker's folder in out; by default the tracker's name.
+        weights: weights files, or their folder; for nano and for agents with a pretrained extractor.
+        checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
+        features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
+        trust: read an SB3 file although it can run code.
+        name: name of the tracker's folder in out. By default the tracker's name.
         as_json: print JSON instead of a table.
     """
     spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust)

@@ -22,24 +22,23 @@ def make_report(
     rival: str | None = None,
     as_json: Json = False,
 ) -> int:
-    """Make a page of plots, tables and animations for any browser: out/index.html, with its plots in out/plots.
+    """Make a page of plots, tables and animations for any browser: OUT/index.html, with its plots in OUT/plots.
+
+    The defaults of --ours and --rival skip baselines that use no frame, such as static.
 
     Example: tracking-env report results/drlt results/mil --root OTB
 
     Args:
-        results: one folder per tracker, in any layout that the score command reads. The first ones get the clearest
-            colours.
+        results: folders of result files, one per tracker. The first ones get the clearest colours.
         out: folder for the page; an older page there is replaced.
-        root: folder of OTB or another data set, for true boxes, animations and film strips. Give this or --annotations.
-        annotations: folder of true boxes NAME.txt, if there are no frames.
-        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
-            as synthetic:0-9, which need neither folder. By default drlt30, or all of another data set.
-        gallery: number of sequences in the gallery of animations, from the best to the worst of ours at even steps; 0
-            for no gallery.
-        ours: the tracker in the gallery, by the name of its folder; by default the first one.
-        rival: the tracker beside it; by default the best of the others by unseen AUC. (The defaults skip baselines that
-            use no frame, such as static.)
-        as_json: print JSON instead of the page's path: the path, and each tracker's scores.
+        root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. Give this or --annotations.
+        annotations: folder of true boxes NAME.txt, without frames. The page then shows no pictures.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
+            By default drlt30, or all sequences of another data set than OTB.
+        gallery: number of animated sequences, from the best to the worst of ours at even steps; 0 for no gallery.
+        ours: the tracker in the gallery, by the name of its folder. By default the first one.
+        rival: the tracker beside it. By default the best of the others by unseen AUC.
+        as_json: print JSON instead of text: the page's path and each tracker's scores.
     """
     try:
         # Other commands work without jinja2 and matplotlib.

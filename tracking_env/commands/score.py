@@ -23,22 +23,24 @@ def score_results(
     markdown: bool = False,
     as_json: Json = False,
 ) -> int:
-    """Score trackers by OTB's one-pass evaluation: whole, first third (seen) and the rest (unseen).
+    """Score trackers by OTB's one-pass evaluation: whole videos, the first third (seen) and the rest (unseen).
+
+    One folder gives a row per sequence, several folders give a row per tracker. A folder holds NAME.txt: one box
+    x,y,w,h a line, in pixels from 1,1. Other layouts of the field are read too: run-1/NAME.txt, TRE, SRE, got10k's,
+    NAME.json and NAME_TRACKER.mat.
 
     Example: tracking-env score results/mil --root OTB --sequences otb2013
 
     Args:
-        results: one folder per tracker, each with NAME.txt, one box x,y,w,h a line, in pixels, 1-based; or in another
-            layout of the field (run-1/NAME.txt, TRE, SRE, got10k's, NAME.json, NAME_TRACKER.mat). One folder gives a
-            row per sequence, several give a row per tracker.
-        root: folder of OTB or another data set, for the true boxes. Give this or --annotations.
-        annotations: folder of true boxes NAME.txt, if there are no frames.
-        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas; or drawn ones, such
-            as synthetic:0-9, which need neither folder. By default drlt30, or all of another data set.
-        formula: otb; or drlt-paper, the formula behind the paper's Table 2, to compare with that table only.
+        results: folders of result files, one per tracker.
+        root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. Give this or --annotations.
+        annotations: folder of true boxes NAME.txt, without frames.
+        sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
+            By default drlt30, or all sequences of another data set than OTB.
+        formula: otb; or drlt-paper, which compares with Table 2 of the DRLT paper only.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
-        as_json: print JSON instead of a table: the report, or one report per folder if there are several.
+        as_json: print JSON instead of a table; of several folders, an object with a report per folder.
     """
     if not results:
         raise InputError("no folder to score; type tracking-env score DIR --root OTB")

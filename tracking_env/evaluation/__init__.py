@@ -7,7 +7,8 @@
 from tracking_env.evaluation.metrics import Score
 from tracking_env.evaluation.result_files import Results, read_results, write_result
 from tracking_env.evaluation.runner import run_and_score
-from tracking_env.evaluation.scoring import Report, evaluate, score_folder
+from tracking_env.evaluation.score_report import Report
+from tracking_env.evaluation.scoring import evaluate, score_folder
 from tracking_env.evaluation.sequence_score import PARTS, SequenceScore, score_boxes
 
 __all__ = [

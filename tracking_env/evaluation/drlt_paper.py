@@ -25,6 +25,7 @@ def overlaps(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     x1, y1, w1, h1 = np.trunc(np.asarray(prediction, dtype=np.float64)).T
     x2, y2, w2, h2 = np.trunc(np.asarray(truth, dtype=np.float64)).T
     with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite end as NaN, and NaN as 0
+        # x and y are corners; ROLO uses them as centres, so each box reaches half its size to both sides.
         wide = np.minimum(x1 + w1 / 2, x2 + w2 / 2) - np.maximum(x1 - w1 / 2, x2 - w2 / 2)
         high = np.minimum(y1 + h1 / 2, y2 + h2 / 2) - np.maximum(y1 - h1 / 2, y2 - h2 / 2)
         shared = np.where((wide <= 0) | (high <= 0), 0.0, wide * high)

@@ -54,6 +54,7 @@ def count_failures(overlaps: np.ndarray) -> FailureStats:
     """
     known = overlaps[overlaps >= 0]
     lost = known == 0
+    # A failure begins where overlap ends; being lost in the first frame is none.
     begins = np.flatnonzero(lost[1:] & ~lost[:-1]) + 1
     ends = int((~lost[1:] & lost[:-1]).sum())
     first = int(begins[0]) if len(begins) else len(known)

@@ -17,7 +17,7 @@ class GroundTruth:
     Attributes:
         name: unique among the sequences of a report.
         boxes: true pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)``.
-        attributes: its difficulty tags, some of `tracking_env.evaluation.scoring.ATTRIBUTES`.
+        attributes: its difficulty tags, some of `tracking_env.evaluation.score_report.ATTRIBUTES`.
         frames: its frames; None if there are only annotations.
     """
 

@@ -46,6 +46,7 @@ def _variables(data: bytes, limit: int) -> dict[str, Any]:
     left = limit
     for kind, body in _elements(data[128:], order):
         if kind == _COMPRESSED:
+            # One byte more than allowed is enough to see that it is too much.
             body = zlib.decompressobj().decompress(body, left + 1)
         left -= len(body)
         if left < 0:  # checked while unpacking: a small file can unpack to any size
@@ -76,6 +77,7 @@ def _array(body: bytes, order: str, depth: int = 0) -> tuple[str, Any]:
             raise ValueError("a struct without fields")
         keys = [text[at : at + width].split(b"\0")[0].decode("latin-1") for at in range(0, len(text), width)]
         values = _arrays(content, math.prod(shape) * len(keys), order, depth)
+        # The fields of all structs of an array follow one another.
         rows = [dict(zip(keys, values[at:], strict=False)) for at in range(0, len(values), len(keys) or 1)]
         value = rows[0] if len(rows) == 1 else rows
     elif kind == _CHAR:
@@ -86,6 +88,7 @@ def _array(body: bytes, order: str, depth: int = 0) -> tuple[str, Any]:
     elif kind in _NUMERIC:
         parts = [np.frombuffer(part, order + _NUMBERS.get(code, "")).astype(np.float64) for code, part in content]
         value = parts[0] + 1j * parts[1] if word & _IS_COMPLEX and len(parts) > 1 else parts[0]
+        # MATLAB stores arrays column by column.
         value = value.item() if value.size == 1 else value.reshape(shape, order="F")
     else:
         raise ValueError(f"arrays of class {kind} are not read")

@@ -23,12 +23,9 @@ import numpy as np
 from tracking_env.datasets import otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation import otb_toolkit_files
+from tracking_env.evaluation.result_index import STARTS, index_files, list_parts, list_repetitions, refuse_parent
 from tracking_env.evaluation.robustness import ProtocolName
-from tracking_env.files import natural, read_bytes, read_json, whole
-
-_RUN = re.compile(r"run-\d+")
-_STARTS = "starts.json"
-_FILES = (".txt", ".json", ".mat")
+from tracking_env.files import read_bytes, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +74,15 @@ def read_results(folder: Path, names: Collection[str]) -> Results:
     """
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; give the folder that holds the results NAME.txt")
-    parts, protocol, starts = _list_parts(folder)
+    parts, protocol, starts = list_parts(folder)
     sequences: dict[str, _SequenceRuns] = {}
     unreadable: dict[str, str] = {}
-    for name, places in _index_files(parts, names).items():
+    for name, places in index_files(parts, names).items():
         try:
             if not _is_text(places):
                 sequences[name] = _read_records(places)
             elif protocol == "tre" and name not in starts:
-                raise InputError(f"{folder / _STARTS} does not say at which frames {name} starts")
+                raise InputError(f"{folder / STARTS} does not say at which frames {name} starts")
             else:
                 own_starts = () if protocol == "ope" else starts.get(name, (0,) * len(parts))
                 sequences[name] = _SequenceRuns(*_read_texts(places), protocol, own_starts)
@@ -96,7 +93,8 @@ def read_results(folder: Path, names: Collection[str]) -> Results:
         mixed = " and ".join(name.upper() for name in protocols)
         raise InputError(f"{folder} mixes results of {mixed}; keep each in a folder of its own")
     if parts == [folder] and not sequences and not unreadable:
-        _refuse_parent(folder)
+        refuse_parent(folder)
+    # A file of records or a got10k folder holds several runs itself, so there may be more runs than folders.
     runs: list[dict[str, np.ndarray]] = [{} for _ in parts]
     for name, sequence in sequences.items():
         for number, boxes in sequence.boxes.items():
@@ -121,89 +119,6 @@ def write_result(path: Path, boxes: np.ndarray) -> None:
         np.savetxt(partial, boxes, fmt="%.4f", delimiter=",")
 
 
-def _list_parts(folder: Path) -> tuple[list[Path], ProtocolName, Mapping[str, tuple[int, ...]]]:
-    """The folders of the runs or starts in their order, the protocol, and TRE's start frames."""
-    inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=natural)
-    file, name = folder / _STARTS, folder.resolve().name.lower()
-    if file.is_file() or name.endswith(("-tre", "-sre")):
-        if not inner:
-            raise InputError(f"{folder} has no folders of starts; wanted start-01, start-02, ... in it")
-        return (inner, "sre", {}) if name.endswith("-sre") else (inner, "tre", read_starts(file))
-    runs = [path for path in inner if _RUN.fullmatch(path.name)]
-    return runs or [folder], "ope", {}
-
-
-def read_starts(file: Path) -> dict[str, tuple[int, ...]]:
-    """The frame (0-based) of each start, by sequence.
-
-    Raises:
-        InputError: the content is not what `tracking_env.evaluation.runner` writes.
-    """
-    try:
-        starts = {name: tuple(frames) for name, frames in read_json(file).items()}
-        if not all(type(frame) is int and frame >= 0 for frames in starts.values() for frame in frames):
-            raise ValueError
-    except (TypeError, ValueError):
-        raise InputError(f"{file} is not what evaluate writes; wanted {{sequence: [first frame, ...]}}") from None
-    return starts
-
-
-def _simplify(name: str) -> str:
-    """A name without case and punctuation."""
-    return "".join(filter(str.isalnum, name)).lower()
-
-
-def _index_files(parts: list[Path], names: Collection[str]) -> dict[str, dict[int, list[Path]]]:
-    """By sequence and run, the files that may hold it, or in got10k's layout its folder."""
-    known: dict[str, str] = {}
-    folders = [entry.folder for entry in otb.TABLE.values()]
-    for entry in otb.TABLE.values():
-        # The folder's name stands for its sequence, unless it has two targets, such as Jogging.
-        if entry.name in names and folders.count(entry.folder) == 1:
-            known[_simplify(entry.folder)] = entry.name
-    known |= {_simplify(name): name for name in names}
-    index: dict[str, dict[int, list[Path]]] = {name: {} for name in names}
-    for run, part in enumerate(parts):
-        for path in sorted(part.iterdir()):
-            name = _find_sequence(path, len(parts) == 1, names, known)
-            if name is not None:
-                index[name].setdefault(run, []).append(path)
-    return {name: places for name, places in index.items() if places}
-
-
-def _find_sequence(path: Path, single: bool, names: Collection[str], known: Mapping[str, str]) -> str | None:
-    """The sequence that a file or folder holds; None of one that holds no sequence.
-
-    Args:
-        path: the file or folder.
-        single: whether it lies in the tracker's folder itself; got10k's folders do.
-        names: all sequences.
-        known: sequences by their names without case and punctuation.
-    """
-    suffix = path.suffix.lower()
-    if suffix == ".mat":
-        # NAME_TRACKER.mat: a tracker's name may hold a _ too, so the longest NAME that is known counts.
-        words = path.stem.split("_")
-        candidates = ["_".join(words[:end]) for end in range(len(words), 0, -1)]
-    elif suffix in _FILES:
-        candidates = [path.stem]
-    else:
-        candidates = [path.name] if single and _list_repetitions(path) else []
-    for candidate in candidates:
-        if candidate in names:
-            return candidate
-    for candidate in candidates:
-        if _simplify(candidate) in known:
-            return known[_simplify(candidate)]
-    return None
-
-
-def _list_repetitions(folder: Path) -> list[Path]:
-    """The files ``NAME_001.txt``, ... in got10k's folder ``NAME``."""
-    pattern = re.compile(re.escape(folder.name) + r"_\d+\.txt")
-    return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name)) if folder.is_dir() else []
-
-
 def _is_text(places: Mapping[int, list[Path]]) -> bool:
     for paths in places.values():
         if len(paths) > 1:
@@ -217,7 +132,7 @@ def _read_texts(places: Mapping[int, list[Path]]) -> tuple[dict[int, np.ndarray]
     times: list[Path] = []
     for run, (path,) in places.items():
         if path.is_dir():
-            files = dict(enumerate(_list_repetitions(path)))
+            files = dict(enumerate(list_repetitions(path)))
             times.append(path / f"{path.name}_time.txt")
         else:
             files[run] = path
@@ -245,6 +160,7 @@ def _read_records(places: Mapping[int, list[Path]]) -> _SequenceRuns:
         raise InputError(f"{places[min(places)][0]} is in a folder of runs; wanted NAME.txt there")
     ((path,),) = places.values()
     records = otb_toolkit_files.read_mat(path) if path.suffix.lower() == ".mat" else otb_toolkit_files.read_json(path)
+    # Image numbers need not begin at 1 (David's begin at 300): starts count from the first record's frame.
     firsts = [record.first for record in records]
     starts = tuple(0 if first is None or firsts[0] is None else first - firsts[0] for first in firsts)
     protocol: ProtocolName = "ope"
@@ -259,12 +175,3 @@ def _read_records(places: Mapping[int, list[Path]]) -> _SequenceRuns:
         protocol=protocol,
         starts=() if protocol == "ope" else starts,
     )
-
-
-def _refuse_parent(folder: Path) -> None:
-    """Raise an error if the folder is the one above the trackers' folders."""
-    paths = sorted(folder.iterdir())
-    inner = [path.name for path in paths if path.is_dir()]
-    if inner and not any(path.suffix.lower() in _FILES or _list_repetitions(path) for path in paths):
-        some = ", ".join(inner[:3])
-        raise InputError(f"{folder} has folders ({some}) but no results; give the trackers' folders: {folder}/*")

@@ -38,6 +38,7 @@ def choose_start_frames(truth: np.ndarray) -> list[int]:
         [0, 1, 2, 3, 4]
     """
     valid = np.flatnonzero(np.min(truth, axis=1) > 0)
+    # If no frame leaves SHORTEST frames, the first valid frame is still a start.
     usable = max(int((valid <= len(truth) - SHORTEST).sum()), min(1, len(valid)))
     steps = STARTS - 1
     # The toolkit's [floor(1:usable/steps:usable) usable], counted from 0 and in whole numbers.
@@ -63,6 +64,7 @@ def perturb_first_box(box: np.ndarray, size: Size) -> dict[str, np.ndarray]:
     """
     x, y, w, h = map(float, box)
     dx, dy = SHIFT * w, SHIFT * h
+    # Pixel boxes are 1-based: the last column is x + w - 1. The toolkit rounds the columns and rows, not the sides.
     left, top, right, bottom = _round(x - dx), _round(y - dy), _round(x + w - 1 + dx) + 1, _round(y + h - 1 + dy) + 1
     boxes = {
         "left": [x - np.ceil(dx), y, w, h],

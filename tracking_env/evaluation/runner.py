@@ -19,10 +19,11 @@ from tqdm import tqdm
 
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, reason
-from tracking_env.evaluation import result_files
 from tracking_env.evaluation.result_files import write_result
+from tracking_env.evaluation.result_index import STARTS, read_starts
 from tracking_env.evaluation.robustness import ProtocolName
-from tracking_env.evaluation.scoring import Report, score_folder
+from tracking_env.evaluation.score_report import Report
+from tracking_env.evaluation.scoring import score_folder
 from tracking_env.evaluation.tasks import Task, plan_tasks
 from tracking_env.files import whole
 from tracking_env.trackers.base import Runner, TrackerFactory, Trajectory
@@ -74,7 +75,7 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
     Raises:
         InputError: the folder holds results of another tracker, or cannot be written to.
     """
-    id_path, starts_path = folder / "tracker.id", folder / "starts.json"
+    id_path, starts_path = folder / "tracker.id", folder / STARTS
     starts: dict[str, list[int]] = {}
     for task in tasks:
         if task.run.startswith("start-"):
@@ -88,11 +89,12 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
                 f"{folder} holds results of {owner!r}, not of {tracker_id!r}; "
                 "delete it, or give another --out or --name"
             )
+        # Written also when it exists: a folder that cannot be written to is refused before tracking starts.
         with whole(id_path) as partial:
             partial.write_text(tracker_id + "\n", encoding="utf-8")
         if starts:
             # Earlier calls may have run other sequences: keep their start frames.
-            earlier = result_files.read_starts(starts_path) if starts_path.exists() else {}
+            earlier = read_starts(starts_path) if starts_path.exists() else {}
             with whole(starts_path) as partial:
                 partial.write_text(json.dumps(earlier | starts), encoding="utf-8")
     except OSError as error:
@@ -147,6 +149,7 @@ class _Worker:
         try:
             if task.seed not in self.runners:
                 self.runners = {task.seed: self.factory.make(task.seed)}
+                # Each process would start as many threads as there are cores, and all would wait for one another.
                 if not self.alone and "torch" in sys.modules:
                     sys.modules["torch"].set_num_threads(1)
             write_run(task, self.runners[task.seed].track(task.cut_sequence()))
@@ -172,7 +175,7 @@ def _work(task: Task) -> str | None:
 def _run_in_processes(
     factory: TrackerFactory, tasks: list[Task], jobs: int, finish: Callable[[Task, str | None], None]
 ) -> None:
-    others = set(multiprocessing.active_children())
+    others = set(multiprocessing.active_children())  # of the caller: they must survive Ctrl-C
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin_process, (factory,)) as processes:
         futures = {processes.submit(_work, task): task for task in tasks}
         try:

@@ -84,6 +84,7 @@ class Task:
         """The sequence to track: the frames that the run covers; its first box is the one that the run starts with."""
         if self.start == 0 and self.box is None:
             return self.sequence
+        # Only the first box is the tracker's; the later true boxes are for oracle baselines and scoring.
         boxes = self.truth.copy()
         boxes[0] = boxes[0] if self.box is None else self.box
         frames = LaterFrames(self.sequence.frames, self.start)
@@ -120,6 +121,7 @@ def plan_tasks(
                 tasks.append(Task(folder, sequence, name, box=box))
     else:
         sequences = list(sequences)
+        # Run by run: a stopped evaluation then has whole runs, which can be scored.
         for seed in range(repeat):
             run = f"run-{seed + 1}" if repeat > 1 else ""
             tasks += [Task(folder, sequence, run, seed=seed) for sequence in sequences]

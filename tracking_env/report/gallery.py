@@ -15,7 +15,7 @@ from PIL import Image
 
 from tracking_env.datasets.sequence import Frames
 from tracking_env.errors import InputError
-from tracking_env.evaluation.scoring import Report
+from tracking_env.evaluation.score_report import Report
 from tracking_env.registry import TABLE
 from tracking_env.report import film_strips
 
@@ -74,7 +74,7 @@ class Gallery:
             if name is not None and name not in reports:
                 raise InputError(f"--{flag} is {name!r}, on the page are {', '.join(reports)}; give one of them")
         candidates = [name for name in reports if name != self.rival] or list(reports)
-        ours = self.ours or max(candidates, key=_uses_frames)  # of equals the first
+        ours = self.ours or max(candidates, key=_uses_frames)  # max returns the first of equals
         if self.rival is not None or len(reports) == 1:
             return ours, self.rival
         others = [name for name in reports if name != ours]
@@ -129,6 +129,7 @@ def draw_bar(width: int, index: int, seen: int, length: int) -> np.ndarray:
     picture = np.full((_BAR, width, 3), UNSEEN, np.uint8)
     picture[:, : round(width * seen / length)] = SEEN
     middle = round((index + 0.5) / length * width)
+    # A white mark with a black edge is visible on both colours.
     for half, colour in ((4, (0, 0, 0)), (2, (255, 255, 255))):
         cv2.rectangle(picture, (middle - half, 0), (middle + half, _BAR), colour, -1)
     return picture

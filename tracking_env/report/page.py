@@ -1,222 +1,23 @@
 """The report as a page: one HTML file that needs no other, and its plots as files beside it.
 
-`write_page` scores results by `tracking_env.evaluation.scoring`, draws them with `tracking_env.report.plots`,
-`tracking_env.report.film_strips` and `tracking_env.report.gallery`, and fills ``templates/report.html``. It needs the
-extra ``report`` (jinja2, matplotlib and pillow), and nothing else in the library does. So import this module only where
-a page is to be made.
+`write_page` scores results and fills ``templates/report.html`` with a `page_content.Page`. It needs the extra
+``report`` (jinja2, matplotlib and pillow), and nothing else in the library does. So import this module only where a
+page is to be made.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import jinja2
-import numpy as np
-from markupsafe import Markup
-from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from tracking_env.errors import InputError
-from tracking_env.evaluation import metrics
 from tracking_env.evaluation.ground_truth import GroundTruth
 from tracking_env.evaluation.result_files import Results
-from tracking_env.evaluation.scoring import Report, evaluate
-from tracking_env.evaluation.sequence_score import PARTS, SequenceScore
+from tracking_env.evaluation.score_report import Report
 from tracking_env.files import whole
-from tracking_env.report import film_strips, page_tables, plots, published
-from tracking_env.report.gallery import SEEN, Animation, Gallery, animate
-from tracking_env.report.page_tables import Table
-
-PART_NAMES = dict(zip(PARTS, ("whole video", "seen third", "unseen two thirds"), strict=True))
-Strip = list[tuple[film_strips.Moment, str]]
-"""Frames of a film strip, each with its picture as a data URI."""
-
-
-class _CurvePlot(NamedTuple):
-    """A kind of plot: its score, the axes' labels, the thresholds, and the curve of a part of a sequence."""
-
-    metric: str
-    label: str
-    axes: tuple[str, str]
-    thresholds: np.ndarray
-    curve: Callable[[SequenceScore, str], np.ndarray]
-
-
-_CURVE_PLOTS = {
-    "success": _CurvePlot(
-        metric="auc",
-        label="AUC",
-        axes=("overlap threshold", "success rate"),
-        thresholds=metrics.SUCCESS_THRESHOLDS,
-        curve=SequenceScore.success_curve,
-    ),
-    "precision": _CurvePlot(
-        metric="precision20",
-        label="P@20",
-        axes=("centre error threshold (pixels)", "precision"),
-        thresholds=metrics.PRECISION_THRESHOLDS,
-        curve=SequenceScore.precision_curve,
-    ),
-}
-
-
-@dataclass(eq=False)
-class Page:
-    """The scores and the pieces of a page; the template calls its methods, which save plots in ``folder``."""
-
-    sequences: Sequence[GroundTruth]
-    results: Mapping[str, Results]
-    folder: Path
-    gallery: Gallery = field(default_factory=Gallery)
-
-    def __post_init__(self) -> None:
-        for tracker, results in self.results.items():
-            if results.protocol != "ope":
-                kind = results.protocol.upper()
-                raise InputError(f"{tracker} holds {kind} results, a page shows one-pass ones; leave it out")
-        self.styles = plots.assign_styles(self.results)
-        self.reports = self._evaluate("otb", self.sequences)
-        self.ours, self.rival = self.gallery.choose_trackers(self.reports)
-
-    def _evaluate(self, formula: str, sequences: Sequence[GroundTruth]) -> dict[str, Report]:
-        truths = {sequence.name: sequence.boxes for sequence in sequences}
-        tags = {sequence.name: sequence.attributes for sequence in sequences}
-        return {
-            tracker: evaluate(results, truths, attributes=tags, formula=formula)
-            for tracker, results in self.results.items()
-        }
-
-    @property
-    def parts(self) -> list[str]:
-        """The parts that some sequence has: two frames have no seen third."""
-        return [part for part in PARTS if any(report.mean[part] for report in self.reports.values())]
-
-    @property
-    def failures(self) -> list[tuple[str, str, str]]:
-        """The results that could not be scored: tracker, sequence and a one-line reason."""
-        failures = []
-        for tracker, report in self.reports.items():
-            failures += [(tracker, sequence, reason) for sequence, reason in report.failed.items()]
-        return failures
-
-    def table(self, part: str) -> Table:
-        """AUC of each tracker on a part of each sequence."""
-        return page_tables.make_sequence_table(self.reports, [sequence.name for sequence in self.sequences], part)
-
-    def paper(self) -> tuple[Table, Table] | None:
-        """These results beside the paper's Tables 1 and 2; None if no sequence is one of the paper's."""
-        sequences = [sequence for sequence in self.sequences if sequence.name in published.TABLE_2]
-        if not sequences:
-            return None
-        names = [sequence.name for sequence in sequences]
-        official = {tracker: report.select(names) for tracker, report in self.reports.items()}
-        paper = self._evaluate("drlt-paper", sequences)
-        return page_tables.compare_with_table_1(official, paper), page_tables.compare_with_table_2(paper, names)
-
-    def curves(self, kind: str, part: str) -> Markup:
-        """Success or precision curves of a part: means over sequences, on each the mean of a tracker's runs."""
-        plot = _CURVE_PLOTS[kind]
-        curves = {}
-        for tracker, report in self.reports.items():
-            mean = report.mean[part]
-            if mean is None:
-                continue
-            rates = []
-            for name, runs in report.scores.items():
-                if report.sequences[name][part] is not None:
-                    rates.append(np.mean([plot.curve(run, part) for run in runs], axis=0))
-            curves[tracker] = np.mean(rates, axis=0), getattr(mean, plot.metric)
-        title = f"{kind.capitalize()}, {PART_NAMES[part]} [{plot.label}]"
-        figure = plots.draw_curves(title, plot.axes, plot.thresholds, curves, self.styles)
-        return self._plot(f"{kind}-{part}", title, figure)
-
-    def attributes(self, part: str) -> Markup | None:
-        """Bars of the mean AUC over the sequences with each tag; None if no sequence has a tag."""
-        groups: dict[str, dict[str, float]] = {}
-        for tracker, report in self.reports.items():
-            for tag, (_, scores) in report.by_attribute().items():
-                count = sum(tag in sequence.attributes for sequence in self.sequences)
-                score = scores[part]
-                if score is not None:
-                    groups.setdefault(f"{tag}\n{count}", {})[tracker] = score.auc
-        if not groups:
-            return None
-        title = f"AUC by attribute, {PART_NAMES[part]}"
-        return self._plot(f"attributes-{part}", title, plots.draw_bars(title, "AUC", groups, self.styles))
-
-    def overlap(self, sequence: GroundTruth) -> Markup:
-        """Overlap over time on one sequence, a curve per tracker: the mean of its runs."""
-        curves = {
-            tracker: np.mean([run.overlaps for run in report.scores[sequence.name]], axis=0)
-            for tracker, report in self.reports.items()
-            if sequence.name in report.scores
-        }
-        figure = plots.draw_overlap(sequence.name, curves, sequence.seen, self.styles)
-        return self._plot(f"overlap-{sequence.name}", f"Overlap on {sequence.name}", figure)
-
-    def strips(self) -> dict[str, dict[str, Strip]]:
-        """Per tracker the pictures of its best and its worst unseen frames; empty if there are no frames.
-
-        Raises:
-            InputError: a frame cannot be read.
-        """
-        with_frames = {sequence.name: sequence for sequence in self.sequences if sequence.frames is not None}
-        strips: dict[str, dict[str, Strip]] = {}
-        for tracker, report in self.reports.items():
-            scores = {name: runs[0] for name, runs in report.scores.items() if name in with_frames}
-            for title, moments in zip(("Best", "Worst"), film_strips.find_best_and_worst(scores), strict=True):
-                strip = []
-                for moment in moments:
-                    prediction = scores[moment.sequence].boxes[moment.index]
-                    strip.append((moment, _draw_moment(with_frames[moment.sequence], moment.index, prediction)))
-                if strip:
-                    strips.setdefault(tracker, {})[title] = strip
-        return strips
-
-    def animations(self) -> list[Animation]:
-        """The animations of the gallery, with a progress bar on a terminal; none of sequences without frames.
-
-        Raises:
-            InputError: a frame cannot be read.
-        """
-        ours = self.reports[self.ours]
-        rival = self.reports[self.rival] if self.rival is not None else Report({})
-        candidates = {
-            sequence.name: sequence
-            for sequence in self.sequences
-            if sequence.frames is not None and sequence.name in ours.scores
-        }
-        names = self.gallery.choose_sequences(ours, list(candidates))
-        animations = []
-        for name in tqdm(names, desc="gallery", unit="sequence", leave=False, disable=None if names else True):
-            sequence, boxes = candidates[name], {}
-            if name in rival.scores:
-                boxes["rival"] = rival.scores[name][0].boxes
-            boxes["agent"] = ours.scores[name][0].boxes  # the last role is drawn on top
-            assert sequence.frames is not None
-            animations.append(animate(name, sequence.frames, sequence.boxes, boxes, sequence.seen))
-        return animations
-
-    def auc(self, tracker: str, sequence: str, part: str) -> float | None:
-        """AUC of a tracker on a part of a sequence; None if it was not scored."""
-        return page_tables.get_metric(self.reports[tracker].sequences.get(sequence, {}).get(part), "auc")
-
-    def speed(self) -> Markup | None:
-        """Speed against unseen AUC; None if no tracker's speed is known."""
-        points = {}
-        for tracker, report in self.reports.items():
-            fps, mean = report.mean_fps, report.mean["unseen"]
-            if fps is not None and mean is not None:
-                points[tracker] = fps, mean.auc
-        return self._plot("speed", "Speed and accuracy", plots.draw_speed(points, self.styles)) if points else None
-
-    def _plot(self, stem: str, title: str, figure: Figure) -> Markup:
-        """Save a figure as files, and return it as an element of the page."""
-        path = self.folder / "plots" / re.sub(r"[^\w.-]+", "_", stem)
-        plots.save_figure(figure, path)
-        return Markup(plots.inline_svg(path.with_name(f"{path.name}.svg").read_text(encoding="utf-8"), title))
+from tracking_env.report import film_strips, page_tables, published
+from tracking_env.report.gallery import SEEN, Gallery
+from tracking_env.report.page_content import PART_NAMES, Page
 
 
 def write_page(
@@ -270,10 +71,3 @@ def _render(page: Page) -> str:
         colours=film_strips.css_colours,
         bar=film_strips.to_css(SEEN),
     )
-
-
-def _draw_moment(sequence: GroundTruth, index: int, prediction: np.ndarray) -> str:
-    """A frame with its true and its predicted box, as a data URI."""
-    assert sequence.frames is not None
-    boxes = {"truth": sequence.boxes[index], "agent": prediction}
-    return film_strips.to_data_uri(film_strips.draw_frame(sequence.frames, index, boxes))

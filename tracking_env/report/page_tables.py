@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tracking_env.evaluation.metrics import Score
-from tracking_env.evaluation.scoring import Report
+from tracking_env.evaluation.score_report import Report
 from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.report import published
 
@@ -63,6 +63,7 @@ def make_headline_table(reports: Reports) -> Table:
         counts.append(Cell(scored, f"{scored} of {scored + len(report.failed)}"))
     columns.append(counts)
     rows = _make_rows(reports, columns)
+    # The third column is the unseen AUC.
     ranked = dict(sorted(rows.items(), key=lambda row: -(row[1][2].value or 0)))
     return Table(("Tracker", *PARTS, *PARTS, "fps", "scored"), ranked, groups=(("AUC", 3), ("P@20", 3), ("", 2)))
 
@@ -104,6 +105,7 @@ def compare_with_table_2(paper: Reports, names: Sequence[str]) -> Table:
         values[name] = [*_list_numbers(paper, name, "whole", "mean_iou"), *published.TABLE_2[name].values()]
     means = [_mean(column) for column in zip(*values.values(), strict=True)]
     foot = {f"Mean of these {len(values)}": make_cells(means)}
+    # The printed averages are over all 30 sequences: beside fewer they would not compare.
     if len(values) == len(published.TABLE_2):
         foot["As printed"] = make_cells([*[None] * len(paper), *published.AVERAGE.values()])
     return Table(
@@ -116,6 +118,7 @@ def compare_with_table_2(paper: Reports, names: Sequence[str]) -> Table:
 
 def make_cells(values: Numbers, deviations: Numbers = ()) -> list[Cell]:
     """Cells with three decimals and the deviation if there is one; the best and second best of several are marked."""
+    # By place, not by tracker: a column of the paper may have the name of one of our trackers.
     best, second = published.find_best_two(dict(enumerate(values)))
     cells = []
     for at, value in enumerate(values):

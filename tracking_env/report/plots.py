@@ -95,7 +95,7 @@ def draw_bars(title: str, label: str, groups: Mapping[str, Mapping[str, float]],
     """Groups of bars, one bar per tracker, values in [0, 1]; a tracker that is not in a group leaves a gap there."""
     with matplotlib.rc_context(_SETTINGS):
         figure, axes = _make_figure(9.5, 3)
-        width = 0.84 / max(1, len(styles))
+        width = 0.84 / max(1, len(styles))  # the rest of a group's place separates it from the next
         for at, (name, style) in enumerate(styles.items()):
             bars = [(place, group[name]) for place, group in enumerate(groups.values()) if name in group]
             axes.bar(
@@ -187,6 +187,7 @@ def rasterise(figure: Figure) -> np.ndarray:
 def inline_svg(svg: str, title: str) -> str:
     """The text of an SVG file as an element of an HTML page: in the page's text colour, named, half the size."""
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    # One decimal of a path's coordinates is finer than a pixel, and halves the size.
     svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), svg)
     # Ids must be unique in the page: keep those that the figure refers to, which its salt makes unique.
     used = set(re.findall(r"#([\w-]+)", svg))
@@ -210,7 +211,7 @@ def _thin(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Frame numbers and values: means of valid neighbours, at most `_POINTS`; NaN where none is valid."""
     size = -(-len(values) // _POINTS)
     starts = np.arange(0, len(values), size)
-    valid = values >= 0
+    valid = values >= 0  # False for NaN too
     counts = np.add.reduceat(valid.astype(int), starts)
     sums = np.add.reduceat(np.where(valid, values, 0.0), starts)
     return starts + (size + 1) / 2, np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from tracking_env.evaluation.metrics import Score
-from tracking_env.evaluation.scoring import Parts, Report
+from tracking_env.evaluation.score_report import Parts, Report
 
 _COLUMNS = (
     ("AUC whole", "whole", "auc"),
@@ -56,6 +56,7 @@ def _mean_row(report: Report) -> _Row:
 
 def _make_cells(corner: str, rows: Mapping[str, _Row]) -> list[list[str]]:
     """The titles, and a row of texts for each name."""
+    # The paper's formula has no precision: leave its empty columns out.
     columns = [column for column in _COLUMNS if _is_measured(column[2], rows.values())]
     cells = [[corner, *(title for title, _, _ in columns)]]
     for name, (means, deviations) in rows.items():

@@ -1,0 +1,147 @@
+"""Scores of one tracker on a set of sequences: means over sequences, deviations over runs, and JSON."""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from tracking_env.evaluation.failures import FailureStats, count_failures, sum_failures
+from tracking_env.evaluation.metrics import METRICS, Score, mean_score, std_score
+from tracking_env.evaluation.sequence_score import PARTS, SequenceScore
+
+OTB_RULES = (
+    "OTB one-pass evaluation: success at 21 overlaps k/20 (>), precision at 20 px (<=), normalised precision at 0.20 "
+    "of the true box (<=), first frame counted, unweighted mean over sequences; seen = the frames open to training, "
+    "unseen = the rest"
+)
+ATTRIBUTES = ("IV", "SV", "OCC", "DEF", "MB", "FM", "IPR", "OPR", "OV", "BC", "LR")
+"""OTB's difficulty tags, in the order of the benchmark's page."""
+Parts = Mapping[str, Score | None]
+"""The score of each of `sequence_score.PARTS`; None for a part without frames."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Scores of one tracker on a set of sequences.
+
+    Attributes:
+        scores: per sequence, each run of the tracker, frame by frame.
+        failed: sequences that could not be scored, each with a one-line reason; they are in no mean.
+        repeats: number of runs over all sequences; 0 for TRE and SRE, where the frames of all runs count as one run.
+        attributes: per sequence, its difficulty tags.
+        fps: frames per second by sequence, where known.
+        rules: how it was scored, in words.
+    """
+
+    scores: Mapping[str, tuple[SequenceScore, ...]]
+    failed: Mapping[str, str] = field(default_factory=dict)
+    repeats: int = 0
+    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    fps: Mapping[str, float] = field(default_factory=dict)
+    rules: str = OTB_RULES
+
+    @cached_property
+    def sequences(self) -> dict[str, Parts]:
+        """Per sequence, the score of each part: the mean over runs, or in TRE and SRE over the frames of all runs."""
+        # TRE and SRE: a sequence's runs have different frames, so each frame counts the same, not each run.
+        pooled = self.repeats == 0
+        return {name: _combine_runs([run.parts for run in runs], pooled) for name, runs in self.scores.items()}
+
+    @cached_property
+    def runs(self) -> list[Parts]:
+        """Per run of the tracker, its mean over sequences of each part; empty for TRE and SRE."""
+        return [_mean_parts([runs[at].parts for runs in self.scores.values()]) for at in range(self.repeats)]
+
+    @cached_property
+    def mean(self) -> Parts:
+        """Per part, the unweighted mean over the sequences that have it; None where none has."""
+        return _mean_parts(self.sequences.values())
+
+    @cached_property
+    def std(self) -> Parts:
+        """Per part, the sample standard deviation of `mean` over the runs; None of fewer than two runs."""
+        return {part: std_score(_existing(self.runs, part)) for part in PARTS}
+
+    @property
+    def mean_fps(self) -> float | None:
+        """The mean over the scored sequences whose speed is known."""
+        speeds = [speed for name, speed in self.fps.items() if name in self.scores]
+        return sum(speeds) / len(speeds) if speeds else None
+
+    def by_attribute(self) -> dict[str, tuple[int, Parts]]:
+        """Per difficulty tag, the number of sequences that have it and the mean over these; OTB's tags come first."""
+        # The keys first: OTB's tags in OTB's order, then others in the order of the sequences.
+        groups: dict[str, list[Parts]] = {tag: [] for tag in ATTRIBUTES}
+        for tags in self.attributes.values():
+            for tag in tags:
+                groups.setdefault(tag, [])
+        for name, parts in self.sequences.items():
+            for tag in set(self.attributes.get(name, ())):
+                groups[tag].append(parts)
+        return {tag: (len(group), _mean_parts(group)) for tag, group in groups.items() if group}
+
+    def count_failures(self) -> FailureStats:
+        """How often the target was lost, over all sequences and runs."""
+        return sum_failures(count_failures(run.overlaps) for runs in self.scores.values() for run in runs)
+
+    def select(self, names: Container[str]) -> "Report":
+        """The report of these sequences only."""
+        return replace(
+            self,
+            scores={name: runs for name, runs in self.scores.items() if name in names},
+            failed={name: reason for name, reason in self.failed.items() if name in names},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain dicts.
+
+        ``mean``, ``std`` (None of one run), ``runs`` (their number), ``fps`` (None if unknown), ``sequences`` (with
+        their ``fps`` if known), ``attributes``, ``failed`` and ``protocol`` (the rules).
+        """
+        sequences: dict[str, dict[str, Any]] = {}
+        for name, parts in self.sequences.items():
+            sequences[name] = {"frames": max(score.frames for score in parts.values() if score)}
+            if name in self.fps:
+                sequences[name]["fps"] = self.fps[name]
+            sequences[name] |= _numbers(parts)
+        return {
+            "mean": _numbers(self.mean),
+            "std": _numbers(self.std) if self.repeats > 1 else None,
+            "runs": self.repeats,
+            "fps": self.mean_fps,
+            "sequences": sequences,
+            "attributes": {
+                tag: {"sequences": count} | _numbers(parts) for tag, (count, parts) in self.by_attribute().items()
+            },
+            "failed": dict(self.failed),
+            "protocol": self.rules,
+        }
+
+
+def _existing(scores: Iterable[Parts], part: str) -> list[Score]:
+    """The scores of a part, of those that have it."""
+    candidates = [parts[part] for parts in scores]
+    return [score for score in candidates if score is not None]
+
+
+def _mean_parts(scores: Iterable[Parts]) -> Parts:
+    scores = list(scores)
+    return {part: mean_score(_existing(scores, part)) for part in PARTS}
+
+
+def _combine_runs(runs: Sequence[Parts], pooled: bool) -> Parts:
+    """One sequence's scores from its runs: over all their frames, or the mean of runs over the same frames."""
+    combined: dict[str, Score | None] = {}
+    for part in PARTS:
+        scores = _existing(runs, part)
+        mean = mean_score(scores, by_frames=pooled)
+        # The mean's frames are the sum over runs; runs over the same frames count them once.
+        combined[part] = mean if mean is None or pooled else replace(mean, frames=scores[0].frames)
+    return combined
+
+
+def _numbers(parts: Parts) -> dict[str, Any]:
+    return {
+        part: None if score is None else {metric: getattr(score, metric) for metric in METRICS}
+        for part, score in parts.items()
+    }
