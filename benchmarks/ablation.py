@@ -65,7 +65,6 @@ LOOP_STUDIES = {
     ),
     "parts": (
         "",
-        "--no-glance",
         "--no-memory",
         "--no-template",
         "--no-correlation",

@@ -126,7 +126,6 @@ def train(config: SearchConfig) -> bool:
             clip_length=loop.steps,
             template="video",
             jitter=loop.jitter,
-            glance=config.glance,
             disable_env_checker=True,
         )
         for _ in range(loop.clips * loop.episodes)
@@ -170,9 +169,9 @@ def train(config: SearchConfig) -> bool:
     # Report: before and after the loop.
     warmed = run.path / "warm" if loop.updates and not config.start else None
     if warmed:
-        start, _ = predict(pointing_checkpoint.load(warmed).model, maps, data, config.glance)
+        start, _ = predict(pointing_checkpoint.load(warmed).model, maps, data)
         others["Pointing, warm start"] = results.score(start, data.testing, data.unseen)
-    predictions, fps = predict(model, maps, data, config.glance)
+    predictions, fps = predict(model, maps, data)
     report = results.examine(run, done, predictions, data)
     lost = report.count_failures()
     facts = {
@@ -217,11 +216,11 @@ def in_memory(sequence: Sequence, part: range) -> Sequence:
     return Sequence(sequence.name, frames, boxes, sequence.attributes, sequence.dataset)
 
 
-def predict(model: Pointing, maps: MapExtractor, data: Data, glance: bool) -> tuple[results.Predictions, float]:
+def predict(model: Pointing, maps: MapExtractor, data: Data) -> tuple[results.Predictions, float]:
     """The agent's boxes on the test sequences, and its mean frames per second there, decoding included."""
     model.eval()
     runs = {
-        one.name: track(GazeTracker(model, maps, glance), one)
+        one.name: track(GazeTracker(model, maps), one)
         for one in tqdm(data.testing, desc="testing", unit="sequence", leave=False, disable=None)
     }
     model.train()

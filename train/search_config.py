@@ -122,8 +122,6 @@ class SearchConfig(RunFlags):
     network: PointingConfig = field(default_factory=PointingConfig)
     warm: WarmConfig = field(default_factory=WarmConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
-    glance: bool = True
-    """glance at a wider region, with an extractor that proposes boxes"""
     start: str | None = None
     """folder of a run whose warm start is taken, in place of an own one; of several seeds: that of the same seed"""
     checkpoint_every: int = 100

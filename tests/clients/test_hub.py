@@ -292,6 +292,8 @@ def test_the_training_commands_of_the_other_scripts_give_the_configuration_again
     flags = ["--preset", "small", "--no-memory", "--gamma", "0.5", "--start", "runs/x", "--tune", "all"]
     config = parse_search([*flags, "--out", "o"])
     words = shlex.split(model_card.training_command(SEARCH_KIND, asdict(config)))
+    older = asdict(config) | {"glance": True}  # an option that is gone
+    assert model_card.training_command(SEARCH_KIND, older) == shlex.join(words)
     parsed, original = flat(parse_search(words[2:])), flat(config)
     assert {name for name in original if original[name] != parsed[name]} == {"out", "start"}
     pytest.importorskip("sb3_contrib")

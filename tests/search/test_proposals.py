@@ -67,14 +67,3 @@ def test_it_needs_the_network(tmp_path):
 def test_it_follows_a_real_target(otb_root, nanotrack):
     (one,) = load(otb_root, "Couple")
     assert overlaps(run(tracker([nanotrack]), one).boxes, one.boxes).mean() > 0.5
-
-
-@pytest.mark.otb
-def test_glances_find_the_size_again_with_nothing_learned(otb_root, nanotrack):
-    (one,) = load(otb_root, "Suv")
-    following = tracker([nanotrack])
-    means = {}
-    for glance in (True, False):
-        following.gaze.glance = glance
-        means[glance] = overlaps(run(following, one).boxes, one.boxes)[one.seen :].mean()  # trees are in the rest
-    assert means[True] > means[False] + 0.2

@@ -50,14 +50,3 @@ def test_the_other_needs_its_weights(tmp_path):
 def test_on_real_video(otb_root, nanotrack):
     (one,) = load(otb_root, "Couple")
     assert overlaps(run(tracker_of(weights=[nanotrack]), one).boxes, one.boxes).mean() > 0.5
-
-
-@pytest.mark.otb
-def test_glances_find_the_size_again_after_a_target_was_covered(otb_root, nanotrack):
-    (one,) = load(otb_root, "CarScale")
-    tracker = tracker_of(weights=[nanotrack])
-    means = {}
-    for glance in (True, False):
-        tracker.gaze.glance = glance
-        means[glance] = overlaps(run(tracker, one).boxes, one.boxes)[200:].mean()  # after the bush
-    assert means[True] > max(0.6, means[False] + 0.05)  # with nothing learned it is 0.2, see test_proposals

@@ -7,6 +7,7 @@ from typing import Any
 from tracking_env.errors import InputError
 
 _LOCAL_FLAGS = ("out", "store", "device", "resume", "overwrite")  # say where a run happens, not what it trains
+_DELETED_FLAGS = ("glance",)  # configurations of older runs may still hold them
 _PATH_FLAGS = {"root": "OTB", "weights": "FILE", "start": "RUN"}  # placeholders for paths of the user's machine
 
 
@@ -48,7 +49,7 @@ KINDS = {
         progress_key="done",
         report_key="updates",
         extractor_key="maps",
-        on_by_default=("correlation", "look", "template", "memory", "glance"),
+        on_by_default=("correlation", "look", "template", "memory"),
     ),
     "sb3": Kind(
         tracker="sb3",
@@ -118,7 +119,7 @@ def training_command(kind: Kind, run: dict[str, Any]) -> str:
     for name in names:
         value = flags[name]
         is_default = isinstance(value, bool) and value == (name in kind.on_by_default)
-        if name in _LOCAL_FLAGS or is_default:
+        if name in _LOCAL_FLAGS + _DELETED_FLAGS or is_default:
             continue
         flag = "--" + name.replace("_", "-")
         if name in _PATH_FLAGS and value not in (None, "random"):

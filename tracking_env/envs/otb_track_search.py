@@ -24,10 +24,8 @@ class OTBTrackSearchEnv(TrackEnv):
     As ``OTBTrack-v0``: one episode is a clip of a video with one target, at every step the agent says where the target
     is in the current frame, and its true box is given once, with the first frame. But the agent sees a square region
     around the box that it pointed at last, four times as wide as a square target, and nothing beyond. Who points beside
-    the target looks beside it, and may lose it; who recovers is rewarded later. With features that propose boxes
-    (``nanotrack-head``) a look that leaves doubts is followed by a glance 1.4 times as wide; that region is shown in
-    its place where the proposals have been likelier there for some glances. Reward, info, splits and data are those of
-    ``OTBTrack-v0``.
+    the target looks beside it, and may lose it; who recovers is rewarded later. Reward, info,
+    splits and data are those of ``OTBTrack-v0``.
 
     ## Action Space
     ``Box(0, 1, (4,), float32)``: the box ``cx, cy, w, h`` relative to the region just seen (corner 0, side 1).
@@ -41,7 +39,7 @@ class OTBTrackSearchEnv(TrackEnv):
     * ``template``: ``(C, 8, 8)``, that of the target and its surroundings in the first frame, always the same;
     * ``target``: ``(4,)``, the true box in it, relative to it, always the same;
     * ``location``: ``(4,)``, the box last pointed at, relative to the region: its centre is in the middle. In the first
-      frame it is the true box. After a glance it is larger than the one pointed at, as the region is;
+      frame it is the true box;
     * ``zoom``: ``(1,)``, the region's side over the first one's;
     * ``proposals``, with features that have them (``nanotrack-head``): ``(5, 16, 16)``, the score and the box ``cx, cy,
       w, h``, relative to the region, that a pretrained network sees in each cell, corrected by how far it is off on the
@@ -68,7 +66,6 @@ class OTBTrackSearchEnv(TrackEnv):
     * ``template``: ``clip``, taken from the clip's first frame, or ``video``, from the video's first frame with a true
       box (with the clip's first frame the true box is given all the same).
     * ``jitter``: how far the first look is off, as a deviation over the target's size; 0: not at all.
-    * ``glance``: whether there are glances at a wider region.
     * ``lost_after``: frames without overlap that end the episode; None: it goes on to the end.
     * ``clip_length``: None, the whole split, by default.
 
@@ -88,7 +85,6 @@ class OTBTrackSearchEnv(TrackEnv):
         render_mode: str | None = None,
         template: str = "clip",
         jitter: float = 0.0,
-        glance: bool = True,
         lost_after: int | None = None,
         **unknown: Any,
     ) -> None:
@@ -104,7 +100,7 @@ class OTBTrackSearchEnv(TrackEnv):
         self.maps = make_maps(features, weights) if isinstance(features, str) else features
         super().__init__(_space(self.maps), reward, render_mode)
         self.template, self.jitter, self.lost_after = template, jitter, lost_after
-        self.gaze = Gaze(self.maps, glance)
+        self.gaze = Gaze(self.maps)
 
     @property
     def size(self) -> bx.Size:

@@ -19,7 +19,6 @@ class TrainedGaze(GazeTracker):
         policy: the policy.
         maps: the extractor that it was trained on.
         id: tells its files and its extractor from others.
-        glance: whether it was trained with glances.
 
     Attributes:
         spread: how far the cells of the last frame are from agreeing on its box, in pixels, ``(4,)``.
@@ -27,8 +26,8 @@ class TrainedGaze(GazeTracker):
 
     policy: OnnxPolicy
 
-    def __init__(self, policy: OnnxPolicy, maps: MapExtractor, id: str, glance: bool) -> None:
-        super().__init__(policy, maps, glance)
+    def __init__(self, policy: OnnxPolicy, maps: MapExtractor, id: str) -> None:
+        super().__init__(policy, maps)
         self.id = id
         self.spread: np.ndarray | None = None
 
@@ -57,4 +56,4 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
     maps = make_maps(name or "cells", file or run_file)
     loaded.check_extractor(maps.id)
     identity = f"{loaded.path.name} {loaded.digest} {maps.id}"
-    return TrainedGaze(loaded.policy(), maps, identity, bool(loaded.run.get("glance", True)))
+    return TrainedGaze(loaded.policy(), maps, identity)

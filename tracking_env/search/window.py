@@ -13,35 +13,24 @@ from tracking_env.trackers.base import Policy
 CONTEXT = SEARCH / TEMPLATE
 """The search region's context over the template's: equal pixels per cell in both."""
 CELLS, TEMPLATE_CELLS = (SEARCH + 1) // 16, (TEMPLATE + 1) // 16
-WIDER, EVERY, DOUBT = 1.4, 2, 5.0
-"""How much wider a glance is than a look; and when there is one: in every other frame, if the best of the look's
-proposals has less than this score, as a logit."""
-LIKELIER, RECENT = 0.5, 0.3
-"""By how much the best score of a glance's proposals must be above the look's, in logits, now and as a running mean;
-and how much of that mean is the last glance's."""
 Observation = dict[str, np.ndarray]
 
 
 class Gaze:
     """One target being followed: its template, and the region that is looked at.
 
-    Who takes what is left of a half covered target for the whole looks ever closer, until parts look like wholes. So
-    with a look that leaves doubts goes a glance at a wider region; where the extractor's proposals are likelier there,
-    and have been for some glances, it is the look.
-
     Args:
         maps: the extractor.
-        glance: whether there are glances; an extractor without proposals has none in any case.
 
     Attributes:
         box: what is looked around, a pixel box ``(4,)`` float64 with its centre in the image: where the target was last
-            said to be; or that, `WIDER` times as large.
+            said to be.
         region: the square around it that was last looked at, a pixel box ``(4,)``.
         offset: how far the extractor's proposals are off on this target, ``(4,)``; None where it makes none.
     """
 
-    def __init__(self, maps: MapExtractor, glance: bool = True) -> None:
-        self.maps, self.glance = maps, glance
+    def __init__(self, maps: MapExtractor) -> None:
+        self.maps = maps
         self._proposer = maps if isinstance(maps, Proposer) else None
 
     def start(self, frame: np.ndarray, box: np.ndarray) -> None:
@@ -53,7 +42,6 @@ class Gaze:
         self.target = np.clip(regions.to_region(box, region), 0, 1).astype(np.float32)
         around = regions.around(box, CONTEXT)
         self._first = around[2]
-        self._gain, self._looks = 0.0, 0
         self.offset = None
         if self._proposer:
             seen = self.maps(regions.crop(frame, around, SEARCH, self.fill))
@@ -66,24 +54,7 @@ class Gaze:
         self.region = regions.around(self.box, CONTEXT)
 
     def look(self, frame: np.ndarray) -> Observation:
-        """What is to be seen in a frame: the observation of ``OTBTrackSearch-v0``. To be asked once of each frame."""
-        seen = self._see(frame)
-        turn = self._looks > 0 and self._looks % EVERY == 0
-        self._looks += 1
-        if not (self.glance and self._proposer and turn and seen["proposals"][0].max() < DOUBT):
-            return seen
-        box, region = self.box, self.region
-        self.move(bx.top_left(bx.centre(box) * [1, 1, WIDER, WIDER]), (frame.shape[1], frame.shape[0]))
-        wider = self._see(frame)
-        gain = float(wider["proposals"][0].max() - seen["proposals"][0].max())
-        self._gain += RECENT * (gain - self._gain)
-        if min(gain, self._gain) > LIKELIER:
-            self._gain = 0.0
-            return wider
-        self.box, self.region = box, region
-        return seen
-
-    def _see(self, frame: np.ndarray) -> Observation:
+        """The observation of ``OTBTrackSearch-v0`` in a frame."""
         search = self.maps(regions.crop(frame, self.region, SEARCH, self.fill))
         observation = {
             "search": search,
@@ -111,8 +82,8 @@ class Gaze:
 class GazeTracker:
     """A policy of ``OTBTrackSearch-v0`` as a tracker on raw frames."""
 
-    def __init__(self, policy: Policy, maps: MapExtractor, glance: bool = True) -> None:
-        self.policy, self.gaze = policy, Gaze(maps, glance)
+    def __init__(self, policy: Policy, maps: MapExtractor) -> None:
+        self.policy, self.gaze = policy, Gaze(maps)
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on the first frame. The policy sees it too; what it says there is not needed, for the box is known."""
