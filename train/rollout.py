@@ -72,12 +72,11 @@ def roll(
         actions.append(action)
         row = []
         for i, env in enumerate(envs):
-            size = env.unwrapped.size  # type: ignore[attr-defined]
-            place = bx.top_left(bx.to_relative(infos[i]["region"], size))
+            place = bx.top_left(infos[i]["relative_region"])
             if running[i]:
                 seen[i], _, terminated, truncated, infos[i] = env.step(action[i].numpy())
                 one = infos[i]
-                row.append((one["reward_l1"], one["reward_iou"], 1.0, bx.to_relative(one["truth"], size), place))
+                row.append((one["reward_l1"], one["reward_iou"], 1.0, one["relative_truth"], place))
                 running[i] = not (terminated or truncated)
             else:
                 row.append((0.0, 0.0, 0.0, np.full(4, 0.5), place))

@@ -36,7 +36,7 @@ from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.errors import InputError
 from tracking_env.evaluation.score_report import Report
 from tracking_env.features.maps import MapExtractor, Proposer, make_maps
-from tracking_env.search.window import GazeTracker
+from tracking_env.search.window import WindowTracker
 from tracking_env.trackers.base import run as track
 from train import results
 from train.cutting import cut
@@ -220,7 +220,7 @@ def predict(model: Pointing, maps: MapExtractor, data: Data) -> tuple[results.Pr
     """The agent's boxes on the test sequences, and its mean frames per second there, decoding included."""
     model.eval()
     runs = {
-        one.name: track(GazeTracker(model, maps), one)
+        one.name: track(WindowTracker(model, maps), one)
         for one in tqdm(data.testing, desc="testing", unit="sequence", leave=False, disable=None)
     }
     model.train()

@@ -15,7 +15,7 @@ from tracking_env.datasets.synthetic import generate  # noqa: E402
 from tracking_env.features.extractors import GridExtractor  # noqa: E402
 from tracking_env.features.maps import make_maps  # noqa: E402
 from tracking_env.registry import TrackerSpec  # noqa: E402
-from tracking_env.search.window import GazeTracker  # noqa: E402
+from tracking_env.search.window import WindowTracker  # noqa: E402
 from tracking_env.trackers.base import PolicyTracker, run  # noqa: E402
 from tracking_env.trackers.checkpoint import PRETRAINED  # noqa: E402
 from tracking_env.trackers.onnx_policy import OnnxPolicy  # noqa: E402
@@ -138,7 +138,7 @@ def test_the_shipped_agent_tracks_as_its_network():
     video = generate(13, 40, (320, 240))
     boxes = TrackerSpec("search").make().track(video).boxes
     # Rounding grows in a closed loop: each box moves the region that is seen next.
-    np.testing.assert_allclose(boxes, run(GazeTracker(model, make_maps("cells")), video).boxes, atol=0.5)
+    np.testing.assert_allclose(boxes, run(WindowTracker(model, make_maps("cells")), video).boxes, atol=0.5)
 
 
 def test_a_graph_holds_nothing_of_where_it_was_made():

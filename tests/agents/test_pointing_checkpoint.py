@@ -10,7 +10,7 @@ from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError
 from tracking_env.features.maps import make_maps
 from tracking_env.search.trained import tracker as tracker_of
-from tracking_env.search.window import GazeTracker
+from tracking_env.search.window import WindowTracker
 from tracking_env.trackers.checkpoint import PRETRAINED
 
 MAPS = make_maps("cells").id
@@ -72,12 +72,12 @@ def test_a_configuration_with_an_option_since_deleted_loads(tmp_path, glance):
 def test_its_spread_is_how_far_its_cells_are_apart_in_pixels():
     tracker, sequence = tracker_of(), generate(13, 3, (320, 240))
     model = pc.load(PRETRAINED / "cells").model.eval()
-    plain = GazeTracker(model, tracker.gaze.maps)
+    plain = WindowTracker(model, tracker.window.maps)
     for one in (tracker, plain):
         one.init(sequence.frames[0], sequence.boxes[0])
     assert tracker.spread is None
-    side = plain.gaze.region[2]
-    seen = {name: torch.from_numpy(one)[None] for name, one in plain.gaze.look(sequence.frames[1]).items()}
+    side = plain.window.region[2]
+    seen = {name: torch.from_numpy(one)[None] for name, one in plain.window.observe(sequence.frames[1]).items()}
     with torch.no_grad():
         decision, _ = model(**seen, state=plain.state)
     weights = np.exp(decision.scores[0].numpy().astype(float))

@@ -15,7 +15,7 @@ from tracking_env.envs.otb_track_search import OTBTrackSearchEnv
 from tracking_env.errors import InputError
 from tracking_env.features.maps import make_maps
 from tracking_env.search import regions
-from tracking_env.search.window import CONTEXT, Gaze, GazeTracker
+from tracking_env.search.window import CONTEXT, SearchWindow, WindowTracker
 
 
 def make(**options):
@@ -90,7 +90,8 @@ def test_saying_twice_the_size_zooms_out():
 def test_rewards_are_those_of_the_image():
     env = make(reward="l1")
     _, info = env.reset(seed=3)
-    region, truth, size = info["region"], info["truth"], env.size
+    region, truth = info["region"], info["truth"]
+    size = env.clips.sequences[info["sequence"]].size
     action = np.array([0.55, 0.45, 0.3, 0.2], np.float32)
     _, reward, *_, info = env.step(action)
     said = bx.to_relative(regions.from_region(action.astype(float), region), size)
@@ -190,7 +191,7 @@ def test_the_tracker_is_shown_what_the_environment_shows():
     actions = np.clip([0.5, 0.5, 0.25, 0.25] + 0.03 * rng.standard_normal((8, 4)), 0, 1).astype(np.float32)
     env = OTBTrackSearchEnv(sequences=[sequence], split="all")
     policy = Scripted(actions)
-    tracker = GazeTracker(policy, make_maps("cells"))
+    tracker = WindowTracker(policy, make_maps("cells"))
     observation, _ = env.reset(options={"start": 0})
     tracker.init(sequence.frames[0], sequence.boxes[0])
     actions[0] = observation["location"]  # in the first frame the tracker stays where the truth is
@@ -204,12 +205,22 @@ def test_the_tracker_is_shown_what_the_environment_shows():
 
 
 def test_the_gaze_never_leaves_the_image():
-    gaze = Gaze(make_maps("cells"))
+    window = SearchWindow(make_maps("cells"))
     sequence = generate(0, length=2)
-    gaze.start(sequence.frames[0], sequence.boxes[0])
-    gaze.move(sequence.boxes[0], sequence.size)
+    window.start(sequence.frames[0], sequence.boxes[0])
+    window.centre_on(sequence.boxes[0], sequence.size)
     for action in ([0, 0, 0, 0], [1, 1, 1, 1], [5, 5, 5, 5], [0, 1, 1, 0]) * 20:
-        box = gaze.point(np.array(action, float), sequence.size)
-        observation = gaze.look(sequence.frames[1])
+        box = window.move_to(np.array(action, float), sequence.size)
+        observation = window.observe(sequence.frames[1])
         assert np.isfinite(box).all() and (box[2:] >= 4 - 1e-9).all()
         assert all(np.isfinite(value).all() for value in observation.values())
+
+
+def test_info_gives_region_and_truth_relative_to_the_image_too():
+    env = make()
+    _, info = env.reset(seed=0)
+    for action in np.random.default_rng(0).uniform(0.4, 0.6, (3, 4)).astype(np.float32):
+        size = env.clips.sequences[info["sequence"]].size
+        np.testing.assert_array_equal(info["relative_region"], bx.to_relative(info["region"], size))
+        np.testing.assert_allclose(info["relative_truth"], bx.to_relative(info["truth"], size), rtol=1e-6)
+        *_, info = env.step(action)

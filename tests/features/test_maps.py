@@ -9,7 +9,7 @@ from tracking_env.datasets.loading import load
 from tracking_env.errors import InputError
 from tracking_env.features.maps import SEARCH, TEMPLATE, make_maps
 from tracking_env.search import proposals, regions
-from tracking_env.search.window import Gaze
+from tracking_env.search.window import SearchWindow
 
 
 def noise(side, seed=0):
@@ -94,16 +94,16 @@ def test_nanotrack_gives_maps_and_pickles(nanotrack):
 def test_nanotrack_head_proposes_a_box_on_the_target(otb_root, nanotrack):
     maps = make_maps("nanotrack-head", nanotrack)
     one = load(otb_root, "Human7")[0]
-    gaze = Gaze(maps)
-    gaze.start(one.frames[0], one.boxes[0])
-    gaze.move(one.boxes[5] + [6, -4, 0, 0], one.size)  # beside it
-    seen = gaze.look(one.frames[5])
-    found = regions.from_region(proposals.best(seen["proposals"]), gaze.region)
+    window = SearchWindow(maps)
+    window.start(one.frames[0], one.boxes[0])
+    window.centre_on(one.boxes[5] + [6, -4, 0, 0], one.size)  # beside it
+    seen = window.observe(one.frames[5])
+    found = regions.from_region(proposals.best(seen["proposals"]), window.region)
     assert bx.iou(found, one.boxes[5]) > 0.75
     proposed = pickle.loads(pickle.dumps(maps)).propose(seen["template"], seen["search"])
-    np.testing.assert_array_equal(proposals.corrected(proposed, gaze.offset), seen["proposals"])
-    gaze.move(one.boxes[0], one.size)
-    first = regions.from_region(proposals.best(gaze.look(one.frames[0])["proposals"]), gaze.region)
+    np.testing.assert_array_equal(proposals.corrected(proposed, window.offset), seen["proposals"])
+    window.centre_on(one.boxes[0], one.size)
+    first = regions.from_region(proposals.best(window.observe(one.frames[0])["proposals"]), window.region)
     np.testing.assert_allclose(first, one.boxes[0], atol=2)  # where the truth is known they are corrected
 
 

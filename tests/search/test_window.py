@@ -5,7 +5,7 @@ import pytest
 
 from tracking_env.features.maps import CellMaps
 from tracking_env.search import regions
-from tracking_env.search.window import CONTEXT, Gaze
+from tracking_env.search.window import CONTEXT, SearchWindow
 
 BOX = np.array([91.0, 91.0, 20.0, 20.0])
 SIDE = 1 / (2 * CONTEXT)  # of a square target, over its search region's
@@ -29,8 +29,8 @@ def frame() -> np.ndarray:
     return np.full((200, 200, 3), 100, np.uint8)
 
 
-def started(maps) -> Gaze:
-    window = Gaze(maps)
+def started(maps) -> SearchWindow:
+    window = SearchWindow(maps)
     window.start(frame(), BOX)
     return window
 
@@ -39,26 +39,26 @@ def test_the_region_follows_the_box():
     window = started(CellMaps())
     np.testing.assert_allclose(window.region, regions.around(BOX, CONTEXT))
     moved = BOX + np.array([20, 0, 0, 0])
-    box = window.point(regions.to_region(moved, window.region), (200, 200))
+    box = window.move_to(regions.to_region(moved, window.region), (200, 200))
     np.testing.assert_allclose(box, moved)
     np.testing.assert_allclose(window.region, regions.around(box, CONTEXT))
 
 
 def test_zoom_is_the_region_over_the_first_one():
     window = started(CellMaps())
-    assert window.look(frame())["zoom"] == 1
+    assert window.observe(frame())["zoom"] == 1
     twice = np.array([81.0, 81.0, 40.0, 40.0])
-    window.point(regions.to_region(twice, window.region), (200, 200))
-    assert window.look(frame())["zoom"] == pytest.approx(2)
+    window.move_to(regions.to_region(twice, window.region), (200, 200))
+    assert window.observe(frame())["zoom"] == pytest.approx(2)
 
 
 def test_observing_does_not_move_it():
     window = started(CellMaps())
-    first, second = window.look(frame()), window.look(frame())
+    first, second = window.observe(frame()), window.observe(frame())
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
 def test_proposals_are_there_if_the_extractor_has_them_corrected_by_the_first_frame():
-    assert "proposals" not in started(CellMaps()).look(frame())
-    observation = started(OneProposal()).look(frame())
+    assert "proposals" not in started(CellMaps()).observe(frame())
+    observation = started(OneProposal()).observe(frame())
     np.testing.assert_allclose(observation["proposals"][1:, 3, 4], [0.5, 0.5, SIDE, SIDE], atol=1e-6)

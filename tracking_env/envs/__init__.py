@@ -1,1 +1,20 @@
-"""The environments, one file per id, and what wraps them."""
+"""The environments, one file per id, their vector versions, and the wrapper that switches rewards."""
+
+from tracking_env.envs.otb_track import OTBTrackEnv
+from tracking_env.envs.otb_track_pixels import OTBTrackPixelsEnv
+from tracking_env.envs.otb_track_search import OTBTrackSearchEnv
+from tracking_env.envs.rewards import REWARDS
+from tracking_env.envs.synthetic_track import SyntheticTrackEnv
+from tracking_env.envs.vector import OTBTrackPixelsVectorEnv, OTBTrackVectorEnv
+from tracking_env.envs.wrappers import RewardSchedule
+
+__all__ = [
+    "REWARDS",
+    "OTBTrackEnv",
+    "OTBTrackPixelsEnv",
+    "OTBTrackPixelsVectorEnv",
+    "OTBTrackSearchEnv",
+    "OTBTrackVectorEnv",
+    "RewardSchedule",
+    "SyntheticTrackEnv",
+]

@@ -1,4 +1,4 @@
-"""What the environments share: an episode over one clip, step by step."""
+"""What all environments share: one episode follows one target through a clip, and each action is a box."""
 
 import inspect
 import math
@@ -11,25 +11,27 @@ from gymnasium import spaces
 
 from tracking_env import boxes as bx
 from tracking_env import rendering
-from tracking_env.boxes import Array, Size
+from tracking_env.boxes import Array
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.envs import rewards
 from tracking_env.envs.clips import Clips
-from tracking_env.envs.frame_observations import Sight
+from tracking_env.envs.frame_observations import FrameObserver
 from tracking_env.errors import InputError, UnknownArgumentError, nearest
 
 Observation = dict[str, np.ndarray]
-TERMS = {f"reward_{name}": formula for name, formula in rewards.REWARDS.items()}
-UNKNOWN = {"iou": 0.0, "centre_error": math.nan} | dict.fromkeys(TERMS, 0.0)
-"""What `judge` measures where there is no true box."""
+Box = tuple[float, ...]
+"""One box as a tuple of four floats: in a single environment ten times as fast as an array of them."""
+REWARD_TERMS = {f"reward_{name}": formula for name, formula in rewards.REWARDS.items()}
+NO_TRUTH = {"iou": 0.0, "centre_error": math.nan} | dict.fromkeys(REWARD_TERMS, 0.0)
+"""In place of `measure` in a frame without a true box."""
 
 
 class RewardSwitch:
-    """The property that says which reward `step` returns."""
+    """The property ``reward``: the name of the reward that `step` returns."""
 
     @property
     def reward(self) -> str:
-        """Which reward `step` returns: ``l1`` (Eq. 2) or ``iou`` (Eq. 3)."""
+        """``l1`` (Eq. 2) or ``iou`` (Eq. 3)."""
         return self._reward
 
     @reward.setter
@@ -40,50 +42,54 @@ class RewardSwitch:
 
 
 class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
-    """An environment whose subclass says which clips there are and what is seen of a frame.
+    """Base of the environments. A subclass says which clips there are, and what is observed of a frame.
+
+    A subclass overrides `episode_clips`, and either `observer` (the observation depends on the frame alone) or
+    `first_observation`, `next_observation` and `predicted_boxes` (it depends on the actions too).
 
     Args:
-        observed: space of the observations.
+        observation_space: space of the observations.
         reward: ``l1`` or ``iou``.
         render_mode: ``rgb_array``, ``human`` or None.
     """
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 25}  # noqa: RUF012 (Gymnasium's convention)
 
-    def __init__(self, observed: spaces.Dict, reward: str, render_mode: str | None) -> None:
+    def __init__(self, observation_space: spaces.Dict, reward: str, render_mode: str | None) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise InputError(f"unknown render_mode {render_mode!r}; choose rgb_array, human or None")
         self.render_mode = render_mode
         self.reward = reward
-        self.observation_space = observed  # type: ignore[assignment]  # spaces.Dict is typed by Any
+        self.observation_space = observation_space  # type: ignore[assignment]  # spaces.Dict is typed by Any
         self.action_space = spaces.Box(0.0, 1.0, (4,), np.float32)
         self._sequence: Sequence | None = None
         self._clip = range(0)
-        self._frame = 0  # the frame last observed
-        self._prediction: np.ndarray | None = None  # pixel box for the frame before it
+        self._frame = 0  # the frame observed last, which the next action is for
+        self._prediction: np.ndarray | None = None  # pixel box in the frame before it
 
-    def clips_to_draw_from(self) -> Clips:
+    def episode_clips(self) -> Clips:
         """The clips that the next episode is drawn from."""
         raise NotImplementedError
 
-    def open(self, sequence: Sequence) -> Sight:
-        """The features of a sequence's frames."""
+    def observer(self, sequence: Sequence) -> FrameObserver:
+        """Gives the features of a sequence's frames."""
         raise NotImplementedError
 
-    def begin(self, sequence: Sequence, start: int) -> Observation:
-        """The first observation of an episode: the features of the frame, and the true box."""
-        see = self.open(sequence)
-        features = see[start]  # may fail, and then the episode before goes on
-        self._see = see
+    def first_observation(self, sequence: Sequence, start: int) -> Observation:
+        """The observation of an episode's first frame: its features, and the true box."""
+        observer = self.observer(sequence)
+        features = observer.observe(start)
+        self._observer = observer  # only now: if the features cannot be had, the episode before goes on
         return {"features": features, "location": bx.clip(sequence.relative[start])}
 
-    def look(self, frame: int) -> Observation:
-        """A later observation: the features of the frame."""
-        return {"features": self._see[frame], "location": np.zeros(4, np.float32)}
+    def next_observation(self, frame: int) -> Observation:
+        """The observation of a later frame: its features, and zeros in place of the true box."""
+        return {"features": self._observer.observe(frame), "location": np.zeros(4, np.float32)}
 
-    def pointed(self, action: tuple[float, ...]) -> tuple[float, ...]:
-        """The box relative to the image that an action stands for."""
-        return action
+    def predicted_boxes(self, action: Box) -> tuple[Box, Box]:
+        """The box that an action stands for, once relative to the image (for the rewards) and once in pixels."""
+        assert self._sequence is not None
+        return action, bx.to_pixels(bx.clip(action), self._sequence.size)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -91,61 +97,73 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
         """Start an episode; see *Starting State* for ``options``.
 
         Raises:
-            InputError: an option is unknown, or names a sequence, start or length that is not there.
+            InputError: an option is unknown, or names a sequence, start or length that does not exist.
         """
         super().reset(seed=seed)
-        clips = self.clips_to_draw_from()
-        (number,), (start,), (stop,) = (one.tolist() for one in clips.choose([self.np_random], options or {}))
-        sequence = clips.sequences[clips.names[number]]
-        observation = self.begin(sequence, start)
-        self._last = sequence.part(clips.split).stop - 1
-        self._sequence, self._clip, self._frame = sequence, range(start, stop), start
+        clips = self.episode_clips()
+        numbers, starts, stops = clips.choose([self.np_random], options or {})
+        sequence = clips.sequences[clips.names[int(numbers[0])]]
+        start, stop = int(starts[0]), int(stops[0])
+        observation = self.first_observation(sequence, start)
+        # An error above leaves the episode before as it was; from here on the new one counts.
+        self._sequence = sequence
+        self._clip = range(start, stop)
+        self._last_frame = sequence.part(clips.split).stop - 1
+        self._frame = start
         self._prediction = None
         if self.render_mode == "human":
             self.render()
-        return observation, describe(sequence, start)
+        return observation, frame_info(sequence, start)
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Take the box for the frame last observed, and show the next one.
+        """Take the action as the box in the frame observed last, and observe the next frame.
 
         Raises:
             InputError: the action is not four finite numbers.
             gymnasium.error.ResetNeeded: there is no episode, or it is over.
         """
-        frame, sequence = self._frame, self._sequence
-        if sequence is None or frame >= self._clip.stop:
+        if self._sequence is None or self._frame >= self._clip.stop:
             raise gym.error.ResetNeeded("call reset() first: there is no episode, or it is over")
-        box = numbers(action, (4,)).tolist()
+        sequence, frame = self._sequence, self._frame
+        box = as_boxes(action, (4,)).tolist()
         if not math.isfinite(sum(box)):
             raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {action!r}")
-        info = describe(sequence, frame)
-        prediction, measured = judge(
-            self.pointed(tuple(box)),
-            tuple(sequence.relative[frame].tolist()),
-            tuple(info["truth"].tolist()),
-            sequence.size,
-        )
-        self._prediction = info["prediction"] = np.array(prediction)
-        info |= measured if sequence.annotated[frame] else UNKNOWN
+
+        # Compare the predicted box with the true one. Rewards are of relative boxes, so that the image's size does not
+        # matter; the centre error is in pixels.
+        relative, pixels = self.predicted_boxes(tuple(box))
+        info = frame_info(sequence, frame)
+        self._prediction = info["prediction"] = np.array(pixels)
+        if sequence.annotated[frame]:
+            truth = tuple(sequence.relative[frame].tolist())
+            info |= measure(relative, pixels, truth, tuple(info["truth"].tolist()))
+        else:
+            info |= NO_TRUTH
+        reward = info[f"reward_{self._reward}"]
+
         self._frame = frame + 1
         if self.render_mode == "human":
             self.render()
-        observation = self.look(min(frame + 1, self._last))
-        over = frame + 1 == self._clip.stop
-        return observation, info[f"reward_{self._reward}"], False, over, info
+        # After a split's last frame there is no next one: observations never show frames of another split.
+        observation = self.next_observation(min(self._frame, self._last_frame))
+        # The clip's end is a time limit, not a property of the task: truncated, never terminated.
+        truncated = self._frame == self._clip.stop
+        return observation, reward, False, truncated, info
 
     def render(self) -> np.ndarray | None:
-        """The frame last acted on with the true box (green) and the agent's (red), ``(height, width, 3)`` uint8 RGB.
+        """The frame acted on last with the true box (green) and the predicted one (red).
 
-        Before the first action it is the first frame. In ``human`` mode it goes to a window instead.
+        Returns:
+            ``(height, width, 3)`` uint8 RGB; before the first action, the episode's first frame. None in ``human``
+            mode, which shows the same picture in a window.
         """
         if self._sequence is None:
             raise gym.error.ResetNeeded("call reset() before render()")
-        shown = picture(self._sequence, self._frame, self._prediction)
+        picture = draw_frame(self._sequence, self._frame, self._prediction)
         if self.render_mode == "human":
-            rendering.show(shown, fps=self.metadata["render_fps"])
+            rendering.show(picture, fps=self.metadata["render_fps"])
             return None
-        return shown
+        return picture
 
     def close(self) -> None:
         """Close the window, if there is one."""
@@ -153,41 +171,40 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
             rendering.close()
 
 
-def numbers(action: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """An action, or a batch of them, as float32 of this shape.
+def as_boxes(action: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """An action ``(4,)``, or a batch of them ``(N, 4)``, as float32.
 
     Raises:
         InputError: it has another shape, or is no array of numbers.
     """
     try:
-        box = np.asarray(action, dtype=np.float32)
+        boxes = np.asarray(action, dtype=np.float32)
     except (TypeError, ValueError):
-        box = np.empty(0, np.float32)
-    if box.shape != shape:
-        what = "the action must be" if len(shape) == 1 else f"the actions must be {shape[0]} times"
-        raise InputError(f"{what} four finite numbers cx, cy, w, h, got {action!r}")
-    return box
+        boxes = np.empty(0, np.float32)
+    if boxes.shape != shape:
+        subject = "the action must be" if len(shape) == 1 else f"the actions must be {shape[0]} times"
+        raise InputError(f"{subject} four finite numbers cx, cy, w, h, got {action!r}")
+    return boxes
 
 
-def judge(box: Array, relative: Array, truth: Array, size: Size | Array) -> tuple[Array, dict[str, Array]]:
-    """Measure actions against true boxes, all tuples of components: floats, or arrays ``(n,)``.
+def measure(relative: Array, pixels: Array, relative_truth: Array, truth: Array) -> dict[str, Array]:
+    """Compare predicted boxes with true ones, each given relative to the image and in pixels.
 
     Args:
-        box: relative, as the agent gave it.
-        relative: the true one.
+        relative: the predicted boxes relative to the image: a tuple of four floats, or of four arrays ``(n,)``.
+        pixels: the same in pixels.
+        relative_truth: the true boxes relative to the image.
         truth: the same in pixels.
-        size: width and height of the frame.
 
     Returns:
-        The box in pixels, clipped to the image, and the measures by their names in an info.
+        ``iou``, ``centre_error`` (pixels), ``reward_l1`` and ``reward_iou``, floats or ``(n,)``.
     """
-    prediction = bx.to_pixels(bx.clip(box), size)
-    terms = {name: formula(box, relative) for name, formula in TERMS.items()}
-    return prediction, {"iou": terms["reward_iou"], "centre_error": bx.centre_error(prediction, truth)} | terms
+    terms = {name: formula(relative, relative_truth) for name, formula in REWARD_TERMS.items()}
+    return {"iou": terms["reward_iou"], "centre_error": bx.centre_error(pixels, truth)} | terms
 
 
-def describe(sequence: Sequence, frame: int) -> dict[str, Any]:
-    """What every info says of a frame."""
+def frame_info(sequence: Sequence, frame: int) -> dict[str, Any]:
+    """The entries of ``info`` about a frame: ``dataset``, ``sequence``, ``frame`` and the true pixel box ``truth``."""
     return {
         "dataset": sequence.dataset,
         "sequence": sequence.name,
@@ -196,24 +213,31 @@ def describe(sequence: Sequence, frame: int) -> dict[str, Any]:
     }
 
 
-def picture(sequence: Sequence, frame: int, prediction: np.ndarray | None) -> np.ndarray:
-    """The frame before the one last observed, with the box that was said for it; without one, the frame observed."""
-    acted = frame if prediction is None else frame - 1
-    drawn = {"truth": sequence.boxes[acted]} | ({} if prediction is None else {"agent": prediction})
-    return rendering.draw(sequence.frames[acted], drawn)
+def draw_frame(sequence: Sequence, frame: int, prediction: np.ndarray | None) -> np.ndarray:
+    """The frame before ``frame`` with its true and its predicted box; ``frame`` itself if nothing was predicted yet.
+
+    Returns:
+        ``(height, width, 3)`` uint8 RGB.
+    """
+    if prediction is None:
+        return rendering.draw(sequence.frames[frame], {"truth": sequence.boxes[frame]})
+    return rendering.draw(sequence.frames[frame - 1], {"truth": sequence.boxes[frame - 1], "agent": prediction})
 
 
-def refuse(words: Iterable[str], *constructors: type) -> None:
-    """Refuse a keyword that no constructor has, and name the nearest one that there is.
+def refuse_unknown(arguments: Iterable[str], *constructors: type) -> None:
+    """Refuse keyword arguments that none of the constructors has, and name the nearest that exists.
 
     Raises:
-        UnknownArgumentError: there is such a keyword.
+        UnknownArgumentError: an argument is unknown.
     """
-    each = [one for of in constructors for one in inspect.signature(of).parameters.values()]
-    known = list(dict.fromkeys(one.name for one in each if one.kind is not one.VAR_KEYWORD))
-    for word in words:
-        if word not in known:
-            # As Python's own message begins: some libraries read it to learn what they may leave out.
+    known = []
+    for constructor in constructors:
+        for parameter in inspect.signature(constructor).parameters.values():
+            if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in known:
+                known.append(parameter.name)
+    for name in arguments:
+        if name not in known:
+            # It begins as Python's own message: some libraries read it to learn which arguments to leave out.
             raise UnknownArgumentError(
-                f"unexpected keyword argument {word!r}{nearest(word, known)}; the arguments are {', '.join(known)}"
+                f"unexpected keyword argument {name!r}{nearest(name, known)}; the arguments are {', '.join(known)}"
             )

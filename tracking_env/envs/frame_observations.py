@@ -1,4 +1,4 @@
-"""What an environment shows of a sequence's frames, one frame at a time; each pickles."""
+"""What an environment observes of a sequence's frames, where that depends on the frame alone. All of these pickle."""
 
 from typing import Protocol
 
@@ -10,48 +10,48 @@ from tracking_env.features.extractors import Extractor, PixelExtractor
 from tracking_env.features.store import FEATURE_LIMIT, FeatureStore
 
 
-class Sight(Protocol):
-    """The observation ``features`` of each frame of a sequence."""
+class FrameObserver(Protocol):
+    """Gives the observation ``features`` of each frame of one sequence."""
 
-    def __getitem__(self, frame: int) -> np.ndarray:
-        """Of frame ``frame`` (0-based), a new array in the space of `space_of`."""
+    def observe(self, frame: int) -> np.ndarray:
+        """A new array for frame ``frame`` (0-based), in the space ``features`` of `observation_space`."""
 
 
-class Stored:
-    """Rows of a feature store, which extracts the sequence where it is missing."""
+class StoredFeatures:
+    """Features from a store, which extracts the sequence first if it is missing."""
 
     def __init__(self, store: FeatureStore, sequence: Sequence) -> None:
         self._rows = np.asarray(store[sequence])  # a view of the memory map: a plain array is indexed faster
 
-    def __getitem__(self, frame: int) -> np.ndarray:
+    def observe(self, frame: int) -> np.ndarray:
         """``(D,)`` float32."""
         return self._rows[frame].astype(np.float32)
 
 
-class Pictures:
+class ResizedFrames:
     """The frames themselves, resized."""
 
     def __init__(self, extractor: PixelExtractor, sequence: Sequence) -> None:
         self._extractor, self._frames = extractor, sequence.frames
 
-    def __getitem__(self, frame: int) -> np.ndarray:
+    def observe(self, frame: int) -> np.ndarray:
         """``(rows, columns, 3)`` uint8 RGB."""
         return self._extractor.prepare(self._frames[frame])
 
 
-class Extracted:
-    """Features extracted when they are asked for, and not kept."""
+class ExtractedFeatures:
+    """Features extracted when a frame is observed, and not stored."""
 
     def __init__(self, extractor: Extractor, sequence: Sequence) -> None:
         self._extractor, self._frames = extractor, sequence.frames
 
-    def __getitem__(self, frame: int) -> np.ndarray:
-        """``(D,)`` float32."""
+    def observe(self, frame: int) -> np.ndarray:
+        """``(D,)`` float32, clipped to the range that a store could hold."""
         return self._extractor(self._frames[frame][None])[0].clip(-FEATURE_LIMIT, FEATURE_LIMIT)
 
 
-def space_of(extractor: Extractor) -> spaces.Dict:
-    """The space of observations: ``features``, vectors of float16 range or pictures, and ``location``, a box."""
+def observation_space(extractor: Extractor) -> spaces.Dict:
+    """The space of the observations ``features`` (a vector, or a picture for `PixelExtractor`) and ``location``."""
     features: spaces.Box
     if isinstance(extractor, PixelExtractor):
         features = spaces.Box(0, 255, extractor.shape, np.uint8)

@@ -1,4 +1,4 @@
-"""The paper's two rewards, on relative boxes (section 3.2.1). Shape ``(..., 4)`` twice -> ``(...)``.
+"""The paper's two rewards, of relative boxes (section 3.2.1). Shape ``(..., 4)`` twice -> ``(...)``.
 
 Boxes may also come as tuples of four components, as in `boxes`.
 """
@@ -11,10 +11,10 @@ from tracking_env.boxes import Array
 
 
 def l1(l: Array, g: Array) -> Array:  # noqa: E741 (the paper's symbol)
-    """Eq. 2: ``-mean|l - g| - max|l - g|`` over the four components; 0 at best.
+    """Eq. 2: ``-mean|l - g| - max|l - g|`` over the four components; at most 0.
 
     Args:
-        l: the agent's box as it was output (not clipped, so that a box outside the image still knows the way back).
+        l: the predicted box, not clipped: a box outside the image still earns more the nearer it comes.
         g: the true box.
     """
     lx, ly, lw, lh = boxes.components(l)

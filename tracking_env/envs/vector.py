@@ -10,34 +10,41 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from tracking_env import boxes as bx
-from tracking_env.envs.base import UNKNOWN, Observation, RewardSwitch, judge, numbers, picture, refuse
-from tracking_env.envs.clips import Chosen
+from tracking_env.envs.base import NO_TRUTH, Observation, RewardSwitch, as_boxes, draw_frame, measure, refuse_unknown
+from tracking_env.envs.clips import ChosenClips
 from tracking_env.envs.otb_track import OTBTrackEnv
 from tracking_env.envs.otb_track_pixels import OTBTrackPixelsEnv
 from tracking_env.errors import InputError
 
 
 class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndarray]):
-    """``num_envs`` times `OTBTrackEnv`, one array operation for all of them; what ``gym.make_vec`` takes by itself.
+    """``num_envs`` times `OTBTrackEnv`, stepped by array operations; ``gym.make_vec("OTBTrack-v0")`` makes it.
 
-    Observations, rewards, ends and infos are those of as many single environments in a ``SyncVectorEnv``, to the bit.
-    The features of every frame that was ever shown stay in memory, as the observation has them (4 D bytes a frame of
-    the split, at most), so that a step gathers them in one go. For more than memory holds, or where frames must be
-    decoded or extracted all the time, take processes: ``gym.make_vec(..., vectorization_mode="async")``.
+    Observations, rewards, ends and infos are those of as many single environments in a ``SyncVectorEnv``, bit for bit.
+    The features of every frame observed so far stay in memory, in the observation's type (4 D bytes a frame), so that a
+    step gathers them in one operation. For data sets larger than memory, or where frames must be decoded or extracted
+    all the time, use processes: ``gym.make_vec(..., vectorization_mode="async")``.
 
     Args:
         num_envs: N.
-        autoreset_mode: what follows an episode's end. ``NextStep``: the next step starts a new one and takes no action;
-            ``SameStep``: the step that ends it does, and its info holds ``final_obs`` and ``final_info``; ``Disabled``:
-            nothing, until ``reset(options={"reset_mask": ...})``, a ``(N,)`` bool array of the environments to reset.
+        autoreset_mode: what follows the end of an episode. ``NextStep``: the next step starts a new episode and ignores
+            the action. ``SameStep``: the step that ends the episode also starts a new one; its info holds ``final_obs``
+            and ``final_info``. ``Disabled``: call ``reset(options={"reset_mask": mask})``, where ``mask`` is a ``(N,)``
+            bool array of the environments to reset.
         render_mode: ``rgb_array`` or None.
         arguments: those of `OTBTrackEnv`.
 
-    ``reset(seed=s)`` seeds environment ``i`` with ``s + i``; a list gives each its own. ``reward`` switches the reward
-    of all of them (``set_attr`` too).
+    ``reset(seed=s)`` seeds environment ``i`` with ``s + i``; a list gives each its own. The property ``reward`` (or
+    ``set_attr``) switches the reward of all environments.
 
     Raises:
-        InputError: an argument is unknown or wrong.
+        InputError: an argument is unknown or out of range.
+
+    Example:
+        >>> envs = gym.make_vec("OTBTrack-v0", num_envs=8, sequences="synthetic:0-31")
+        >>> observation, info = envs.reset(seed=0)
+        >>> observation["location"].shape
+        (8, 4)
     """
 
     single: type[OTBTrackEnv] = OTBTrackEnv
@@ -58,7 +65,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
             raise InputError(f"unknown autoreset_mode {autoreset_mode!r}; choose one of {known}") from None
         if render_mode not in (None, "rgb_array"):
             raise InputError(f"render_mode is {render_mode!r}; many environments have rgb_array, or None")
-        refuse(arguments, type(self), self.single)
+        refuse_unknown(arguments, type(self), self.single)
         env = self.single(render_mode=render_mode, **arguments)
         self.num_envs = num_envs
         self.render_mode = render_mode
@@ -68,49 +75,54 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         self.observation_space = batch_space(env.observation_space, num_envs)
         self.action_space = batch_space(env.action_space, num_envs)
         self._env = env
-        self._tables()
+        self._make_tables()
         self._generators: list[np.random.Generator] = []
         self._seeds: list[int | None] = []
-        # Of each environment: its sequence, its clip, the frame last observed, and what was seen and said of it.
+        # Of each environment: its sequence, its clip's first frame and end, and the frame observed last.
         self._number, self._start, self._stop, self._frame = np.zeros((4, num_envs), np.intp)
         self._location = np.zeros((num_envs, 4), np.float32)
         self._prediction = np.zeros((num_envs, 4))
 
-    def _tables(self) -> None:
-        """The frames of all sequences' parts after each other, M rows."""
+    def _make_tables(self) -> None:
+        """Concatenate the frames of all K sequences' splits into tables of M rows, to be gathered from."""
         clips = self._env.clips
         self._sequences = list(clips.sequences.values())
-        parts = [one.part(clips.split) for one in self._sequences]
+        parts = [sequence.part(clips.split) for sequence in self._sequences]
         ends = np.cumsum([len(part) for part in parts])
-        self._row = ends - [part.stop for part in parts]  # of each sequence's frame 0, if that were in its part
+        self._row = ends - [part.stop for part in parts]  # add a frame's number to it for the frame's row, (K,)
         self._last = np.array([part.stop - 1 for part in parts])
-        self._names = np.array([one.name for one in self._sequences], object)
-        self._datasets = np.array([one.dataset for one in self._sequences], object)
-        self._size = np.array([one.size for one in self._sequences], np.float64).T  # (2, K)
-        inside = [slice(part.start, part.stop) for part in parts]
-        both = list(zip(self._sequences, inside, strict=True))
-        self._truth = np.concatenate([one.boxes[part] for one, part in both])  # (M, 4)
-        self._relative = np.concatenate([one.relative[part] for one, part in both], dtype=np.float64).T.copy()  # (4, M)
-        self._known = np.concatenate([one.annotated[part] for one, part in both])  # (M,)
-        self._all_known = bool(self._known.all())
+        self._names = np.array([sequence.name for sequence in self._sequences], object)
+        self._datasets = np.array([sequence.dataset for sequence in self._sequences], object)
+        self._size = np.array([sequence.size for sequence in self._sequences], np.float64).T  # (2, K)
+        truth, relative, annotated = [], [], []
+        for sequence, part in zip(self._sequences, parts, strict=True):
+            frames = slice(part.start, part.stop)
+            truth.append(sequence.boxes[frames])
+            relative.append(sequence.relative[frames])
+            annotated.append(sequence.annotated[frames])
+        self._truth = np.concatenate(truth)  # (M, 4)
+        # Components first, each contiguous: rewards are computed component by component.
+        self._relative = np.concatenate(relative, dtype=np.float64).T.copy()  # (4, M)
+        self._annotated = np.concatenate(annotated)  # (M,)
+        self._all_annotated = bool(self._annotated.all())
         space = self._env.observation_space["features"]  # type: ignore[index]
         self._features = np.empty((ends[-1], *space.shape), space.dtype)  # no memory is taken before it is filled
         self._filled = np.zeros(ends[-1], bool)
-        self._shown = np.zeros(ends[-1], np.intp)  # from each row: up to where a clip was filled
+        self._filled_to = np.zeros(ends[-1], np.intp)  # for a clip's first row: the end of the rows filled from there
 
     @property
     def sequences(self) -> dict[str, Any]:
-        """Those that episodes are drawn from, by name."""
+        """The sequences that episodes are drawn from, by name."""
         return self._env.sequences
 
     @property  # type: ignore[misc]  # as SyncVectorEnv has it
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
-        """Each environment's generator; there are none before the first `reset`."""
+        """Each environment's generator; empty before the first `reset`."""
         return tuple(self._generators)
 
     @property
     def np_random_seed(self) -> tuple[int | None, ...]:  # type: ignore[override]
-        """What each generator was seeded with."""
+        """The seed of each generator."""
         return tuple(self._seeds)
 
     def reset(
@@ -119,167 +131,178 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         """Start an episode in every environment, or in those of ``options["reset_mask"]``.
 
         Args:
-            seed: see the class; None goes on with the generators as they are.
-            options: those of `OTBTrackEnv`, the same for all environments.
+            seed: see the class; with None the generators go on as they are.
+            options: those of `OTBTrackEnv`, the same for all environments; and ``reset_mask``.
 
         Raises:
-            InputError: an option or a seed cannot be used.
+            InputError: an option or a seed is out of range.
             gymnasium.error.ResetNeeded: the mask leaves out an environment that was never reset.
         """
-        rest = dict(options or {})
-        mask = self._mask(rest.pop("reset_mask", None))
-        chosen = np.flatnonzero(mask)
-        self._seed(seed, chosen)
-        self._begin(chosen, rest)
-        return self._observe(), _masked(self._describe(), mask)
+        clip_options = dict(options or {})
+        mask = self._check_mask(clip_options.pop("reset_mask", None))
+        environments = np.flatnonzero(mask)
+        self._seed(seed, environments)
+        self._begin_episodes(environments, clip_options)
+        return self._observe(), _batch_info_of(self._frame_info(), mask)
 
     def step(self, actions: np.ndarray) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Take a box for each environment's frame last observed, and show the next ones.
+        """Take the actions as the boxes in the frames observed last, and observe the next frames.
 
         Args:
-            actions: ``(N, 4)``. What an environment is told in the step that only resets it does not matter.
+            actions: ``(N, 4)``. The action of an environment that only starts a new episode in this step is ignored.
 
         Returns:
-            Observations ``(N, ...)``, rewards ``(N,)`` float64, terminated and truncated ``(N,)`` bool, and infos: an
-            array ``(N, ...)`` per key of the single environment's, and under ``_key`` which environments have it.
+            Observations ``(N, ...)``, rewards ``(N,)`` float64, terminated and truncated ``(N,)`` bool, and info: for
+            each key of the single environment's an array ``(N, ...)``, and under ``_key`` which environments have it.
 
         Raises:
-            InputError: an action is not four finite numbers. No environment has stepped then.
+            InputError: an action is not four finite numbers. Then no environment has stepped.
             gymnasium.error.ResetNeeded: there is no episode, or one is over and autoreset is disabled.
         """
         self._check_begun()
-        over = self._frame == self._stop
-        idle = bool(over.any())
-        if idle and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
+        over = self._frame == self._stop  # these episodes ended in the step before: now they only start anew
+        any_over = bool(over.any())
+        if any_over and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
             ended = np.flatnonzero(over).tolist()
             raise gym.error.ResetNeeded(f"the episodes of environments {ended} are over; reset them by reset_mask")
-        boxes = self._check(actions, over)
-        info = self._describe()
-        measured = self._judge(boxes, info["truth"])
-        reward = measured[f"reward_{self._reward}"].copy()
+        boxes = self._check_actions(actions, over)
+
+        info = self._frame_info()
+        measures = self._measure(boxes, info["truth"])
+        reward = measures[f"reward_{self._reward}"].copy()
+
         self._frame = self._frame + ~over
         self._location = np.zeros((self.num_envs, 4), np.float32)
         truncated = (self._frame == self._stop) & ~over
-        fresh, final = (over, {}) if idle else (None, {})  # who starts a new episode in this step
+
+        starting = over if any_over else None  # the environments that start a new episode in this step
+        final_info: dict[str, Any] = {}
         if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
-            fresh, final = truncated, self._final(info | measured, truncated)
-        if fresh is None:
-            infos = _batched(info | measured, np.ones(self.num_envs, bool))
+            starting, final_info = truncated, self._final_info(info | measures, truncated)
+        if starting is None:
+            infos = _batch_info(info | measures, np.ones(self.num_envs, bool))
         else:
             reward[over] = 0.0
-            self._begin(np.flatnonzero(fresh), {})
-            begun = self._describe()
-            for key, value in begun.items():  # into new arrays: the final info has the others
-                value[~fresh] = info[key][~fresh]
-            infos = _batched(begun, np.ones(self.num_envs, bool)) | _masked(measured, ~fresh) | final
+            self._begin_episodes(np.flatnonzero(starting), {})
+            first_info = self._frame_info()
+            for key, value in first_info.items():  # into new arrays: final_info holds the others
+                value[~starting] = info[key][~starting]
+            infos = _batch_info(first_info, np.ones(self.num_envs, bool))
+            infos |= _batch_info_of(measures, ~starting) | final_info
         return self._observe(), reward, np.zeros(self.num_envs, bool), truncated, infos
 
     def render(self) -> tuple[np.ndarray, ...]:
-        """Of each environment what `OTBTrackEnv.render` gives as ``rgb_array``."""
+        """The picture of each environment, as `OTBTrackEnv.render` in mode ``rgb_array``."""
         self._check_begun()
-        return tuple(
-            picture(self._sequences[number], frame, None if frame == start else box)
-            for number, frame, start, box in zip(
-                self._number.tolist(), self._frame.tolist(), self._start.tolist(), self._prediction, strict=True
-            )
-        )
+        pictures = []
+        for index in range(self.num_envs):
+            frame = int(self._frame[index])
+            prediction = None if frame == self._start[index] else self._prediction[index]
+            pictures.append(draw_frame(self._sequences[self._number[index]], frame, prediction))
+        return tuple(pictures)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """An attribute of the single environment, ``num_envs`` times."""
         return (getattr(self if hasattr(self, name) else self._env, name),) * self.num_envs
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """``render``: a picture of each environment; else as `get_attr`, what it gives called if it can be."""
+        """Call a method of each environment: ``render``, or any other that `get_attr` returns."""
         if name == "render":
             return self.render()
-        found = self.get_attr(name)
-        return tuple(one(*args, **kwargs) if callable(one) else one for one in found)
+        return tuple(value(*args, **kwargs) if callable(value) else value for value in self.get_attr(name))
 
     def set_attr(self, name: str, values: Any) -> None:
-        """Set ``reward``; environments that step as one have one.
+        """Set ``reward``, the only attribute that can be set, to one value for all environments.
 
         Raises:
-            InputError: it is another attribute, or they are given several values.
+            InputError: it is another attribute, or there are several values.
         """
-        several = set(values) if isinstance(values, list | tuple) else {values}
-        if name != "reward" or len(several) != 1:
-            raise InputError(f"cannot set {name} to {values!r}; what can be set is one reward for all environments")
-        self.reward = several.pop()
+        different = set(values) if isinstance(values, list | tuple) else {values}
+        if name != "reward" or len(different) != 1:
+            raise InputError(f"cannot set {name} to {values!r}; set reward, to one reward for all environments")
+        self.reward = different.pop()
 
-    def _mask(self, given: Any) -> np.ndarray:
-        """Which environments to reset, ``(N,)`` bool."""
-        if given is None:
+    def _check_mask(self, mask: Any) -> np.ndarray:
+        """The environments to reset, ``(N,)`` bool; all of them if ``mask`` is None."""
+        if mask is None:
             return np.ones(self.num_envs, bool)
-        if not isinstance(given, np.ndarray) or given.dtype != bool or given.shape != (self.num_envs,):
-            raise InputError(f"reset_mask is {given!r}; give a NumPy array of {self.num_envs} bool")
-        if not given.any():
+        if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (self.num_envs,):
+            raise InputError(f"reset_mask is {mask!r}; give a NumPy array of {self.num_envs} bool")
+        if not mask.any():
             raise InputError("reset_mask names no environment; give at least one True")
-        if not given.all():
+        if not mask.all():
             self._check_begun()
-        return given
+        return mask
 
-    def _seed(self, seed: int | Many[int | None] | None, chosen: np.ndarray) -> None:
+    def _seed(self, seed: int | Many[int | None] | None, environments: np.ndarray) -> None:
+        """Give the environments new generators; without a seed only those that have none."""
         if seed is None:
             seeds: list[int | None] = [None] * self.num_envs
         elif isinstance(seed, int | np.integer):
-            seeds = [int(seed) + number for number in range(self.num_envs)]
+            seeds = [int(seed) + index for index in range(self.num_envs)]
         elif len(seed) == self.num_envs:
             seeds = list(seed)
         else:
             raise InputError(f"got {len(seed)} seeds for {self.num_envs} environments; give one each, or one number")
         if not self._generators:
-            both = [seeding.np_random(one) for one in seeds]
-            self._generators, self._seeds = [one for one, _ in both], [one for _, one in both]
+            pairs = [seeding.np_random(number) for number in seeds]
+            self._generators = [generator for generator, _ in pairs]
+            self._seeds = [number for _, number in pairs]
             return
-        for one in chosen.tolist():
-            if seeds[one] is not None:
-                self._generators[one], self._seeds[one] = seeding.np_random(seeds[one])
+        for index in environments.tolist():
+            if seeds[index] is not None:
+                self._generators[index], self._seeds[index] = seeding.np_random(seeds[index])
 
-    def _begin(self, chosen: np.ndarray, options: dict[str, Any]) -> None:
-        """Start an episode in the chosen environments; on an error they stay where they are."""
-        clip = self._env.clips.choose([self._generators[one] for one in chosen.tolist()], options)
-        first = self._row[clip.number] + clip.start
-        self._fill(clip, first)
-        location = self._location.copy()  # the one before is the caller's
-        location[chosen] = bx.clip(self._relative[:, first]).T
+    def _begin_episodes(self, environments: np.ndarray, options: dict[str, Any]) -> None:
+        """Start an episode in each of the environments; on an error all stay where they are."""
+        generators = [self._generators[index] for index in environments.tolist()]
+        clips = self._env.clips.choose(generators, options)
+        first_rows = self._row[clips.number] + clips.start
+        self._fill_features(clips, first_rows)
+        location = self._location.copy()  # the array before belongs to the caller
+        location[environments] = bx.clip(self._relative[:, first_rows]).T
         self._location = location
-        self._number[chosen], self._start[chosen], self._stop[chosen] = clip
-        self._frame[chosen] = clip.start
+        self._number[environments] = clips.number
+        self._start[environments] = clips.start
+        self._stop[environments] = clips.stop
+        self._frame[environments] = clips.start
 
-    def _fill(self, clip: Chosen, first: np.ndarray) -> None:
-        """Keep what the frames of these clips show, and the one after."""
-        after = first - clip.start + np.minimum(clip.stop, self._last[clip.number]) + 1
-        for one in np.flatnonzero(self._shown[first] < after).tolist():
-            number, row, end = clip.number[one], first[one], after[one]
-            sight = self._env.open(self._sequences[number])
-            for missing in row + np.flatnonzero(~self._filled[row:end]):
-                self._features[missing] = sight[missing - self._row[number]]
-                self._filled[missing] = True
-            self._shown[row] = end
+    def _fill_features(self, clips: ChosenClips, first_rows: np.ndarray) -> None:
+        """Fill the table of features with the frames of these clips, and with the frame after each."""
+        end_rows = first_rows - clips.start + np.minimum(clips.stop, self._last[clips.number]) + 1
+        for index in np.flatnonzero(self._filled_to[first_rows] < end_rows).tolist():
+            number, first, end = clips.number[index], first_rows[index], end_rows[index]
+            observer = self._env.observer(self._sequences[number])
+            for row in first + np.flatnonzero(~self._filled[first:end]):
+                self._features[row] = observer.observe(row - self._row[number])
+                self._filled[row] = True
+            self._filled_to[first] = end
 
     def _check_begun(self) -> None:
         if not self._generators or not self._stop.all():
             raise gym.error.ResetNeeded("call reset() first: there are no episodes")
 
-    def _check(self, actions: np.ndarray, over: np.ndarray) -> np.ndarray:
-        """The actions as components, ``(4, N)`` float64."""
-        boxes = numbers(actions, (self.num_envs, 4)).T.astype(np.float64, order="C")
+    def _check_actions(self, actions: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+        """The actions by components, ``(4, N)`` float64; those of the ignored environments may be anything."""
+        boxes = as_boxes(actions, (self.num_envs, 4)).T.astype(np.float64, order="C")
         if not np.isfinite(boxes.sum()):
-            wrong = np.flatnonzero(~np.isfinite(boxes).all(axis=0) & ~over)
+            wrong = np.flatnonzero(~np.isfinite(boxes).all(axis=0) & ~ignored)
             if len(wrong):
-                got = f"{boxes[:, wrong[0]]} for environment {wrong[0]}"
-                raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {got}")
+                raise InputError(
+                    "the action must be four finite numbers cx, cy, w, h, "
+                    f"got {boxes[:, wrong[0]]} for environment {wrong[0]}"
+                )
         return boxes
 
     def _rows(self) -> np.ndarray:
-        """Of the frames last observed: after a split's last frame, that one once more."""
+        """The rows of the frames observed last, ``(N,)``; after a split's last frame, that one again."""
         return self._row[self._number] + np.minimum(self._frame, self._last[self._number])
 
     def _observe(self) -> Observation:
         return {"features": np.take(self._features, self._rows(), axis=0), "location": self._location}
 
-    def _describe(self) -> dict[str, np.ndarray]:
-        """`track_env.describe` of the frames last observed."""
+    def _frame_info(self) -> dict[str, np.ndarray]:
+        """`base.frame_info` of the frames observed last, as arrays."""
         return {
             "dataset": self._datasets[self._number],
             "sequence": self._names[self._number],
@@ -287,43 +310,45 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
             "truth": self._truth[self._rows()],
         }
 
-    def _judge(self, boxes: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
+    def _measure(self, boxes: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
+        """``prediction`` and the measures of `base.measure`, for actions ``(4, N)`` and true pixel boxes ``(N, 4)``."""
         rows = self._rows()
-        relative, size = self._relative.take(rows, axis=1), self._size.take(self._number, axis=1)
-        prediction, measured = judge(tuple(boxes), tuple(relative), tuple(truth.T), tuple(size))
-        if not self._all_known:
-            known = self._known[rows]
-            measured = {key: np.where(known, value, UNKNOWN[key]) for key, value in measured.items()}
-        self._prediction = np.array(prediction).T
-        return {"prediction": self._prediction.copy()} | measured
+        relative = tuple(boxes)
+        pixels = bx.to_pixels(bx.clip(relative), tuple(self._size.take(self._number, axis=1)))
+        measures = measure(relative, pixels, tuple(self._relative.take(rows, axis=1)), tuple(truth.T))
+        if not self._all_annotated:
+            annotated = self._annotated[rows]
+            measures = {key: np.where(annotated, value, NO_TRUTH[key]) for key, value in measures.items()}
+        self._prediction = np.array(pixels).T
+        return {"prediction": self._prediction.copy()} | measures
 
-    def _final(self, info: dict[str, np.ndarray], ended: np.ndarray) -> dict[str, Any]:
-        """What ``SameStep`` tells of the episodes that ended, whose observations are no longer the step's."""
+    def _final_info(self, info: dict[str, np.ndarray], ended: np.ndarray) -> dict[str, Any]:
+        """``final_obs`` and ``final_info`` of the episodes that ended: the step itself returns the new episodes'."""
         observation = self._observe()
-        last = np.full(self.num_envs, None, object)
-        for one in np.flatnonzero(ended).tolist():
-            last[one] = {key: value[one] for key, value in observation.items()}
+        final_observations = np.full(self.num_envs, None, object)
+        for index in np.flatnonzero(ended).tolist():
+            final_observations[index] = {key: value[index] for key, value in observation.items()}
         return {
-            "final_obs": last,
+            "final_obs": final_observations,
             "_final_obs": ended,
-            "final_info": _masked(info, ended),
+            "final_info": _batch_info_of(info, ended),
             "_final_info": ended,
         }
 
 
-def _masked(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
-    """Those of the environments in the mask, blank for the others; nothing where it is empty."""
+def _batch_info(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
+    """Gymnasium's batched info: each array, and as ``_key`` which environments have it."""
+    return values | {f"_{key}": mask for key in values}
+
+
+def _batch_info_of(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
+    """The batched info of the environments in the mask, blank for the others; empty if the mask is."""
     if not mask.any():
         return {}
     copies = {key: value.copy() for key, value in values.items()}
     for value in copies.values():
         value[~mask] = None if value.dtype == object else 0
-    return _batched(copies, mask)
-
-
-def _batched(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
-    """Gymnasium's batched info: each value, and as ``_key`` who has it."""
-    return values | {f"_{key}": mask for key in values}
+    return _batch_info(copies, mask)
 
 
 class OTBTrackPixelsVectorEnv(OTBTrackVectorEnv):

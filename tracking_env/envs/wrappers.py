@@ -1,4 +1,4 @@
-"""The paper's two phases as a wrapper: one reward first, another after."""
+"""The paper's two training phases as a wrapper: first one reward, then the other."""
 
 from typing import Any
 
@@ -11,16 +11,19 @@ from tracking_env.errors import InputError
 
 
 class RewardSchedule(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray], gym.utils.RecordConstructorArgs):
-    """Switch the reward of an environment after a number of its steps (section 4.2: L1, then IoU).
+    """Switch the reward of an environment after a number of steps (section 4.2 of the paper: L1, then IoU).
 
     Args:
-        env: one that has `TrackEnv.reward`, wrapped or not.
-        switch_after: steps that the first reward is given for, over all episodes. Each of N environments side by side
-            counts its own: give an N-th of the total.
+        env: an environment of this package, wrapped or not.
+        switch_after: steps with the first reward, counted over all episodes. Of N environments side by side each counts
+            its own steps: give each an N-th of the total.
         first, then: names of the rewards.
 
     Raises:
-        InputError: there is no such reward, or the number is negative.
+        InputError: a reward is unknown, or the number is negative.
+
+    Example:
+        >>> env = RewardSchedule(gym.make("OTBTrack-v0"), switch_after=10_000)
     """
 
     def __init__(self, env: gym.Env, switch_after: int, first: str = "l1", then: str = "iou") -> None:
@@ -35,8 +38,8 @@ class RewardSchedule(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarra
         self.steps = 0
 
     def step(self, action: np.ndarray) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
-        """As the environment's, with the reward that it is time for."""
+        """Step the environment with the reward of the current phase."""
         self.env.set_wrapper_attr("reward", self.first if self.steps < self.switch_after else self.then)
         result = self.env.step(action)
-        self.steps += 1  # an action that was refused is no step
+        self.steps += 1  # after the step: an action that was refused does not count
         return result

@@ -1,1 +1,6 @@
-"""Looking where one last pointed: the search window, its regions, proposals."""
+"""Tracking inside a search window around the last predicted box: the window, its regions, proposals, trackers."""
+
+from tracking_env.search.best_proposal import BestProposal, ProposalTracker
+from tracking_env.search.window import SearchWindow, WindowTracker
+
+__all__ = ["BestProposal", "ProposalTracker", "SearchWindow", "WindowTracker"]

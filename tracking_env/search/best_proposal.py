@@ -1,4 +1,4 @@
-"""What is proposed, and nothing learned: the control of the closed loop's agent, without weights of its own."""
+"""The baseline of the closed loop: follow the proposals of a pretrained network, with nothing learned on top."""
 
 from collections.abc import Sequence
 
@@ -7,24 +7,25 @@ import numpy as np
 from tracking_env.errors import InputError
 from tracking_env.features.maps import MapExtractor, make_maps
 from tracking_env.search import proposals
-from tracking_env.search.window import GazeTracker, Observation
+from tracking_env.search.window import Observation, WindowTracker
 
 PACE = 0.3
-"""How much of a change of size is done in one frame, as the trained agent begins with."""
+"""Share of a change of size (as a logarithm) that is taken over in one frame; the trained agent's at first."""
 
 
 class BestProposal:
-    """A policy of ``OTBTrackSearch-v0`` with ``proposals``: the best one, its size damped."""
+    """A policy of ``OTBTrackSearch-v0`` on observations with ``proposals``: the best one, its size damped."""
 
     def act(self, observation: Observation, state: None = None) -> tuple[np.ndarray, None]:
-        """One observation -> the action ``(4,)`` and no state."""
-        said, before = proposals.best(observation["proposals"]), observation["location"][2:]
-        sides = before * (np.maximum(said[2:], 1e-4) / before) ** PACE
-        return np.concatenate([said[:2], sides]).astype(np.float32), None
+        """The action ``(4,)`` float32 for one observation, and no state."""
+        proposal = proposals.best(observation["proposals"])
+        last_sides = observation["location"][2:]
+        sides = last_sides * (np.maximum(proposal[2:], 1e-4) / last_sides) ** PACE
+        return np.concatenate([proposal[:2], sides]).astype(np.float32), None
 
 
-class ProposalTracker(GazeTracker):
-    """`BestProposal` as a tracker on raw frames; ``id`` names the network."""
+class ProposalTracker(WindowTracker):
+    """`BestProposal` as a tracker on raw frames; its ``id`` is the extractor's."""
 
     def __init__(self, maps: MapExtractor) -> None:
         super().__init__(BestProposal(), maps)
@@ -35,10 +36,10 @@ def tracker(weights: Sequence[str] = ()) -> ProposalTracker:
     """NanoTrack's proposals, corrected by the first frame, as a tracker.
 
     Args:
-        weights: its backbone's file, beside which its head's lies.
+        weights: NanoTrack's backbone file, with its head's file in the same folder; or that folder.
 
     Raises:
-        InputError: there are none, or they are another network's.
+        InputError: no weights are given, or they belong to another network.
     """
     if not weights:
         raise InputError("proposals needs NanoTrack's two files; give their folder with --weights")

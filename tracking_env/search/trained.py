@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.features.maps import MapExtractor, make_maps
-from tracking_env.search.window import GazeTracker
+from tracking_env.search.window import WindowTracker
 from tracking_env.trackers import checkpoint as ck
 from tracking_env.trackers.onnx_policy import OnnxPolicy
 from tracking_env.trackers.trained import weights_file
 
 
-class TrainedGaze(GazeTracker):
+class TrainedWindowTracker(WindowTracker):
     """A trained policy in the closed loop.
 
     Args:
@@ -33,13 +33,13 @@ class TrainedGaze(GazeTracker):
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         """The policy's box, with its centre in the image."""
-        prediction, self.state = self.policy.predict(self.gaze.look(frame), self.state)
+        prediction, self.state = self.policy.predict(self.window.observe(frame), self.state)
         assert prediction.spread is not None
-        self.spread = prediction.spread.astype(np.float64) * self.gaze.region[2]
-        return self.gaze.point(prediction.box, (frame.shape[1], frame.shape[0]))
+        self.spread = prediction.spread.astype(np.float64) * self.window.region[2]
+        return self.window.move_to(prediction.box, (frame.shape[1], frame.shape[0]))
 
 
-def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedGaze:
+def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedWindowTracker:
     """The closed-loop agent as train/search.py trains it, with the extractor that it was trained on.
 
     Args:
@@ -56,4 +56,4 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
     maps = make_maps(name or "cells", file or run_file)
     loaded.check_extractor(maps.id)
     identity = f"{loaded.path.name} {loaded.digest} {maps.id}"
-    return TrainedGaze(loaded.policy(), maps, identity)
+    return TrainedWindowTracker(loaded.policy(), maps, identity)
