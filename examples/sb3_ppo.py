@@ -1,7 +1,7 @@
-"""Stable-Baselines3's PPO as it comes, then scored as a tracker: python examples/sb3_ppo.py [--steps 20000]
+"""Train PPO of Stable-Baselines3 and score it as a tracker: python examples/sb3_ppo.py [--steps 20000]
 
-With SB3's own networks and its own vector environment. train/sb3.py does it with this project's: normalised features,
-the paper's schedule, a run directory and the table.
+It uses SB3's own networks and vector environment. train/sb3.py trains the same algorithms with normalised features, the
+paper's schedule of rewards, a run directory, and this project's table of results.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import gymnasium as gym
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
-import tracking_env  # noqa: F401  # registers the ids
+import tracking_env  # noqa: F401  (registers the ids)
 from agents.sb3 import SB3Agent
 from tracking_env.datasets import loading
 from tracking_env.evaluation.scoring import evaluate
@@ -19,13 +19,13 @@ from tracking_env.report.text_tables import format_trackers
 from tracking_env.trackers.base import PolicyTracker, run
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--steps", type=int, default=20_000, help="of the environment")
-parser.add_argument("--model", help="save it there, as a .zip")
+parser.add_argument("--steps", type=int, default=20_000, help="training steps of the environment")
+parser.add_argument("--model", help="save the model to this .zip file")
 arguments = parser.parse_args()
 
 
 def to_sb3(env: gym.Env) -> gym.Env:
-    """Actions in [-1, 1], where SB3's policies begin at 0: a box in the middle."""
+    """Rescale actions to [-1, 1]: SB3's policies begin at 0, which is then a box in the middle of the image."""
     return gym.wrappers.RescaleAction(env, -env.action_space.high, env.action_space.high)
 
 
@@ -36,15 +36,17 @@ model = PPO(
     envs,
     n_steps=20,
     batch_size=80,
-    gamma=0.0,  # what the agent says does not change what comes next
+    gamma=0.0,  # actions do not change later observations
     policy_kwargs={"log_std_init": -2.0},
     seed=0,
 )
 model.learn(arguments.steps)
 if arguments.model:
-    model.save(arguments.model)  # tracking-env evaluate --tracker sb3 --checkpoint FILE --trust
+    model.save(arguments.model)  # score it later: tracking-env evaluate --tracker sb3 --checkpoint FILE --trust
 
-videos = loading.load(None, "synthetic:10000-10002")
+# Track videos that were not trained on, and score the boxes.
+sequences = loading.load(None, "synthetic:10000-10002")
 tracker = PolicyTracker(SB3Agent(model.policy), make_extractor("grid"))
-boxes = {one.name: run(tracker, one).boxes for one in videos}
-print(format_trackers({"SB3 PPO": evaluate(boxes, {one.name: one.boxes for one in videos}, dict.fromkeys(boxes, 0))}))
+boxes = {sequence.name: run(tracker, sequence).boxes for sequence in sequences}
+truths = {sequence.name: sequence.boxes for sequence in sequences}
+print(format_trackers({"SB3 PPO": evaluate(boxes, truths, seen=dict.fromkeys(boxes, 0))}))  # seen: frames trained on, none
