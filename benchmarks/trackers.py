@@ -1,12 +1,12 @@
-"""How fast trackers are side by side, end to end: decode, crop, extract, decide.
+"""Compare the speed of trackers, decoding included.
 
 python benchmarks/trackers.py nano search proposals --root OTB --sequences drlt30 --weights FOLDER [--frames N]
                               [--repeat N] [--json]
-python benchmarks/trackers.py mil search         # drawn sequences, and what needs no weights
+python benchmarks/trackers.py mil search         # drawn sequences; these trackers need no weights
 
-Trackers take turns on each sequence, so that what else the machine does befalls all of them. fps: the mean over the
-sequences of frames over seconds, as `tracking-env evaluate` has it; its median over the repeats. times: the median over
-the repeats of how many times as fast as the first tracker it is.
+Trackers take turns on each sequence, so that other load on the machine slows all of them alike. Columns: fps, frames
+per second as `tracking-env evaluate` measures them (mean over the sequences, median over the repeats); times, the
+tracker's speed over the first tracker's (median over the repeats).
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -31,13 +31,14 @@ from tracking_env.trackers.base import run
 
 
 def main() -> int:
+    """Print a table or JSON; exit code 2 if the arguments cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("trackers", nargs="+", help="by name, as tracking-env evaluate takes them")
+    parser.add_argument("trackers", nargs="+", help="names of trackers, as in tracking-env evaluate --tracker")
     parser.add_argument("--root", type=Path, help="folder of sequences; without it they are drawn")
-    parser.add_argument("--sequences", help="which of them; by default all, or synthetic:0-3")
-    parser.add_argument("--weights", type=Path, help="the folder of all weights")
-    parser.add_argument("--frames", type=int, default=200, help="of each sequence")
-    parser.add_argument("--repeat", type=int, default=5, help="how often each runs")
+    parser.add_argument("--sequences", help="names of sequences; by default all, or synthetic:0-3")
+    parser.add_argument("--weights", type=Path, help="folder of all weights files")
+    parser.add_argument("--frames", type=int, default=200, help="frames of each sequence")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each tracker on each sequence")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     args = parser.parse_args()
     try:
@@ -50,30 +51,34 @@ def main() -> int:
         return 0
     print(f"{numbers['sequences']} sequences, {numbers['threads']} threads of OpenCV")
     print(f"{'tracker':<28}{'fps':>8}{'times':>8}")
-    for name, one in numbers["trackers"].items():
-        print(f"{name:<28}{one['fps']:>8.0f}{one['times']:>8.2f}")
+    for name, speed in numbers["trackers"].items():
+        print(f"{name:<28}{speed['fps']:>8.0f}{speed['times']:>8.2f}")
     return 0
 
 
 def measure(args: argparse.Namespace) -> dict:
+    """All numbers by name; under ``trackers`` the fps and relative speed of each."""
     sequences = loading.load(args.root, args.sequences or (None if args.root else "synthetic:0-3"))
     trackers = {}
     for name in args.trackers:
         takes_weights = args.weights and (name == "search" or (name in TABLE and TABLE[name].files))
-        runner = TrackerSpec(name, weights=(args.weights,) if takes_weights else ()).make()
-        trackers[name] = runner.live()
+        trackers[name] = TrackerSpec(name, weights=(args.weights,) if takes_weights else ()).make().live()
     fps = np.empty((args.repeat, len(sequences), len(trackers)))
-    for turn in tqdm(np.ndindex(fps.shape[:2]), total=args.repeat * len(sequences), leave=False, disable=None):
-        for at, tracker in enumerate(trackers.values()):
-            fps[turn][at] = run(tracker, sequences[turn[1]], args.frames).fps
-    mean = fps.mean(axis=1)
-    found = zip(trackers, np.median(mean, axis=0), np.median(mean / mean[:, :1], axis=0), strict=True)
+    turns = tqdm(np.ndindex(args.repeat, len(sequences)), total=args.repeat * len(sequences), leave=False, disable=None)
+    for repeat, number in turns:
+        for column, tracker in enumerate(trackers.values()):
+            fps[repeat, number, column] = run(tracker, sequences[number], args.frames).fps
+    means = fps.mean(axis=1)
+    speeds = {}
+    for column, name in enumerate(trackers):
+        times = np.median(means[:, column] / means[:, 0])
+        speeds[name] = {"fps": round(float(np.median(means[:, column])), 1), "times": round(float(times), 3)}
     return {
         "sequences": len(sequences),
         "frames": args.frames,
         "repeat": args.repeat,
         "threads": cv2.getNumThreads(),
-        "trackers": {name: {"fps": round(float(a), 1), "times": round(float(b), 3)} for name, a, b in found},
+        "trackers": speeds,
     }
 
 
