@@ -49,4 +49,5 @@ sequences = loading.load(None, "synthetic:10000-10002")
 tracker = PolicyTracker(SB3Agent(model.policy), make_extractor("grid"))
 boxes = {sequence.name: run(tracker, sequence).boxes for sequence in sequences}
 truths = {sequence.name: sequence.boxes for sequence in sequences}
-print(format_trackers({"SB3 PPO": evaluate(boxes, truths, seen=dict.fromkeys(boxes, 0))}))  # seen: frames trained on, none
+training_frames = dict.fromkeys(boxes, 0)  # none of these videos was trained on
+print(format_trackers({"SB3 PPO": evaluate(boxes, truths, training_frames)}))
