@@ -146,7 +146,7 @@ def test_pixels_survive_the_store_unchanged(tmp_path):
     ("name", "message"),
     [
         ("gird", "unknown extractor 'gird'; choose one of grid, pixels, yolo-nano-voc"),
-        ("timm:", "unknown extractor"),
+        ("timm:resnet18", "unknown extractor"),
         ("yolo-nano-voc:20", "unknown extractor 'yolo-nano-voc:20'"),
         ("yolo-nano-voc:0x5", "at least 1 row"),
         ("grid:5x5", "grid is always 12 x 16"),
@@ -217,80 +217,7 @@ def test_a_device_that_is_not_there_is_refused():
 
 
 def test_the_list_of_extractors_has_the_published_networks():
-    assert set(EXTRACTORS) == {"grid", "pixels", "timm:NAME", *NETWORKS}
-
-
-class Model:
-    """What this library uses of timm."""
-
-    def __init__(self, torch, **given):
-        self.given = given
-
-        class Net(torch.nn.Module):
-            num_features = 2
-
-            def __init__(self):
-                super().__init__()
-                self.weight = torch.nn.Parameter(torch.rand(2, 3))
-
-            def forward_features(self, x):  # channels last, as some have it
-                return x.movedim(1, -1)[:, ::2, ::2] @ self.weight.T
-
-            def forward(self, x):
-                return self.forward_features(x).mean(dim=(1, 2))
-
-        self.net = Net()
-
-
-@pytest.fixture
-def timm(monkeypatch):
-    """A stand-in for timm; gives what models were asked for."""
-    torch = pytest.importorskip("torch")
-    asked = []
-
-    def create_model(name, **given):
-        asked.append((name, given))
-        if name == "nonet":
-            raise RuntimeError("Unknown model (nonet)\nand more")
-        return Model(torch, **given).net
-
-    module = type(sys)("timm")
-    module.create_model = create_model
-    module.data = type(sys)("timm.data")
-    config = {"input_size": (3, 8, 12), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
-    module.data.resolve_model_data_config = lambda model: config
-    monkeypatch.setitem(sys.modules, "timm", module)
-    return asked
-
-
-def test_a_model_of_timm_gives_its_vector_or_its_map(timm):
-    frame = np.full((1, 20, 20, 3), 255, np.uint8)  # (1 - 0.5) / 0.25 = 2 in every channel
-    vector = make_extractor("timm:hub/some.net")
-    assert timm == [("hub/some.net", {"pretrained": True, "checkpoint_path": "", "num_classes": 0})]
-    sums = 2 * vector.network.model.weight.sum(dim=1).numpy()
-    assert vector.dim == 2 and vector(frame)[0] == pytest.approx(sums, rel=1e-5)
-    spatial = make_extractor("timm:hub/some.net:2x3")  # the map has 4 x 6 places
-    assert spatial(frame)[0] == pytest.approx(np.repeat(sums, 6), rel=1e-5)
-    assert vector.id.startswith("timm-hub-some.net-") and spatial.id.startswith("timm-hub-some.net-2x3-")
-    assert "/" not in spatial.id and ":" not in spatial.id
-
-
-def test_a_model_of_timm_from_a_file_or_untrained(timm, tmp_path):
-    file = tmp_path / "net.pth"
-    pytest.importorskip("torch").save({"weight": np.zeros(1).tolist()}, file)
-    make_extractor("timm:net", file)
-    random = make_extractor("timm:net", "random")
-    assert [(given["pretrained"], given["checkpoint_path"]) for _, given in timm] == [(False, str(file)), (False, "")]
-    assert "random" in random.id
-
-
-def test_what_timm_cannot_do_is_one_line(timm, monkeypatch):
-    with pytest.raises(InputError, match="timm cannot make 'nonet': Unknown model") as caught:
-        make_extractor("timm:nonet")
-    assert "\n" not in str(caught.value)
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(InputError, match=r"needs timm .*pip install 'tracking-env\[timm\]'"):
-        make_extractor("timm:net")
+    assert set(EXTRACTORS) == {"grid", "pixels", *NETWORKS}
 
 
 @pytest.fixture

@@ -94,8 +94,8 @@ class PixelExtractor:
         return np.stack([self.prepare(frame).ravel() for frame in frames]).astype(np.float32)
 
 
-EXTRACTORS = ("grid", "pixels", *NETWORKS, "timm:NAME")
-"""Names that `make_extractor` knows; ``timm:NAME`` is any model of timm."""
+EXTRACTORS = ("grid", "pixels", *NETWORKS)
+"""Names that `make_extractor` knows."""
 
 
 def make_extractor(name: str = "grid", weights: str | Path | None = None, device: str = "cpu") -> Extractor:
@@ -135,9 +135,6 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None, device
     if random:
         logger.warning("%s has random weights: it was never trained", kind)
         weights = None
-    if kind.startswith("timm:"):
-        name, path = kind.removeprefix("timm:"), Path(weights) if weights else None
-        return pretrained.make_timm(name, path, grid, random).to(place)
     files = NETWORKS[kind].files
     if weights is None:
         folder = cache_folder() / "weights"
@@ -154,7 +151,7 @@ def _parse(name: str) -> tuple[str, tuple[int, int] | None]:
     """``NAME`` or ``NAME:ROWSxCOLUMNS``."""
     match = re.fullmatch(r"(.+?)(?::(\d+)x(\d+))?", name)
     kind = match[1] if match else name
-    if kind not in EXTRACTORS[:-1] and not re.fullmatch("timm:.+", kind):
+    if kind not in EXTRACTORS:
         known = ", ".join(EXTRACTORS)
         raise InputError(f"unknown extractor {kind!r}; choose one of {known}, with :ROWSxCOLUMNS after it for a grid")
     if not match or match[2] is None:

@@ -1,7 +1,6 @@
 """Pretrained networks as extractors (torch)."""
 
 import hashlib
-import re
 from pathlib import Path
 from typing import Self
 
@@ -141,66 +140,6 @@ def _make_darknet(name: str, kind: Network, weights: Path, grid: Grid | None, ra
     size = network.height, network.width
     recipe = (f"{digest} {kind.taps}", *more)
     return NetworkExtractor(name, network, size, kind.pixels, grid, kind.grid, recipe, random)
-
-
-class _Timm(nn.Module):
-    """A model of timm as a list of maps: one of one row and column, or its last one."""
-
-    def __init__(self, model: nn.Module, spatial: bool) -> None:
-        super().__init__()
-        self.model, self.spatial = model, spatial
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """``(N, 3, h, w)`` -> one map ``(N, C, h', w')``."""
-        if not self.spatial:
-            return [self.model(x)[..., None, None]]
-        found = self.model.forward_features(x)  # type: ignore[operator]
-        if found.ndim != 4:
-            raise InputError(f"this model of timm has no map, but {tuple(found.shape)}; leave out the grid")
-        width = self.model.num_features
-        return [found if found.shape[1] == width else found.permute(0, 3, 1, 2)]  # some keep channels last
-
-
-def make_timm(
-    name: str, weights: Path | None = None, grid: Grid | None = None, random: bool = False
-) -> NetworkExtractor:
-    """Build a model of timm, with the weights that timm fetches, or from a file, or random.
-
-    Args:
-        name: as timm knows it.
-        weights: a checkpoint as timm reads them, or None for the published weights.
-        grid: rows and columns to average the last map to; None: the vector that its classifier gets.
-        random: leave it untrained.
-
-    Raises:
-        InputError: timm is not installed, does not know the model, or cannot load its weights.
-    """
-    try:
-        import timm
-    except (ImportError, RuntimeError) as error:  # a torchvision of another torch fails with a RuntimeError
-        raise InputError(f"timm:{name} needs timm ({error}); type: pip install 'tracking-env[timm]'") from None
-    if weights is not None and weights.suffix.lower() not in (".safetensors", ".npz", ".npy"):
-        torchvision_models.read_pth(
-            weights
-        )  # for timm may run what a .pth holds: refuse one that holds more than numbers
-    published, file = weights is None and not random, "" if weights is None else str(weights)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            model = timm.create_model(name, pretrained=published, checkpoint_path=file, num_classes=0)
-        config = timm.data.resolve_model_data_config(model)
-    except Exception as error:  # whatever its many models and hosts raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"timm cannot make {name!r}: {reason}; give another name, or a file with --weights") from None
-    _, rows, columns = config["input_size"]
-    mean, std = tuple(config["mean"]), tuple(config["std"])
-    digest = hashlib.sha256()
-    for key, value in sorted(model.state_dict().items()):
-        digest.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
-    pixels = Pixels(f"linear {rows}x{columns} {mean} {std}", rows, mean, std)
-    network, shown = _Timm(model, grid is not None), re.sub(r"[^\w.-]+", "-", name)
-    recipe = (digest.hexdigest(),)
-    return NetworkExtractor(f"timm-{shown}", network, (rows, columns), pixels, grid, None, recipe, random)
 
 
 def _randomise(network: nn.Module) -> None:
