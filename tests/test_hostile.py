@@ -26,7 +26,7 @@ from tests.soak.fuzz import fuzz_with_hypothesis, try_read
 from tests.soak.parser import ParserFolder
 from tests.soak.parsers import PARSERS
 from tracking_env.errors import InputError
-from tracking_env.features import torchvision_models
+from tracking_env.features import mobilenet_v2
 
 SOURCES = sorted(path for folder in ("tracking_env", "agents", "train") for path in (ROOT / folder).rglob("*.py"))
 
@@ -246,7 +246,7 @@ def test_darknet_weights_that_are_not_finite_are_refused(tmp_path):
 
 def test_read_pth_reads_what_torch_saves(tmp_path):
     torch.save({"a": torch.arange(3.0)}, tmp_path / "a.pth")
-    assert torchvision_models.read_pth(tmp_path / "a.pth")["a"].tolist() == [0, 1, 2]
+    assert mobilenet_v2.read_pth(tmp_path / "a.pth")["a"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("suffix", "position", "digits"), [("PNG", 16, 4), ("JPEG", None, 2)])

@@ -27,7 +27,7 @@ class DataConfig:
     augment: int = 0
     """changed copies (moving, mirrored crops) of each training clip, besides the clip; not in the paper"""
     features: str = "grid"
-    """extractor: grid (no weights), yolo-nano-voc, yolov1-small, yolov1, resnet-18, mobilenet-v2, ...; with
+    """extractor: grid (no weights), yolo-nano-voc, yolov1-small, yolov1, mobilenet-v2, ...; with
     :ROWSxCOLUMNS after it the network's map is averaged to that grid"""
     weights: str | None = None
     """weights file of the extractor, or its folder; by default downloaded; random: untrained"""

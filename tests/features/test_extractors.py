@@ -115,7 +115,7 @@ def test_a_frame_gives_the_same_features_in_any_batch():
 def test_without_torch_the_error_says_what_to_install(monkeypatch):
     from tracking_env import features
 
-    for module in ("pretrained", "torch_device", "torchvision_models", "darknet.network", "darknet.layers"):
+    for module in ("pretrained", "torch_device", "mobilenet_v2", "darknet.network", "darknet.layers"):
         monkeypatch.delitem(sys.modules, f"tracking_env.features.{module}", raising=False)
     for name in ("pretrained", "torch_device"):
         monkeypatch.delattr(features, name, raising=False)
@@ -146,7 +146,8 @@ def test_pixels_survive_the_store_unchanged(tmp_path):
     ("name", "message"),
     [
         ("gird", "unknown extractor 'gird'; choose one of grid, pixels, yolo-nano-voc"),
-        ("timm:resnet18", "unknown extractor"),
+        ("timm:resnet18", "unknown extractor 'timm:resnet18'"),
+        ("resnet-18", "unknown extractor 'resnet-18'; choose one of grid, pixels, .*, mobilenet-v2"),
         ("yolo-nano-voc:20", "unknown extractor 'yolo-nano-voc:20'"),
         ("yolo-nano-voc:0x5", "at least 1 row"),
         ("grid:5x5", "grid is always 12 x 16"),
@@ -183,7 +184,7 @@ def test_weights_nobody_gave_are_downloaded_saying_so(name, offline, caplog):
     assert len(caplog.messages) == 1 and "downloading" in caplog.messages[0]
 
 
-@pytest.mark.parametrize(("name", "dim"), [("resnet-18", 512 * 16), ("mobilenet-v2:1x2", 1280 * 2)])
+@pytest.mark.parametrize(("name", "dim"), [("mobilenet-v2", 1280 * 16), ("mobilenet-v2:1x2", 1280 * 2)])
 def test_random_weights_only_when_asked_for_and_marked(name, dim, offline, caplog):
     pytest.importorskip("torch")
     extractor = make_extractor(name, "random")
@@ -198,7 +199,7 @@ def test_random_weights_only_when_asked_for_and_marked(name, dim, offline, caplo
     assert again.id == extractor.id and np.array_equal(again(frames), features)
 
 
-@pytest.mark.parametrize("name", ["grid", "pixels:9x7", "resnet-18"])
+@pytest.mark.parametrize("name", ["grid", "pixels:9x7", "mobilenet-v2"])
 def test_a_prepared_frame_gives_the_frames_features(name):
     if name in NETWORKS:
         pytest.importorskip("torch")
@@ -213,7 +214,7 @@ def test_a_prepared_frame_gives_the_frames_features(name):
 def test_a_device_that_is_not_there_is_refused():
     pytest.importorskip("torch")
     with pytest.raises(InputError, match="there is no device 'cuda:77' for torch here; try --device cpu"):
-        make_extractor("resnet-18", "random", "cuda:77")
+        make_extractor("mobilenet-v2", "random", "cuda:77")
 
 
 def test_the_list_of_extractors_has_the_published_networks():

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tests.soak.parser import Parser
-from tracking_env.features import torchvision_models
+from tracking_env.features import mobilenet_v2
 from tracking_env.features.darknet.files import read_cfg
 from tracking_env.features.darknet.network import Darknet
 
@@ -67,22 +67,22 @@ class SmallNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         with torch.device("meta"):
-            self.conv1 = nn.Conv2d(1, 2, 3)
+            self.features = nn.Sequential(nn.Conv2d(1, 2, 3))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv1(x)
+        return self.features(x)
 
 
 def pth_file() -> bytes:
-    norm = {f"bn1.{name}": torch.ones(2) for name in ("weight", "bias", "running_mean", "running_var")}
+    norm = {f"features.1.{name}": torch.ones(2) for name in ("weight", "bias", "running_mean", "running_var")}
     file = io.BytesIO()
-    torch.save({"conv1.weight": torch.ones(2, 1, 3, 3)} | norm, file)
+    torch.save({"features.0.weight": torch.ones(2, 1, 3, 3)} | norm, file)
     return file.getvalue()
 
 
 def read_pth(folder: Path) -> None:
     network = SmallNetwork()
-    torchvision_models.load(network, folder / "net.pth")
+    mobilenet_v2.load(network, folder / "net.pth")
     assert network(torch.zeros(1, 1, 4, 4)).shape == (1, 2, 2, 2)
 
 

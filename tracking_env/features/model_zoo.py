@@ -53,7 +53,7 @@ class Network:
         taps: of a darknet network, indices of the layers that are taken.
     """
 
-    kind: Literal["darknet", "mobilenet-v2", "resnet-18"]
+    kind: Literal["darknet", "mobilenet-v2"]
     files: tuple[File, ...]
     pixels: Pixels
     channels: int
@@ -130,20 +130,6 @@ NETWORKS = {
         (File("mobilenet_v2-b0353104.pth", (_TORCH + "mobilenet_v2-b0353104.pth",), None, "b0353104"),),
         IMAGENET,
         channels=1280,
-        grid=(4, 4),
-    ),
-    "resnet-18": Network(
-        "resnet-18",
-        (
-            File(
-                "resnet18-f37072fd.pth",
-                (_TORCH + "resnet18-f37072fd.pth",),
-                46_830_571,
-                "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
-            ),
-        ),
-        IMAGENET,
-        channels=512,
         grid=(4, 4),
     ),
 }

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tracking_env.errors import InputError
-from tracking_env.features import torchvision_models
+from tracking_env.features import mobilenet_v2
 from tracking_env.features.darknet import yolo_v1
 from tracking_env.features.darknet.files import read_cfg
 from tracking_env.features.darknet.network import Darknet
@@ -111,13 +111,13 @@ def make(name: str, weights: Path, grid: Grid | None = None, random: bool = Fals
     if kind.kind == "darknet":
         return _make_darknet(name, kind, weights, grid or kind.grid, random)
     with torch.device("meta"):  # shapes without memory: the numbers come from the file
-        network = torchvision_models.CONVNETS[kind.kind]()
+        network = mobilenet_v2.MobileNetV2()
     if random:
         _randomise(network)
         sha256, pixels = RANDOM, kind.pixels
     else:
-        sha256, folded = torchvision_models.load(network, weights)
-        pixels = TENSORFLOW if folded else kind.pixels
+        sha256, from_tensorflow = mobilenet_v2.load(network, weights)
+        pixels = TENSORFLOW if from_tensorflow else kind.pixels
     size = pixels.side, pixels.side
     return NetworkExtractor(name, network, size, pixels, grid or kind.grid, kind.grid, (sha256,), random)
 
