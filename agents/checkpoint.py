@@ -27,7 +27,7 @@ from torch import nn
 
 from agents.drlt import DRLT, DRLTConfig
 from agents.onnx_export import export_drlt
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, first_line
 from tracking_env.files import read_json, remove, whole
 from tracking_env.trackers.checkpoint import POLICY, numbered
 
@@ -200,8 +200,9 @@ def writing(path: Path) -> Iterator[Path]:
             partial.mkdir()
             yield partial
     except (OSError, SafetensorError) as error:  # the latter where the disk is full
-        reason = str(error).splitlines()[0]
-        raise InputError(f"cannot write the checkpoint {path}: {reason}; make room, then go on with --resume") from None
+        raise InputError(
+            f"cannot write the checkpoint {path}: {first_line(error)}; make room, then go on with --resume"
+        ) from None
 
 
 @contextmanager
@@ -214,5 +215,4 @@ def reading(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the checkpoint {path} is damaged or of another version: {reason}") from None
+        raise InputError(f"the checkpoint {path} is damaged or of another version: {first_line(error)}") from None

@@ -25,7 +25,8 @@ import gymnasium as gym
 import numpy as np
 
 import tracking_env  # noqa: F401  # registers the ids
-from tracking_env.features.extractors import Extractor, make_extractor
+from tracking_env.features.base import Extractor
+from tracking_env.features.extractors import make_extractor
 
 GOALS = {"step_ratio": 3.0, "numpy_share": 0.6, "sync_ratio": 20.0}
 ROUNDS = 7

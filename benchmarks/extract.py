@@ -28,7 +28,8 @@ import numpy as np
 from benchmarks import drawn
 from tracking_env.datasets import loading, prefetch
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.features.extractors import Extractor, make_extractor
+from tracking_env.features.base import Extractor
+from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
 
 GOAL = 0.85
@@ -40,7 +41,10 @@ def parts(sequence: Sequence) -> list[range]:
 
 
 def decode(extractor: Extractor, sequences: list[Sequence], jobs: int) -> list[np.ndarray]:
-    return [batch for one in sequences for batch in prefetch.batches(one.frames, parts(one), jobs, extractor.prepare)]
+    batches: list[np.ndarray] = []
+    for sequence in sequences:
+        batches += prefetch.decode_batches(sequence.frames, parts(sequence), jobs, extractor.prepare)
+    return batches
 
 
 def extract(extractor: Extractor, batches: list[np.ndarray]) -> None:
@@ -88,9 +92,9 @@ def main() -> None:
 def show(args: argparse.Namespace) -> None:
     names = args.sequences or (None if args.root else "synthetic:0-15")
     sequences: list[Sequence] = []
-    for one in loading.load(args.root, names):
+    for sequence in loading.load(args.root, names):
         if sum(map(len, sequences)) < args.frames:
-            sequences.append(one)
+            sequences.append(sequence)
     extractor = make_extractor(args.features, args.weights, args.device)
     batches = decode(extractor, sequences, args.jobs)
     works = {

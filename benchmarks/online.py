@@ -30,6 +30,7 @@ from agents.drlt import DRLT, DRLTConfig
 from benchmarks import drawn
 from tracking_env.datasets import loading
 from tracking_env.features import torch_device
+from tracking_env.features.base import extract
 from tracking_env.features.extractors import make_extractor
 
 WARM_UP = 10  # frames
@@ -76,7 +77,7 @@ def show(args: argparse.Namespace) -> None:
         begun = time.perf_counter()
         frame = sequence.frames[number % len(sequence)]
         decoded = time.perf_counter()
-        features = extractor(frame[None])[0]
+        features = extract(extractor, [frame])[0]
         extracted = time.perf_counter()
         _, state = model.act({"features": features, "location": location}, state)  # the box is on the CPU when it ends
         times.append((decoded - begun, extracted - decoded, time.perf_counter() - extracted))

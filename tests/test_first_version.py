@@ -7,7 +7,7 @@ import pytest
 
 from tests.helpers.paths import ROOT
 from tracking_env.datasets import synthetic
-from tracking_env.datasets.otb import read_boxes
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
 from tracking_env.registry import TrackerSpec

@@ -18,8 +18,8 @@ import pytest
 from tests.helpers.paths import ROOT
 from tests.test_first_version import FIRST_VERSION
 from tracking_env.datasets import synthetic
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.loading import load
-from tracking_env.datasets.otb import read_boxes
 from tracking_env.registry import TABLE, TrackerSpec
 from tracking_env.rendering import write_video
 

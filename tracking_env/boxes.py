@@ -48,7 +48,8 @@ def components(boxes: Array) -> tuple[Array, Array, Array, Array]:
     return boxes if isinstance(boxes, tuple) else (boxes[..., 0], boxes[..., 1], boxes[..., 2], boxes[..., 3])
 
 
-def _in_kind(boxes: Array, *parts: Array) -> Array:
+def _like(boxes: Array, *parts: Array) -> Array:
+    """Four components in the form that ``boxes`` have: a tuple, or stacked along the last axis."""
     return parts if isinstance(boxes, tuple) else array_namespace(boxes).stack(parts, axis=-1)
 
 
@@ -64,13 +65,25 @@ def _limit(component: Array, low: float, high: float | None = None) -> Array:
 def top_left(boxes: Array) -> Array:
     """Centre boxes ``cx, cy, w, h`` as top-left boxes ``x, y, w, h``, in the same unit. Shape ``(..., 4)`` kept."""
     x, y, w, h = components(boxes)
-    return _in_kind(boxes, x - w / 2, y - h / 2, w, h)
+    return _like(boxes, x - w / 2, y - h / 2, w, h)
 
 
 def centre(boxes: Array) -> Array:
     """Top-left boxes ``x, y, w, h`` as centre boxes ``cx, cy, w, h``, in the same unit. Shape ``(..., 4)`` kept."""
     x, y, w, h = components(boxes)
-    return _in_kind(boxes, x + w / 2, y + h / 2, w, h)
+    return _like(boxes, x + w / 2, y + h / 2, w, h)
+
+
+def to_zero_based(boxes: Array) -> Array:
+    """Top-left boxes ``x, y, w, h`` whose first pixel is 1 as boxes whose first pixel is 0. Shape ``(..., 4)`` kept."""
+    x, y, w, h = components(boxes)
+    return _like(boxes, x - 1, y - 1, w, h)
+
+
+def to_one_based(boxes: Array) -> Array:
+    """Top-left boxes whose first pixel is 0 as boxes whose first pixel is 1. Shape ``(..., 4)`` kept."""
+    x, y, w, h = components(boxes)
+    return _like(boxes, x + 1, y + 1, w, h)
 
 
 def to_relative(boxes: Array, size: Size) -> Array:
@@ -78,7 +91,7 @@ def to_relative(boxes: Array, size: Size) -> Array:
     x, y, w, h = components(boxes)
     width, height = size
     cx, cy, w, h = centre((x - 1, y - 1, w, h))
-    return _in_kind(boxes, cx / width, cy / height, w / width, h / height)
+    return _like(boxes, cx / width, cy / height, w / width, h / height)
 
 
 def to_pixels(boxes: Array, size: Size) -> Array:
@@ -89,10 +102,10 @@ def to_pixels(boxes: Array, size: Size) -> Array:
     cx, cy, w, h = components(boxes)
     width, height = size
     x, y, w, h = top_left((cx * width, cy * height, w * width, h * height))
-    return _in_kind(boxes, x + 1, y + 1, w, h)
+    return _like(boxes, x + 1, y + 1, w, h)
 
 
-def clip(boxes: Array) -> Array:
+def clip_box(boxes: Array) -> Array:
     """Relative boxes with every component brought into [0, 1]. Shape ``(..., 4)`` kept."""
     if not isinstance(boxes, tuple):
         return boxes.clip(0, 1)

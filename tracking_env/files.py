@@ -81,6 +81,19 @@ def read_bytes(path: Path, what: str = "") -> bytes:
     return data
 
 
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content as 64 hexadecimal digits. The file may be of any size.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object that a file holds.
 
@@ -95,19 +108,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{path} holds no JSON object; it is damaged, or another program's")
     return found
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file's content, 64 hex digits.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 def cache_folder() -> Path:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.errors import InputError, nearest
+from tracking_env.errors import InputError, MissingPackageError, suggest
 from tracking_env.files import sha256
 from tracking_env.trackers.base import Runner, Tracker, Trajectory, run
 from tracking_env.trackers.checkpoint import read
@@ -87,7 +87,7 @@ class TrackerSpec:
         module, _, attribute = self.name.partition(":")
         if self.name not in TABLE and not (module and attribute):
             raise InputError(
-                f"unknown tracker {self.name!r}{nearest(self.name, TABLE)}; there are {', '.join(TABLE)}, and your own "
+                f"unknown tracker {self.name!r}{suggest(self.name, TABLE)}; there are {', '.join(TABLE)}, and your own "
                 "as module:attribute"
             )
 
@@ -227,14 +227,12 @@ def resolve(entry_point: str) -> Any:
             raise InputError(
                 f"cannot import {module_name}: there is no module {missing}; is it spelt so, and on PYTHONPATH?"
             ) from None
-        raise InputError(
-            f"{module_name} needs {missing}, which is not installed; type: pip install {missing}"
-        ) from None
+        raise MissingPackageError(module_name, missing) from None
     try:
         for part in attribute.split("."):
             target = getattr(target, part)
     except AttributeError:
-        hint = nearest(attribute, dir(target)) or "; give module:attribute"
+        hint = suggest(attribute, dir(target)) or "; give module:attribute"
         raise InputError(f"{module_name} has no {attribute!r}{hint}") from None
     if not callable(target):
         raise InputError(

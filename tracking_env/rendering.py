@@ -44,7 +44,7 @@ def draw(
     for role, box in boxes.items():
         if (role == "truth" and not bx.annotated(np.asarray(box))) or not np.isfinite(box).all():
             continue
-        x, y, w, h = (np.asarray(box, dtype=np.float64) - [1, 1, 0, 0]) * factor  # boxes are 1-based
+        x, y, w, h = bx.to_zero_based(np.asarray(box, dtype=np.float64)) * factor
         left, top, right, bottom = np.rint([x, y, x + w, y + h]).clip(-_FAR, _FAR).astype(int).tolist()
         for colour, thickness in (((0, 0, 0), 4), (COLOURS[role], 2)):
             cv2.rectangle(picture, (left, top), (right, bottom), colour, thickness, cv2.LINE_AA)
@@ -101,7 +101,7 @@ def select(frame: np.ndarray) -> np.ndarray:
     picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
     x, y, w, h = cv2.selectROI(WINDOW, picture, showCrosshair=False, fromCenter=False, printNotice=False)
     close()
-    return np.array([x + 1, y + 1, w, h], dtype=np.float64)
+    return bx.to_one_based(np.array([x, y, w, h], dtype=np.float64))
 
 
 def close() -> None:

@@ -183,7 +183,7 @@ def _anything(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         inside = frame[int(y) : int(y + h) + 1, int(x) : int(x + w) + 1]
         contrast = float(inside[::2, ::2].std())
         if contrast > most:
-            best, most = np.array([x + 1, y + 1, w, h]), contrast
+            best, most = np.array(bx.to_one_based((x, y, w, h))), contrast
     assert best is not None
     return best
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from tracking_env.datasets import loading
-from tracking_env.datasets.augment import cropped
+from tracking_env.datasets.augment import augment_clip
 from tracking_env.datasets.sequence import Sequence, Split
 from tracking_env.errors import InputError
 
@@ -98,5 +98,5 @@ def load(config: DataConfig) -> Data:
         if shared:
             raise InputError(f"{min(shared)} is among --extra and the sequences; what is tested may not be extra")
         clips += [(one, one.part("all")) for one in extra]
-    copies = [cropped(one, part, number) for one, part in clips for number in range(config.augment)]
+    copies = [augment_clip(one, part, number) for one, part in clips for number in range(config.augment)]
     return Data(training, testing, unseen, clips + [(one, one.part("all")) for one in copies])

@@ -1,6 +1,5 @@
 """What the flags of all training scripts have in common: the run's own, and the way from flags to a configuration."""
 
-import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, make_dataclass, replace
@@ -8,7 +7,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, suggest
 from train.data import DataConfig
 
 
@@ -79,8 +78,7 @@ def from_flags(argv: Sequence[str] | None, choice: str, presets: Mapping[Any, C]
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
     if unknown:
-        near = difflib.get_close_matches(unknown[0], ["--" + name.replace("_", "-") for name in flat(config)], n=1)
-        hint = f", did you mean {near[0]}?" if near else ""
+        hint = suggest(unknown[0], ["--" + name.replace("_", "-") for name in flat(config)])
         raise InputError(f"unknown flag {unknown[0]!r}{hint}; --help lists them all")
     return replace(config, data=config.data.filled(), out=config.out or f"runs/{name}")
 

@@ -17,7 +17,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from tracking_env.datasets import sharding
 from tracking_env.datasets.sharding import Shard
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, first_line
 
 PATIENCE = timedelta(days=1)
 """How long the others wait while one extracts features or evaluates; torchrun ends them sooner where one fails."""
@@ -84,9 +84,8 @@ class Group:
             try:
                 operation(tensor, *args)
             except RuntimeError as error:
-                reason = str(error).splitlines()[0][:120]
                 raise LostError(
-                    f"process {self.shard.rank} lost the others: one of them has ended ({reason})"
+                    f"process {self.shard.rank} lost the others: one of them has ended ({first_line(error)})"
                 ) from None
         return tensor
 
@@ -111,9 +110,8 @@ def joined() -> Iterator[Group]:
         store, rank, size = next(rendezvous("env://"))
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     except (ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:160]
         raise InputError(
-            f"process {shard.rank} of {shard.world_size} cannot join: {reason}; start with torchrun"
+            f"process {shard.rank} of {shard.world_size} cannot join: {first_line(error)}; start with torchrun"
         ) from None
     group = Group(shard, store)
     yield group

@@ -41,7 +41,7 @@ class Agent(Policy, Protocol):
 def predict(model: Agent, store: FeatureStore, sequences: Iterable[Sequence]) -> Predictions:
     """The agent's pixel boxes ``(T, 4)`` per sequence: the truth once, in frame 1, then features alone."""
     return {
-        one.name: bx.to_pixels(bx.clip(model.track(store[one], one.relative[0]).astype(np.float64)), one.size)
+        one.name: bx.to_pixels(bx.clip_box(model.track(store[one], one.relative[0]).astype(np.float64)), one.size)
         for one in sequences
     }
 

@@ -12,6 +12,7 @@ from agents import checkpoint, onnx_export, pointing_checkpoint  # noqa: E402
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from agents.pointing import Pointing, PointingConfig  # noqa: E402
 from tracking_env.datasets.synthetic import generate  # noqa: E402
+from tracking_env.features.base import extract  # noqa: E402
 from tracking_env.features.extractors import GridExtractor  # noqa: E402
 from tracking_env.features.maps import make_maps  # noqa: E402
 from tracking_env.registry import TrackerSpec  # noqa: E402
@@ -21,7 +22,7 @@ from tracking_env.trackers.checkpoint import PRETRAINED  # noqa: E402
 from tracking_env.trackers.onnx_policy import OnnxPolicy  # noqa: E402
 
 VIDEO = generate(5, 60, (160, 120))
-FEATURES = np.stack([GridExtractor()(frame[None])[0] for frame in (VIDEO.frames[at] for at in range(len(VIDEO)))])
+FEATURES = extract(GridExtractor(), VIDEO.frames)
 REGION_AGENTS = [
     (PointingConfig(width=4), False),
     (PointingConfig(width=4), True),

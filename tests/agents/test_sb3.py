@@ -21,15 +21,16 @@ from agents.replay import FrameReplayBuffer  # noqa: E402
 from agents.sb3 import ALGORITHMS, SB3Agent  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.datasets import synthetic  # noqa: E402
-from tracking_env.datasets.otb import read_boxes  # noqa: E402
+from tracking_env.datasets.box_files import read_boxes  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
+from tracking_env.features.base import extract  # noqa: E402
 from tracking_env.features.extractors import GridExtractor, PixelExtractor  # noqa: E402
 from tracking_env.registry import TrackerSpec  # noqa: E402
 from tracking_env.rendering import write_video  # noqa: E402
 from tracking_env.trackers.base import PolicyTracker, run  # noqa: E402
 
 SEQUENCE = synthetic.generate(1, length=6)
-FEATURES = np.stack([GridExtractor()(frame[None])[0] for frame in SEQUENCE.frames])
+FEATURES = extract(GridExtractor(), SEQUENCE.frames)
 
 
 def policy(algorithm, features=GridExtractor.dim, seed=0):

@@ -16,6 +16,7 @@ from got10k.experiments import ExperimentOTB
 
 from tracking_env.clients.got10k import make
 from tracking_env.datasets import otb, synthetic
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.evaluation.scoring import score_folder
@@ -91,7 +92,7 @@ def test_boxes_and_frames_are_passed_on_unchanged(otb_folder, experiment, tmp_pa
         frame.dtype == np.uint8 and np.abs(frame[..., ::-1].astype(int) - image).max() <= 3
     )  # Pillow and OpenCV decode JPEG differently
     assert box == pytest.approx(SEQUENCES["Deer"].boxes[0], abs=6e-4)
-    written = otb.read_boxes(tmp_path / "results" / "OTB2015" / "own_of_got10k.OwnTracker" / "Deer.txt")
+    written = read_boxes(tmp_path / "results" / "OTB2015" / "own_of_got10k.OwnTracker" / "Deer.txt")
     assert written[1] == pytest.approx(box + STEP, abs=6e-4)
 
 
@@ -143,7 +144,7 @@ def test_struck_on_otb_13(otb_root, reference, experiment, tmp_path):
         (tmp_path / "OTB" / name).symlink_to(otb_root / name)
     sequences = otb.load(otb_root, ",".join(names))
     for sequence in sequences:
-        boxes = otb.crop(sequence.name, otb.read_boxes(reference / "struck_ope" / f"{sequence.name}.txt"))
+        boxes = otb.cut_to_official_range(sequence.name, read_boxes(reference / "struck_ope" / f"{sequence.name}.txt"))
         np.savetxt(folder / f"{sequence.name}.txt", boxes, fmt="%.6f", delimiter=",")
     ours = score_folder(folder, {sequence.name: sequence.boxes for sequence in sequences})
     assert ours.mean["whole"].auc == pytest.approx(0.518, abs=5e-4)

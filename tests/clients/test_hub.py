@@ -347,7 +347,7 @@ def test_a_repository_that_cannot_be_reached(run, library, capsys):
 
 def test_without_the_extra_it_says_what_to_install(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    message = r"hf:// needs huggingface_hub; type: pip install 'tracking-env\[hub\]'"
+    message = r"hf:// needs huggingface_hub; type: pip install 'huggingface-hub>="
     with pytest.raises(InputError, match=message):
         hub.local("hf://me/drlt")
     with pytest.raises(InputError, match=message):

@@ -149,7 +149,7 @@ def test_other_characters_in_a_name_become_underscores():
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "trax", None)
-    with pytest.raises(InputError, match=r"trax needs trax; type: pip install 'tracking-env\[vot\]'"):
+    with pytest.raises(InputError, match=r"trax needs trax; type: pip install 'vot-trax>="):
         serve(None, "x")
 
 

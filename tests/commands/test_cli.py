@@ -121,7 +121,7 @@ def test_a_file_that_cannot_be_read_fails_only_its_sequence(folders, capsys):
     (results / "Deer.txt").write_text("1,2,3,4\n1,2,,4\n")
     assert cli.main(["score", str(results), str(annotations), "--annotations", str(annotations), *PAIR]) == 1
     captured = capsys.readouterr()
-    reason = f"{results}/Deer.txt, line 2: got '1,2,,4', wanted four numbers x,y,w,h"
+    reason = f"{results}/Deer.txt, line 2: got '1,2,,4', expected four numbers x,y,w,h"
     assert captured.err == f"tracking-env: not scored: results: Deer: {reason}\n"
     assert [line.split()[0] for line in captured.out.splitlines()] == ["tracker", "results", "annotations"]
 

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")  # the trackers' package asks for it
 
 from tracking_env import cli
-from tracking_env.datasets import otb
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.evaluation.result_files import write_result
 
 
@@ -49,7 +49,7 @@ def test_a_command_from_nothing_to_a_table(tmp_path):
     assert row.split()[0] == "mine.Still"
     again = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (again.returncode, again.stdout) == (0, done.stdout)
-    assert otb.read_boxes(tmp_path / "out" / "mine.Still" / "Synthetic-0002.txt").shape == (60, 4)
+    assert read_boxes(tmp_path / "out" / "mine.Still" / "Synthetic-0002.txt").shape == (60, 4)
 
 
 def test_json(capsys):

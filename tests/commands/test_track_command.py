@@ -14,7 +14,7 @@ import pytest
 from tests.helpers.paths import ROOT
 from tracking_env import cli, rendering
 from tracking_env.datasets import synthetic
-from tracking_env.datasets.otb import read_boxes
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.video import VideoFrames
 
 LENGTH = 12

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tracking_env.datasets import synthetic
-from tracking_env.datasets.augment import cropped
+from tracking_env.datasets.augment import augment_clip
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 
 
@@ -16,7 +16,7 @@ def _dot(x: int, y: int, w: int, h: int, frames: int = 8) -> Sequence:
 @pytest.mark.parametrize("copy", range(12))
 def test_the_box_goes_where_the_pixels_go(copy: int) -> None:
     source = _dot(30, 20, 10, 12)
-    seen = cropped(source, range(2, 7), copy)
+    seen = augment_clip(source, range(2, 7), copy)
     assert len(seen) == 5
     for index in range(5):
         ys, xs = np.nonzero(seen.frames[index][..., 0])
@@ -26,7 +26,7 @@ def test_the_box_goes_where_the_pixels_go(copy: int) -> None:
 
 def test_copies_differ_and_a_copy_is_always_the_same() -> None:
     source = synthetic.generate(3)
-    one, again, other = (cropped(source, range(20), copy) for copy in (0, 0, 1))
+    one, again, other = (augment_clip(source, range(20), copy) for copy in (0, 0, 1))
     assert one.name == again.name == "Synthetic-0003~0" and other.name == "Synthetic-0003~1"
     assert np.array_equal(one.boxes, again.boxes) and not np.array_equal(one.boxes, other.boxes)
     assert one.frames.fingerprint == again.frames.fingerprint != other.frames.fingerprint
@@ -34,13 +34,13 @@ def test_copies_differ_and_a_copy_is_always_the_same() -> None:
 
 def test_frames_keep_the_size_they_announce() -> None:
     for copy in range(6):
-        seen = cropped(synthetic.generate(1), range(20), copy)
+        seen = augment_clip(synthetic.generate(1), range(20), copy)
         width, height = seen.size
         assert all(seen.frames[index].shape == (height, width, 3) for index in (0, 10, 19))
 
 
 def test_mirrored_and_plain_copies_both_occur() -> None:
-    mirrored = {cropped(_dot(30, 20, 10, 12), range(4), copy).frames.mirrored for copy in range(12)}  # type: ignore[attr-defined]
+    mirrored = {augment_clip(_dot(30, 20, 10, 12), range(4), copy).frames.mirrored for copy in range(12)}  # type: ignore[attr-defined]
     assert mirrored == {True, False}
 
 
@@ -49,8 +49,8 @@ def test_a_frame_without_a_box_has_none_in_the_copy(copy: int) -> None:
     source = _dot(30, 20, 10, 12)
     boxes = source.boxes.copy()
     boxes[[3, 5]] = 0
-    seen = cropped(Sequence("Dot", source.frames, boxes), range(2, 7), copy)
+    seen = augment_clip(Sequence("Dot", source.frames, boxes), range(2, 7), copy)
     assert seen.annotated.tolist() == [True, False, True, False, True]
     assert not seen.boxes[~seen.annotated].any()
-    whole = cropped(source, range(2, 7), copy)
+    whole = augment_clip(source, range(2, 7), copy)
     assert np.array_equal(seen.boxes[seen.annotated], whole.boxes[seen.annotated])

@@ -125,13 +125,13 @@ FAULTS = {
 NOTES = {
     "windows": (truth("\r\n".join(ROWS)), "Windows line ends; read all the same"),
     "mark": (truth("\ufeff" + "\n".join(ROWS)), "begins with a byte order mark"),
-    "blank": (truth("\n\n".join(ROWS)), "has 5 blank lines; they are passed over"),
+    "blank": (truth("\n\n".join(ROWS)), "has 5 blank lines; they are skipped"),
     "extra": (frame("0008.jpg", b""), "has 1 images beyond the 6 that count: 8; they are not read"),
     "others": (frame("Thumbs.db", b""), "has 1 other files: Thumbs.db"),
     "upper-suffix": (moved("img/0002.jpg", "img/0002.JPG"), "names in .JPG; read all the same; rename them to .jpg"),
     "all-grey": (lambda one: [frame(f"000{at}.jpg", encoded(RED[..., 0]))(one) for at in range(1, 7)], "are grey"),
     "unseen": (row(3, "0,0,0,0"), "no box in 1 frames: 3; they are not scored"),
-    "rim": (row(3, "9,2,5,6"), "reach beyond the 12x8 pixels: 3; it happens"),
+    "rim": (row(3, "9,2,5,6"), "reach beyond the 12x8 pixels: 3; targets at the border"),
 }
 
 
@@ -206,7 +206,11 @@ def test_two_targets_share_their_frames(tmp_path):
     checked = check(tmp_path)
     (fault,) = checked.findings
     assert (checked.sequences, checked.frames) == (("Jogging-1", "Jogging-2"), 307)
-    assert (fault.sequence, fault.path, fault.what) == ("Jogging-2", "Jogging/groundtruth_rect.2.txt", "is not there")
+    assert (fault.sequence, fault.path, fault.problem) == (
+        "Jogging-2",
+        "Jogging/groundtruth_rect.2.txt",
+        "is not there",
+    )
 
 
 def test_sequences_that_were_asked_for_must_be_there(tmp_path):
@@ -228,11 +232,15 @@ def test_other_folders_are_refused(tmp_path):
 
 
 def test_kinds_of_pictures():
-    assert image_header.kind(encoded()) == image_header.kind(encoded(suffix=".png")) == "RGB"
-    assert image_header.kind(encoded(RED[..., 0])) == image_header.kind(encoded(RED[..., 0], ".png")) == "grey"
-    assert image_header.kind(with_thumbnail(cmyk())) == "CMYK"
-    assert image_header.kind(b"GIF89a") == image_header.kind(b"") == ""
-    assert all(image_header.kind(data[:end]) in ("", "RGB") for data in [encoded()] for end in range(len(data)))
+    assert image_header.pixel_format(encoded()) == image_header.pixel_format(encoded(suffix=".png")) == "RGB"
+    assert (
+        image_header.pixel_format(encoded(RED[..., 0]))
+        == image_header.pixel_format(encoded(RED[..., 0], ".png"))
+        == "grey"
+    )
+    assert image_header.pixel_format(with_thumbnail(cmyk())) == "CMYK"
+    assert image_header.pixel_format(b"GIF89a") == image_header.pixel_format(b"") == ""
+    assert all(image_header.pixel_format(data[:end]) in ("", "RGB") for data in [encoded()] for end in range(len(data)))
 
 
 def test_a_picture_in_the_header_does_not_hide_a_lost_end(tmp_path):
@@ -253,5 +261,5 @@ def test_nothing_is_wrong_with_the_real_folder(otb_root):
         0,
         sum(otb.TABLE[name].frames for name in some),
     )
-    beyond = {one.sequence for one in checked.findings if "images beyond" in one.what}
+    beyond = {one.sequence for one in checked.findings if "images beyond" in one.problem}
     assert beyond == {"Diving", "Football1"} & {*some}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from tracking_env.datasets import otb
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
 
 SMALL = "Deer"  # the official sequence with the fewest frames, 71
@@ -43,14 +44,14 @@ def test_read_boxes_separators(tmp_path, separator, mark, ending):
     rows = [["1", "2", "3.5", "4"], ["-5", "6e1", "NaN", "0"]]
     text = mark + ending.join(["  " + separator.join(row) + " " for row in rows] + ["", " "])
     (tmp_path / "a.txt").write_text(text, encoding="utf-8", newline="")
-    assert_array_equal(otb.read_boxes(tmp_path / "a.txt"), [[1, 2, 3.5, 4], [-5, 60, np.nan, 0]])
+    assert_array_equal(read_boxes(tmp_path / "a.txt"), [[1, 2, 3.5, 4], [-5, 60, np.nan, 0]])
 
 
 @pytest.mark.parametrize("row", ["1,2,3", "1,2,3,4,5", "1,2,x,4", "1,,3,4,5", "1,2,3,4,", "1;2;3;4"])
 def test_read_boxes_names_file_and_line(tmp_path, row):
     (tmp_path / "a.txt").write_text(f"1,2,3,4\n\n{row}\n")
-    with pytest.raises(InputError, match=r"a\.txt, line 3: .*wanted four numbers"):
-        otb.read_boxes(tmp_path / "a.txt")
+    with pytest.raises(InputError, match=r"a\.txt, line 3: .*expected four numbers"):
+        read_boxes(tmp_path / "a.txt")
 
 
 def test_read_boxes_without_boxes(tmp_path):
@@ -58,7 +59,7 @@ def test_read_boxes_without_boxes(tmp_path):
     (tmp_path / "binary.txt").write_bytes(IMAGE)
     for name, message in [("empty", "no boxes"), ("binary", "not a text"), ("absent", "cannot read"), ("", "cannot")]:
         with pytest.raises(InputError, match=message):
-            otb.read_boxes(tmp_path / f"{name}.txt" if name else tmp_path)
+            read_boxes(tmp_path / f"{name}.txt" if name else tmp_path)
 
 
 @given(data=st.one_of(st.binary(), st.text().map(str.encode), st.text("0123456789,.-enaif \t\r\n_").map(str.encode)))
@@ -66,7 +67,7 @@ def test_read_boxes_raises_nothing_but_input_error(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.txt"
     path.write_bytes(data)
     try:
-        boxes = otb.read_boxes(path)
+        boxes = read_boxes(path)
     except InputError as error:
         assert "\n" not in str(error)
     else:
@@ -94,7 +95,7 @@ def test_images_beyond_the_annotations_are_ignored(tmp_path):
 def test_two_targets_share_the_frames(tmp_path):
     for target in "12":
         make(tmp_path / "Jogging", range(1, 308), 307, truth=f"groundtruth_rect.{target}.txt")
-    assert otb.names("available", tmp_path) == ["Jogging-1", "Jogging-2"]
+    assert otb.resolve_names("available", tmp_path) == ["Jogging-1", "Jogging-2"]
     one, two = otb.load(tmp_path)
     assert one.frames.fingerprint == two.frames.fingerprint
 
@@ -161,19 +162,19 @@ def test_own_data_starts_at_its_lowest_image(tmp_path):
 
 
 def test_names():
-    assert otb.names("drlt30", None) == list(otb.LISTS["drlt30"])
-    assert otb.names("Suv, Deer,Suv", None) == ["Suv", "Deer"]
-    assert otb.names("Suv,drlt30", None)[:2] == ["Suv", "Bird2"]
-    assert len(otb.names("Suv,drlt30,Deer", None)) == 31
+    assert otb.resolve_names("drlt30", None) == list(otb.LISTS["drlt30"])
+    assert otb.resolve_names("Suv, Deer,Suv", None) == ["Suv", "Deer"]
+    assert otb.resolve_names("Suv,drlt30", None)[:2] == ["Suv", "Bird2"]
+    assert len(otb.resolve_names("Suv,drlt30,Deer", None)) == 31
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("suv", "unknown sequence 'suv'; did you mean 'Suv'"),
+        ("suv", r"unknown sequence 'suv' \(did you mean 'Suv'"),
         ("Joging-2", "did you mean 'Jogging-2'"),
         ("drlt3O", "did you mean 'drlt30'"),
-        ("qqqqqqq", "'qqqqqqq'; The lists are otb100"),
+        ("qqqqqqq", "'qqqqqqq'; the lists are otb100"),
         ("../Suv", "unknown sequence"),
         (" , ", "no sequence in"),
         ("available", "needs a folder"),
@@ -181,7 +182,7 @@ def test_names():
 )
 def test_unknown_names(spec, message):
     with pytest.raises(InputError, match=message):
-        otb.names(spec, None)
+        otb.resolve_names(spec, None)
 
 
 def test_a_list_is_loaded_as_far_as_it_is_there(tmp_path, caplog):
@@ -208,7 +209,7 @@ def test_what_is_not_there_is_an_error(tmp_path):
 
 def test_annotation_folder(tmp_path):
     (tmp_path / "Tiger1.txt").write_text("".join(f"{row},1,2,3\n" for row in range(1, 355)))
-    boxes = otb.load_annotations(tmp_path, "Tiger1")
+    boxes = otb.read_annotations(tmp_path, "Tiger1")
     assert boxes.shape == (349, 4)
     assert boxes[0, 0] == 6
 
@@ -218,11 +219,11 @@ def test_real_sequences_load_and_agree_with_the_official_annotations(otb_root, r
     sequences = otb.load(otb_root)
     assert sequences
     for sequence in sequences:
-        assert_array_equal(sequence.boxes, otb.load_annotations(reference / "annotations", sequence.name))
+        assert_array_equal(sequence.boxes, otb.read_annotations(reference / "annotations", sequence.name))
         assert sequence.frames[len(sequence) - 1].shape == (sequence.size[1], sequence.size[0], 3)
 
 
 @pytest.mark.otb
 def test_all_official_annotations_load(reference):
     for name, entry in otb.TABLE.items():
-        assert len(otb.load_annotations(reference / "annotations", name)) == entry.frames
+        assert len(otb.read_annotations(reference / "annotations", name)) == entry.frames

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from tracking_env import cli
-from tracking_env.datasets import loading, otb, other_benchmarks
+from tracking_env.datasets import loading, other_benchmarks
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
 from tracking_env.evaluation import metrics
 from tracking_env.evaluation.sequence_score import score_boxes
@@ -101,7 +102,7 @@ def layout(request, tmp_path):
 
 
 def test_each_layout_is_recognised_and_gives_the_same_boxes(layout, tmp_path):
-    assert other_benchmarks.recognise(tmp_path) == layout
+    assert other_benchmarks.detect_layout(tmp_path) == layout
     assert other_benchmarks.LAYOUTS.keys() == MAKERS.keys()
     loaded = loading.load(tmp_path)
     assert [one.name for one in loaded] == NAMES[layout]
@@ -216,17 +217,17 @@ def test_vot_rows_are_boxes_polygons_and_codes(tmp_path):
     (one,) = loading.load(tmp_path, "bag")
     assert one.boxes[:4].tolist() == [[11, 6, 30, 20], [0] * 4, [11, 1, 20, 20], [0] * 4]
     write(tmp_path / "bag" / "groundtruth.txt", "m0,0,3,3,1,1\n")
-    with pytest.raises(InputError, match=r"line 1: got 'm0,0,3,3,1,1', wanted four numbers .* or the eight .*masks"):
+    with pytest.raises(InputError, match=r"line 1: got 'm0,0,3,3,1,1', expected four numbers .* or the eight .*masks"):
         loading.load(tmp_path, "bag")
 
 
 def test_vot_of_2014_to_2016_keeps_images_beside_the_boxes(tmp_path):
     write_images(tmp_path / "bag", range(1, 7))
     write(tmp_path / "bag" / "groundtruth.txt", text(corners(TRUTH - [1, 1, 0, 0])))
-    assert other_benchmarks.recognise(tmp_path) == "vot"
+    assert other_benchmarks.detect_layout(tmp_path) == "vot"
     assert_array_equal(loading.load(tmp_path)[0].boxes, TRUTH)
     write(tmp_path / "bag" / "groundtruth.txt", text(TRUTH - [1, 1, 0, 0]))  # VOT 2013 looks like GOT-10k
-    assert other_benchmarks.recognise(tmp_path) == "got10k"
+    assert other_benchmarks.detect_layout(tmp_path) == "got10k"
     assert_array_equal(loading.load(tmp_path, "vot:bag")[0].boxes, TRUTH)
 
 
@@ -242,9 +243,9 @@ def test_the_box_of_a_polygon_holds_its_corners_and_touches_them(points):
 def test_flags_of_any_shape(tmp_path_factory, flags, separator):
     path = tmp_path_factory.getbasetemp() / "flags.txt"
     path.write_text(separator.join("01"[flag] for flag in flags))
-    assert other_benchmarks._flags(path, len(flags)).tolist() == flags
-    with pytest.raises(InputError, match=f"has {len(flags)} numbers; wanted 0 or 1 for each of the {len(flags) + 1}"):
-        other_benchmarks._flags(path, len(flags) + 1)
+    assert other_benchmarks._read_flags(path, len(flags)).tolist() == flags
+    with pytest.raises(InputError, match=f"has {len(flags)} numbers; expected 0 or 1 for each of the {len(flags) + 1}"):
+        other_benchmarks._read_flags(path, len(flags) + 1)
 
 
 @given(data=st.one_of(st.binary(max_size=80), st.text("0123456789,.-enaif \t\r\n_m").map(str.encode)))
@@ -296,14 +297,14 @@ def test_the_first_box_alone_tracks_but_does_not_score(tmp_path, kind, capsys):
     out = tmp_path / "results"
     assert cli.main(["evaluate", "--tracker", "static", "--root", str(tmp_path), "--out", str(out)]) == 1
     assert f"{one.name}: only its first frame has a true box" in capsys.readouterr().err
-    assert_array_equal(otb.read_boxes(out / "static" / f"{two.name}.txt"), np.repeat(TRUTH[:1], 6, axis=0))
+    assert_array_equal(read_boxes(out / "static" / f"{two.name}.txt"), np.repeat(TRUTH[:1], 6, axis=0))
 
 
 def test_a_video_file_is_a_root(tmp_path):
     video(tmp_path)
     assert [one.name for one in loading.load(tmp_path / "two.mp4")] == ["two"]
     (tmp_path / "two.txt").unlink()
-    with pytest.raises(InputError, match=r"two\.mp4 has no box to start from; write .* to two\.txt"):
+    with pytest.raises(InputError, match=r"two\.mp4 has no first box; write .* to two\.txt"):
         loading.load(tmp_path / "two.mp4")
 
 
@@ -318,23 +319,23 @@ def test_a_missing_image_is_named(tmp_path, kind):
 
 def test_what_cannot_be_loaded(tmp_path):
     with pytest.raises(
-        InputError, match=r"no known layout, or empty; the known ones are otb .*got10k .*lasot .*uav123 .*"
+        InputError, match=r"is empty or in no known layout; the layouts are otb .*got10k .*lasot .*uav123 .*"
     ):
         loading.load(tmp_path)
-    with pytest.raises(InputError, match="unknown layout 'got10' in 'got10:val'; the known ones are otb"):
+    with pytest.raises(InputError, match="unknown layout 'got10' in 'got10:val'; the layouts are otb"):
         loading.load(tmp_path, "got10:val")
     with pytest.raises(InputError, match=r"no folder .*nowhere; give one with"):
         loading.load(tmp_path / "nowhere", "vot:")
-    with pytest.raises(InputError, match=r"no sequence of vot in .*; wanted NAME/color"):
+    with pytest.raises(InputError, match=r"no sequence of vot in .*; expected NAME/color"):
         loading.load(tmp_path, "vot:")
-    with pytest.raises(InputError, match="unknown sequence 'suv'; did you mean 'Suv'"):
+    with pytest.raises(InputError, match=r"unknown sequence 'suv' \(did you mean 'Suv'"):
         loading.load(tmp_path, "suv")
     lasot(tmp_path)
     write(tmp_path / "cat" / "cat-1" / "groundtruth.txt", text(TRUTH * 0))
     with pytest.raises(InputError, match="the first frame has no box"):
         loading.load(tmp_path, "cat-1")
     write(tmp_path / "cat" / "cat-1" / "out_of_view.txt", "0,0,2,0,0,0")
-    with pytest.raises(InputError, match=r"out_of_view.txt has 6 numbers; wanted 0 or 1 for each of the 6"):
+    with pytest.raises(InputError, match=r"out_of_view.txt has 6 numbers; expected 0 or 1 for each of the 6"):
         loading.load(tmp_path, "cat-1")
     (tmp_path / "dog").mkdir()
     (tmp_path / "cat" / "cat-1").rename(tmp_path / "dog" / "airplane-1")
@@ -345,7 +346,7 @@ def test_what_cannot_be_loaded(tmp_path):
 def test_otb_folders_are_still_otb(tmp_path):
     write_images(tmp_path / "mine" / "img", range(1, 7), digits=4)
     write(tmp_path / "mine" / "groundtruth_rect.txt", text(TRUTH))
-    assert other_benchmarks.recognise(tmp_path) == "otb"
+    assert other_benchmarks.detect_layout(tmp_path) == "otb"
     for spec in ("mine", "otb:mine"):
         (one,) = loading.load(tmp_path, spec)
         assert (one.name, one.dataset) == ("mine", "otb")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
-from tracking_env.datasets.sharding import Shard, from_environment, mine
+from tracking_env.datasets.sharding import Shard, from_environment, select_share
 from tracking_env.errors import InputError
 
 
@@ -20,7 +20,7 @@ def sequence(name, length):
 def shares(lengths, processes):
     """Names (a number each) of every process's sequences."""
     sequences = [sequence(str(i), length) for i, length in enumerate(lengths)]
-    return [[int(one.name) for one in mine(sequences, Shard(rank, processes))] for rank in range(processes)]
+    return [[int(one.name) for one in select_share(sequences, Shard(rank, processes))] for rank in range(processes)]
 
 
 def test_without_variables_there_is_one_process():

@@ -242,7 +242,7 @@ def test_the_fingerprint_tells_seed_length_and_size():
 
 @pytest.mark.parametrize("arguments", [(-1,), (0, 0), (0, 60, (31, 120)), (0, 60, (160, 0))])
 def test_arguments_out_of_range_are_refused(arguments):
-    with pytest.raises(InputError, match="want seed >= 0"):
+    with pytest.raises(InputError, match="give a seed >= 0"):
         generate(*arguments)
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.helpers.paths import ROOT
 from tracking_env import cli
 from tracking_env.datasets import synthetic
+from tracking_env.features.base import extract
 
 DOCS = ROOT / "docs"
 TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
@@ -79,8 +80,8 @@ def test_a_data_set_is_added_as_written(drawn, tmp_path, monkeypatch, capsys):
 def test_an_extractor_is_added_as_written(tmp_path, monkeypatch, capsys):
     hues = run("extend/extractor.md", tmp_path, monkeypatch)["Hues"]()
     assert capsys.readouterr().out == "(64,)\n"
-    frame = synthetic.generate(0, 1, (96, 64)).frames[0]
-    np.testing.assert_allclose(hues(frame[None]), hues(hues.prepare(frame)[None]))
+    features = extract(hues, [synthetic.generate(0, 1, (96, 64)).frames[0]])
+    assert features.shape == (1, hues.dim) and features.dtype == np.float32
 
 
 def test_an_agent_and_a_tracker_are_added_as_written(tmp_path, monkeypatch, capsys):

@@ -137,7 +137,7 @@ def test_the_module_prefix_registers_in_a_fresh_interpreter_without_torch(tmp_pa
 
 @pytest.mark.parametrize("name", IDS)
 def test_an_unknown_argument_is_refused_and_the_nearest_named(name):
-    with pytest.raises(InputError, match="unexpected keyword argument 'clip_lenght', did you mean 'clip_length'"):
+    with pytest.raises(InputError, match=r"unexpected keyword argument 'clip_lenght' \(did you mean 'clip_length'"):
         make(name, clip_lenght=3)
     with pytest.raises(InputError, match=r"unexpected keyword argument 'xyz'; the arguments are .*render_mode"):
         make(name, xyz="red")

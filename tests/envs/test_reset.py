@@ -42,12 +42,12 @@ def test_reset_options_choose_the_clip():
     [
         (
             {"sequence": "Synthetic-002"},
-            "no sequence 'Synthetic-002' in this environment, did you mean 'Synthetic-0002'",
+            r"no sequence 'Synthetic-002' in this environment \(did you mean 'Synthetic-0002'",
         ),
         ({"sequence": "Deer"}, "no sequence 'Deer' in this environment$"),
         ({"sequence": 2}, "no sequence 2 in this environment"),
         ({"begin": 3}, "unknown reset option 'begin'; the options are"),
-        ({"strat": 3}, "unknown reset option 'strat', did you mean 'start'"),
+        ({"strat": 3}, r"unknown reset option 'strat' \(did you mean 'start'"),
         ({"start": 20}, r"start 20 is outside Synthetic-000\d's 'train' frames 0\.\.19"),
         ({"start": -1}, "start -1 is outside"),
         ({"length": 0}, "the option length is 0; give a number of frames >= 1, or None"),

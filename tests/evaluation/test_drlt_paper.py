@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tracking_env.datasets import otb
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
 from tracking_env.evaluation import drlt_paper
 
@@ -62,8 +63,8 @@ def test_parity_with_the_paper_s_formula(reference):
     assert set(expected) == set(otb.LISTS["drlt30"])
     scores = {}
     for name, official in expected.items():
-        truth = otb.load_annotations(reference / "annotations", name)
-        run = otb.crop(name, otb.read_boxes(reference / "struck_ope" / f"{name}.txt"))
+        truth = otb.read_annotations(reference / "annotations", name)
+        run = otb.cut_to_official_range(name, read_boxes(reference / "struck_ope" / f"{name}.txt"))
         scores[name] = drlt_paper.score_boxes(run, truth).parts["whole"]
         got = [scores[name].mean_iou, scores[name].auc]
         assert got == pytest.approx([official["rolo_iou"], official["rolo_auc"]], abs=1e-6), name

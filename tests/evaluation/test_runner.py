@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tracking_env.datasets import otb, synthetic
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files, runner
@@ -95,7 +96,7 @@ def test_a_run_leaves_boxes_and_seconds(drawn, out):
     both = [f"{sequence.name}{suffix}.txt" for sequence in drawn for suffix in ("", "_time")]
     assert names(out) == sorted([*both, "tracker.id"])
     assert np.loadtxt(out / f"{drawn[0].name}_time.txt").shape == (6,)
-    boxes = otb.read_boxes(out / f"{drawn[0].name}.txt")
+    boxes = read_boxes(out / f"{drawn[0].name}.txt")
     assert boxes == pytest.approx(drawn[0].boxes[0] + np.outer(np.arange(6), [1, 0, 0, 0]), abs=1e-4)
     assert not report.failed and list(report.sequences) == [sequence.name for sequence in drawn]
     assert report.mean_fps > 0
@@ -160,7 +161,7 @@ def test_several_processes_give_the_same_files(out):
 
 def test_repeated_runs_have_seeds_and_a_deviation(drawn, out):
     report = run_and_score(TrackerSpec("own:Seeded"), drawn, out, repeat=3)
-    first = [otb.read_boxes(out / f"run-{run}" / f"{drawn[0].name}.txt")[1, 0] for run in (1, 2, 3)]
+    first = [read_boxes(out / f"run-{run}" / f"{drawn[0].name}.txt")[1, 0] for run in (1, 2, 3)]
     assert np.diff(first) == pytest.approx([1, 1])
     assert len(report.runs) == 3 and report.std["whole"].mean_iou > 0
 
@@ -173,7 +174,7 @@ def test_tre_starts_later_on_true_boxes(out, tmp_path):
     where = out / "notes-tre"
     assert json.loads((where / "starts.json").read_text()) == {sequence.name: first}
     for number, start in enumerate(first, 1):
-        boxes = otb.read_boxes(where / f"start-{number:02d}" / f"{sequence.name}.txt")
+        boxes = read_boxes(where / f"start-{number:02d}" / f"{sequence.name}.txt")
         assert len(boxes) == 24 - start and boxes[0] == pytest.approx(sequence.boxes[start], abs=1e-4)
     assert calls(tmp_path) == [f"{sequence.boxes[at].tolist()} {int(sequence.frames[at].sum())}" for at in first]
     assert report.sequences[sequence.name]["whole"].frames == 24 + 23 + 22 + 21 + 20
@@ -190,7 +191,7 @@ def test_sre_starts_on_perturbed_boxes(drawn, out, tmp_path):
     boxes = perturb_first_box(sequence.boxes[0], sequence.size)
     assert calls(tmp_path) == [f"{box.tolist()} {int(sequence.frames[0].sum())}" for box in boxes.values()]
     for name, box in boxes.items():
-        assert otb.read_boxes(out / "notes-sre" / name / f"{sequence.name}.txt")[0] == pytest.approx(box, abs=1e-4)
+        assert read_boxes(out / "notes-sre" / name / f"{sequence.name}.txt")[0] == pytest.approx(box, abs=1e-4)
     assert report.sequences[sequence.name]["whole"].frames == 12 * 6
 
 

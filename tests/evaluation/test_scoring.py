@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tracking_env.datasets import otb
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
 from tracking_env.evaluation import score_report
 from tracking_env.evaluation.result_files import Results, write_result
@@ -66,7 +67,7 @@ def test_nothing_scored():
 
 def test_rows_of_the_full_annotation_file_are_cut():
     full = track(354)
-    truths = {"Tiger1": otb.crop("Tiger1", full)}
+    truths = {"Tiger1": otb.cut_to_official_range("Tiger1", full)}
     assert len(truths["Tiger1"]) == 349
     assert evaluate({"Tiger1": full}, truths).to_json() == evaluate(truths, truths).to_json()
     assert evaluate({"Tiger1": track(353)}, truths).failed
@@ -77,7 +78,7 @@ def test_result_files_round_trip(tmp_path):
     boxes[3] = np.nan
     write_result(tmp_path / "new" / "a.txt", boxes)
     assert (tmp_path / "new" / "a.txt").read_text().splitlines()[0] == "10.1234,10.1234,30.1234,20.1234"
-    assert_array_equal(otb.read_boxes(tmp_path / "new" / "a.txt"), boxes.round(4))
+    assert_array_equal(read_boxes(tmp_path / "new" / "a.txt"), boxes.round(4))
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.txt"]
 
 
@@ -224,7 +225,7 @@ def test_tables_of_runs_speed_and_attributes():
 
 
 def struck(reference, names) -> Report:
-    truths = {name: otb.load_annotations(reference / "annotations", name) for name in names}
+    truths = {name: otb.read_annotations(reference / "annotations", name) for name in names}
     return score_folder(reference / "struck_ope", truths)
 
 

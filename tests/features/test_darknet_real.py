@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from tracking_env import boxes as bx  # noqa: E402
 from tracking_env.datasets import otb  # noqa: E402
+from tracking_env.features.base import extract  # noqa: E402
 from tracking_env.features.darknet.files import read_cfg  # noqa: E402
 from tracking_env.features.darknet.network import read  # noqa: E402
 from tracking_env.features.extractors import make_extractor  # noqa: E402
@@ -94,7 +95,7 @@ def test_the_extractors_features_are_the_finer_head_of_the_whole_frame_in_rgb(ot
         (fine,) = (one[0].numpy() for one in net(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255))
     assert fine.shape == (75, 20, 20)
     pooled = fine.reshape(75, 10, 2, 10, 2).mean(axis=(2, 4))
-    features = make_extractor("yolo-nano-voc", weights)(frame[None])[0]
+    features = extract(make_extractor("yolo-nano-voc", weights), [frame])[0]
     assert features == pytest.approx(pooled.ravel(), abs=1e-3)
 
 

@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch")
 from tracking_env.datasets import otb  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.features import pretrained  # noqa: E402
+from tracking_env.features.base import extract  # noqa: E402
 from tracking_env.features.extractors import make_extractor  # noqa: E402
 from tracking_env.features.mobilenet_v2 import MobileNetV2, load  # noqa: E402
 
@@ -90,7 +91,7 @@ def test_features_of_published_weights_are_the_averaged_map_in_imagenets_scale(t
         averaged = network(x.permute(2, 0, 1)[None])[0].mean(dim=(2, 3))[0].numpy()
     extractor = make_extractor("mobilenet-v2:1x1", tmp_path)
     assert extractor.dim == CHANNELS
-    assert extractor(frame[None])[0] == pytest.approx(averaged, rel=1e-3, abs=1e-4)
+    assert extract(extractor, [frame])[0] == pytest.approx(averaged, rel=1e-3, abs=1e-4)
 
 
 def test_weights_name_the_extractor(tmp_path):
@@ -173,7 +174,7 @@ def test_the_folded_weights_see_vehicles_where_there_are_some(otb_root, folded_w
     reach = 0.7 * max(w, h)
     rows = slice(max(0, int(y + h / 2 - reach)), int(y + h / 2 + reach))
     columns = slice(max(0, int(x + w / 2 - reach)), int(x + w / 2 + reach))
-    features = extractor(sequence.frames[5][rows, columns][None])[0]
+    features = extract(extractor, [sequence.frames[5][rows, columns]])[0]
     state = torch.load(folded_weights, weights_only=True)
     scores = state["classifier.weight"].float().numpy() @ features + state["classifier.bias"].float().numpy()
     best = np.argsort(scores)[::-1][:5] - 1  # its class 0 is the background

@@ -36,7 +36,7 @@ def test_onnxruntime_writes_and_reports_nothing(tmp_path):
 
 def test_without_onnxruntime_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"needs onnxruntime; type: pip install 'onnxruntime>=1\.20'"):
+    with pytest.raises(InputError, match=r"needs onnxruntime; type: pip install 'onnxruntime>="):
         onnx_inference.by_onnxruntime(tmp_path / "none.onnx")
 
 

@@ -6,6 +6,7 @@ import pytest
 from tests.helpers.counting import Counting, sequence
 from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError
+from tracking_env.features.base import extract
 from tracking_env.features.extractors import GridExtractor
 from tracking_env.features.store import FeatureStore
 from tracking_env.files import PARTIAL
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 def test_stored_features_are_the_extractors_in_half_precision(tmp_path):
     s = generate(1, 40, (64, 48))  # more than one batch
     stored = FeatureStore(GridExtractor(), tmp_path / "store")[s]
-    direct = GridExtractor()(np.stack([s.frames[i] for i in range(40)]))
+    direct = extract(GridExtractor(), [s.frames[i] for i in range(40)])
     assert isinstance(stored, np.memmap) and stored.dtype == np.float16
     assert np.array_equal(stored, direct.astype(np.float16))
     with pytest.raises(ValueError, match="read-only"):

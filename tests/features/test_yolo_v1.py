@@ -5,6 +5,7 @@ torch = pytest.importorskip("torch")
 
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.features import pretrained  # noqa: E402
+from tracking_env.features.base import extract  # noqa: E402
 from tracking_env.features.darknet import yolo_v1  # noqa: E402
 from tracking_env.features.darknet.network import Darknet  # noqa: E402
 from tracking_env.features.model_zoo import NETWORKS  # noqa: E402
@@ -111,16 +112,16 @@ def test_the_extractor_needs_only_the_weights_file_and_feeds_the_network_minus_o
     frame = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     extractor = pretrained.make("yolov1", path)
     assert extractor.dim == 5
-    assert extractor(frame[None])[0] == pytest.approx(expected(numbers, frame), abs=1e-4)
+    assert extract(extractor, [frame])[0] == pytest.approx(expected(numbers, frame), abs=1e-4)
 
 
 def test_half_precision_as_on_a_gpu_changes_the_third_digit(small):
     path, numbers = small
     frame = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     extractor = pretrained.make("yolov1", path)
-    whole = extractor(frame[None])[0]
+    whole = extract(extractor, [frame])[0]
     extractor.network.half()
-    half = extractor(frame[None])[0]
+    half = extract(extractor, [frame])[0]
     assert half.dtype == np.float32 and (half != whole).any()
     assert half == pytest.approx(expected(numbers, frame), abs=5e-3)
 

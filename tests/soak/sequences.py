@@ -32,7 +32,7 @@ def read_otb(folder: Path) -> None:
 
 def layout_reader(layout: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> None:
-        other_benchmarks.recognise(folder)
+        other_benchmarks.detect_layout(folder)
         for sequence in other_benchmarks.load(folder, layout):
             sequence.relative.sum()
 

@@ -6,6 +6,7 @@ import tracking_env  # noqa: F401 (registers the environments)
 from tracking_env import boxes as bx
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.datasets.synthetic import generate
+from tracking_env.features.base import extract
 from tracking_env.features.extractors import GridExtractor
 from tracking_env.features.store import FeatureStore
 from tracking_env.trackers.base import PolicyTracker, Trajectory, run
@@ -64,7 +65,7 @@ def drlt():
 
     torch.manual_seed(0)
     model = DRLT(DIM, DRLTConfig(observation=16, hidden=12))
-    model.fit_normaliser(torch.from_numpy(GridExtractor()(np.stack([generate(s, 1).frames[0] for s in range(8)]))))
+    model.fit_normaliser(torch.from_numpy(extract(GridExtractor(), [generate(s, 1).frames[0] for s in range(8)])))
     return model
 
 
@@ -132,7 +133,7 @@ def test_raw_frames_the_environment_and_one_pass_give_the_same_boxes(drlt, tmp_p
     assert np.array_equal(raw[1:], rolled[1:])
 
     stored = FeatureStore(Halved(), tmp_path / "s")[s]
-    passed = bx.to_pixels(bx.clip(drlt.track(stored, s.relative[0]).astype(float)), s.size)
+    passed = bx.to_pixels(bx.clip_box(drlt.track(stored, s.relative[0]).astype(float)), s.size)
     assert raw[1:] == pytest.approx(passed[1:], abs=1e-3)  # pixels: a batch of frames sums in another order
 
 

@@ -13,7 +13,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.helpers.training import TINY, command, hyperparameters, picture, refused, run_script, tensorboard
-from tracking_env.datasets import otb, synthetic
+from tracking_env.datasets import synthetic
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.report import plots
 from tracking_env.trackers.checkpoint import newest
@@ -56,7 +57,7 @@ def test_a_run_leaves_what_its_page_says(finished: Path) -> None:
     assert report["fps"]["online"] > 0 and report["fps"]["precomputed"] > 0
     assert report["config"]["windows"]["steps"] == 10
     assert report["dataset"]["training_frames"] == 6 * 60
-    assert otb.read_boxes(finished / "results" / "Synthetic-0100.txt").shape == (60, 4)
+    assert read_boxes(finished / "results" / "Synthetic-0100.txt").shape == (60, 4)
     assert (finished / "overlay.mp4").stat().st_size > 1000
     assert list(finished.glob("events.out.tfevents.*"))
 
@@ -166,7 +167,7 @@ def test_tensorboard_s_film_strips_are_of_the_best_the_median_and_the_worst_sequ
 
 def test_tensorboard_s_success_plot_is_of_the_result_files(finished: Path, tmp_path: Path) -> None:
     data = load(parse(TINY).data)
-    boxes = {one.name: otb.read_boxes(finished / "results" / f"{one.name}.txt") for one in data.testing}
+    boxes = {one.name: read_boxes(finished / "results" / f"{one.name}.txt") for one in data.testing}
 
     def plot(boxes: dict[str, np.ndarray]) -> np.ndarray:
         return plots.rasterise(results.success(results.score(boxes, data.testing, data.unseen), data.unseen))

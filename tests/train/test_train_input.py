@@ -22,7 +22,7 @@ from train.reinforce import main
     ("flags", "words"),
     [
         (["--preset", "huge"], ["huge", "demo, small, paper"]),
-        (["--hiden", "8"], ["--hiden", "did you mean --hidden"]),
+        (["--hiden", "8"], ["--hiden", "did you mean '--hidden'"]),
         (["--sequences", "drlt30"], ["drlt30", "root"]),
         (["--sequences", "synthetic:9-3"], ["reversed"]),
         (["--root", "nowhere"], ["nowhere"]),

@@ -23,7 +23,9 @@ from agents.sb3 import ALGORITHMS, FrameFeatures  # noqa: E402
 from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
 from tests.soak.checkpoints import ppo  # noqa: E402
 from tracking_env import cli  # noqa: E402
-from tracking_env.datasets import otb, synthetic  # noqa: E402
+from tracking_env.datasets import synthetic  # noqa: E402
+from tracking_env.datasets.box_files import read_boxes  # noqa: E402
+from tracking_env.features.base import extract  # noqa: E402
 from tracking_env.features.extractors import GridExtractor  # noqa: E402
 from tracking_env.registry import TrackerSpec  # noqa: E402
 from tracking_env.trackers.checkpoint import newest, numbered  # noqa: E402
@@ -93,7 +95,7 @@ def test_a_run_leaves_what_reinforce_leaves(finished, algo):
     assert report["lines"].keys() == {"static first box", "constant mean box"}
     assert report["env_steps"] == 80 and report["steps_per_second"] > 0
     assert report["config"]["algo"] == algo
-    assert otb.read_boxes(run / "results" / "Synthetic-0100.txt").shape == (60, 4)
+    assert read_boxes(run / "results" / "Synthetic-0100.txt").shape == (60, 4)
     assert (run / "overlay.mp4").stat().st_size > 1000
     names = {file.name for file in last(run).iterdir()}
     assert names == {"config.json", "model.safetensors", "policy.onnx", "training.safetensors"} | (
@@ -158,7 +160,7 @@ def test_the_paper_s_schedule_switches_the_reward(finished):
 def test_the_normaliser_is_saved_with_the_policy(finished):
     policy = sb3_checkpoint.load(last(finished("sac"))).policy()
     layers = [one for one in policy.modules() if isinstance(one, FrameFeatures)]
-    features = np.concatenate([GridExtractor()(np.stack([*one.frames])) for one in synthetic.parse("synthetic:0-1")])
+    features = np.concatenate([extract(GridExtractor(), one.frames) for one in synthetic.parse("synthetic:0-1")])
     assert len(layers) >= 3, "the actor's, the critics' and the targets'"
     for layer in layers:
         assert np.allclose(layer.feature_mean, features.mean(axis=0), atol=1e-3)
@@ -169,8 +171,8 @@ def test_a_run_is_a_tracker_that_reaches_its_report(finished, algo, tmp_path, ca
     run = finished(algo)
     arguments = ["--tracker", "sb3", "--checkpoint", str(run), "--sequences", "synthetic:100", "--out", str(tmp_path)]
     assert cli.main(["evaluate", *arguments]) == 0
-    ours = otb.read_boxes(tmp_path / "sb3" / "Synthetic-0100.txt")
-    theirs = otb.read_boxes(run / "results" / "Synthetic-0100.txt")
+    ours = read_boxes(tmp_path / "sb3" / "Synthetic-0100.txt")
+    theirs = read_boxes(run / "results" / "Synthetic-0100.txt")
     # Frame by frame, on raw frames: stored features are rounded to float16, and the first box is given.
     assert np.allclose(ours[1:], theirs[1:], atol=0.05)
 
@@ -221,7 +223,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, capsys):
     ("algo", "more", "words"),
     [
         ("dqn", [], ["unknown algo 'dqn'", "ppo, recurrent_ppo, a2c, sac, td3"]),
-        ("ppo", ["--hiden", "8"], ["--hiden", "did you mean --hidden"]),
+        ("ppo", ["--hiden", "8"], ["--hiden", "did you mean '--hidden'"]),
         ("ppo", ["--root", "nowhere"], ["nowhere"]),
         ("ppo", ["--resume"], ["no run to resume"]),
         ("ppo", ["--device", "cuda:77"], ["cuda:77", "--device cpu"]),

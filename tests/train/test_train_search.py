@@ -145,7 +145,7 @@ def test_it_runs_as_a_script_and_refuses_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--warm-stepz", "1"], "unknown flag '--warm-stepz', did you mean --warm-steps"),
+        (["--warm-stepz", "1"], "unknown flag '--warm-stepz' (did you mean '--warm-steps'?)"),
         (["--extra", "synthetic:0", "--sequences", "synthetic:0-1"], "Synthetic-0000 is among --extra"),
         (["--start", "nowhere", "--sequences", "synthetic:0"], "cannot read nowhere/warm/config.json"),
     ],

@@ -8,7 +8,7 @@ import numpy as np
 
 from tracking_env import boxes as bx
 from tracking_env import rendering
-from tracking_env.errors import InputError, reason
+from tracking_env.errors import InputError, describe
 from tracking_env.trackers.base import Tracker, follow
 
 
@@ -72,7 +72,7 @@ class Comparison:
                 boxes = {"rival": theirs.box, "agent": ours.box}
                 yield rendering.draw(ours.frame, boxes, f"{label} {len(self.ours)}", spread)
         except Exception as error:  # The frames may be damaged, and users bring their own trackers.
-            self.stopped = reason(error)
+            self.stopped = describe(error)
             if not self.ours:
                 raise InputError(f"nothing was tracked: {self.stopped}") from None
 

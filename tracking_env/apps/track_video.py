@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from tracking_env import rendering
 from tracking_env.apps.video_source import Source
-from tracking_env.errors import InputError, reason
+from tracking_env.errors import InputError, describe
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.files import whole
 from tracking_env.trackers.base import Step, Tracker, Trajectory, follow
@@ -184,4 +184,4 @@ def _run(
     except KeyboardInterrupt:
         result.stopped = INTERRUPTED
     except Exception as error:  # The frames may be damaged, and users bring their own trackers.
-        result.stopped = reason(error)
+        result.stopped = describe(error)

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tracking_env.datasets.sequence import IMAGES, Frames, ImageFiles
+from tracking_env.datasets.sequence import IMAGE_SUFFIXES, Frames, ImageFiles
 from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError
 from tracking_env.files import natural
@@ -71,10 +71,10 @@ def _images(folder: Path) -> ImageFiles:
     for place in (folder, folder / "img"):
         if not place.is_dir():
             continue
-        paths = [path for path in place.iterdir() if path.suffix.lower() in IMAGES]
+        paths = [path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
         if paths:
             return ImageFiles(sorted(paths, key=natural))
-    raise InputError(f"no images in {folder}; wanted files that end in {', '.join(sorted(IMAGES))}")
+    raise InputError(f"no images in {folder}; wanted files that end in {', '.join(sorted(IMAGE_SUFFIXES))}")
 
 
 def _camera(number: int, start: int) -> Iterator[np.ndarray]:

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 
 from tracking_env.clients import hub
-from tracking_env.errors import InputError
+from tracking_env.errors import MissingPackageError
 from tracking_env.registry import TrackerSpec
 
 try:
     from got10k.trackers import Tracker
 except ModuleNotFoundError as error:
-    raise InputError(f"got10k needs {error.name}; type: pip install 'tracking-env[got10k]'") from None
+    raise MissingPackageError("got10k", error, "got10k") from None
 
 
 class Got10kTracker(Tracker):

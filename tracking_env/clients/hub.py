@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tracking_env.clients import model_card
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, MissingPackageError, first_line
 from tracking_env.files import whole
 from tracking_env.trackers.checkpoint import EXPORT, POLICY, SCRIPTS, WEIGHTS, kind_of
 
@@ -38,7 +38,7 @@ def local(address: str | None) -> Path | None:
     except InputError:
         raise
     except Exception as error:  # Versions of huggingface_hub use different HTTP libraries.
-        raise InputError(f"cannot fetch {address}: {_first_line(error)}; check the name and the network") from None
+        raise InputError(f"cannot fetch {address}: {first_line(error)}; check the name and the network") from None
 
 
 def push(checkpoint: Path, to: str, private: bool = False) -> str:
@@ -77,7 +77,7 @@ def push(checkpoint: Path, to: str, private: bool = False) -> str:
             raise
         except Exception as error:
             raise InputError(
-                f"cannot push to {to}: {_first_line(error)}; check the name, the network and your login (hf auth login)"
+                f"cannot push to {to}: {first_line(error)}; check the name, the network and your login (hf auth login)"
             ) from None
     return f"https://huggingface.co/{repository}"
 
@@ -95,7 +95,7 @@ def _write_files(checkpoint: Path, folder: Path, address: str) -> None:
                 raise InputError(f"{checkpoint} has no {file}; type in a checkout: {EXPORT} {checkpoint}")
             shutil.copy(checkpoint / file, folder)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the checkpoint {checkpoint}: {_first_line(error)}") from None
+        raise InputError(f"cannot read the checkpoint {checkpoint}: {first_line(error)}") from None
     kind = model_card.KINDS[tracker]
     (folder / "config.json").write_text(json.dumps(_without_paths(config), indent=1), encoding="utf-8")
     report = _read_report(checkpoint.resolve().parents[1] / "report.json", kind, config)
@@ -130,9 +130,5 @@ def _import_hub() -> Any:
     try:
         import huggingface_hub
     except ModuleNotFoundError as error:
-        raise InputError(f"{SCHEME} needs {error.name}; type: pip install 'tracking-env[hub]'") from None
+        raise MissingPackageError(SCHEME, error, "hub") from None
     return huggingface_hub
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

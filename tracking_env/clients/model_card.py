@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from tracking_env.errors import InputError
+from tracking_env.errors import MissingPackageError
 
 _LOCAL_FLAGS = ("out", "store", "device", "resume", "overwrite")  # say where a run happens, not what it trains
 _DELETED_FLAGS = ("glance",)  # configurations of older runs may still hold them
@@ -77,7 +77,7 @@ def render(kind: Kind, config: dict[str, Any], report: dict[str, Any] | None, ad
     try:
         import jinja2
     except ModuleNotFoundError as error:
-        raise InputError(f"the model card needs {error.name}; type: pip install 'tracking-env[hub]'") from None
+        raise MissingPackageError("the model card", error, "hub") from None
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tracking_env.clients"),
         autoescape=False,  # The card is Markdown, and all values are this project's numbers and names.

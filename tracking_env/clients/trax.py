@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from tracking_env import boxes as bx
 from tracking_env.datasets.sequence import read_image
-from tracking_env.errors import InputError, reason
+from tracking_env.errors import InputError, MissingPackageError, describe
 from tracking_env.trackers.base import Tracker
-
-_ONE_BASED = np.array([1.0, 1, 0, 0])  # added to a box of TraX
 
 
 def serve(tracker: Tracker, name: str) -> None:
@@ -36,7 +35,7 @@ def serve(tracker: Tracker, name: str) -> None:
     try:
         import trax
     except ModuleNotFoundError as error:
-        raise InputError(f"trax needs {error.name}; type: pip install 'tracking-env[vot]'") from None
+        raise MissingPackageError("trax", error, "vot") from None
     server = trax.Server([trax.Region.RECTANGLE], [trax.Image.PATH], tracker_name=name)
     while True:
         try:
@@ -48,9 +47,9 @@ def serve(tracker: Tracker, name: str) -> None:
         try:
             box = _answer(tracker, request, request.type == trax.TraxStatus.INITIALIZE)
         except Exception as error:  # Users bring their own trackers.
-            server.quit(reason(error))
-            raise InputError(f"{name} failed: {reason(error)}") from None
-        server.status([(trax.Rectangle.create(*(box - _ONE_BASED).tolist()), {})])
+            server.quit(describe(error))
+            raise InputError(f"{name} failed: {describe(error)}") from None
+        server.status([(trax.Rectangle.create(*bx.to_zero_based(box).tolist()), {})])
     server.quit()
 
 
@@ -60,7 +59,7 @@ def _answer(tracker: Tracker, request: Any, first: bool) -> np.ndarray:
     if not first:
         return np.asarray(tracker.update(frame), dtype=np.float64)
     ((region, _),) = request.objects
-    box = np.array(region.bounds(), dtype=np.float64) + _ONE_BASED
+    box = bx.to_one_based(np.array(region.bounds(), dtype=np.float64))
     tracker.init(frame, box)
     return box
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tracking_env.clients import hub
 from tracking_env.datasets import loading
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.registry import TrackerSpec
 
 
@@ -71,5 +71,5 @@ def show_demo(
                 except KeyboardInterrupt:
                     page.closed.set()
     except ModuleNotFoundError as error:
-        raise InputError(f"demo needs {error.name}; type: pip install 'tracking-env[demo]'") from None
+        raise MissingPackageError("demo", error, "demo") from None
     return 0

@@ -38,7 +38,7 @@ def extract_features(
         as_json: print JSON instead of text.
     """
     shard = sharding.from_environment(os.environ)
-    chosen = sharding.mine(loading.load(root, sequences), shard)
+    chosen = sharding.select_share(loading.load(root, sequences), shard)
     feature_store = FeatureStore(make_extractor(features, weights, device), store, jobs)
     try:
         built = feature_store.build(chosen)

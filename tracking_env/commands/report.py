@@ -6,7 +6,7 @@ from pathlib import Path
 import tyro
 
 from tracking_env.commands import Json, label_folders, print_failures
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.evaluation.ground_truth import read_ground_truth
 from tracking_env.evaluation.result_files import read_results
 
@@ -45,7 +45,7 @@ def make_report(
         from tracking_env.report.gallery import Gallery
         from tracking_env.report.page import write_page
     except ModuleNotFoundError as error:
-        raise InputError(f"report needs {error.name}; type: pip install 'tracking-env[report]'") from None
+        raise MissingPackageError("report", error, "report") from None
     if not results:
         raise InputError("no folder to report on; type tracking-env report DIR --root OTB")
     truths = read_ground_truth(root, annotations, sequences)

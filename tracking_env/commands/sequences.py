@@ -20,7 +20,7 @@ def list_sequences(root: Path | None = None, sequences: str | None = None, as_js
         as_json: print JSON instead of text.
     """
     if root is None:
-        entries = [otb.TABLE[name] for name in otb.names(sequences or "otb100", None)]
+        entries = [otb.TABLE[name] for name in otb.resolve_names(sequences or "otb100", None)]
         rows = [(entry.name, entry.frames, entry.attributes) for entry in entries]
     else:
         loaded = loading.load(root, sequences)

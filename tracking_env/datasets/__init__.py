@@ -1,1 +1,15 @@
-"""Sequences of frames and true boxes: OTB, other benchmarks, video files, drawn ones."""
+"""Sequences of frames and ground-truth boxes: OTB, other benchmarks, video files and drawn sequences.
+
+::
+
+    from tracking_env.datasets import load
+
+    for sequence in load("OTB", "drlt30"):
+        print(sequence.name, len(sequence), sequence.boxes[0])
+"""
+
+from tracking_env.datasets.loading import load
+from tracking_env.datasets.sequence import ArrayFrames, Frames, ImageFiles, Sequence
+from tracking_env.datasets.video import VideoFrames
+
+__all__ = ["ArrayFrames", "Frames", "ImageFiles", "Sequence", "VideoFrames", "load"]

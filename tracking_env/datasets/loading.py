@@ -1,4 +1,4 @@
-"""From a folder and a specification to sequences: real ones from disk, or drawn ones where there is no folder."""
+"""Loading sequences by name: real ones from a folder, or drawn ones without files."""
 
 from pathlib import Path
 
@@ -7,22 +7,27 @@ from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError
 
 EMBEDDED = "synthetic:0-31"
-"""What there is without any files."""
+"""Drawn sequences that stand in where no folder is given."""
 
 
 def load(root: str | Path | None = None, sequences: str | None = None) -> list[Sequence]:
-    """The sequences that ``sequences`` names; no frame is read or drawn yet.
+    """Load the sequences that a specification names; no frame is read or drawn yet.
 
     Args:
-        root: folder that holds OTB's sequence folders, or your own in that layout; or one of `layouts.LAYOUTS`, which
-            is recognised; or a video file.
-        sequences: names and lists separated by commas (see `otb.names`, `layouts.load`). The layout's name and a colon
-            may go before them (``got10k:val``, ``vot:``), where it cannot be told from the files. Or drawn ones such as
-            ``synthetic:0-31`` (see `synthetic.parse`), which need no root. By default all that are in the root, or
-            `EMBEDDED` without one.
+        root: a folder that holds sequences in OTB's layout or in one of `other_benchmarks.LAYOUTS`, or a video file
+            with its box file. The layout is detected.
+        sequences: names and lists, separated by commas (see `otb.resolve_names` and `other_benchmarks.load`). To choose
+            the layout, prefix it: ``got10k:val``, or ``vot:`` for all. Drawn sequences, such as ``synthetic:0-31`` (see
+            `synthetic.parse`), need no root. By default all sequences in the root, or `EMBEDDED` without a root.
 
     Raises:
-        InputError: the specification names what is not there, or the root is in no known layout.
+        InputError: a name is unknown, a sequence cannot be loaded, or the layout of the root is unknown.
+
+    Example::
+
+        load("OTB", "drlt30")
+        load("GOT-10k", "got10k:val")
+        load(sequences="synthetic:0-3")
     """
     if sequences is None and root is None:
         sequences = EMBEDDED
@@ -31,20 +36,19 @@ def load(root: str | Path | None = None, sequences: str | None = None) -> list[S
     if root is None:
         raise InputError(f"{sequences!r} needs a folder of real sequences; give root, or sequences such as {EMBEDDED}")
     root = Path(root)
-    layout, colon, spec = (sequences or otb.AVAILABLE).rpartition(":")
+    prefix, colon, spec = (sequences or otb.AVAILABLE).rpartition(":")
     spec = spec or otb.AVAILABLE
-    if colon and layout not in ("otb", *other_benchmarks.LAYOUTS):
-        raise InputError(f"unknown layout {layout!r} in {sequences!r}; the known ones are {other_benchmarks.KNOWN}")
-    kind = layout or other_benchmarks.recognise(root)
-    if kind in other_benchmarks.LAYOUTS:
-        return other_benchmarks.load(root, kind, spec)
-    if kind is None and spec == otb.AVAILABLE and root.exists():
-        raise InputError(f"{root} is in no known layout, or empty; the known ones are {other_benchmarks.KNOWN}")
+    if colon and prefix not in ("otb", *other_benchmarks.LAYOUTS):
+        raise InputError(f"unknown layout {prefix!r} in {sequences!r}; the layouts are {other_benchmarks.KNOWN}")
+    layout = prefix or other_benchmarks.detect_layout(root)
+    if layout in other_benchmarks.LAYOUTS:
+        return other_benchmarks.load(root, layout, spec)
+    if layout is None and spec == otb.AVAILABLE and root.exists():
+        raise InputError(f"{root} is empty or in no known layout; the layouts are {other_benchmarks.KNOWN}")
     return otb.load(root, spec)
 
 
-def default(root: Path | None) -> str:
-    """The sequences to score on where none are named: the paper's 30 of OTB, and all of another data set."""
-    return (
-        otb.AVAILABLE if root is not None and other_benchmarks.recognise(root) in other_benchmarks.LAYOUTS else "drlt30"
-    )
+def default_names(root: Path | None) -> str:
+    """The sequences to score on by default: the paper's 30 of OTB, or all of another data set."""
+    other = root is not None and other_benchmarks.detect_layout(root) in other_benchmarks.LAYOUTS
+    return otb.AVAILABLE if other else "drlt30"

@@ -1,12 +1,11 @@
 """Folders of other benchmarks, and videos, as sequences: a table of where each keeps images, boxes and flags.
 
-What a file writes becomes what `Sequence` holds: pixel boxes counted from 1, and zeros in each frame without a true
-box, which are those that the data set flags, those that it writes as NaN or with a side of 0 or less, and all but the
-first where a file holds the first box alone. (OTB's own folders are read by `tracking_env.datasets.otb`.)
+Boxes become what `Sequence` holds: pixel boxes counted from 1, and zeros in each frame without a true box. These are
+frames that the data set flags as such, that it writes as NaN or with a side of 0 or less, and all but the first if a
+file holds the first box alone. OTB's own folders are read by `tracking_env.datasets.otb`.
 """
 
 import csv
-import difflib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tracking_env import boxes as bx
-from tracking_env.datasets.otb import AVAILABLE, read_rows
+from tracking_env.datasets.box_files import read_rows
+from tracking_env.datasets.otb import AVAILABLE
 from tracking_env.datasets.sequence import Frames, Sequence, numbered_images
 from tracking_env.datasets.video import SUFFIXES, VideoFrames
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, suggest
 
 _TRUTH = "groundtruth.txt"
 _LIST = "list.txt"
@@ -32,23 +32,23 @@ class Layout:
     """How a data set lies on disk.
 
     Attributes:
-        looks: a sequence of it, for people.
-        origin: what its files call the first pixel, 0 or 1. All is turned to 1.
-        images: the folder of a sequence's images beside its annotations; without such a folder they lie there
-            themselves.
+        example: the files of a sequence, as error messages show them.
+        origin: coordinate of the first pixel in its files, 0 or 1. Boxes are converted to 1.
+        images: folder of a sequence's images beside its annotations. Without such a folder the images lie beside the
+            annotations themselves.
         absent: files beside the annotations with a 1 for each frame without the target and a 0 for the others.
-        columns: how many numbers a line may have: 4 for ``x, y, w, h``, 8 for the corners of a polygon, of which the
-            box that holds it is taken, 1 for a code that is no box.
+        columns: how many numbers a line may have: 4 for ``x, y, w, h``; 8 for the corners of a polygon, whose bounding
+            box is used; 1 for a code that is no box.
     """
 
-    looks: str
+    example: str
     origin: int = 1
     images: str = "."
     absent: tuple[str, ...] = ()
     columns: tuple[int, ...] = (4,)
 
     @property
-    def wanted(self) -> str:
+    def line(self) -> str:
         """What a line of the annotations should hold, in words."""
         return f"four numbers x,y,w,h{' or the eight of a polygon (masks are not read)' if 8 in self.columns else ''}"
 
@@ -68,19 +68,19 @@ LAYOUTS: dict[str, Layout] = {
     # The toolkit turns coordinates into indices of arrays that begin at 0, and polygons into the boxes that hold them
     # (votchallenge/toolkit, vot/region/shapes.py). A single number is a code: 0 for a frame without annotation.
     "vot": Layout("NAME/color/00000001.jpg and groundtruth.txt", origin=0, images="color", columns=(4, 8, 1)),
-    # Ours: boxes counted from 1, as everywhere in this library.
+    # Our own: boxes counted from 1, as everywhere in this library.
     "video": Layout("NAME.mp4 and NAME.txt, its first box x,y,w,h or one box a frame"),
 }
-"""What there is besides OTB, by the name that goes before a colon: ``got10k:val``."""
+"""The layouts besides OTB's, by the prefix that chooses them: ``got10k:val``."""
 
 KNOWN = "otb (NAME/img/0001.jpg and groundtruth_rect.txt), " + ", ".join(
-    f"{name} ({layout.looks})" for name, layout in LAYOUTS.items()
+    f"{name} ({layout.example})" for name, layout in LAYOUTS.items()
 )
-"""All layouts, in words."""
+"""All layouts in words, for error messages."""
 
 
 class Range(NamedTuple):
-    """Of a sequence of UAV123 that shares its images with others: their folder, its first and its last image."""
+    """Where a sequence of UAV123 lies that shares its images with others: their folder, its first and last image."""
 
     folder: str
     first: int
@@ -102,10 +102,12 @@ class Place:
 
     Attributes:
         name: the sequence's name.
-        group: the name of the folder it is in, which stands for all in it: ``train``, ``airplane``. Empty in the root.
+        group: name of the folder that holds it and stands for all sequences in it, such as ``train`` or ``airplane``;
+            empty for sequences in the root.
         truth: its annotation file.
-        frames: the folder of its images, or its video.
-        listed: whether it is part of the data set as a whole: on its list, where it has one, and there.
+        frames: the folder of its images, or its video file.
+        listed: whether it is part of the data set as a whole: its files exist, and its folder's list, if there is one,
+            names it.
     """
 
     name: str
@@ -115,65 +117,66 @@ class Place:
     listed: bool
 
 
-def recognise(root: Path) -> str | None:
-    """Which of `LAYOUTS`, or ``otb``, a folder or a video file is in; None for an unknown one."""
+def detect_layout(root: Path) -> str | None:
+    """The layout of a folder or a video file: one of `LAYOUTS`, ``otb``, or None if it is unknown."""
     if root.is_file():
         return "video" if root.suffix.lower() in SUFFIXES else None
     if (root / "anno" / "UAV123").is_dir():
         return "uav123"
     if next(root.glob("*/groundtruth_rect*.txt"), None):
         return "otb"
-    for truth in _truths(root):
+    for truth in _truth_files(root):
         folder = truth.parent
         if (folder / "img").is_dir():
             return "lasot"
         if (folder / "color").is_dir() or (folder / "sequence").is_file():
             return "vot"
-        return "vot" if len(read_rows(truth, (), "numbers")[0]) == 8 else "got10k"  # some have no folder color
+        # Some years of VOT have no folder color: polygons tell them from GOT-10k.
+        return "vot" if len(read_rows(truth, (), "numbers")[0]) == 8 else "got10k"
     return "video" if _videos(root) else None
 
 
 def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
-    """The sequences that ``spec`` stands for; no image is read yet (of a video only its header).
+    """Load the sequences that a specification stands for; no image is read yet (of a video only its header).
 
     Args:
-        root: the data set's folder, or the one that holds its sequences; or a video file.
+        root: the data set's folder, or the folder that holds its sequences; or a video file.
         layout: one of `LAYOUTS`.
-        spec: names, folders that hold several (``val``, ``airplane``) and ``available``, separated by commas.
+        spec: names, groups (``val``, ``airplane``) and ``available``, separated by commas.
 
     Raises:
-        InputError: there is no such folder, a name is unknown, or a sequence cannot be loaded.
+        InputError: the folder does not exist, a name is unknown, or a sequence cannot be loaded.
     """
     if not root.exists():
-        raise InputError(f"no folder {root}; give one with {LAYOUTS[layout].looks}")
+        raise InputError(f"no folder {root}; give one with {LAYOUTS[layout].example}")
     if root.is_file():
-        if not root.with_suffix(".txt").is_file():
-            beside = root.with_suffix(".txt").name
-            raise InputError(f"{root} has no box to start from; write its first box x,y,w,h to {beside} beside it")
+        box_file = root.with_suffix(".txt")
+        if not box_file.is_file():
+            raise InputError(f"{root} has no first box; write its first box x,y,w,h to {box_file.name} beside it")
         root, spec = root.parent, root.stem if spec == AVAILABLE else spec
-    places = _places(root, layout)
-    wanted: dict[str, Place] = {}
+    places = _find_places(root, layout)
+    selected: dict[str, Place] = {}
     for word in filter(None, map(str.strip, spec.split(","))):
         if word in places:
-            found = [places[word]]
-        else:
-            found = [one for one in places.values() if one.listed and word in (one.group, AVAILABLE)]
-        if not found and word != AVAILABLE:
+            selected[word] = places[word]
+            continue
+        members = [place for place in places.values() if place.listed and word in (place.group, AVAILABLE)]
+        if not members and word != AVAILABLE:
             raise InputError(_unknown(word, layout, root, places.values()))
-        wanted |= {one.name: one for one in found}
-    if not wanted:
-        raise InputError(f"no sequence of {layout} in {root}; wanted {LAYOUTS[layout].looks}")
-    return [_sequence(one, layout) for one in wanted.values()]
+        selected |= {place.name: place for place in members}
+    if not selected:
+        raise InputError(f"no sequence of {layout} in {root}; expected {LAYOUTS[layout].example}")
+    return [_load_sequence(place, layout) for place in selected.values()]
 
 
 def _unknown(word: str, layout: str, root: Path, places: Iterable[Place]) -> str:
-    known = sorted({one.name for one in places} | {one.group for one in places if one.group} | {AVAILABLE})
-    near = difflib.get_close_matches(word, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown sequence {word!r} of {layout} in {root}; {hint}There are {', '.join(known[:5])}, ..."
+    names = {place.name for place in places} | {place.group for place in places if place.group} | {AVAILABLE}
+    known = sorted(names)
+    hint = suggest(word, known)
+    return f"unknown sequence {word!r} of {layout} in {root}{hint}; there are {', '.join(known[:5])}, ..."
 
 
-def _truths(root: Path) -> list[Path]:
+def _truth_files(root: Path) -> list[Path]:
     return sorted(root.glob(f"*/{_TRUTH}")) or sorted(root.glob(f"*/*/{_TRUTH}"))
 
 
@@ -185,38 +188,48 @@ def _videos(root: Path) -> list[Path]:
     return [path for path in videos if path.with_suffix(".txt").is_file()]
 
 
-def _places(root: Path, layout: str) -> dict[str, Place]:
-    """All sequences of a folder, in the order of its list, or else by name."""
+def _find_places(root: Path, layout: str) -> dict[str, Place]:
+    """All sequences of a folder by name, in the order of its list, or else of their names."""
     if layout == "video":
-        found = [Place(path.stem, "", path.with_suffix(".txt"), path, True) for path in _videos(root)]
+        places = [Place(path.stem, "", path.with_suffix(".txt"), path, True) for path in _videos(root)]
     elif layout == "uav123":
-        found = []
+        places = []
         for truth in sorted((root / "anno" / "UAV123").glob("*.txt")):
             name = truth.stem
             frames = root / "data_seq" / "UAV123" / (RANGES[name].folder if name in RANGES else name)
-            found.append(Place(name, "", truth, frames, frames.is_dir()))
+            places.append(Place(name, "", truth, frames, frames.is_dir()))
     else:
-        truths = _truths(root)
-        lists = {parent: _listed(parent) for parent in dict.fromkeys(truth.parent.parent for truth in truths)}
-        found = []
-        for truth in sorted(truths, key=lambda one: _rank(one.parent, lists[one.parent.parent])):
-            folder = truth.parent
-            group, names = "" if folder.parent == root else folder.parent.name, lists[folder.parent]
-            images = inner if (inner := folder / LAYOUTS[layout].images).is_dir() else folder
-            found.append(Place(folder.name, group, truth, images, not names or folder.name in names))
-    by_name = {one.name: one for one in found}
-    if len(by_name) < len(found):
-        one = next(one for one in found if by_name[one.name] is not one)
-        raise InputError(f"two sequences in {root} are named {one.name!r}: {one.frames}, {by_name[one.name].frames}")
+        places = _find_folders(root, LAYOUTS[layout])
+    by_name = {place.name: place for place in places}
+    for place in places:
+        other = by_name[place.name]
+        if other is not place:
+            raise InputError(f"two sequences in {root} are named {place.name!r}: {place.frames}, {other.frames}")
     return by_name
 
 
-def _rank(folder: Path, names: dict[str, int]) -> tuple[Path, int, str]:
-    return folder.parent, names.get(folder.name, len(names)), folder.name
+def _find_folders(root: Path, layout: Layout) -> list[Place]:
+    """The sequence folders that hold an annotation file, in the root or one level below."""
+    truths = _truth_files(root)
+    lists = {parent: _read_list(parent) for parent in dict.fromkeys(truth.parent.parent for truth in truths)}
+
+    def order(truth: Path) -> tuple[Path, int, str]:
+        folder, positions = truth.parent, lists[truth.parent.parent]
+        return folder.parent, positions.get(folder.name, len(positions)), folder.name
+
+    places = []
+    for truth in sorted(truths, key=order):
+        folder = truth.parent
+        group = "" if folder.parent == root else folder.parent.name
+        images = folder / layout.images
+        positions = lists[folder.parent]
+        listed = not positions or folder.name in positions
+        places.append(Place(folder.name, group, truth, images if images.is_dir() else folder, listed))
+    return places
 
 
-def _listed(folder: Path) -> dict[str, int]:
-    """The names on a folder's list, and their places; none without one. A warning says which are not there."""
+def _read_list(folder: Path) -> dict[str, int]:
+    """The names on a folder's list with their positions; empty without a list. A warning names those without files."""
     path = folder / _LIST
     if not path.is_file():
         return {}
@@ -229,27 +242,28 @@ def _listed(folder: Path) -> dict[str, int]:
         some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         there = len(names) - len(missing)
         _log.warning("%d of the %d sequences of %s are there; missing: %s", there, len(names), path, some)
-    return {name: at for at, name in enumerate(names)}
+    return {name: position for position, name in enumerate(names)}
 
 
-def _sequence(place: Place, layout: str) -> Sequence:
-    kind = LAYOUTS[layout]
-    boxes = np.array([_box(row) for row in read_rows(place.truth, kind.columns, kind.wanted)])
-    boxes[:, :2] += 1 - kind.origin
-    for name in kind.absent:
-        if (flags := place.truth.parent / name).is_file():
-            boxes[_flags(flags, len(boxes))] = 0
-    # A box partly outside the image is a box; NumPy compares NaN and infinities without a word.
+def _load_sequence(place: Place, layout: str) -> Sequence:
+    rules = LAYOUTS[layout]
+    boxes = np.array([_box(row) for row in read_rows(place.truth, rules.columns, rules.line)])
+    boxes[:, :2] += 1 - rules.origin
+    for name in rules.absent:
+        flags = place.truth.parent / name
+        if flags.is_file():
+            boxes[_read_flags(flags, len(boxes))] = 0
+    # A box that is partly outside the image stays; NaN, infinity and boxes without sides become zeros.
     boxes[~(np.isfinite(boxes).all(axis=1) & bx.annotated(boxes))] = 0
     if not boxes[0].any():
         raise InputError(f"{place.truth}: the first frame has no box; a tracker cannot start there")
-    frames = _frames(place, layout, len(boxes))
+    frames = _load_frames(place, layout, len(boxes))
     unknown = np.zeros((len(frames) - len(boxes), 4))
     return Sequence(place.name, frames, np.concatenate([boxes, unknown]), dataset=layout)
 
 
-def _frames(place: Place, layout: str, boxes: int) -> Frames:
-    """The frames of so many boxes; of a single one all frames there are."""
+def _load_frames(place: Place, layout: str, boxes: int) -> Frames:
+    """The frames that a number of boxes belong to; for a single box, all frames there are."""
     if layout == "video":
         frames = VideoFrames(place.frames)
         if boxes not in (1, len(frames)):
@@ -268,16 +282,16 @@ def _frames(place: Place, layout: str, boxes: int) -> Frames:
 
 
 def _box(row: list[float]) -> list[float]:
-    """One line as ``x, y, w, h``: of a polygon ``x1, y1, ..., x4, y4`` the box that holds it, of a code zeros."""
+    """A line as ``x, y, w, h``: a polygon ``x1, y1, ..., x4, y4`` as its bounding box, a code as zeros."""
     if len(row) == 8:
         xs, ys = row[::2], row[1::2]
         return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
     return row if len(row) == 4 else [0.0] * 4
 
 
-def _flags(path: Path, count: int) -> np.ndarray:
-    """Flags of ``count`` frames, one a line or all in one, as ``(count,)`` bool."""
+def _read_flags(path: Path, count: int) -> np.ndarray:
+    """Flags of ``count`` frames, one a line or all in one line, as ``(count,)`` bool."""
     flags = [flag for row in read_rows(path, (), "0 or 1 for each frame") for flag in row]
     if len(flags) != count or not set(flags) <= {0, 1}:
-        raise InputError(f"{path} has {len(flags)} numbers; wanted 0 or 1 for each of the {count} frames")
+        raise InputError(f"{path} has {len(flags)} numbers; expected 0 or 1 for each of the {count} frames")
     return np.array(flags, dtype=bool)

@@ -1,7 +1,8 @@
-"""A tracking sequence: frames, true boxes, and the seen / unseen split."""
+"""A tracking sequence: frames, ground-truth boxes, and the split into a training part and the rest."""
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,16 +18,19 @@ from tracking_env.errors import InputError
 
 Split = Literal["train", "unseen", "all"]
 SPLITS: tuple[str, ...] = get_args(Split)
-LARGEST = 1 << 26
+MOST_PIXELS = 1 << 26
 """Pixels of the largest frame that is decoded: 200 MB as RGB."""
 FARTHEST = 1e9
-"""Pixels: no true box reaches farther."""
-IMAGES = {".jpg", ".jpeg", ".png"}
-"""Names of image files end so."""
+"""Largest coordinate of a box in pixels; a larger one is a mistake in a file."""
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+class TruncatedImageError(InputError):
+    """An image file whose end is missing."""
 
 
 class Frames(Protocol):
-    """Random access to the frames of one sequence; nothing is read before it is asked for."""
+    """Random access to the frames of one sequence. Nothing is read before it is asked for."""
 
     @property
     def size(self) -> Size:
@@ -34,16 +38,25 @@ class Frames(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the frames change; part of the key under which features are stored."""
+        """Changes if the frames change; features are stored under it."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8, RGB. Several threads may ask at once."""
+        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8 RGB. Several threads may call it at once."""
+
+
+def short_hash(content: str | bytes) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a text (in UTF-8) or of bytes."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:16]
 
 
 class ImageFiles:
-    """Frames that are image files, one each."""
+    """Frames that are image files, one file per frame.
+
+    Args:
+        paths: JPEG or PNG files, all of one size.
+    """
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
@@ -52,12 +65,15 @@ class ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> np.ndarray:
+        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8 RGB.
+
+        Raises:
+            InputError: it does not decode, or has another size than the first frame.
+        """
         frame = read_image(self.paths[index])
         if frame.shape[1::-1] != self.size:
-            got, wanted = "x".join(map(str, frame.shape[1::-1])), "x".join(map(str, self.size))
-            raise InputError(
-                f"the frame {self.paths[index]} is {got} pixels, the first one is {wanted}; fetch it again"
-            )
+            got, first = "x".join(map(str, frame.shape[1::-1])), "x".join(map(str, self.size))
+            raise InputError(f"the frame {self.paths[index]} is {got} pixels, the first one is {first}; fetch it again")
         return frame
 
     @cached_property
@@ -68,13 +84,19 @@ class ImageFiles:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the file names and their sizes in bytes."""
-        listing = "\n".join(f"{path.name} {path.stat().st_size}" for path in self.paths)
-        return hashlib.sha256(listing.encode()).hexdigest()[:16]
+        """Hash of the files' names and their sizes in bytes."""
+        return short_hash("\n".join(f"{path.name} {path.stat().st_size}" for path in self.paths))
 
 
 class ArrayFrames:
-    """Frames held in memory, ``(T, height, width, 3)`` uint8, RGB."""
+    """Frames held in memory.
+
+    Args:
+        array: ``(T, height, width, 3)`` uint8 RGB.
+
+    Raises:
+        InputError: the array has another shape or type.
+    """
 
     def __init__(self, array: np.ndarray) -> None:
         if array.ndim != 4 or array.shape[-1] != 3 or array.dtype != np.uint8:
@@ -85,6 +107,7 @@ class ArrayFrames:
         return len(self.array)
 
     def __getitem__(self, index: int) -> np.ndarray:
+        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8 RGB, a view."""
         return self.array[index]
 
     @property
@@ -95,40 +118,43 @@ class ArrayFrames:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the pixels."""
-        return hashlib.sha256(np.ascontiguousarray(self.array).tobytes()).hexdigest()[:16]
+        return short_hash(np.ascontiguousarray(self.array).tobytes())
 
 
 def numbered_images(folder: Path, count: int | None, first: int | None = None) -> ImageFiles:
-    """Consecutive images of a folder, found by number: ``0001.jpg``, ``00000001.png``, ...; other files are ignored.
+    """Consecutive images of a folder, found by the numbers that are their names: ``0001.jpg``, ``00000001.png``, ...
 
     Args:
-        folder: where they lie.
-        count: how many; None for all from the first to the last one there is.
-        first: the first one's number, by default the lowest that is there.
+        folder: the folder of the images; other files in it are ignored.
+        count: number of images; None for all up to the highest number.
+        first: number of the first image; by default the lowest there is.
 
     Raises:
         InputError: there are no images, or one is missing.
     """
     images = {number: paths[0] for number, paths in images_by_number(folder)[0].items()}
     if not images:
-        raise InputError(f"no images in {folder}; wanted files such as 0001.jpg")
+        raise InputError(f"no images in {folder}; expected files such as 0001.jpg")
     start = min(images) if first is None else first
-    wanted = range(start, max(images) + 1 if count is None else start + count)
-    missing = [number for number in wanted if number not in images]
+    expected = range(start, max(images) + 1 if count is None else start + count)
+    missing = [number for number in expected if number not in images]
     if missing:
         example = next(iter(images.values()))
-        absent = f"{missing[0]:0{len(example.stem)}d}{example.suffix}"
-        counts = f"{len(wanted) - len(missing)} images for {len(wanted)} boxes, the first missing is {absent}"
-        raise InputError(f"{folder} has fewer images than boxes: {counts}; fetch the sequence again")
-    return ImageFiles([images[number] for number in wanted])
+        first_missing = f"{missing[0]:0{len(example.stem)}d}{example.suffix}"
+        present = len(expected) - len(missing)
+        raise InputError(
+            f"{folder} has fewer images than boxes: {present} images for {len(expected)} boxes, the first missing is "
+            f"{first_missing}; fetch the sequence again"
+        )
+    return ImageFiles([images[number] for number in expected])
 
 
 def images_by_number(folder: Path) -> tuple[dict[int, list[Path]], list[Path]]:
-    """The image files of a folder whose names are numbers, by number, and everything else in it; both sorted."""
+    """The image files of a folder whose names are numbers, by number, and all other entries; both sorted by name."""
     images: dict[int, list[Path]] = {}
     others = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() in IMAGES and path.stem.isascii() and path.stem.isdigit():
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.isascii() and path.stem.isdigit():
             images.setdefault(int(path.stem), []).append(path)
         else:
             others.append(path)
@@ -136,28 +162,27 @@ def images_by_number(folder: Path) -> tuple[dict[int, list[Path]], list[Path]]:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Decode one image file to ``(height, width, 3)`` uint8 RGB; grey images become three equal channels.
+    """Decode an image file to ``(height, width, 3)`` uint8 RGB; grey images get three equal channels.
 
     Raises:
-        InputError: the file is missing, cut off, huge, or no JPEG or PNG. (OpenCV fills the lost part of a truncated
-            JPEG with grey and says nothing, so the end is looked for first.)
+        TruncatedImageError: the end of the file is missing.
+        InputError: the file is missing, larger than `MOST_PIXELS`, or not a JPEG or PNG.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the frame {path}: {error.strerror}") from None
-    if image_header.is_cut_off(data):
+    if image_header.is_cut_off(data):  # OpenCV would fill the missing part with grey and report nothing
         kind = "PNG" if data.startswith(b"\x89") else "JPEG"
-        raise InputError(f"the frame {path} is a truncated {kind} ({len(data)} bytes, no end); fetch it again")
-    if image_header.pixels(data) > LARGEST:
-        raise InputError(
-            f"the frame {path} says that it has {image_header.pixels(data)} pixels, at most {LARGEST} are read"
-        )
+        raise TruncatedImageError(f"the frame {path} is a truncated {kind} ({len(data)} bytes, no end); fetch it again")
+    pixels = image_header.count_pixels(data)
+    if pixels > MOST_PIXELS:
+        raise InputError(f"the frame {path} says that it has {pixels} pixels, at most {MOST_PIXELS} are read")
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data.startswith(image_header.KNOWN) else None
-    except cv2.error:  # of sizes that it does not take
-        image = None
+    image = None
+    if data.startswith(image_header.SIGNATURES):
+        with suppress(cv2.error):  # raised for sizes that it does not support
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
         raise InputError(f"the frame {path} does not decode as an image ({len(data)} bytes); fetch it again")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -169,11 +194,21 @@ class Sequence:
 
     Attributes:
         name: unique in its dataset, for example ``Jogging-2``.
-        frames: as many as there are boxes.
-        boxes: true pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)`` float64, read-only. A frame without a true box has
-            a row of zeros, as OTB writes it: the target is out of sight, or its place is not known (see `annotated`).
-        attributes: the benchmark's difficulty tags, for example ``("OCC", "SV")``. dataset: where it comes from:
-        ``otb``, ``synthetic`` or a name of `tracking_env.datasets.other_benchmarks.LAYOUTS`.
+        frames: T frames.
+        boxes: ground-truth pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)`` float64, read-only. A frame without a true
+            box has a row of zeros, as in OTB's files: the target is out of sight, or nobody annotated it (see
+            `annotated`).
+        attributes: the benchmark's difficulty tags, for example ``("OCC", "SV")``.
+        dataset: ``otb``, ``synthetic`` or a name of `tracking_env.datasets.other_benchmarks.LAYOUTS`.
+
+    Raises:
+        InputError: the boxes have another shape or are not as many as the frames, or one is far out of any image.
+
+    Example::
+
+        frames = np.zeros((3, 48, 64, 3), np.uint8)
+        sequence = Sequence("black", ArrayFrames(frames), [[10, 12, 20, 16]] * 3)
+        sequence.relative[0]  # cx, cy, w, h relative to the image
     """
 
     name: str
@@ -183,7 +218,7 @@ class Sequence:
     dataset: str = "otb"
 
     def __post_init__(self) -> None:
-        array = np.array(self.boxes, dtype=np.float64)  # a copy: nobody else can write to it
+        array = np.array(self.boxes, dtype=np.float64)  # a copy, so that nobody else can change it
         if array.ndim != 2 or array.shape[1] != 4 or len(array) == 0:
             raise InputError(f"{self.name}: boxes must be (T, 4) with T > 0, got {array.shape}")
         if len(self.frames) != len(array):
@@ -206,31 +241,39 @@ class Sequence:
 
     @property
     def seen(self) -> int:
-        """Number of frames in the training third: ``floor(T / 3)``."""
+        """Number of training frames, the first third of the video: ``floor(T / 3)``."""
         return len(self) // 3
 
     @cached_property
     def annotated(self) -> np.ndarray:
-        """Which frames have a true box, ``(T,)`` bool, read-only."""
+        """Which frames have a true box: ``(T,)`` bool, read-only."""
         array: Any = bx.annotated(self.boxes)
         array.flags.writeable = False
         return array
 
     @cached_property
     def relative(self) -> np.ndarray:
-        """The true boxes as relative boxes ``cx, cy, w, h``, or zeros, ``(T, 4)`` float32, read-only."""
+        """The boxes as relative boxes ``cx, cy, w, h``, zeros where there is none: ``(T, 4)`` float32, read-only."""
         array: Any = np.where(self.annotated[:, None], bx.to_relative(self.boxes, self.size), 0).astype(np.float32)
         array.flags.writeable = False
         return array
 
     def part(self, split: Split) -> range:
-        """Frame indices of a split: ``train`` is the first third, ``unseen`` the rest, ``all`` the whole video."""
+        """Frame indices of a split: ``train`` is the first third, ``unseen`` the rest, ``all`` the whole video.
+
+        Raises:
+            InputError: the split has another name.
+        """
         if split not in SPLITS:
             raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
         return {"train": range(self.seen), "unseen": range(self.seen, len(self)), "all": range(len(self))}[split]
 
     def windows(self, split: Split, length: int) -> Iterator[range]:
-        """Consecutive windows of ``length`` frames over a split; the last one may be shorter (Algorithm 1, line 4)."""
+        """Consecutive windows of ``length`` frames over a split; the last one may be shorter (Algorithm 1, line 4).
+
+        Yields:
+            Frame indices of each window.
+        """
         part = self.part(split)
         for start in range(part.start, part.stop, length):
             yield range(start, min(start + length, part.stop))

@@ -1,15 +1,13 @@
-"""Drawn sequences: an endless, seeded stand-in for a benchmark folder.
+"""Drawn sequences: any number of them from seeds, as a substitute for a benchmark folder.
 
-A vivid target travels over a muted, textured scene. Targets come from one family, so that weak features of a single
-frame tell them from what surrounds them: an ellipse, a rounded polygon, a figure (body and head) or a car (windows and
-wheels), with stripes, checks or blobs, in saturated colours of any hue. Backgrounds and occluders are nearly grey;
-distractors share the target's shape and texture, but are smaller and paler. Every sequence has two to four of the
-difficulties in `ATTRIBUTES`, tagged with OTB's codes.
+A vivid target moves over a muted, textured scene. It is an ellipse, a rounded polygon, a figure (body and head) or a
+car (windows and wheels), with stripes, checks or blobs, in saturated colours of any hue. Backgrounds and occluders are
+nearly grey, so that even weak features tell the target from them. Distractors share the target's shape and texture, but
+are smaller and paler. Every sequence has two to four of the difficulties in `ATTRIBUTES`, tagged with OTB's codes.
 
-How things look is in `tracking_env.datasets.synthetic_drawing`, whose coordinates are used here too.
+`tracking_env.datasets.synthetic_drawing` draws the objects; its coordinates are used here too.
 """
 
-import hashlib
 import re
 from functools import cached_property
 from typing import Any
@@ -19,10 +17,10 @@ import numpy as np
 
 from tracking_env.boxes import Size
 from tracking_env.datasets import synthetic_drawing
-from tracking_env.datasets.sequence import Sequence
+from tracking_env.datasets.sequence import Sequence, short_hash
 from tracking_env.errors import InputError
 
-VERSION = 1  # part of every seed and fingerprint: raise it when the drawing changes
+VERSION = 1  # part of every seed and fingerprint; it must be raised when the drawing changes
 ATTRIBUTES = ("IV", "SV", "OCC", "DEF", "MB", "FM", "IPR", "OV", "BC")
 EXTENT = {  # the target's mean width and height over the image's, (lowest, highest) each
     "ellipse": ((0.24, 0.37), (0.32, 0.52)),
@@ -35,7 +33,7 @@ SMALLEST = 32  # pixels, the least width and height of a frame
 
 
 class DrawnFrames:
-    """The frames of one sequence, each drawn when it is asked for; pickles as its three arguments.
+    """The frames of one sequence, each drawn when it is asked for. It pickles as its three arguments.
 
     Args:
         seed: any integer >= 0.
@@ -44,15 +42,18 @@ class DrawnFrames:
 
     Attributes:
         attributes: the difficulties, two to four of `ATTRIBUTES`.
-        boxes: true pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)`` float64.
-        distractors: how many there are, 0 without ``BC``.
+        boxes: ground-truth pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)`` float64.
+        distractors: number of distractors; 0 without the attribute ``BC``.
+
+    Raises:
+        InputError: an argument is out of its range.
     """
 
     def __init__(self, seed: int, length: int, size: Size) -> None:
         if seed < 0 or length < 1 or min(size) < SMALLEST:
             raise InputError(
                 f"cannot draw seed {seed}, length {length}, size {tuple(size)}; "
-                f"want seed >= 0, length >= 1 and both sides >= {SMALLEST}"
+                f"give a seed >= 0, a length >= 1 and sides >= {SMALLEST} pixels"
             )
         self.seed, self.length, self.size = int(seed), int(length), (int(size[0]), int(size[1]))
         motion, self._looks = np.random.SeedSequence([VERSION, self.seed]).spawn(2)
@@ -111,30 +112,30 @@ class DrawnFrames:
     def fingerprint(self) -> str:
         """Hash of the generator's version and the three arguments."""
         key = f"{VERSION} {self.seed} {self.length} {self.size[0]}x{self.size[1]}"
-        return hashlib.sha256(key.encode()).hexdigest()[:16]
+        return short_hash(key)
 
     def mask(self, index: int) -> np.ndarray:
-        """How much of each pixel the target fills, be it seen or hidden: ``(height, width)`` uint8 in [0, 255]."""
+        """How much of each pixel the whole target covers, hidden parts too: ``(height, width)`` uint8, 0 to 255."""
         affine = self._actors[-1][range(self.length)[index]]
         return synthetic_drawing.cover(synthetic_drawing.move(self._vertices, affine), (0, 0), self.size)
 
     def _occluder(self, rng: np.random.Generator, extent: np.ndarray) -> np.ndarray:
-        """A bar across the image on the target's way, fixed to the background: 0-based ``x, y, w, h``, ``(T, 4)``."""
+        """A bar across the image on the target's path, fixed to the background: 0-based ``x, y, w, h``, ``(T, 4)``."""
         axis = int(rng.integers(2))
         sides = self.boxes[:, 2 + axis]
-        way = self.boxes[:, axis] - 1 + sides / 2 - self._sway[:, axis]  # the target's, over the background
+        path = self.boxes[:, axis] - 1 + sides / 2 - self._sway[:, axis]  # of the target's centre, on the background
         breadth = min(rng.uniform(0.5, 0.75) * sides.mean(), 0.25 * extent[axis])
-        far = np.abs(way - way[0])
+        far = np.abs(path - path[0])
         clear = np.flatnonzero(far > (sides[0] + breadth) / 2)  # a bar there leaves the first box free
         met = int(rng.choice(clear)) if len(clear) else int(far.argmax())
         bar = np.zeros((self.length, 4))
-        bar[:, axis] = way[met] + self._sway[:, axis] - breadth / 2
+        bar[:, axis] = path[met] + self._sway[:, axis] - breadth / 2
         bar[:, 2 + axis], bar[:, 3 - axis] = breadth, extent[1 - axis]
         return bar
 
     @cached_property
     def _textures(self) -> tuple[np.ndarray, ...]:
-        """Background (with border), target, distractor and occluder, each ``(height, width, 3)`` uint8."""
+        """Textures of background (with border), target, distractor and occluder: ``(height, width, 3)`` uint8 each."""
         rng = np.random.default_rng(self._looks)
         background = synthetic_drawing.backdrop(rng, *(np.array(self.size) + 2 * self._border).tolist())
         texture = synthetic_drawing.texture(rng, self._shape)
@@ -150,13 +151,23 @@ class DrawnFrames:
 
 
 def generate(seed: int, length: int = 60, size: Size = (160, 120)) -> Sequence:
-    """The sequence of one seed, named ``Synthetic-`` and the seed: the same arguments give the same bytes.
+    """The sequence of a seed, named ``Synthetic-`` and the seed. The same arguments give the same bytes.
 
-    The boxes are those of the whole target, with its hidden parts and those outside the image; their centres are
-    always inside the image. The arguments are those of `DrawnFrames`.
+    Boxes enclose the whole target, with its hidden parts and those outside the image. Their centres are always inside
+    the image.
+
+    Args:
+        seed: any integer >= 0.
+        length: number of frames, >= 1.
+        size: width and height in pixels, each at least `SMALLEST`.
 
     Raises:
         InputError: an argument is out of its range.
+
+    Example::
+
+        sequence = generate(7)
+        sequence.frames[0].shape  # (120, 160, 3)
     """
     frames = DrawnFrames(seed, length, size)
     return Sequence(f"Synthetic-{seed:04d}", frames, frames.boxes, frames.attributes, "synthetic")
@@ -165,10 +176,13 @@ def generate(seed: int, length: int = 60, size: Size = (160, 120)) -> Sequence:
 def parse(spec: str, length: int = 60, size: Size = (160, 120)) -> list[Sequence]:
     """The sequences that a specification names: ``synthetic:7``, ``synthetic:0-95`` or ``synthetic:0-9,20``.
 
-    Ranges include both ends; a seed named twice counts once. ``length`` and ``size`` are those of `generate`.
+    Args:
+        spec: ``synthetic:`` and seeds. Ranges include both ends; a seed named twice counts once.
+        length: number of frames of each sequence.
+        size: width and height in pixels.
 
     Raises:
-        InputError: the specification reads otherwise, a range is reversed, or there are more than `MOST` sequences.
+        InputError: the specification has another form, a range is reversed, or it names more than `MOST` sequences.
     """
     advice = "type synthetic:0-95, synthetic:7 or synthetic:0-9,20"
     kind, _, items = spec.partition(":")
@@ -197,7 +211,7 @@ def _motion(
     time: np.ndarray,
     extent: np.ndarray,
 ) -> np.ndarray:
-    """Affine maps from the unit square [-1, 1]² to pixels, ``(T, 2, 3)``, that lead an object through the image.
+    """Affine maps from the unit square [-1, 1]² to pixels, ``(T, 2, 3)``, that move an object through the image.
 
     ``sides`` are the object's mean width and height, ``extent`` the image's, both in pixels.
     """

@@ -1,7 +1,7 @@
-"""What drawn sequences show: outlines, textures, scenes, and painting them into a frame.
+"""Drawing for synthetic sequences: outlines, textures and scenes, and painting them into a frame.
 
 Points are ``x, y`` in pixels from the image's top-left corner: the first pixel covers [0, 1]. Objects are drawn in the
-unit square [-1, 1]² and brought into the image by an affine map ``(2, 3)``.
+unit square [-1, 1]² and moved into the image by an affine map ``(2, 3)``.
 """
 
 import colorsys
@@ -39,15 +39,16 @@ def outline(shape: str, rng: np.random.Generator) -> np.ndarray:
         body = [[-1, 0.6], [-1, 0], [-0.7, -0.15], [-0.45, -1], [0.3, -1], [0.62, -0.15], [1, 0.05], [1, 0.6]]
         points = np.concatenate([body, wheel, wheel - np.array([1.1, 0])])
     closed = np.concatenate([points, points[:1]])
-    walked = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
-    at = np.linspace(0, walked[-1], VERTICES, endpoint=False)
-    even = np.stack([np.interp(at, walked, column) for column in closed.T])
+    # Vertices at equal distances along the outline.
+    distances = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
+    places = np.linspace(0, distances[-1], VERTICES, endpoint=False)
+    even = np.stack([np.interp(places, distances, column) for column in closed.T])
     low, high = even.min(axis=1, keepdims=True), even.max(axis=1, keepdims=True)
     return 2 * (even - low) / (high - low) - 1
 
 
 def texture(rng: np.random.Generator, shape: str) -> np.ndarray:
-    """What covers an object's unit square: vivid colours in a pattern, ``(TEXTURE, TEXTURE, 3)`` uint8."""
+    """The texture of an object's unit square: vivid colours in a pattern, ``(TEXTURE, TEXTURE, 3)`` uint8."""
     hue, apart = rng.uniform(), rng.choice([-1, 1]) * rng.uniform(0.06, 0.2)
 
     def vivid(turn: float, darkest: float, brightest: float) -> np.ndarray:
@@ -90,26 +91,37 @@ def backdrop(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     slope = rng.uniform(-1, 1, 2)
     scene = muted(noise(rng, width, height, (3, 8, 24, 60)) + slope[0] * x + slope[1] * y, rng)
-    things = scene.copy()
+    objects = scene.copy()
     for number in range(rng.integers(6, 12)):
         colour = (rng.uniform(20, 225) * rng.uniform(0.91, 1.09, 3)).tolist()
         middle = rng.uniform(0, [width, height]).astype(int)
         half = (rng.uniform(0.03, 0.16, 2) * [width, height]).astype(int) + 1
         if number % 3:
-            cv2.rectangle(things, (middle - half).tolist(), (middle + half).tolist(), colour, -1)
+            cv2.rectangle(objects, (middle - half).tolist(), (middle + half).tolist(), colour, -1)
         else:
-            cv2.ellipse(things, middle.tolist(), half.tolist(), rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
-    return cv2.addWeighted(things, 0.5, scene, 0.5, 0)
+            cv2.ellipse(objects, middle.tolist(), half.tolist(), rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+    return cv2.addWeighted(objects, 0.5, scene, 0.5, 0)
 
 
 def cover(outline: np.ndarray, start: tuple[int, int], size: Size) -> np.ndarray:
-    """Anti-aliased cover of the pixels in a window: ``(height, width)`` uint8 in [0, 255], for outline ``(2, n)``."""
-    points = np.round((outline.T - start - 0.5) * 16).astype(np.int32)  # OpenCV counts from pixel centres
+    """How much of each pixel of a window an outline ``(2, n)`` covers, anti-aliased: ``(height, width)`` uint8.
+
+    ``start`` is the window's top-left pixel, ``size`` its width and height.
+    """
+    # OpenCV counts from pixel centres, here in sixteenths of a pixel (shift=4).
+    points = np.round((outline.T - start - 0.5) * 16).astype(np.int32)
     return cv2.fillPoly(np.zeros(size[::-1], np.uint8), [points], (255,), lineType=cv2.LINE_AA, shift=4)
 
 
 def paint(frame: np.ndarray, texture: np.ndarray, vertices: np.ndarray, affine: np.ndarray) -> None:
-    """Draw one object into ``frame`` (in place)."""
+    """Draw an object into ``frame``, in place.
+
+    Args:
+        frame: ``(height, width, 3)`` uint8.
+        texture: of the object's unit square, ``(TEXTURE, TEXTURE, 3)`` uint8.
+        vertices: outline in the unit square, ``(2, n)``.
+        affine: from the unit square to pixels, ``(2, 3)``.
+    """
     outline, size = move(vertices, affine), frame.shape[1::-1]
     x0, y0 = np.clip(np.floor(outline.min(axis=1)) - 1, 0, size).astype(int).tolist()
     x1, y1 = np.clip(np.ceil(outline.max(axis=1)) + 1, 0, size).astype(int).tolist()
@@ -123,7 +135,10 @@ def paint(frame: np.ndarray, texture: np.ndarray, vertices: np.ndarray, affine: 
 
 
 def streak(speed: np.ndarray, width: int) -> np.ndarray:
-    """Blur kernel along a speed in pixels per frame, in an image of ``width``: odd and square, float32, sums to 1."""
+    """Motion-blur kernel for a speed ``(2,)`` in pixels per frame: odd and square, float32, with sum 1.
+
+    The blur's length is limited to 3.5 % to 8 % of the image's ``width``.
+    """
     length = np.hypot(*speed)
     direction = speed / length if length > 0 else np.array([1.0, 0.0])
     reach = direction * np.clip(0.8 * length, 0.035 * width, 0.08 * width) / 2

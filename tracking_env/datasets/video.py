@@ -1,6 +1,5 @@
 """Frames of a video file."""
 
-import hashlib
 import os
 import threading
 from collections import OrderedDict
@@ -12,41 +11,41 @@ import cv2
 import numpy as np
 
 from tracking_env.boxes import Size
+from tracking_env.datasets.sequence import short_hash
 from tracking_env.errors import InputError
 
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
-"""Names of video files end so."""
-_INHERITED: list[cv2.VideoCapture] = []  # through a fork: to close one would wait for threads that were not copied
-_KEPT = 16  # the last decoded frames, which are the ones asked for again: 100 MB of full HD
+"""How the names of video files end."""
+_CACHED = 16  # the last decoded frames, which are the likeliest to be asked for again: 100 MB of full HD
+_INHERITED: list[cv2.VideoCapture] = []  # kept open in a forked process: closing would wait for threads not copied
 
 
 class VideoFrames:
-    """The frames of a video file, each the same whatever was asked for before.
+    """The frames of a video file. A frame is the same whichever was decoded before.
 
-    Frames are decoded in order: OpenCV's seeking lands beside the frame in many files (opencv/opencv#9053), so a frame
-    before the last one decoded, unless it is one of the last few, is reached from the beginning again. In order it is
-    as fast as the decoder; backwards through a long video it is slow: extract its frames to images for that. Threads
-    take turns; a forked process opens the file anew, and pickling keeps the path alone.
+    Reading forwards is as fast as the decoder. Reading backwards through a long video is slow, since frames are
+    decoded from the beginning; extract its frames to images for that. Threads take turns. A forked process opens the
+    file anew, and pickling keeps the path alone.
 
     Args:
         path: a file that OpenCV can decode.
 
     Attributes:
-        fps: frames per second at which it plays; 25 where the file does not say.
+        fps: frames per second at which it plays; 25 if the file does not say.
 
     Raises:
-        InputError: it cannot be read, or does not say how many frames it has.
+        InputError: the file cannot be read, or does not say how many frames it has.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._capture, self._process = cv2.VideoCapture(), 0  # the process that has it open; 0 for none
+        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._capture, self._process = cv2.VideoCapture(), 0  # the id of the process that has it open; 0 for none
         self._open()
         self._length = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        told = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = told if 0 < told < np.inf else 25.0
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 0 < fps < np.inf else 25.0
         self._close()
         if self._length < 1:
             raise InputError(f"the video {path} does not say how many frames it has; convert it to .mp4, or to images")
@@ -58,16 +57,16 @@ class VideoFrames:
         return self._length
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8, RGB.
+        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8 RGB.
 
         Raises:
             InputError: the video ends or breaks off before it.
         """
         index = range(self._length)[index]
         with self._lock:
-            if index not in self._kept:
+            if index not in self._cache:
                 self._decode(index)
-            return self._kept[index].copy()
+            return self._cache[index].copy()
 
     @cached_property
     def size(self) -> Size:
@@ -78,7 +77,7 @@ class VideoFrames:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the file's name and its size in bytes."""
-        return hashlib.sha256(f"{self.path.name} {self.path.stat().st_size}".encode()).hexdigest()[:16]
+        return short_hash(f"{self.path.name} {self.path.stat().st_size}")
 
     def _open(self) -> None:
         if not self.path.is_file():
@@ -94,19 +93,21 @@ class VideoFrames:
         self._process = 0
 
     def _decode(self, index: int) -> None:
-        """Decode up to a frame that is not kept, and keep it."""
-        if index < self._next or self._process != os.getpid():  # of a forked file both processes move the position
+        """Decode up to a frame that is not in the cache, and put it there."""
+        # OpenCV's seeking lands beside the frame in many files (opencv/opencv#9053), so an earlier frame is reached
+        # from the beginning. After a fork both processes would move the position of one open file, so open another.
+        if index < self._next or self._process != os.getpid():
             self._open()
         while self._next <= index and self._capture.grab():
             self._next += 1
-        found, image = self._capture.retrieve() if self._next == index + 1 else (False, None)
-        if not found or image is None:
+        decoded, image = self._capture.retrieve() if self._next == index + 1 else (False, None)
+        if not decoded or image is None:
             raise InputError(
                 f"the video {self.path} breaks off after {self._next} of {self._length} frames; fetch it again, or "
                 "convert it to images"
             )
-        self._kept[index] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        self._cache[index] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        if len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
         if self._next == self._length:
-            self._close()  # many videos may be read one after the other
+            self._close()  # so that many videos can be read one after the other

@@ -16,7 +16,7 @@ from tracking_env.datasets.sequence import Sequence
 from tracking_env.envs import rewards
 from tracking_env.envs.clips import Clips
 from tracking_env.envs.frame_observations import FrameObserver
-from tracking_env.errors import InputError, UnknownArgumentError, nearest
+from tracking_env.errors import InputError, UnknownArgumentError, suggest
 
 Observation = dict[str, np.ndarray]
 Box = tuple[float, ...]
@@ -80,7 +80,7 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
         observer = self.observer(sequence)
         features = observer.observe(start)
         self._observer = observer  # only now: if the features cannot be had, the episode before goes on
-        return {"features": features, "location": bx.clip(sequence.relative[start])}
+        return {"features": features, "location": bx.clip_box(sequence.relative[start])}
 
     def next_observation(self, frame: int) -> Observation:
         """The observation of a later frame: its features, and zeros in place of the true box."""
@@ -89,7 +89,7 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
     def predicted_boxes(self, action: Box) -> tuple[Box, Box]:
         """The box that an action stands for, once relative to the image (for the rewards) and once in pixels."""
         assert self._sequence is not None
-        return action, bx.to_pixels(bx.clip(action), self._sequence.size)
+        return action, bx.to_pixels(bx.clip_box(action), self._sequence.size)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -239,5 +239,5 @@ def refuse_unknown(arguments: Iterable[str], *constructors: type) -> None:
         if name not in known:
             # It begins as Python's own message: some libraries read it to learn which arguments to leave out.
             raise UnknownArgumentError(
-                f"unexpected keyword argument {name!r}{nearest(name, known)}; the arguments are {', '.join(known)}"
+                f"unexpected keyword argument {name!r}{suggest(name, known)}; the arguments are {', '.join(known)}"
             )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tracking_env.datasets.sequence import Sequence, Split
-from tracking_env.errors import InputError, nearest
+from tracking_env.errors import InputError, suggest
 
 OPTIONS = ("sequence", "start", "length")
 """The options of `Clips.choose`, and so of ``reset(options=...)``."""
@@ -120,12 +120,12 @@ class Clips:
         """Refuse wrong options; the length of the clips to draw."""
         for key, value in options.items():
             if key not in OPTIONS:
-                raise InputError(f"unknown reset option {key!r}{nearest(key, OPTIONS)}; the options are {OPTIONS}")
+                raise InputError(f"unknown reset option {key!r}{suggest(key, OPTIONS)}; the options are {OPTIONS}")
             if key != "sequence" and not isinstance(value, int | np.integer | None):
                 raise InputError(f"the option {key} is {value!r}; give a whole number, or None")
         name = options.get("sequence")
         if name is not None and name not in self.sequences:
-            raise InputError(f"no sequence {name!r} in this environment{nearest(name, self.names)}")
+            raise InputError(f"no sequence {name!r} in this environment{suggest(name, self.names)}")
         length = options.get("length", self.length)
         if length is not None and length < 1:
             raise InputError(f"the option length is {length}; give a number of frames >= 1, or None")

@@ -6,7 +6,8 @@ import numpy as np
 from gymnasium import spaces
 
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.features.extractors import Extractor, PixelExtractor
+from tracking_env.features.base import Extractor, extract
+from tracking_env.features.extractors import PixelExtractor
 from tracking_env.features.store import FEATURE_LIMIT, FeatureStore
 
 
@@ -47,7 +48,7 @@ class ExtractedFeatures:
 
     def observe(self, frame: int) -> np.ndarray:
         """``(D,)`` float32, clipped to the range that a store could hold."""
-        return self._extractor(self._frames[frame][None])[0].clip(-FEATURE_LIMIT, FEATURE_LIMIT)
+        return extract(self._extractor, [self._frames[frame]])[0].clip(-FEATURE_LIMIT, FEATURE_LIMIT)
 
 
 def observation_space(extractor: Extractor) -> spaces.Dict:

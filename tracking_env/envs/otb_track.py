@@ -9,7 +9,8 @@ from tracking_env.datasets.sequence import Sequence, Split
 from tracking_env.envs.base import TrackEnv, refuse_unknown
 from tracking_env.envs.clips import Clips
 from tracking_env.envs.frame_observations import FrameObserver, ResizedFrames, StoredFeatures, observation_space
-from tracking_env.features.extractors import Extractor, PixelExtractor, make_extractor
+from tracking_env.features.base import Extractor
+from tracking_env.features.extractors import PixelExtractor, make_extractor
 from tracking_env.features.store import FeatureStore
 
 

@@ -26,7 +26,7 @@ def l1(l: Array, g: Array) -> Array:  # noqa: E741 (the paper's symbol)
 
 def iou(l: Array, g: Array) -> Array:  # noqa: E741
     """Eq. 3: intersection over union, in [0, 1]; ``l`` is clipped to the image first, 0 for an empty box."""
-    return boxes.iou(boxes.top_left(boxes.clip(l)), boxes.top_left(g))
+    return boxes.iou(boxes.top_left(boxes.clip_box(l)), boxes.top_left(g))
 
 
 REWARDS: Mapping[str, Callable[[Array, Array], Array]] = MappingProxyType({"l1": l1, "iou": iou})

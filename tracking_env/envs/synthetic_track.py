@@ -9,7 +9,8 @@ from tracking_env.datasets.sequence import Sequence
 from tracking_env.envs.base import TrackEnv, refuse_unknown
 from tracking_env.envs.clips import Clips
 from tracking_env.envs.frame_observations import ExtractedFeatures, FrameObserver, ResizedFrames, observation_space
-from tracking_env.features.extractors import Extractor, PixelExtractor, make_extractor
+from tracking_env.features.base import Extractor
+from tracking_env.features.extractors import PixelExtractor, make_extractor
 
 FIRST, LAST = 1_000_000, 2**31 - 1
 """Seeds of the sequences. Smaller ones, which names such as ``synthetic:0-95`` use, are kept for tests."""

@@ -260,7 +260,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         first_rows = self._row[clips.number] + clips.start
         self._fill_features(clips, first_rows)
         location = self._location.copy()  # the array before belongs to the caller
-        location[environments] = bx.clip(self._relative[:, first_rows]).T
+        location[environments] = bx.clip_box(self._relative[:, first_rows]).T
         self._location = location
         self._number[environments] = clips.number
         self._start[environments] = clips.start
@@ -314,7 +314,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         """``prediction`` and the measures of `base.measure`, for actions ``(4, N)`` and true pixel boxes ``(N, 4)``."""
         rows = self._rows()
         relative = tuple(boxes)
-        pixels = bx.to_pixels(bx.clip(relative), tuple(self._size.take(self._number, axis=1)))
+        pixels = bx.to_pixels(bx.clip_box(relative), tuple(self._size.take(self._number, axis=1)))
         measures = measure(relative, pixels, tuple(self._relative.take(rows, axis=1)), tuple(truth.T))
         if not self._all_annotated:
             annotated = self._annotated[rows]

@@ -44,11 +44,11 @@ def read_ground_truth(root: Path | None, annotations: Path | None, sequences: st
     Raises:
         InputError: there is not exactly one source, or it lacks a sequence.
     """
-    names = sequences or loading.default(root)
+    names = sequences or loading.default_names(root)
     if annotations is not None and root is None:
         return [
-            GroundTruth(name, otb.load_annotations(annotations, name), otb.TABLE[name].attributes)
-            for name in otb.names(names, None)
+            GroundTruth(name, otb.read_annotations(annotations, name), otb.TABLE[name].attributes)
+            for name in otb.resolve_names(names, None)
         ]
     if annotations is None and (root is not None or names.startswith("synthetic:")):
         return [

@@ -2,7 +2,7 @@
 
 A folder per tracker, which holds one of
 
-* ``NAME.txt``, one box ``x, y, w, h`` a line (`tracking_env.datasets.otb.read_boxes`), with seconds per frame in
+* ``NAME.txt``, one box ``x, y, w, h`` a line (`tracking_env.datasets.box_files.read_boxes`), with seconds per frame in
   ``NAME_time.txt`` or ``times/NAME_time.txt``: this library and got10k's toolkit for OTB write these;
 * folders ``run-1/``, ``run-2/``, ... of such files: several runs of one tracker;
 * in ``TRACKER-tre``, ``starts.json`` and folders ``start-01/``, ... of such files: ``starts.json`` holds for each
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tracking_env.datasets import otb
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
 from tracking_env.evaluation import otb_toolkit_files
 from tracking_env.evaluation.result_index import STARTS, index_files, list_parts, list_repetitions, refuse_parent
@@ -142,7 +142,7 @@ def _read_texts(places: Mapping[int, list[Path]]) -> tuple[dict[int, np.ndarray]
     seconds: list[float] = []
     for file in times:
         seconds += _read_seconds(file)
-    boxes = {run: otb.read_boxes(file) for run, file in files.items()}
+    boxes = {run: read_boxes(file) for run, file in files.items()}
     return boxes, len(seconds) / sum(seconds) if seconds else None
 
 

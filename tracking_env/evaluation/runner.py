@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.errors import InputError, reason
+from tracking_env.errors import InputError, describe
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.evaluation.result_index import STARTS, read_starts
 from tracking_env.evaluation.robustness import ProtocolName
@@ -154,7 +154,7 @@ class _Worker:
                     sys.modules["torch"].set_num_threads(1)
             write_run(task, self.runners[task.seed].track(task.cut_sequence()))
         except Exception as error:  # a tracker may raise anything; the other sequences must not be lost
-            return reason(error)
+            return describe(error)
         return None
 
 

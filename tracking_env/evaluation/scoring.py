@@ -49,7 +49,7 @@ def evaluate(
     Returns:
         A report in the order of ``truths``. A sequence is in its ``failed`` if one of its runs is missing or has too
         many or too few rows, or if no frame but the first has a true box. A run over all rows of the official
-        annotation file is cut to the official range (see `otb.crop`).
+        annotation file is cut to the official range (see `otb.cut_to_official_range`).
 
     Example:
         >>> truth = np.array([[1.0, 1, 20, 10]] * 3)
@@ -119,7 +119,7 @@ def _list_runs(results: Results, name: str, truth: np.ndarray) -> list[tuple[np.
         run, frames = np.asarray(results.runs[at][name]), len(truth) - start
         if len(run) != frames and start == 0:
             # Some published results cover all annotated frames, also those that the benchmark leaves out.
-            run = otb.crop(name, run)
+            run = otb.cut_to_official_range(name, run)
         if len(run) != frames:
             raise InputError(f"{where}{len(run)} rows for {frames} frames; write one row per frame")
         runs.append((run, start))

@@ -1,6 +1,5 @@
 """Fetching published files: resumed where they broke off, checked, and there whole or not at all."""
 
-import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -11,7 +10,7 @@ from tqdm import tqdm
 
 from tracking_env.errors import InputError
 from tracking_env.features.model_zoo import File
-from tracking_env.files import PARTIAL
+from tracking_env.files import PARTIAL, sha256
 
 TIMEOUT = 30
 """Seconds without a byte after which a connection counts as broken."""
@@ -112,13 +111,12 @@ def _go_on(url: str, file: File, partial: Path, begun: int) -> bool:
 def _check(file: File, partial: Path) -> None:
     """Throw away what is not the file."""
     size = partial.stat().st_size
-    with partial.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    digest = sha256(partial)
     wrong = ""
     if file.size is not None and size != file.size:
         wrong = f"came with {size} bytes, the file has {file.size}"
-    elif not sha256.startswith(file.sha256):
-        wrong = f"came with the sha256 {sha256[: len(file.sha256)]}, the file has {file.sha256}"
+    elif not digest.startswith(file.sha256):
+        wrong = f"came with the sha256 {digest[: len(file.sha256)]}, the file has {file.sha256}"
     if wrong:
         partial.unlink()
         raise _NotThisOneError(wrong)

@@ -1,51 +1,32 @@
-"""What an agent sees of a frame: extractors by name. Those that need torch are in `backbones`."""
+"""Extractors: frozen networks and descriptors that turn a frame into a feature vector, by name.
+
+This module needs no torch. Pretrained networks are in `pretrained`, which does.
+"""
 
 import logging
 import re
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.features import download
+from tracking_env.features.base import Extractor, check_prepared
 from tracking_env.features.model_zoo import NETWORKS, RANDOM, File
 from tracking_env.files import cache_folder
 
 logger = logging.getLogger(__name__)
 
 
-class Extractor(Protocol):
-    """Turns frames into feature vectors; frozen, and the same vector for the same frame."""
-
-    @property
-    def id(self) -> str:
-        """Names the network, its weights and its preprocessing: equal ids give equal features, but for rounding."""
-
-    @property
-    def dim(self) -> int:
-        """D, the length of a feature vector."""
-
-    def prepare(self, frame: np.ndarray) -> np.ndarray:
-        """What may be done to a frame ahead, on another thread: ``(height, width, 3)`` uint8 RGB -> the same, resized.
-
-        The features of a prepared frame are those of the frame.
-        """
-
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """``(N, height, width, 3)`` uint8 RGB, prepared or not -> ``(N, D)`` float32."""
-
-
 class GridExtractor:
-    """Colour and gradient-orientation statistics on a grid: needs no weights and no torch.
+    """Colour and gradient-orientation statistics on a grid; it has no weights.
 
-    The frame is resized to `CELL` pixels per cell. Each of the 12 x 16 cells holds the means of red, green, blue and
-    saturation, and of the gradient's magnitude in four orientations (across, falling, down, rising; bins are centred on
-    them), all in [0, 1].
+    Each of the 12 x 16 cells holds eight numbers in [0, 1]: the means of red, green, blue and saturation, and the mean
+    gradient magnitude in four orientations (across, falling, down, rising), which are the centres of the bins.
     """
 
-    ROWS, COLUMNS, CELL, ORIENTATIONS = 12, 16, 8, 4
+    ROWS, COLUMNS, CELL, ORIENTATIONS = 12, 16, 8, 4  # a cell is CELL x CELL pixels of the prepared frame
 
     id = f"grid-{ROWS}x{COLUMNS}-v2"
     dim = ROWS * COLUMNS * (4 + ORIENTATIONS)
@@ -55,16 +36,17 @@ class GridExtractor:
         return cv2.resize(frame, (self.COLUMNS * self.CELL, self.ROWS * self.CELL), interpolation=cv2.INTER_AREA)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """``(N, height, width, 3)`` uint8 RGB -> ``(N, 1536)`` float32, order rows, columns, channels."""
-        return np.stack([self._one(frame) for frame in frames])
+        """``(N, 96, 128, 3)`` uint8 RGB -> ``(N, 1536)`` float32, in the order rows, columns, channels."""
+        check_prepared(frames, (self.ROWS * self.CELL, self.COLUMNS * self.CELL))
+        return np.stack([self._describe(frame) for frame in frames])
 
-    def _one(self, frame: np.ndarray) -> np.ndarray:
-        image = self.prepare(frame).astype(np.float32) / 255
+    def _describe(self, frame: np.ndarray) -> np.ndarray:
+        image = frame.astype(np.float32) / 255
         high, low = image.max(axis=2), image.min(axis=2)
         saturation = (high - low) / np.maximum(high, 1 / 255)
         grey = image.mean(axis=2)
         dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-        magnitude = np.hypot(dx, dy) / 4  # of a step from 0 to 1: 1
+        magnitude = np.hypot(dx, dy) / 4  # so that a step from 0 to 1 has magnitude 1
         bin_of = np.round(np.arctan2(dy, dx) / np.pi * self.ORIENTATIONS).astype(int) % self.ORIENTATIONS
         oriented = [np.where(bin_of == number, magnitude, 0) for number in range(self.ORIENTATIONS)]
         channels = np.dstack([image, saturation, *oriented])
@@ -73,10 +55,11 @@ class GridExtractor:
 
 
 class PixelExtractor:
-    """The frame itself, resized, for policies that bring their own network.
+    """The frame itself, resized, for policies with a network of their own.
 
     Args:
-        rows, columns: size of the picture.
+        rows: height of the resized frame in pixels.
+        columns: its width.
     """
 
     def __init__(self, rows: int = 84, columns: int = 84) -> None:
@@ -90,8 +73,9 @@ class PixelExtractor:
         return cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """``(N, height, width, 3)`` uint8 RGB -> ``(N, D)`` float32 in [0, 255], order rows, columns, channels."""
-        return np.stack([self.prepare(frame).ravel() for frame in frames]).astype(np.float32)
+        """``(N, rows, columns, 3)`` uint8 RGB -> ``(N, D)`` float32 in [0, 255], in the order rows, columns, RGB."""
+        check_prepared(frames, self.shape[:2])
+        return frames.reshape(len(frames), self.dim).astype(np.float32)
 
 
 EXTRACTORS = ("grid", "pixels", *NETWORKS)
@@ -102,17 +86,21 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None, device
     """Build an extractor by name.
 
     Args:
-        name: one of `EXTRACTORS`; ``grid`` and ``pixels`` need nothing, the others are pretrained networks and need
-            torch. With ``:ROWSxCOLUMNS`` after it (``yolo-nano-voc:20x20``) a network's map is averaged to such a grid,
-            and the picture of ``pixels`` has that size.
-        weights: the weights file of a pretrained network, or the folder that holds it under its published name. By
-            default that is the folder ``weights`` in this library's cache folder, and what is not there is downloaded.
-            ``random``: no training at all, to tell what training was worth.
-        device: where a network computes, see `devices.find`; ``grid`` and ``pixels`` do without torch, on the CPU.
+        name: one of `EXTRACTORS`. ``grid`` and ``pixels`` need nothing; the others are pretrained networks, which need
+            torch. ``:ROWSxCOLUMNS`` after the name of a network (``yolo-nano-voc:20x20``) averages its map to that
+            grid; after ``pixels`` it is the size of the picture.
+        weights: the weights file of a network, or a folder that holds it under its published name. By default it is
+            downloaded to the folder ``weights`` in this library's cache folder. ``random`` leaves the network
+            untrained, as a baseline for what training is worth.
+        device: where a network computes, see `torch_device.find`. ``grid`` and ``pixels`` always use the CPU.
 
     Raises:
-        InputError: the name is unknown, torch is not installed, the weights are missing or of another network, or there
-            is no such device.
+        InputError: the name is unknown, torch is not installed, the weights are missing or belong to another network,
+            or the device does not exist.
+
+    Example::
+
+        extractor = make_extractor("yolo-nano-voc:20x20", "weights/", device="auto")
     """
     kind, grid = _parse(name)
     if kind in ("grid", "pixels"):
@@ -124,13 +112,10 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None, device
             raise InputError(f"got {name!r}, but grid is always {GridExtractor.ROWS} x {GridExtractor.COLUMNS}")
         return GridExtractor()
     try:
-        from tracking_env.features import (  # need torch, which the rest of the library does without
-            pretrained,
-            torch_device,
-        )
+        from tracking_env.features import pretrained, torch_device  # here, since the rest needs no torch
     except ModuleNotFoundError as error:
-        raise InputError(f"{kind} needs {error.name}; type: pip install 'tracking-env[torch]'") from None
-    place = torch_device.find(device)
+        raise MissingPackageError(kind, error, "torch") from None
+    target = torch_device.find(device)
     random = str(weights) == RANDOM
     if random:
         logger.warning("%s has random weights: it was never trained", kind)
@@ -144,11 +129,11 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None, device
         path = Path(weights) / files[0].name if Path(weights).is_dir() else Path(weights)
         if not path.is_file():
             raise InputError(f"no weights for {kind} at {path}; give the file {files[0].name} with --weights FILE")
-    return pretrained.make(kind, path, grid, random).to(place)
+    return pretrained.make(kind, path, grid, random).to(target)
 
 
 def _parse(name: str) -> tuple[str, tuple[int, int] | None]:
-    """``NAME`` or ``NAME:ROWSxCOLUMNS``."""
+    """Split ``NAME`` or ``NAME:ROWSxCOLUMNS`` into the name and the grid."""
     match = re.fullmatch(r"(.+?)(?::(\d+)x(\d+))?", name)
     kind = match[1] if match else name
     if kind not in EXTRACTORS:
@@ -158,13 +143,14 @@ def _parse(name: str) -> tuple[str, tuple[int, int] | None]:
         return kind, None
     grid = int(match[2]), int(match[3])
     if min(grid) < 1:
-        raise InputError(f"got {name!r}, wanted a grid of at least 1 row and 1 column, such as {kind}:10x10")
+        raise InputError(f"got {name!r}, expected a grid of at least 1 row and 1 column, such as {kind}:10x10")
     return kind, grid
 
 
 def _download(name: str, files: tuple[File, ...], folder: Path) -> None:
-    missing = [one for one in files if not (folder / one.name).exists()]
+    """Download the files that are not in the folder yet, with one warning that says so."""
+    missing = [file for file in files if not (folder / file.name).exists()]
     if missing:
-        logger.warning("%s: downloading %s to %s", name, " and ".join(one.name for one in missing), folder)
-    for one in missing:
-        download.fetch(one, folder)
+        logger.warning("%s: downloading %s to %s", name, " and ".join(file.name for file in missing), folder)
+    for file in missing:
+        download.fetch(file, folder)

@@ -4,15 +4,15 @@
 that the map of a template can be compared with that of a search region.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, first_line
 from tracking_env.features import onnx_inference
+from tracking_env.files import sha256
 
 SEARCH, TEMPLATE = 255, 127
 """Pixels, the sides of the two crops, as in the Siamese trackers that `nanotrack` comes from."""
@@ -97,7 +97,7 @@ class NanoTrackMaps:
 
     def __init__(self, weights: Path) -> None:
         self.path = _file(weights, "backbone")
-        self.id = f"nanotrack-{_digest(self.path)}"
+        self.id = f"nanotrack-{sha256(self.path)[:8]}"
         # The file states the size of search regions: only OpenCV takes templates. They come once in a video.
         self._networks = {
             TEMPLATE: onnx_inference.by_opencv(self.path),
@@ -107,7 +107,7 @@ class NanoTrackMaps:
         try:
             shape = self(np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)).shape
         except (ValueError, IndexError) as error:
-            raise InputError(f"{self.path} does not run as NanoTrack's backbone: {_line(error)}") from None
+            raise InputError(f"{self.path} does not run as NanoTrack's backbone: {first_line(error)}") from None
         if shape != (self.channels, 8, 8):
             raise InputError(f"{self.path} gives maps of {shape}, NanoTrack's backbone gives {(self.channels, 8, 8)}")
 
@@ -135,13 +135,13 @@ class NanoTrackHeadMaps(NanoTrackMaps):
     def __init__(self, weights: Path) -> None:
         super().__init__(weights)
         path = _file(weights if weights.is_dir() else weights.parent, "head")
-        self.id = f"nanotrack-head-{_digest(self.path)}-{_digest(path)}"
+        self.id = f"nanotrack-head-{sha256(self.path)[:8]}-{sha256(path)[:8]}"
         self._head = onnx_inference.by_onnxruntime(path, ("input1", "input2"), ("output1", "output2"))
         empty = (np.zeros((self.channels, cells, cells), np.float32) for cells in (8, 16))
         try:
             shape = self.propose(*empty).shape
         except (ValueError, IndexError) as error:
-            raise InputError(f"{path} does not run as NanoTrack's head: {_line(error)}") from None
+            raise InputError(f"{path} does not run as NanoTrack's head: {first_line(error)}") from None
         if shape != (5, 16, 16):
             raise InputError(f"{path} gives maps of {shape}, NanoTrack's head gives {(5, 16, 16)}")
 
@@ -166,14 +166,6 @@ def _file(weights: Path, part: str) -> Path:
             "github.com/HonglinChu/SiamTrackers, or its folder, with --weights"
         )
     return found[0]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 def make_maps(name: str, weights: str | Path | None = None) -> MapExtractor:

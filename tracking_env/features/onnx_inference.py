@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, MissingPackageError, first_line
 
 # onnxruntime reports to its makers over the network, from 1.29 on, unless this is set before it is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -79,8 +79,8 @@ def open_session(file: Path | bytes) -> Any:
     name, content = (file, str(file)) if isinstance(file, Path) else ("it", file)
     try:
         ort: Any = importlib.import_module("onnxruntime")  # here, since it takes a quarter of a second
-    except ModuleNotFoundError:
-        raise InputError(f"running {name} needs onnxruntime; type: pip install 'onnxruntime>=1.20'") from None
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(f"running {name}", error) from None
     options = ort.SessionOptions()
     options.intra_op_num_threads = min(2, cv2.getNumThreads())  # a frame is too little work to share among more
     options.add_session_config_entry("session.force_spinning_stop", "1")  # between frames threads sleep
@@ -88,5 +88,4 @@ def open_session(file: Path | bytes) -> Any:
     try:
         return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base but this
-        line = str(error).splitlines()[0]
-        raise InputError(f"onnxruntime cannot read {name}: {line}; fetch it again") from None
+        raise InputError(f"onnxruntime cannot read {name}: {first_line(error)}; fetch it again") from None

@@ -12,10 +12,12 @@ from torch.nn import functional as F
 
 from tracking_env.errors import InputError
 from tracking_env.features import mobilenet_v2
+from tracking_env.features.base import check_prepared
 from tracking_env.features.darknet import yolo_v1
 from tracking_env.features.darknet.files import read_cfg
 from tracking_env.features.darknet.network import Darknet
 from tracking_env.features.model_zoo import NETWORKS, RANDOM, TENSORFLOW, Network, Pixels
+from tracking_env.files import sha256
 
 Grid = tuple[int, int]
 
@@ -57,7 +59,7 @@ class NetworkExtractor:
         text = " ".join([first, str(side), pixels.text, *more])
         said = [name, *([f"{grid[0]}x{grid[1]}"] if grid and grid != default else []), *([RANDOM] if marked else [])]
         self.id = "-".join([*said, hashlib.sha256(text.encode()).hexdigest()[:8]])
-        self.dim = self(np.zeros((1, 32, 32, 3), np.uint8)).shape[1]
+        self.dim = self(np.zeros((1, *size, 3), np.uint8)).shape[1]
 
     def to(self, device: torch.device) -> Self:
         """Move the network, to a GPU in half precision; returns the extractor."""
@@ -70,9 +72,9 @@ class NetworkExtractor:
 
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """``(N, height, width, 3)`` uint8 RGB, prepared or not -> ``(N, D)`` float32."""
-        ready = frames if frames.shape[1:3] == self.size else np.stack([self.prepare(frame) for frame in frames])
-        like, x = next(self.network.parameters()), torch.from_numpy(np.require(ready, requirements=["C", "W"]))
+        """``(N, rows, columns, 3)`` uint8 RGB -> ``(N, D)`` float32."""
+        check_prepared(frames, self.size)
+        like, x = next(self.network.parameters()), torch.from_numpy(np.require(frames, requirements=["C", "W"]))
         if like.is_cuda:  # a quarter of float32's bytes, from memory that the GPU reads by itself
             x = x.pin_memory().to(like.device, non_blocking=True)
         # NHWC as it lies in memory is what torch calls channels_last
@@ -114,12 +116,12 @@ def make(name: str, weights: Path, grid: Grid | None = None, random: bool = Fals
         network = mobilenet_v2.MobileNetV2()
     if random:
         _randomise(network)
-        sha256, pixels = RANDOM, kind.pixels
+        digest, pixels = RANDOM, kind.pixels
     else:
-        sha256, from_tensorflow = mobilenet_v2.load(network, weights)
+        digest, from_tensorflow = mobilenet_v2.load(network, weights)
         pixels = TENSORFLOW if from_tensorflow else kind.pixels
     size = pixels.side, pixels.side
-    return NetworkExtractor(name, network, size, pixels, grid or kind.grid, kind.grid, (sha256,), random)
+    return NetworkExtractor(name, network, size, pixels, grid or kind.grid, kind.grid, (digest,), random)
 
 
 def _make_darknet(name: str, kind: Network, weights: Path, grid: Grid | None, random: bool) -> NetworkExtractor:
@@ -128,9 +130,9 @@ def _make_darknet(name: str, kind: Network, weights: Path, grid: Grid | None, ra
         network = Darknet(yolo_v1.sections(name), kind.taps, name)
     else:
         network = Darknet(read_cfg(cfg), kind.taps, cfg.name)
-        sha256 = hashlib.sha256(cfg.read_bytes()).hexdigest()
-        if sha256 not in [one.sha256 for one in kind.files]:
-            more = [sha256]  # perhaps other layers than the published ones: other features
+        cfg_digest = sha256(cfg)
+        if cfg_digest not in [file.sha256 for file in kind.files]:
+            more = [cfg_digest]  # perhaps other layers than the published ones: other features
     if sum(shape[0] for shape in network.shapes) != kind.channels:
         found = " and ".join(str(shape) for shape in network.shapes)
         raise InputError(f"layer {kind.taps} of {cfg} gives {found}, wanted {kind.channels} channels; is it {name}'s?")

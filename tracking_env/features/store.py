@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from tracking_env.datasets import prefetch
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.errors import InputError
-from tracking_env.features.extractors import Extractor
+from tracking_env.errors import InputError, first_line
+from tracking_env.features.base import Extractor
 from tracking_env.files import PARTIAL, cache_folder, read_json, whole
 
 DTYPE = np.dtype("<f2")
@@ -98,8 +98,7 @@ class FeatureStore:
                 # Not np.load, which takes what it finds: archives too.
                 features = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, EOFError, OSError, OverflowError, MemoryError, SyntaxError, TokenError, Warning) as error:
-            reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-            raise InputError(f"cannot read the features {path}: {reason}; delete the file") from None
+            raise InputError(f"cannot read the features {path}: {first_line(error)}; delete the file") from None
         wanted = (len(sequence), self.extractor.dim)
         if (features.shape, features.dtype) != (wanted, DTYPE):
             found = f"{features.shape} {features.dtype}"
@@ -206,7 +205,9 @@ class FeatureStore:
                 start = _begin(partial, shape, self.BATCH)
             bar.total -= start
             parts = [range(i, min(i + self.BATCH, len(sequence))) for i in range(start, len(sequence), self.BATCH)]
-            with closing(prefetch.batches(sequence.frames, parts, self.jobs, self.extractor.prepare)) as prepared:
+            with closing(
+                prefetch.decode_batches(sequence.frames, parts, self.jobs, self.extractor.prepare)
+            ) as prepared:
                 for part, frames in zip(parts, prepared, strict=True):
                     rows = np.empty((len(part), self.extractor.dim), DTYPE)
                     rows[:] = np.clip(self.extractor(frames), -FEATURE_LIMIT, FEATURE_LIMIT)

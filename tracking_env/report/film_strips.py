@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from tracking_env import boxes as bx
 from tracking_env import rendering
 from tracking_env.datasets.sequence import Frames
 from tracking_env.evaluation.sequence_score import SequenceScore
@@ -63,8 +64,8 @@ def draw_frame(frames: Frames, index: int, boxes: Mapping[str, np.ndarray], capt
     scale = _WIDTH / frame.shape[1]
     size = (_WIDTH, max(1, round(frame.shape[0] * scale)))
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    one_based = np.array([1, 1, 0, 0])
-    return rendering.draw(small, {role: (box - one_based) * scale + one_based for role, box in boxes.items()}, caption)
+    scaled = {role: bx.to_one_based(bx.to_zero_based(box) * scale) for role, box in boxes.items()}
+    return rendering.draw(small, scaled, caption)
 
 
 def to_data_uri(picture: np.ndarray) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from tracking_env import boxes as bx
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError
-from tracking_env.features.extractors import Extractor
+from tracking_env.features.base import Extractor, extract
 
 
 class Tracker(Protocol):
@@ -140,16 +140,16 @@ class PolicyTracker:
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on the first frame."""
         size = frame.shape[1], frame.shape[0]
-        location = bx.clip(bx.to_relative(np.asarray(box, dtype=np.float64), size)).astype(np.float32)
+        location = bx.clip_box(bx.to_relative(np.asarray(box, dtype=np.float64), size)).astype(np.float32)
         _, self.state = self.policy.act(self._observe(frame, location), None)
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         """The policy's box, clipped to the image."""
         action, self.state = self.policy.act(self._observe(frame, np.zeros(4, np.float32)), self.state)
-        return bx.to_pixels(bx.clip(action.astype(np.float64)), (frame.shape[1], frame.shape[0]))
+        return bx.to_pixels(bx.clip_box(action.astype(np.float64)), (frame.shape[1], frame.shape[0]))
 
     def _observe(self, frame: np.ndarray, location: np.ndarray) -> dict[str, np.ndarray]:
-        return {"features": self.extractor(frame[None])[0], "location": location}
+        return {"features": extract(self.extractor, [frame])[0], "location": location}
 
 
 def follow(tracker: Tracker, frames: Iterable[np.ndarray], box: np.ndarray) -> Iterator[Step]:

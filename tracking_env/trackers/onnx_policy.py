@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, first_line
 from tracking_env.features import onnx_inference
 
 NEXT = "_next"
@@ -83,7 +83,7 @@ class OnnxPolicy:
         try:
             box, *others = self._session.run(self._outputs, arrays)
         except Exception as error:  # onnxruntime's exceptions share no base but this
-            raise InputError(f"it does not run: {str(error).splitlines()[0]}") from None
+            raise InputError(f"it does not run: {first_line(error)}") from None
         if box.shape != (1, 4):
             raise InputError(f"it is no policy: its box has the shape {box.shape}, wanted (1, 4)")
         spread = others.pop(0)[0] if "spread" in self._outputs else None

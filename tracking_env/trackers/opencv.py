@@ -12,11 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tracking_env import boxes as bx
 from tracking_env.errors import InputError
 from tracking_env.log_levels import ERRORS, quiet
 
 _cv2: Any = cv2  # its stubs know no trackers
-_ONE_BASED = np.array([1.0, 1, 0, 0])
 
 
 class OpenCVTracker:
@@ -54,7 +54,7 @@ class OpenCVTracker:
         """The pixel box ``(4,)`` in the next frame; the last one where the target is lost."""
         located, box = self.tracker.update(_bgr(frame))
         if located:
-            self.box = np.array(box, dtype=np.float64) + _ONE_BASED
+            self.box = bx.to_one_based(np.array(box, dtype=np.float64))
         return self.box.copy()
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from tracking_env.errors import InputError
-from tracking_env.features.extractors import Extractor, make_extractor
+from tracking_env.errors import InputError, first_line
+from tracking_env.features.base import Extractor
+from tracking_env.features.extractors import make_extractor
 from tracking_env.files import sha256
 
 try:
@@ -114,8 +115,7 @@ def load(path: Path, weights: Path | None, features: str | None, trust: bool) ->
         made: BasePolicy = policy_class(data["observation_space"], data["action_space"], **options)
         made.load_state_dict(parameters["policy"])  # type: ignore[arg-type]  # a dict of tensors, not a tensor
     except Exception as error:  # whatever the code in it does
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"cannot read the SB3 model {path}: {reason}") from None
+        raise InputError(f"cannot read the SB3 model {path}: {first_line(error)}") from None
     policy = SB3Policy(made)
     if features is None and policy.shape is not None and len(policy.shape) == 3:
         rows, columns = policy.shape[1:] if policy.shape[0] == 3 else policy.shape[:2]

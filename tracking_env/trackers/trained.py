@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.errors import InputError
-from tracking_env.features.extractors import Extractor, make_extractor
+from tracking_env.features.base import Extractor
+from tracking_env.features.extractors import make_extractor
 from tracking_env.trackers import checkpoint as ck
 from tracking_env.trackers.base import Policy, PolicyTracker
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tracking_env import boxes as bx
 from tracking_env import rendering
 from tracking_env.apps.comparison import Comparison
-from tracking_env.errors import reason
+from tracking_env.errors import describe
 from tracking_env.report import plots
 
 WIDEST = 960
@@ -37,7 +38,7 @@ def first_frame_html(frame: np.ndarray, box: np.ndarray | None) -> str:
     height, width, _ = frame.shape
     style = "hidden"
     if box is not None:
-        x, y, w, h = (100 * (box - [1, 1, 0, 0]) / [width, height, width, height]).tolist()
+        x, y, w, h = (100 * bx.to_zero_based(box) / [width, height, width, height]).tolist()
         style = f'style="left: {x:.3f}%; top: {y:.3f}%; width: {w:.3f}%; height: {h:.3f}%"'
     image = f'<img src="{image_url(frame)}" alt="the first frame" draggable="false">'
     return f'<div class="first">{image}<i {style}></i></div>'
@@ -100,7 +101,7 @@ def summary_html(comparison: Comparison, names: str, total: int | None, upload: 
 
 def error_line(error: Exception, upload: str | None) -> str:
     """An error as one line, without the folder of an uploaded file."""
-    return _hide_folder(reason(error), upload)
+    return _hide_folder(describe(error), upload)
 
 
 def _hide_folder(text: str, upload: str | None) -> str:

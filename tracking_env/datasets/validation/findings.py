@@ -1,4 +1,4 @@
-"""What `tracking_env.datasets.validation.folder` says of a file or a folder."""
+"""The findings of `tracking_env.datasets.validation.folder`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,42 +6,43 @@ from typing import NamedTuple
 
 
 class Remark(NamedTuple):
-    """Something odd, what to do about it, and whether it must be mended; otherwise it is a note."""
+    """A problem and how to fix it, of a file that is not named yet."""
 
-    what: str
-    mend: str
+    problem: str
+    fix: str
     fault: bool = True
+    """whether it must be fixed; otherwise it is a note"""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A remark on a file.
+    """A problem of a file or a folder.
 
     Attributes:
-        sequence: whose.
+        sequence: the sequence that the file belongs to.
         path: the file or folder, relative to the root.
-        what: what it is.
-        mend: what to do about it.
-        fault: whether it must be mended; otherwise it is a note.
+        problem: what is wrong with it.
+        fix: what to do about it.
+        fault: whether it must be fixed; otherwise it is a note.
     """
 
     sequence: str
     path: str
-    what: str
-    mend: str
+    problem: str
+    fix: str
     fault: bool
 
     def __str__(self) -> str:
-        return f"{'fault' if self.fault else 'note'}  {self.path}: {self.what}; {self.mend}"
+        return f"{'fault' if self.fault else 'note'}  {self.path}: {self.problem}; {self.fix}"
 
 
-def spans(numbers: Iterable[int], most: int = 6) -> str:
-    """``1-3, 7``: numbers in order as spans, the first ``most`` of many."""
-    found: list[list[int]] = []
+def format_spans(numbers: Iterable[int], most: int = 6) -> str:
+    """Numbers in order as spans, such as ``1-3, 7``; of many spans the first ``most``."""
+    spans: list[list[int]] = []
     for number in sorted(numbers):
-        if found and found[-1][1] == number - 1:
-            found[-1][1] = number
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
         else:
-            found.append([number, number])
-    words = [str(a) if a == b else f"{a}-{b}" for a, b in found]
+            spans.append([number, number])
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
     return ", ".join(words[:most]) + (f", ... ({len(words) - most} more)" if len(words) > most else "")

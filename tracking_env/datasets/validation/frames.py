@@ -1,4 +1,4 @@
-"""What is wrong with a sequence's frames: all are decoded."""
+"""Checking the frames of a sequence: all of them are decoded."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -8,89 +8,103 @@ from pathlib import Path
 
 from tracking_env.boxes import Size
 from tracking_env.datasets import image_header
-from tracking_env.datasets.sequence import images_by_number, read_image
-from tracking_env.datasets.validation.findings import Remark, spans
+from tracking_env.datasets.sequence import TruncatedImageError, images_by_number, read_image
+from tracking_env.datasets.validation.findings import Remark, format_spans
 from tracking_env.errors import InputError
 
 _AGAIN = "fetch the sequence again"
 
 
 @dataclass(frozen=True)
-class Frames:
-    """How many frames were decoded, the size of the first (None without one), and what is to be said."""
+class CheckedFrames:
+    """The result of `check_frames`: how many frames were decoded, the first one's size (or None), and the remarks."""
 
     decoded: int
     size: Size | None
     remarks: tuple[Remark, ...]
 
 
-def look(folder: Path, first: int | None, count: int | None, pool: Executor) -> Frames:
-    """Look at a folder of frames.
+@dataclass(frozen=True)
+class _Image:
+    """A decoded frame: its size and pixel format, or why it does not decode."""
+
+    size: Size | None = None
+    pixel_format: str = ""
+    problem: str = ""
+
+
+def check_frames(folder: Path, first: int | None, count: int | None, pool: Executor) -> CheckedFrames:
+    """Check a folder of frames.
 
     Args:
         folder: the folder ``img``.
-        first: the first frame's number, by default the lowest that is there.
-        count: how many there should be, by default all up to the highest number.
-        pool: what decodes them.
+        first: number of the first frame; by default the lowest there is.
+        count: number of frames there should be; by default all up to the highest number.
+        pool: the executor that decodes them.
     """
-    images, others = images_by_number(folder)
-    if not images:
-        return Frames(0, None, (Remark("holds no images such as 0001.jpg", _AGAIN),))
-    start = min(images) if first is None else first
-    wanted = range(start, max(images) + 1 if count is None else start + count)
-    there = {number: images[number][0] for number in wanted if number in images}
-    seen = dict(zip(there, pool.map(_decode, there.values()), strict=True))
-    sizes = [size for _, size, _ in seen.values() if size]
-    remarks = [*_names(images, wanted, others), *_content(seen)]
-    return Frames(len(seen), sizes[0] if sizes else None, tuple(remarks))
+    files, others = images_by_number(folder)
+    if not files:
+        return CheckedFrames(0, None, (Remark("holds no images such as 0001.jpg", _AGAIN),))
+    start = min(files) if first is None else first
+    expected = range(start, max(files) + 1 if count is None else start + count)
+    paths = {number: files[number][0] for number in expected if number in files}
+    images = dict(zip(paths, pool.map(_decode, paths.values()), strict=True))
+    sizes = [image.size for image in images.values() if image.size]
+    remarks = [*_check_names(files, expected, others), *_check_content(images)]
+    return CheckedFrames(len(images), sizes[0] if sizes else None, tuple(remarks))
 
 
-def _names(images: Mapping[int, list[Path]], wanted: range, others: list[Path]) -> Iterator[Remark]:
-    if missing := set(wanted) - images.keys():
-        yield Remark(f"frames are missing: {spans(missing)}", _AGAIN)
-    if twice := [number for number in wanted if len(images.get(number, ())) > 1]:
-        names = " and ".join(path.name for path in images[twice[0]])
-        yield Remark(f"frames are there twice: {spans(twice)} ({names})", "keep one file of each")
-    if extra := images.keys() - set(wanted):
-        what = f"has {len(extra)} images beyond the {len(wanted)} that count: {spans(extra)}"
-        yield Remark(what, "they are not read", False)
+def _check_names(files: Mapping[int, list[Path]], expected: range, others: list[Path]) -> Iterator[Remark]:
+    missing = set(expected) - files.keys()
+    if missing:
+        yield Remark(f"frames are missing: {format_spans(missing)}", _AGAIN)
+    twice = [number for number in expected if len(files.get(number, ())) > 1]
+    if twice:
+        names = " and ".join(path.name for path in files[twice[0]])
+        yield Remark(f"frames are there twice: {format_spans(twice)} ({names})", "keep one file of each")
+    extra = files.keys() - set(expected)
+    if extra:
+        problem = f"has {len(extra)} images beyond the {len(expected)} that count: {format_spans(extra)}"
+        yield Remark(problem, "they are not read", False)
     if others:
         names = ", ".join(path.name for path in others[:3])
         yield Remark(f"has {len(others)} other files: {names}", "they are not read", False)
-    suffixes = {path.suffix for paths in images.values() for path in paths}
-    if upper := sorted(one for one in suffixes if one != one.lower()):
+    suffixes = {path.suffix for paths in files.values() for path in paths}
+    upper = sorted(suffix for suffix in suffixes if suffix != suffix.lower())
+    if upper:
         yield Remark(f"has names in {upper[0]}", f"read all the same; rename them to {upper[0].lower()}", False)
 
 
-def _content(seen: Mapping[int, tuple[str, Size | None, str]]) -> Iterator[Remark]:
-    broken, sizes, kinds = defaultdict(list), defaultdict(list), defaultdict(list)
-    for number, (problem, size, kind) in seen.items():
-        if size:
-            sizes[size].append(number)
-            kinds[kind].append(number)
+def _check_content(images: Mapping[int, _Image]) -> Iterator[Remark]:
+    broken, sizes, formats = defaultdict(list), defaultdict(list), defaultdict(list)
+    for number, image in images.items():
+        if image.size:
+            sizes[image.size].append(number)
+            formats[image.pixel_format].append(number)
         else:
-            broken[problem].append(number)
+            broken[image.problem].append(number)
     for problem, numbers in broken.items():
-        yield Remark(f"frames are {problem}: {spans(numbers)}", "fetch them again")
-    usual, *different = sizes or [(0, 0)]
-    for size in different:
-        now, was = ("x".join(map(str, one)) for one in (size, usual))
-        yield Remark(f"frames have {now} pixels, the first has {was}: {spans(sizes[size])}", _AGAIN)
-    for kind in ("CMYK", "transparent"):
-        if kind in kinds:
-            mend = "save them as RGB: OpenCV would guess their colours"
-            yield Remark(f"frames are {kind}: {spans(kinds[kind])}", mend)
-    if grey := kinds.get("grey"):
-        if len(kinds) == 1:
-            yield Remark("frames are grey", "they are read as three equal channels", False)
-        else:
-            yield Remark(f"frames are grey among coloured ones: {spans(grey)}", _AGAIN)
+        yield Remark(f"frames are {problem}: {format_spans(numbers)}", "fetch them again")
+    first_size, *other_sizes = sizes or [(0, 0)]
+    for size in other_sizes:
+        got, first = ("x".join(map(str, sides)) for sides in (size, first_size))
+        yield Remark(f"frames have {got} pixels, the first has {first}: {format_spans(sizes[size])}", _AGAIN)
+    for name in ("CMYK", "transparent"):
+        if name in formats:
+            fix = "save them as RGB: OpenCV would guess their colours"
+            yield Remark(f"frames are {name}: {format_spans(formats[name])}", fix)
+    grey = formats.get("grey")
+    if grey and len(formats) == 1:
+        yield Remark("frames are grey", "they are read as three equal channels", False)
+    elif grey:
+        yield Remark(f"frames are grey among coloured ones: {format_spans(grey)}", _AGAIN)
 
 
-def _decode(path: Path) -> tuple[str, Size | None, str]:
-    """What is wrong with a frame, or else its size, and what its pixels are."""
+def _decode(path: Path) -> _Image:
     try:
         height, width, _ = read_image(path).shape
-        return "", (width, height), image_header.kind(path.read_bytes())
-    except InputError as error:
-        return "truncated" if "truncated" in str(error) else "no images that can be read", None, ""
+        return _Image((width, height), image_header.pixel_format(path.read_bytes()))
+    except TruncatedImageError:
+        return _Image(problem="truncated")
+    except InputError:
+        return _Image(problem="no images that can be read")

@@ -1,13 +1,12 @@
 """Darknet's two kinds of file: a ``.cfg`` lists the layers, a ``.weights`` holds their numbers."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tracking_env.errors import InputError
-from tracking_env.files import read_bytes
+from tracking_env.files import read_bytes, sha256
 
 Section = dict[str, str]
 """One section of a cfg: its options, and its name as ``type``."""
@@ -58,12 +57,8 @@ def read_weights(path: Path) -> Weights:
     Raises:
         InputError: the file is missing, or too short to be one, or ends within a number.
     """
-    try:
-        length = path.stat().st_size
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read the weights {path}: {error.strerror}") from None
+    digest = sha256(path)
+    length = path.stat().st_size
     if length < 20:
         raise InputError(f"{path} is no darknet weights file: {length} bytes, the header alone takes 16 or 20")
     major, minor, _ = np.fromfile(path, "<i4", count=3).tolist()
@@ -72,4 +67,4 @@ def read_weights(path: Path) -> Weights:
         raise InputError(f"{path} is truncated: {length} bytes are no whole number of float32 after the header")
     # Mapped and not read: the largest file has a gigabyte, of which a network may leave half unused.
     numbers = np.memmap(path, "<f4", mode="r", offset=start) if length > start else np.empty(0, "<f4")
-    return Weights(numbers, major > 1000 or minor > 1000, sha256)
+    return Weights(numbers, major > 1000 or minor > 1000, digest)

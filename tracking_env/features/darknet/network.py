@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, first_line
 from tracking_env.features.darknet.files import Section, read_cfg, read_weights
 from tracking_env.features.darknet.layers import LAYERS, Layer, Shape
 
@@ -59,8 +59,7 @@ class Darknet(nn.Module):
             except InputError:
                 raise
             except (KeyError, ValueError, TypeError, IndexError, ArithmeticError, RuntimeError) as error:
-                reason = str(error).partition("\n")[0]  # some of torch's have its stack behind them
-                raise InputError(f"layer {index} of {name}, [{kind}], is malformed: {reason}") from None
+                raise InputError(f"layer {index} of {name}, [{kind}], is malformed: {first_line(error)}") from None
             layers.append(layer)
             shapes.append(layer.shape)
         self.shapes = [shapes[tap + 1] for tap in taps]
