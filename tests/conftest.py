@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tracking_env import rendering
+from tracking_env.features.model_zoo import TRACKERS
 
 hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("no deadline")
@@ -71,4 +72,14 @@ def nanotrack(otb_root):
     folder = otb_root.parent / "weights"
     if not all(list(folder.glob(f"*{part}*.onnx")) for part in ("backbone", "head")):
         pytest.skip("no NanoTrack weights beside OTB_ROOT")
+    return folder
+
+
+@pytest.fixture
+def expert_files(otb_root):
+    """The folder of the weights files of NanoTrack v3, FEAR-XS and VitTrack."""
+    folder = otb_root.parent / "experts"
+    names = [file.name for files in TRACKERS.values() for file in files]
+    if not all((folder / name).is_file() for name in names):
+        pytest.skip("no folder experts beside OTB_ROOT")
     return folder

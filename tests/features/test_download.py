@@ -1,4 +1,6 @@
+import json
 import os
+import re
 import threading
 
 import pytest
@@ -8,8 +10,8 @@ from tracking_env import cli
 from tracking_env.errors import InputError
 from tracking_env.features import download, model_zoo
 from tracking_env.features.download import fetch
-from tracking_env.features.model_zoo import NETWORKS, File, Network, Pixels
-from tracking_env.files import PARTIAL
+from tracking_env.features.model_zoo import NETWORKS, TRACKERS, File, Network, Pixels
+from tracking_env.files import PARTIAL, sha256
 
 
 @pytest.fixture
@@ -168,6 +170,29 @@ def test_the_command_without_names_lists_what_there_is(capsys):
 def test_the_command_knows_only_what_is_published(capsys):
     assert cli.main(["download", "yolo-nano-voc", "gird"]) == 2
     assert "no weights are published for 'gird'; choose from yolo-nano-voc, yolov1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", TRACKERS)
+def test_trackers_files_are_pinned(name):
+    for published in TRACKERS[name]:
+        (url,) = published.urls
+        assert re.fullmatch(r"https://github\.com/[\w/]+/raw/[0-9a-f]{40}/\S+", url)
+        assert published.size and len(published.sha256) == 64
+
+
+def test_the_listing_has_trackers_too(capsys):
+    assert cli.main(["download", "--json"]) == 0
+    listing = json.loads(capsys.readouterr().out)
+    assert {"tracker": "vittrack", "file": "vittrack_2023jul.onnx", "bytes": 767836} in listing
+    assert {entry.get("tracker") for entry in listing} - {None} == set(TRACKERS)
+
+
+@pytest.mark.otb
+@pytest.mark.parametrize("name", TRACKERS)
+def test_the_files_at_hand_are_the_published_ones(expert_files, name):
+    for published in TRACKERS[name]:
+        path = expert_files / published.name
+        assert (path.stat().st_size, sha256(path)) == (published.size, published.sha256)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

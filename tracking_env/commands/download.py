@@ -1,4 +1,4 @@
-"""``tracking-env download``: download the weights of extractors."""
+"""``tracking-env download``: download the weights of extractors and trackers."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import tyro
 from tracking_env.commands import Json
 from tracking_env.errors import InputError
 from tracking_env.features import download
-from tracking_env.features.model_zoo import NETWORKS
+from tracking_env.features.model_zoo import NETWORKS, TRACKERS, File
 from tracking_env.files import cache_folder
 
 
@@ -18,25 +18,26 @@ def download_weights(
     out: Path | None = None,
     as_json: Json = False,
 ) -> int:
-    """Download the weights of extractors, or resume a download. Without names, list the extractors.
+    """Download the weights of extractors and trackers, or resume a download. Without names, list both.
 
     Example: tracking-env download yolo-nano-voc
 
     Args:
-        names: names of extractors, such as yolo-nano-voc or yolov1-small.
-        out: folder for the files. By default the one where extractors look for them.
+        names: names of extractors, such as yolo-nano-voc, and of trackers, such as nanotrack-v3.
+        out: folder for the files. By default the one where extractors and trackers look for them.
         as_json: print JSON instead of text.
     """
+    published = _published_files()
     for name in names:
-        if name not in NETWORKS:
-            raise InputError(f"no weights are published for {name!r}; choose from {', '.join(NETWORKS)}")
+        if name not in published:
+            raise InputError(f"no weights are published for {name!r}; choose from {', '.join(published)}")
     if not names:
         _print_list(as_json)
         return 0
     folder = out or cache_folder() / "weights"
     paths = []
     for name in names:
-        for file in NETWORKS[name].files:
+        for file in published[name]:
             paths.append(str(download.fetch(file, folder)))
             if not as_json:
                 print(paths[-1])
@@ -45,13 +46,21 @@ def download_weights(
     return 0
 
 
+def _published_files() -> dict[str, tuple[File, ...]]:
+    """The files of each extractor and each tracker."""
+    return {name: network.files for name, network in NETWORKS.items()} | TRACKERS
+
+
 def _print_list(as_json: bool) -> None:
-    rows = [(name, file) for name, network in NETWORKS.items() for file in network.files]
+    rows = [(name, file) for name, files in _published_files().items() for file in files]
     if as_json:
-        entries = [{"extractor": name, "file": file.name, "bytes": file.size} for name, file in rows]
+        entries = []
+        for name, file in rows:
+            user = "tracker" if name in TRACKERS else "extractor"
+            entries.append({user: name, "file": file.name, "bytes": file.size})
         print(json.dumps(entries, indent=1))
         return
-    width = max(map(len, NETWORKS))
+    width = max(len(name) for name, _ in rows)
     for name, file in rows:
         size = f"{file.size / 1e6:,.1f} MB" if file.size else "?"
         print(f"{name:<{width}}  {size:>10}  {file.name}")

@@ -133,3 +133,54 @@ NETWORKS = {
         grid=(4, 4),
     ),
 }
+
+
+def _pinned(commit: str, path: str) -> tuple[str, ...]:
+    """The address of a file of a GitHub repository at a commit; ``commit`` begins with the repository."""
+    return (f"https://github.com/{commit.replace('@', '/raw/')}/{path}",)
+
+
+_NANOTRACK = "HonglinChu/SiamTrackers@248663fde6bf7c40190cf10ee396d5662919ecd3"
+_FEAR = "PinataFarms/FEARTracker@0a3bd039918909c79c1b7e55a4bfb7807520abde"
+_OPENCV_ZOO = "opencv/opencv_zoo@bae1b126c3e93a265eab32a1ff8157e9831772e7"
+
+TRACKERS = {
+    "nanotrack-v3": (
+        File(
+            "nanotrackv3_backbone.onnx",
+            _pinned(_NANOTRACK, "NanoTrack/models/nanotrackv3/nanotrack_backbone.onnx"),
+            1_431_635,
+            "50be1320abf9384fd3479ea829f95e244cf3f3838190c5ab60c750fb8c1ce828",
+        ),
+        File(
+            "nanotrackv3_head.onnx",
+            _pinned(_NANOTRACK, "NanoTrack/models/nanotrackv3/nanotrack_head.onnx"),
+            1_183_740,
+            "75357903be3f4817c965af16cb5a11fd32b1467f597a408405a98635ac63f61d",
+        ),
+    ),
+    # CoreML's format: they are converted in memory when they are opened.
+    "fear-xs": (
+        File(
+            "fear_xs_init.mlmodel",
+            _pinned(_FEAR, "evaluate/FEARDemo/FEARDemo/TrackerInit.mlmodel"),
+            1_529_755,
+            "4e14305e2f35fd8d48da86d0b1bc81d174cd2b3984bfc0a3aefae5bdd47fb44d",
+        ),
+        File(
+            "fear_xs_tracker.mlmodel",
+            _pinned(_FEAR, "evaluate/FEARDemo/FEARDemo/Tracker.mlmodel"),
+            2_705_930,
+            "2c01e12ee22f4effcbe0b4d68120b5ff99929c46280c0b9dca0c46230b7de47f",
+        ),
+    ),
+    "vittrack": (
+        File(
+            "vittrack_2023jul.onnx",
+            _pinned(_OPENCV_ZOO, "models/object_tracking_vittrack/vitTracker.onnx"),
+            767_836,
+            "ac1418b43519a5118dba03e1db181b5ca83f3a61b76582841ce8a725d8bfa249",
+        ),
+    ),
+}
+"""The weights files of pretrained trackers, by the trackers' names."""
