@@ -72,3 +72,34 @@ def test_inputs_that_a_network_does_not_take_are_refused(nanotrack, opened):
     (head,) = nanotrack.glob("*head*.onnx")
     with pytest.raises(ValueError):
         opened(head, ("input1", "none"), ("output1",))(np.zeros((1, 48, 8, 8), np.float32), np.zeros(1, np.float32))
+
+
+def test_devices():
+    assert onnx_inference.resolve_device("cpu") == "cpu"
+    with pytest.raises(InputError, match="unknown device 'gpu'; give one of auto, cpu, cuda"):
+        onnx_inference.resolve_device("gpu")
+
+
+def test_cuda_needs_an_onnxruntime_that_has_it(monkeypatch):
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    assert onnx_inference.resolve_device("auto") == "cpu"
+    with pytest.raises(InputError, match=r"has no CUDA; type: pip .*onnxruntime-gpu, or give --device cpu$"):
+        onnx_inference.resolve_device("cuda")
+
+
+def test_cuda_is_chosen_where_it_is(monkeypatch):
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [onnx_inference.CUDA, "CPUExecutionProvider"])
+    assert [onnx_inference.resolve_device(device) for device in ("auto", "cuda")] == ["cuda", "cuda"]
+    asked = []
+
+    class Session:
+        def __init__(self, content, options, providers):
+            asked.extend(providers)
+
+        def get_providers(self):
+            return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", Session)
+    with pytest.raises(InputError, match=r"cannot use the GPU here.*give --device cpu"):
+        onnx_inference.open_session(b"", "cuda")
+    assert asked == [(onnx_inference.CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"]

@@ -1,4 +1,4 @@
-"""Running networks that are stored as ONNX, on the CPU: by onnxruntime, or by OpenCV.
+"""Running networks that are stored as ONNX: by onnxruntime, on the CPU or a GPU, or by OpenCV.
 
 Both give the same numbers but for rounding. onnxruntime is about twice as fast; OpenCV takes inputs of other sizes than
 the file states. Which one runs a network is said here, in code, and never depends on what is installed.
@@ -22,6 +22,8 @@ Network = Callable[..., list[np.ndarray]]
 It raises ValueError where the network does not take such inputs, or has no such outputs."""
 ONLY = ("",)
 """In place of names: a network's only input, or output."""
+DEVICES = ("auto", "cpu", "cuda")
+CUDA = "CUDAExecutionProvider"
 
 
 def by_opencv(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ONLY) -> Network:
@@ -47,13 +49,26 @@ def by_opencv(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] =
     return run
 
 
-def by_onnxruntime(file: Path | bytes, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ONLY) -> Network:
+def by_onnxruntime(
+    file: Path | bytes,
+    inputs: Sequence[str] = ONLY,
+    outputs: Sequence[str] = ONLY,
+    device: str = "cpu",
+    label: str | None = None,
+) -> Network:
     """A network run by onnxruntime, with inputs of the sizes that the file, or its content, states.
 
+    Args:
+        file: its path, or its content.
+        inputs: names of the inputs, in the order of the arguments.
+        outputs: names of the outputs, in the order of the results.
+        device: see `open_session`.
+        label: what errors call the network, by default its path.
+
     Raises:
-        InputError: onnxruntime is not installed, or cannot read it.
+        InputError: onnxruntime is not installed, cannot read it, or has no such device.
     """
-    session = open_session(file)
+    session = open_session(file, device, label)
     input_names = [entry.name for entry in session.get_inputs()] if inputs == ONLY else inputs
     output_names = None if outputs == ONLY else outputs
 
@@ -66,26 +81,63 @@ def by_onnxruntime(file: Path | bytes, inputs: Sequence[str] = ONLY, outputs: Se
     return run
 
 
-def open_session(file: Path | bytes) -> Any:
-    """An onnxruntime session on the CPU for a network, given as a file or as its content.
+def open_session(file: Path | bytes, device: str = "cpu", label: str | None = None) -> Any:
+    """An onnxruntime session for a network, given as a file or as its content.
 
-    It runs on two threads, or on one where OpenCV is held to one (``cv2.setNumThreads``,
+    On the CPU it runs on two threads, or on one where OpenCV is held to one (``cv2.setNumThreads``,
     ``OPENCV_FOR_THREADS_NUM=1``): where other programs keep the cores busy, threads that wait for each other take twice
     as long.
 
+    Args:
+        file: the network's path, or its content.
+        device: ``cpu``, ``cuda``, or ``auto`` (see `resolve_device`).
+        label: what errors call it, by default its path.
+
     Raises:
-        InputError: onnxruntime is not installed, or cannot read it.
+        InputError: onnxruntime is not installed, cannot read it, or has no such device.
     """
-    name, content = (file, str(file)) if isinstance(file, Path) else ("it", file)
-    try:
-        ort: Any = importlib.import_module("onnxruntime")  # here, since it takes a quarter of a second
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(f"running {name}", error) from None
+    content: str | bytes = str(file) if isinstance(file, Path) else file
+    label = label or (str(file) if isinstance(file, Path) else "it")
+    ort = _onnxruntime(f"running {label}")
     options = ort.SessionOptions()
     options.intra_op_num_threads = min(2, cv2.getNumThreads())  # a frame is too little work to share among more
     options.add_session_config_entry("session.force_spinning_stop", "1")  # between frames threads sleep
     options.log_severity_level = 3  # errors only
+    providers: list[Any] = ["CPUExecutionProvider"]
+    cuda = resolve_device(device) == "cuda"
+    if cuda:
+        # Without TF32 the GPU rounds as the CPU does, to about 1e-6 in place of 1e-3.
+        providers.insert(0, (CUDA, {"use_tf32": "0"}))
     try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions share no base but this
-        raise InputError(f"onnxruntime cannot read {name}: {first_line(error)}; fetch it again") from None
+        raise InputError(f"onnxruntime cannot read {label}: {first_line(error)}; fetch it again") from None
+    if cuda and CUDA not in session.get_providers():
+        raise InputError("onnxruntime cannot use the GPU here (its own message is above); give --device cpu")
+    return session
+
+
+def resolve_device(device: str) -> str:
+    """``cpu`` or ``cuda``; ``auto`` is ``cuda`` where the installed onnxruntime has it.
+
+    Raises:
+        InputError: the name is another one, or ``cuda`` is asked for and onnxruntime does not have it.
+    """
+    if device not in DEVICES:
+        raise InputError(f"unknown device {device!r}; give one of {', '.join(DEVICES)}")
+    if device == "cpu":
+        return device
+    has_cuda = CUDA in _onnxruntime(f"the device {device}").get_available_providers()
+    if device == "cuda" and not has_cuda:
+        raise InputError(
+            "the installed onnxruntime has no CUDA; type: pip uninstall onnxruntime && pip install onnxruntime-gpu, or "
+            "give --device cpu"
+        )
+    return "cuda" if has_cuda else "cpu"
+
+
+def _onnxruntime(purpose: str) -> Any:
+    try:
+        return importlib.import_module("onnxruntime")  # here, since it takes a quarter of a second
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(purpose, error) from None
