@@ -2,8 +2,9 @@
 
 Your own tracker goes by its entry point, such as ``mytracker:MyTracker``: a class, or a function that makes an object
 with the methods of `tracking_env.trackers.base.Tracker`. It is called with those of the keywords ``weights`` (paths),
-``checkpoint`` (a path), ``features`` (a name), ``trust`` (true) and ``seed`` that it has and that are given. A tracker
-may have an attribute ``id``, a string that tells its weights from others: results of different ids are never mixed.
+``checkpoint`` (a path), ``features`` (a name), ``trust`` (true), ``device`` (a name) and ``seed`` that it has and that
+are given. A tracker may have an attribute ``id``, a string that tells its weights from others: results of different ids
+are never mixed.
 """
 
 import hashlib
@@ -52,6 +53,9 @@ TABLE: Mapping[str, Entry] = {
     "copy": Entry("tracking_env.trackers.baselines:copy_first_of_window", "oracle"),
     "mil": Entry("tracking_env.trackers.opencv:mil"),
     "nano": Entry("tracking_env.trackers.opencv:nano", files=NANOTRACK_FILES),
+    "nanotrack-v3": Entry("tracking_env.search.experts.nanotrack_v3:tracker"),
+    "fear-xs": Entry("tracking_env.search.experts.fear:tracker"),
+    "vittrack": Entry("tracking_env.search.experts.vittrack:tracker"),
     "kcf": Entry("tracking_env.trackers.opencv:kcf"),
     "csrt": Entry("tracking_env.trackers.opencv:csrt"),
     "drlt": Entry("tracking_env.trackers.trained:drlt"),
@@ -72,6 +76,7 @@ class TrackerSpec:
         checkpoint: folder of a trained agent, a run's or one checkpoint's; or a file of one.
         features: name of the extractor that it was trained on, where the file does not say it.
         trust: run code that is in the file.
+        device: where it computes: ``cpu``, ``cuda`` or ``auto``; by default where the tracker does by itself.
 
     Raises:
         InputError: the name is neither (when the spec is made, before anything is imported).
@@ -82,6 +87,7 @@ class TrackerSpec:
     checkpoint: Path | None = None
     features: str | None = None
     trust: bool = False
+    device: str | None = None
 
     def __post_init__(self) -> None:
         module, _, attribute = self.name.partition(":")
@@ -119,6 +125,7 @@ class TrackerSpec:
             "checkpoint": self.checkpoint,
             "features": self.features,
             "trust": self.trust or None,
+            "device": self.device,
         }
         options = {name: value for name, value in options.items() if value is not None}
         if self.entry.kind != "tracker":

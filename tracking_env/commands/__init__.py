@@ -6,12 +6,14 @@ A command prints its result and returns the exit code. Python code calls the lib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from tracking_env.evaluation.score_report import Report
 
+Device = Literal["auto", "cpu", "cuda"]
+"""Values of the flag ``--device``."""
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 """Type of the parameter ``as_json``, whose flag is ``--json``."""
 

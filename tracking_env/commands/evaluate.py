@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tracking_env.clients import hub
-from tracking_env.commands import Json
+from tracking_env.commands import Device, Json
 from tracking_env.datasets import loading
 from tracking_env.evaluation import runner, tasks
 from tracking_env.evaluation.robustness import ProtocolName
@@ -25,6 +25,7 @@ def evaluate_tracker(
     checkpoint: str | None = None,
     features: str | None = None,
     trust: bool = False,
+    device: Device | None = None,
     name: str | None = None,
     as_json: Json = False,
 ) -> int:
@@ -36,8 +37,8 @@ def evaluate_tracker(
     Example: tracking-env evaluate --tracker mil --root OTB --out results
 
     Args:
-        tracker: search, drlt, sb3, mil, nano, kcf or csrt; or your own as module:attribute. Or a baseline: static; or
-            mean, velocity, replay, late or copy, which read true boxes.
+        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf or csrt; or your own as
+            module:attribute. Or a baseline: static; or mean, velocity, replay, late or copy, which read true boxes.
         out: folder for the results.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default sequences are drawn.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
@@ -45,14 +46,16 @@ def evaluate_tracker(
         protocol: ope (once, from the first frame), tre (from 20 start frames) or sre (with 12 perturbed first boxes).
         repeat: number of runs with ope, each with another seed: OUT/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; with several the measured speed is too low.
-        weights: weights files, or their folder; for nano and for agents with a pretrained extractor.
+        weights: weights files, or their folder; for nano and for agents with a pretrained extractor, and for
+            nanotrack-v3, fear-xs and vittrack. By default the files of tracking-env download.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
+        device: cpu, cuda or auto: where nanotrack-v3, fear-xs and vittrack compute. By default on the CPU.
         name: name of the tracker's folder in out. By default the tracker's name.
         as_json: print JSON instead of a table.
     """
-    spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust)
+    spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, device)
     folder = tasks.results_folder(out, name or spec.folder, protocol)
     try:
         report = runner.run_and_score(spec, loading.load(root, sequences), folder, protocol, repeat, jobs)

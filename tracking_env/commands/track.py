@@ -7,7 +7,7 @@ from pathlib import Path
 from tracking_env.apps.track_video import INTERRUPTED, TrackedVideo, track
 from tracking_env.apps.video_source import open_source
 from tracking_env.clients import hub
-from tracking_env.commands import Json
+from tracking_env.commands import Device, Json
 from tracking_env.errors import InputError
 from tracking_env.registry import TrackerSpec, tracker_of
 
@@ -20,6 +20,7 @@ def track_video(
     weights: tuple[Path, ...] = (),
     features: str | None = None,
     trust: bool = False,
+    device: Device | None = None,
     start: int = 1,
     out: Path = Path("tracked"),
     show: bool = False,
@@ -36,11 +37,13 @@ def track_video(
     Args:
         video: a video file, a folder of images, or the number of a camera (0 for the first).
         box: the target in the first frame: x,y,w,h in pixels from 1,1. By default you draw it in a window.
-        tracker: search, drlt, sb3, mil, nano, kcf or csrt; or your own as module:attribute.
+        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf or csrt; or your own as module:attribute.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
-        weights: weights files, or their folder; for nano and for agents with a pretrained extractor.
+        weights: weights files, or their folder; for nano and for agents with a pretrained extractor, and for
+            nanotrack-v3, fear-xs and vittrack. By default the files of tracking-env download.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
+        device: cpu, cuda or auto: where nanotrack-v3, fear-xs and vittrack compute. By default on the CPU.
         start: number of the first frame to track, counted from 1.
         out: folder for the results.
         show: show the frames in a window, too; q ends tracking.
@@ -48,7 +51,7 @@ def track_video(
     """
     source = open_source(video, start)
     agent = hub.local(checkpoint)
-    spec = TrackerSpec(tracker or tracker_of(agent), weights, agent, features, trust)
+    spec = TrackerSpec(tracker or tracker_of(agent), weights, agent, features, trust, device)
     runner = spec.make()
     folder = out / spec.folder
     suffixes = {"boxes": ".txt", "json": ".track.json", "overlay": ".mp4"}
