@@ -37,7 +37,8 @@ def track_video(
     Args:
         video: a video file, a folder of images, or the number of a camera (0 for the first).
         box: the target in the first frame: x,y,w,h in pixels from 1,1. By default you draw it in a window.
-        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf or csrt; or your own as module:attribute.
+        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf or csrt; or your own as
+            module:attribute.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         weights: weights files, or their folder; for nano and for agents with a pretrained extractor, and for
             nanotrack-v3, fear-xs and vittrack. By default the files of tracking-env download.

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, first_line
 from tracking_env.search import regions
 from tracking_env.search.experts.geometry import in_pixels
 
@@ -117,7 +117,7 @@ class Expert(ABC):
             if (scores.shape[1:], boxes.shape[1:]) != ((self.cells, self.cells), (self.cells, self.cells, 4)):
                 problem = f"maps of {scores.shape[1:]}, wanted {(self.cells, self.cells)}"
         except (ValueError, IndexError) as error:
-            problem = str(error).splitlines()[0][:200]
+            problem = first_line(error)[:200]
         if problem:
             names = " and ".join(str(path) for path in self.paths)
             raise InputError(
