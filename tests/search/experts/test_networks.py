@@ -68,7 +68,7 @@ def test_a_number_of_files_that_does_not_fit(tmp_path):
 
 def test_an_unknown_expert():
     with pytest.raises(
-        InputError, match=r"unknown expert 'fear', did you mean 'fear-xs'\?; there are nanotrack-v3, fear"
+        InputError, match=r"unknown expert 'fear' \(did you mean 'fear-xs'\?\); there are nanotrack-v3, fear"
     ):
         make_expert("fear")
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracking_env.errors import InputError, nearest
+from tracking_env.errors import InputError, suggest
 from tracking_env.search.experts.base import Choice, Expert, ExpertTracker, Look, Template
 from tracking_env.search.experts.fear import FearXS
 from tracking_env.search.experts.nanotrack_v3 import NanoTrackV3
@@ -27,5 +27,5 @@ def make_expert(name: str, weights: Sequence[Path | str] = (), device: str = "cp
         InputError: the name is unknown, a file is missing or wrong, or there is no such device.
     """
     if name not in EXPERTS:
-        raise InputError(f"unknown expert {name!r}{nearest(name, EXPERTS)}; there are {', '.join(EXPERTS)}")
+        raise InputError(f"unknown expert {name!r}{suggest(name, EXPERTS)}; there are {', '.join(EXPERTS)}")
     return EXPERTS[name](weights, device)

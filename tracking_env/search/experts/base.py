@@ -117,7 +117,7 @@ class Expert(ABC):
             if (scores.shape[1:], boxes.shape[1:]) != ((self.cells, self.cells), (self.cells, self.cells, 4)):
                 problem = f"maps of {scores.shape[1:]}, wanted {(self.cells, self.cells)}"
         except (ValueError, IndexError) as error:
-            problem = first_line(error)[:200]
+            problem = first_line(error)
         if problem:
             names = " and ".join(str(path) for path in self.paths)
             raise InputError(
