@@ -67,7 +67,7 @@ def several(
     data = load(config.data)
     truths = {one.name: one.boxes for one in data.testing}
     read = tuple(files.read_results(Path(one.out or "", "results"), truths).runs[0] for one in runs)
-    report = results.score(files.Results(out.name, read), data.testing, data.unseen)
+    report = results.score(files.Results(read), data.testing, data.unseen)
     others = results.lines(data.testing, data.training, data.unseen)
     said = {"config": asdict(config), "dataset": data.facts(), "seeds": [one.seed for one in runs]}
     with whole(out / "report.json") as partial:

@@ -71,5 +71,4 @@ def test_curves_fall_and_rise():
     values = np.random.default_rng(0).uniform(0, 1, 100)
     assert (np.diff(metrics.success_curve(values)) <= 0).all()
     assert (np.diff(metrics.precision_curve(values * 60)) >= 0).all()
-    assert (np.diff(metrics.norm_precision_curve(values)) >= 0).all()
     assert_allclose(metrics.auc(values), metrics.success_curve(values).mean())

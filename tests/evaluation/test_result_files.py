@@ -44,7 +44,7 @@ def save_mat(path: Path, *records: dict, compress: bool = True) -> Path:
 def test_text_with_any_separator(tmp_path, separator):
     put(tmp_path / "T" / "Deer.txt", "".join(separator.join(map(str, row)) + "\n" for row in BOXES))
     read = result_files.read_results(tmp_path / "T", ["Deer", "Suv"])
-    assert (read.tracker, read.protocol, len(read.runs)) == ("T", "ope", 1)
+    assert (read.protocol, len(read.runs)) == ("ope", 1)
     assert list(read.runs[0]) == ["Deer"]
     assert_array_equal(read.runs[0]["Deer"], BOXES)
     assert (read.fps, read.unreadable, read.starts) == ({}, {}, {})
@@ -81,14 +81,14 @@ def test_tre_and_sre_folders(tmp_path):
         write_result(tmp_path / "T-tre" / f"start-{number:02d}" / "Deer.txt", BOXES[start:])
     put(tmp_path / "T-tre" / "starts.json", '{"Deer": [0, 2]}')
     read = result_files.read_results(tmp_path / "T-tre", ["Deer"])
-    assert (read.tracker, read.protocol, read.starts) == ("T", "tre", {"Deer": (0, 2)})
+    assert (read.protocol, read.starts) == ("tre", {"Deer": (0, 2)})
     assert [len(run["Deer"]) for run in read.runs] == [3, 1]
     scored = score_folder(tmp_path / "T-tre", {"Deer": BOXES})
     assert (scored.failed, scored.mean["whole"].mean_iou, scored.mean["whole"].frames) == ({}, 1, 4)
     for shift in ("left", "scale_8"):
         write_result(tmp_path / "T-sre" / shift / "Deer.txt", BOXES)
     read = result_files.read_results(tmp_path / "T-sre", ["Deer"])
-    assert (read.tracker, read.protocol, read.starts) == ("T", "sre", {"Deer": (0, 0)})
+    assert (read.protocol, read.starts) == ("sre", {"Deer": (0, 0)})
 
 
 @pytest.mark.parametrize(

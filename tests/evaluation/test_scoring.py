@@ -53,6 +53,22 @@ def test_json():
     assert (data["runs"], data["std"], data["fps"], data["attributes"]) == (1, None, None, {})
 
 
+def test_a_selection_has_the_scores_of_its_sequences():
+    truths = {"a": track(9), "b": track(9), "c": track(9)}
+    runs = {"a": track(9), "b": moved(track(9), slice(3, None))}
+    selected = evaluate(Results((runs,), fps={"a": 10.0, "b": 30.0}), truths).select(["b", "c"])
+    alone = evaluate(Results(({"b": runs["b"]},), fps={"b": 30.0}), {"b": truths["b"], "c": truths["c"]})
+    assert selected.to_json() == alone.to_json()
+    assert list(selected.failed) == ["c"]
+
+
+def test_failures_are_counted_over_sequences_and_runs():
+    truths = {"a": track(9), "b": track(9)}
+    lost = moved(track(9), slice(3, 5))
+    stats = evaluate(Results(({"a": lost, "b": track(9)}, {"a": track(9), "b": track(9)})), truths).count_failures()
+    assert (stats.runs, stats.frames, stats.failures, stats.recovered, stats.lost) == (4, 36, 1, 1, 2)
+
+
 def test_a_wrong_number_of_rows_fails_that_sequence_only():
     scored = evaluate({"a": track(8), "b": track(5)}, {"a": track(9), "b": track(5)})
     assert scored.failed == {"a": "8 rows for 9 frames; write one row per frame"}
@@ -104,7 +120,7 @@ def moved(boxes: np.ndarray, part: slice) -> np.ndarray:
 def test_several_runs_give_mean_and_standard_deviation():
     truths = {"a": track(9), "b": track(9)}
     runs = ({"a": track(9), "b": moved(track(9), slice(3, None))}, {"a": track(9), "b": track(9)})
-    scored = evaluate(Results("two", runs, fps={"a": 10.0, "b": 30.0, "c": 1.0}), truths)
+    scored = evaluate(Results(runs, fps={"a": 10.0, "b": 30.0, "c": 1.0}), truths)
     assert scored.sequences["b"]["whole"].mean_iou == pytest.approx(2 / 3)
     assert scored.sequences["b"]["whole"].frames == 9
     assert [run["whole"].mean_iou for run in scored.runs] == pytest.approx([2 / 3, 1])
@@ -119,7 +135,7 @@ def test_several_runs_give_mean_and_standard_deviation():
 def test_a_sequence_that_one_run_lacks_fails():
     truths = {"a": track(9), "b": track(9), "c": track(9)}
     runs = ({"a": track(9), "b": track(9)}, {"a": track(9), "b": track(8)}, {"b": track(9)})
-    scored = evaluate(Results("three", runs), truths)
+    scored = evaluate(Results(runs), truths)
     assert scored.failed == {
         "a": "run 3: no result",
         "b": "run 2: 8 rows for 9 frames; write one row per frame",
@@ -130,7 +146,7 @@ def test_a_sequence_that_one_run_lacks_fails():
 def test_tre_scores_the_frames_of_all_starts_together():
     truth = track(9)
     runs = ({"a": track(9)}, {"a": moved(truth[2:], slice(None))}, {"a": truth[6:]})
-    scored = evaluate(Results("t", runs, protocol="tre", starts={"a": (0, 2, 6)}), {"a": truth})
+    scored = evaluate(Results(runs, protocol="tre", starts={"a": (0, 2, 6)}), {"a": truth})
     parts = scored.sequences["a"]
     assert {part: score.frames for part, score in parts.items()} == {"whole": 19, "seen": 4, "unseen": 15}
     # The second run misses all of its 7 frames but the first, which is given: frame 2, in the seen part.
@@ -142,7 +158,7 @@ def test_tre_scores_the_frames_of_all_starts_together():
 def test_tre_with_wrong_rows_or_starts_fails():
     truths = {name: track(9) for name in "abc"}
     runs = ({"a": track(9), "b": track(9), "c": track(9)}, {"a": track(9), "c": track(9)})
-    scored = evaluate(Results("t", runs, protocol="tre", starts={"a": (0, 2), "b": (0, 2), "c": (0, 9)}), truths)
+    scored = evaluate(Results(runs, protocol="tre", starts={"a": (0, 2), "b": (0, 2), "c": (0, 9)}), truths)
     assert scored.failed == {
         "a": "start 2: 9 rows for 7 frames; write one row per frame",
         "b": "start 2: no result",
@@ -153,7 +169,7 @@ def test_tre_with_wrong_rows_or_starts_fails():
 def test_a_sequence_may_have_fewer_starts_than_others():
     truths = {"a": track(9), "b": track(2)}
     runs = ({"a": track(9), "b": track(2)}, {"a": track(9)[4:]})
-    scored = evaluate(Results("t", runs, protocol="tre", starts={"a": (0, 4), "b": (0,)}), truths)
+    scored = evaluate(Results(runs, protocol="tre", starts={"a": (0, 4), "b": (0,)}), truths)
     assert not scored.failed
     assert scored.mean["whole"].mean_iou == 1
 
@@ -161,7 +177,7 @@ def test_a_sequence_may_have_fewer_starts_than_others():
 def test_sre_counts_the_first_frame_as_true():
     truths = {"a": track(3)}
     runs = ({"a": track(3)}, {"a": moved(track(3), slice(None))})
-    scored = evaluate(Results("s", runs, protocol="sre", starts={"a": (0, 0)}), truths)
+    scored = evaluate(Results(runs, protocol="sre", starts={"a": (0, 0)}), truths)
     assert scored.sequences["a"]["whole"].mean_iou == pytest.approx(4 / 6)
 
 
@@ -211,7 +227,7 @@ def test_tables():
 
 def test_tables_of_runs_speed_and_attributes():
     runs = ({"a": track(9)}, {"a": moved(track(9), slice(3, None))})
-    several = evaluate(Results("two", runs, fps={"a": 12.34}), {"a": track(9)}, attributes={"a": ("OCC",)})
+    several = evaluate(Results(runs, fps={"a": 12.34}), {"a": track(9)}, attributes={"a": ("OCC",)})
     plain = evaluate({"a": track(9)}, {"a": track(9)})
     head, first, second = text_tables.format_trackers({"two": several, "one": plain}).splitlines()
     assert head.split()[-1] == "fps"

@@ -189,14 +189,14 @@ def paper_truths() -> dict[str, np.ndarray]:
 def test_the_papers_tables_stand_beside(monkeypatch, tmp_path):
     truths = {name: paper_truths()[name] for name in ("Couple", "Dancer2")}
     sequences = [GroundTruth(name, truth) for name, truth in truths.items()]
-    first, second = page_content.Page(sequences, {"same": Results("same", (truths,))}, tmp_path).paper()
+    first, second = page_content.Page(sequences, {"same": Results((truths,))}, tmp_path).paper()
     assert [cell.value for cell in second.rows["Couple"]] == [1, *published.TABLE_2["Couple"].values()]
     assert second.rows["Couple"][1 + published.TRACKERS.index("TLD")].mark == "second"
     assert second.foot["Mean of these 2"][1].value == pytest.approx((0.493 + 0.825) / 2)
     assert [cell.text for cell in first.rows["DRLT, paper"]] == ["0.543", "0.635", "45.0"]
     assert first.rows["same"][1].value == 1
     everything = [GroundTruth(name, truth) for name, truth in paper_truths().items()]
-    _, second = page_content.Page(everything, {"none": Results("none", ({},))}, tmp_path).paper()
+    _, second = page_content.Page(everything, {"none": Results(({},))}, tmp_path).paper()
     assert [cell.text for cell in second.foot["As printed"]] == [
         "–",
         *(f"{average:.3f}" for average in published.AVERAGE.values()),
@@ -207,7 +207,7 @@ def test_several_runs_show_their_mean_and_deviation(tmp_path):
     sequence = drawn()[0]
     runs = tuple({sequence.name: sequence.boxes + RIGHT * step} for step in (1, 6))
     truths = [GroundTruth(sequence.name, sequence.boxes)]
-    reports = write_page(tmp_path, truths, {"two": Results("two", runs)})
+    reports = write_page(tmp_path, truths, {"two": Results(runs)})
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     report = reports["two"]
     assert f"{report.mean['whole'].auc:.3f} ± {report.std['whole'].auc:.3f}" in section(text, "scores")

@@ -17,7 +17,8 @@ from tracking_env.errors import InputError
 # Not arange(0, 1.05, .05): its rounding errors would decide ties, which overlaps of whole-pixel boxes do have.
 SUCCESS_THRESHOLDS: np.ndarray = np.arange(21) / 20
 PRECISION_THRESHOLDS: np.ndarray = np.arange(51)  # pixels
-NORM_PRECISION_THRESHOLDS: np.ndarray = np.arange(51) / 100  # of the true box's sides
+PRECISION_THRESHOLD = 20  # pixels, of the score precision20
+NORM_PRECISION_THRESHOLD = 0.20  # of the true box's sides, of the score norm_precision20
 _FAR = 1e9  # pixels
 METRICS = ("auc", "precision20", "norm_precision20", "mean_iou")
 
@@ -101,11 +102,6 @@ def success_curve(overlaps: np.ndarray) -> np.ndarray:
 def precision_curve(errors: np.ndarray) -> np.ndarray:
     """Rate of frames with an error of at most each of `PRECISION_THRESHOLDS`: ``(T,)`` -> ``(51,)``."""
     return (errors[:, None] <= PRECISION_THRESHOLDS).mean(axis=0)
-
-
-def norm_precision_curve(errors: np.ndarray) -> np.ndarray:
-    """Rate of frames with an error of at most each of `NORM_PRECISION_THRESHOLDS`: ``(T,)`` -> ``(51,)``."""
-    return (errors[:, None] <= NORM_PRECISION_THRESHOLDS).mean(axis=0)
 
 
 def auc(overlaps: np.ndarray) -> float:

@@ -13,7 +13,6 @@ A folder per tracker, which holds one of
 * ``NAME.json`` or ``NAME_TRACKER.mat`` of the OTB toolkits (`tracking_env.evaluation.otb_toolkit_files`).
 """
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +32,6 @@ class Results:
     """The boxes of one tracker.
 
     Attributes:
-        tracker: its name: the folder's, without ``-tre`` or ``-sre``.
         runs: per run, or per start in TRE and SRE, pixel boxes ``(T, 4)`` float64 by sequence name.
         fps: frames per second by sequence, where known.
         unreadable: sequences whose files cannot be used, each with a one-line reason; they are in no run.
@@ -42,7 +40,6 @@ class Results:
             have fewer starts than there are ``runs``; in OPE it is empty.
     """
 
-    tracker: str
     runs: tuple[Mapping[str, np.ndarray], ...]
     fps: Mapping[str, float] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +98,6 @@ def read_results(folder: Path, names: Collection[str]) -> Results:
             runs += [{} for _ in range(number + 1 - len(runs))]
             runs[number][name] = boxes
     return Results(
-        tracker=re.sub(r"-(tre|sre)$", "", folder.resolve().name, flags=re.IGNORECASE),
         runs=tuple(runs),
         fps={name: sequence.fps for name, sequence in sequences.items() if sequence.fps is not None},
         unreadable=unreadable,

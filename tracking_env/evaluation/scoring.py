@@ -56,7 +56,7 @@ def evaluate(
         >>> evaluate({"video": truth}, {"video": truth}).mean["unseen"].precision20
         1.0
     """
-    results = predictions if isinstance(predictions, Results) else Results("", (predictions,))
+    results = predictions if isinstance(predictions, Results) else Results((predictions,))
     if attributes is None:
         attributes = {name: otb.TABLE[name].attributes for name in truths if name in otb.TABLE}
     rules, score_boxes = FORMULAS[formula]

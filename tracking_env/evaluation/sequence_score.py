@@ -72,8 +72,8 @@ class SequenceScore:
             return None
         return Score(
             auc=self.auc(overlaps),
-            precision20=_rate(self.centre_errors, frames, metrics.PRECISION_THRESHOLDS[20]),
-            norm_precision20=_rate(self.norm_centre_errors, frames, metrics.NORM_PRECISION_THRESHOLDS[20]),
+            precision20=_rate(self.centre_errors, frames, metrics.PRECISION_THRESHOLD),
+            norm_precision20=_rate(self.norm_centre_errors, frames, metrics.NORM_PRECISION_THRESHOLD),
             mean_iou=float(overlaps.clip(0, None).mean()),
             frames=len(overlaps),
         )
