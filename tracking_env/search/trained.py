@@ -13,15 +13,16 @@ from tracking_env.trackers.trained import weights_file
 
 
 class TrainedWindowTracker(WindowTracker):
-    """A trained policy in the closed loop.
+    """A trained policy of ``OTBTrackSearch-v0`` as a tracker, with the uncertainty of each box.
 
     Args:
-        policy: the policy.
-        maps: the extractor that it was trained on.
-        id: tells its files and its extractor from others.
+        policy: the policy, from its ``policy.onnx``.
+        maps: the extractor that it was trained with.
+        id: identifies the checkpoint's files and the extractor.
 
     Attributes:
-        spread: how far the cells of the last frame are from agreeing on its box, in pixels, ``(4,)``.
+        spread: standard deviation of the box in the last frame, over the cells that predict it, in pixels, ``(4,)``.
+            None before the first `update`.
     """
 
     policy: OnnxPolicy
@@ -32,7 +33,7 @@ class TrainedWindowTracker(WindowTracker):
         self.spread: np.ndarray | None = None
 
     def update(self, frame: np.ndarray) -> np.ndarray:
-        """The policy's box, with its centre in the image."""
+        """The predicted pixel box ``(4,)`` in the next frame; its centre lies in the image."""
         prediction, self.state = self.policy.predict(self.window.observe(frame), self.state)
         assert prediction.spread is not None
         self.spread = prediction.spread.astype(np.float64) * self.window.region[2]
@@ -40,15 +41,15 @@ class TrainedWindowTracker(WindowTracker):
 
 
 def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedWindowTracker:
-    """The closed-loop agent as train/search.py trains it, with the extractor that it was trained on.
+    """An agent of ``train/search.py`` as a tracker, with the extractor that it was trained with.
 
     Args:
-        checkpoint: folder of a run, of which the newest checkpoint is taken, or of one checkpoint; by default the one
-            that comes with the package: nanotrack-head where its weights are given, else cells, which needs none.
-        weights: the extractor's weights file or its folder, one path; by default what the run was given.
+        checkpoint: a checkpoint's folder, or a run's, of which the newest checkpoint is taken. By default an agent that
+            comes with the package: ``nanotrack-head`` if weights are given, else ``cells``, which needs none.
+        weights: one path, the extractor's weights file or its folder; by default the one that the run used.
 
     Raises:
-        InputError: there is no checkpoint, or its extractor cannot be built, or is another one.
+        InputError: there is no checkpoint, or its extractor cannot be built, or is not the one it was trained with.
     """
     folder = checkpoint or ck.PRETRAINED / ("nanotrack-head" if weights else "cells")
     loaded, file = ck.read(folder, "search"), weights_file(weights)
