@@ -1,4 +1,4 @@
-"""Gymnasium's wrappers around the environment, and its own."""
+"""Gymnasium's wrappers around the environment, and `RewardSchedule`."""
 
 import gymnasium as gym
 import numpy as np
@@ -21,7 +21,7 @@ ACTION = np.array([0.5, 0.5, 0.25, 0.25], np.float32)
 @pytest.fixture
 def make(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
-    return lambda name="OTBTrack-v0", **more: gym.make(name, sequences="synthetic:0-1", **more)
+    return lambda name="OTBTrack-v0", **options: gym.make(name, sequences="synthetic:0-1", **options)
 
 
 def test_flattened_rescaled_limited_and_recorded(make):
@@ -43,43 +43,44 @@ def test_flattened_rescaled_limited_and_recorded(make):
 def test_stacked_frames_are_the_last_ones_of_each_part_of_the_observation(make):
     env, alone = FrameStackObservation(make("OTBTrackPixels-v0"), 3), make("OTBTrackPixels-v0")
     observation, _ = env.reset(seed=0)
-    seen = [alone.reset(seed=0)[0]] * 3
+    observations = [alone.reset(seed=0)[0]] * 3
     for _ in range(4):
         assert observation in env.observation_space
         assert observation["features"].shape == (3, 84, 84, 3) and observation["location"].shape == (3, 4)
         for key in ("features", "location"):
-            assert np.array_equal(observation[key], np.stack([one[key] for one in seen]))
-        observation, seen = env.step(ACTION)[0], [*seen[1:], alone.step(ACTION)[0]]
+            assert np.array_equal(observation[key], np.stack([single[key] for single in observations]))
+        observation = env.step(ACTION)[0]
+        observations = [*observations[1:], alone.step(ACTION)[0]]
 
 
 def test_episodes_become_videos(make, tmp_path):
-    pytest.importorskip("moviepy")  # what RecordVideo writes with
+    pytest.importorskip("moviepy")  # RecordVideo writes with it
     env = RecordVideo(make(render_mode="rgb_array", clip_length=3), str(tmp_path / "videos"), lambda episode: True)
     env.reset(seed=0)
     for _ in range(3):
         env.step(ACTION)
     env.close()
-    assert [one.name for one in (tmp_path / "videos").iterdir()] == ["rl-video-episode-0.mp4"]
+    assert [path.name for path in (tmp_path / "videos").iterdir()] == ["rl-video-episode-0.mp4"]
 
 
 def test_the_reward_is_switched_after_so_many_steps_over_all_episodes(make):
     env = RewardSchedule(TimeLimit(make(clip_length=3), 3), switch_after=5)
-    given = []
+    names = []
     for _ in range(3):
         env.reset()
         for _ in range(3):
             _, reward, _, _, info = env.step(ACTION)
-            given.append("l1" if reward == info["reward_l1"] else "iou" if reward == info["reward_iou"] else None)
-    assert given == ["l1"] * 5 + ["iou"] * 4
+            names.append("l1" if reward == info["reward_l1"] else "iou" if reward == info["reward_iou"] else None)
+    assert names == ["l1"] * 5 + ["iou"] * 4
     assert env.unwrapped.reward == "iou"
 
 
 def test_a_schedule_goes_the_other_way_too_and_survives_a_spec(make):
     env = RewardSchedule(make(), switch_after=1, first="iou", then="l1")
-    twin = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
-    for one in (env, twin):
-        one.reset(seed=0)
-        assert [one.step(ACTION)[1] < 0 for _ in range(3)] == [False, True, True]
+    copy = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    for schedule in (env, copy):
+        schedule.reset(seed=0)
+        assert [schedule.step(ACTION)[1] < 0 for _ in range(3)] == [False, True, True]
 
 
 def test_an_action_that_was_refused_does_not_count(make):

@@ -1,4 +1,4 @@
-"""What holds for every registered id."""
+"""Properties of every registered id."""
 
 import inspect
 import subprocess
@@ -31,10 +31,10 @@ SYMMETRIC = (
     "We recommend you to use a symmetric and normalized Box action space (range=[-1, 1]) "
     "cf. https://stable-baselines3.readthedocs.io/en/master/guide/rl_tips.html"
 )
-"""Known of Stable-Baselines3: actions are relative boxes, in [0, 1] by their nature; RescaleAction is for who minds."""
+"""Stable-Baselines3 warns of this. Actions are relative boxes, so they lie in [0, 1]; RescaleAction changes that."""
 
 NO_IMAGE = ("is an image but", "Treating image space", "The minimal resolution for an image")
-"""Also known: it takes the feature maps of OTBTrackSearch-v0, float32 and of three dimensions, for pictures."""
+"""It also takes the three-dimensional feature maps of OTBTrackSearch-v0 for images."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -44,21 +44,21 @@ def _own_cache(tmp_path_factory):
         yield
 
 
-def make(name, **more):
-    return gym.make(name, **({"sequences": "synthetic:0-1"} if name in FILES else {}) | more)
+def make(name, **options):
+    return gym.make(name, **({"sequences": "synthetic:0-1"} if name in FILES else {}) | options)
 
 
 def roll(env, count, seed):
-    """Everything that ``count`` steps of one seed give."""
-    told = [env.reset(seed=seed)]
+    """Everything that ``count`` steps with one seed return."""
+    results = [env.reset(seed=seed)]
     for action in np.random.default_rng(seed).random((count, 4), np.float32):
-        told.append(env.step(action))
-        if told[-1][3]:
-            told.append(env.reset())
-    return told
+        results.append(env.step(action))
+        if results[-1][3]:
+            results.append(env.reset())
+    return results
 
 
-def test_these_are_all():
+def test_no_other_ids_are_registered():
     assert [name for name, spec in gym.registry.items() if str(spec.entry_point).startswith("tracking_env")] == IDS
 
 
@@ -66,47 +66,47 @@ def test_these_are_all():
 def test_the_docstring_is_a_page_in_gymnasiums_headings_that_names_every_argument(name):
     single = type(make(name).unwrapped)
     page = inspect.getdoc(single)
-    found = [line[3:] for line in page.splitlines() if line.startswith("## ")]
-    assert [one for one in found if one != "Info"] == HEADINGS
+    headings = [line[3:] for line in page.splitlines() if line.startswith("## ")]
+    assert [heading for heading in headings if heading != "Info"] == HEADINGS
     arguments = page.partition("## Arguments")[2].partition("## Version History")[0]
     for argument in inspect.signature(single).parameters.values():
         assert argument.kind is argument.VAR_KEYWORD or f"``{argument.name}``" in arguments, argument
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_gymnasiums_checker_is_content_without_a_warning(name, shown):
+def test_gymnasiums_checker_passes_without_a_warning(name, shown):
     check_env(make(name).unwrapped)
     assert shown, "render modes were checked too"
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_stable_baselines_checker_says_only_what_is_known(name):
+def test_stable_baselines_checker_gives_only_known_warnings(name):
     check = pytest.importorskip("stable_baselines3.common.env_checker")
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         check.check_env(make(name).unwrapped)
-    unknown = {str(one.message) for one in heard} - {SYMMETRIC}
+    unknown = {str(warning.message) for warning in caught} - {SYMMETRIC}
     if name == "OTBTrackSearch-v0":
-        unknown = {one for one in unknown if not any(known in one for known in NO_IMAGE)}
+        unknown = {message for message in unknown if not any(known in message for known in NO_IMAGE)}
     assert not unknown
 
 
 @pytest.mark.parametrize("name", IDS)
 def test_a_spec_survives_json(name):
     env = make(name, reward="iou", clip_length=3)
-    twin = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
-    assert twin.spec.kwargs == env.spec.kwargs
-    np.testing.assert_equal(roll(env, 7, seed=5), roll(twin, 7, seed=5))
+    copy = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    assert copy.spec.kwargs == env.spec.kwargs
+    np.testing.assert_equal(roll(env, 7, seed=5), roll(copy, 7, seed=5))
 
 
 @pytest.mark.parametrize("name", IDS)
 def test_the_same_seed_gives_the_same_episodes_and_another_gives_others(name):
-    env, twin = make(name, clip_length=3), make(name, clip_length=3)
+    env, copy = make(name, clip_length=3), make(name, clip_length=3)
     first = roll(env, 10, seed=1)
-    np.testing.assert_equal(first, roll(twin, 10, seed=1))
+    np.testing.assert_equal(first, roll(copy, 10, seed=1))
     np.testing.assert_equal(first, roll(env, 10, seed=1))
     others = [make(name, clip_length=3).reset(seed=seed)[1] for seed in range(2, 8)]
-    assert any((one["sequence"], one["frame"]) != (first[0][1]["sequence"], first[0][1]["frame"]) for one in others)
+    assert any((info["sequence"], info["frame"]) != (first[0][1]["sequence"], first[0][1]["frame"]) for info in others)
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -114,10 +114,10 @@ def test_a_pickled_one_goes_on_as_the_original(name):
     env = make(name, clip_length=4)
     env.reset(seed=1)
     env.step(np.full(4, 0.5, np.float32))
-    twin = cloudpickle.loads(cloudpickle.dumps(env))
+    copy = cloudpickle.loads(cloudpickle.dumps(env))
     for _ in range(3):
-        np.testing.assert_equal(env.step(np.full(4, 0.4, np.float32)), twin.step(np.full(4, 0.4, np.float32)))
-    np.testing.assert_equal(env.reset(), twin.reset())
+        np.testing.assert_equal(env.step(np.full(4, 0.4, np.float32)), copy.step(np.full(4, 0.4, np.float32)))
+    np.testing.assert_equal(env.reset(), copy.reset())
 
 
 def test_the_module_prefix_registers_in_a_fresh_interpreter_without_torch(tmp_path):
@@ -187,8 +187,8 @@ def test_synthetic_environments_show_what_their_sequence_holds():
     observation, info = env.reset(seed=3)
     drawn = tracking_env.datasets.synthetic.generate(int(info["sequence"].removeprefix("Synthetic-")))
     assert np.array_equal(info["truth"], drawn.boxes[info["frame"]])
-    twin = make("SyntheticTrack-v0", features="pixels:24x32", clip_length=3)
-    assert np.array_equal(twin.reset(seed=3)[0]["features"], observation["features"])
+    copy = make("SyntheticTrack-v0", features="pixels:24x32", clip_length=3)
+    assert np.array_equal(copy.reset(seed=3)[0]["features"], observation["features"])
     with pytest.raises(InputError, match="cannot draw seed"):
         make("SyntheticTrack-v0", length=0)
     with pytest.raises(InputError, match="clip_length is 0"):
@@ -196,9 +196,9 @@ def test_synthetic_environments_show_what_their_sequence_holds():
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_many_are_made_at_once(name):
+def test_make_vec_makes_every_id(name):
     envs = gym.make_vec(name, num_envs=2, **({"sequences": "synthetic:0-1"} if name in FILES else {}), clip_length=2)
     alone = [make(name, clip_length=2).reset(seed=seed)[0] for seed in (4, 5)]
     observation, _ = envs.reset(seed=4)
-    for number, one in enumerate(alone):
-        assert all(np.array_equal(observation[key][number], one[key]) for key in one)
+    for number, single in enumerate(alone):
+        assert all(np.array_equal(observation[key][number], single[key]) for key in single)

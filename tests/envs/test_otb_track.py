@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from tests.helpers.episodes import ACTION, actions, make, partly, roll, same, small
+from tests.helpers.episodes import ACTION, actions, equal, make, partly_annotated, roll, small
 from tracking_env import boxes as bx
 from tracking_env.errors import InputError
 
@@ -22,18 +22,18 @@ WORDS = ["a"] * 4
 
 
 def test_the_same_seed_gives_the_same_episodes_in_two_environments():
-    one, other = make(clip_length=4), make(clip_length=4)
-    seeded = [roll(env, actions(4), seed=3) for env in (one, other)]
-    assert same(*seeded)
-    later = [[roll(env, actions(4)) for _ in range(5)] for env in (one, other)]
-    assert same(*later)
+    first, second = make(clip_length=4), make(clip_length=4)
+    seeded = [roll(env, actions(4), seed=3) for env in (first, second)]
+    assert equal(*seeded)
+    later = [[roll(env, actions(4)) for _ in range(5)] for env in (first, second)]
+    assert equal(*later)
 
 
 def test_the_same_seed_gives_the_same_episode_again():
     env = make(clip_length=4)
     first = roll(env, actions(4), seed=3)
     roll(env, actions(4, seed=1))
-    assert same(first, roll(env, actions(4), seed=3))
+    assert equal(first, roll(env, actions(4), seed=3))
 
 
 def test_seeds_differ_and_every_sequence_and_start_is_drawn():
@@ -46,16 +46,16 @@ def test_a_pickled_environment_goes_on_as_the_original():
     env = make(clip_length=6).unwrapped
     env.reset(seed=1)
     env.step(ACTION)
-    twin = pickle.loads(pickle.dumps(env))
+    copy = pickle.loads(pickle.dumps(env))
     for action in actions(5):
-        assert same(env.step(action), twin.step(action))
-    assert same(env.reset(), twin.reset())
+        assert equal(env.step(action), copy.step(action))
+    assert equal(env.reset(), copy.reset())
 
 
 @pytest.mark.parametrize("split", ["train", "unseen", "all"])
 def test_observations_stay_in_the_space_and_frames_in_the_split(split):
     env = make(split=split, clip_length=7)
-    parts = {one.name: one.part(split) for one in env.unwrapped.sequences.values()}
+    parts = {sequence.name: sequence.part(split) for sequence in env.unwrapped.sequences.values()}
     env.action_space.seed(0)
     observation, info = env.reset(seed=0)
     for _ in range(200):
@@ -157,11 +157,11 @@ def test_features_are_those_of_the_frame_to_act_on():
     env, s = make([small()], split="unseen", clip_length=4), small()
     stored = env.unwrapped.store[s].astype(np.float32)
     observations = [o["features"] for o, _, _ in roll(env, [ACTION] * 4, options={"start": 5})]
-    assert same(observations, list(stored[5:10])), "the last is the frame after the clip"
+    assert equal(observations, list(stored[5:10])), "the last is the frame after the clip"
     observations = [o["features"] for o, _, _ in roll(env, [ACTION] * 4, options={"start": 8})]
-    assert same(observations, list(stored[[8, 9, 10, 11, 11]])), "or the split's last frame once more"
+    assert equal(observations, list(stored[[8, 9, 10, 11, 11]])), "or the split's last frame again"
     env = make([small()], split="train", clip_length=4)
-    assert same(roll(env, [ACTION] * 4, options={"start": 0})[-1][0]["features"], stored[3])
+    assert equal(roll(env, [ACTION] * 4, options={"start": 0})[-1][0]["features"], stored[3])
 
 
 def test_the_true_box_is_given_with_the_first_frame_only():
@@ -186,13 +186,13 @@ def test_the_truth_of_later_frames_never_reaches_an_observation():
         env = make([s], split="all", clip_length=None)
         episodes.append([observation for observation, _, _ in roll(env, [ACTION] * 12, options={"start": 3})])
     assert len(episodes[0]) == 10
-    assert same(*episodes)
+    assert equal(*episodes)
 
 
-def test_actions_do_not_change_what_is_seen_next():
+def test_actions_do_not_change_later_observations():
     env = make(clip_length=5)
-    one, other = (roll(env, actions(5, seed), seed=2) for seed in (0, 1))
-    assert same([o for o, _, _ in one], [o for o, _, _ in other])
+    first, second = (roll(env, actions(5, seed), seed=2) for seed in (0, 1))
+    assert equal([observation for observation, _, _ in first], [observation for observation, _, _ in second])
 
 
 def test_importing_the_package_loads_no_torch():
@@ -213,7 +213,7 @@ def test_real_sequences_run(otb_root):
 
 
 def test_a_frame_without_a_true_box_rewards_nothing():
-    env = make([partly([0, 2])], split="all", clip_length=3)
+    env = make([partly_annotated([0, 2])], split="all", clip_length=3)
     steps = roll(env, [ACTION] * 3, options={"start": 0})
     assert [reward == 0 for _, reward, _ in steps[1:]] == [False, True, False]
     missing = steps[2][2]
@@ -230,8 +230,8 @@ def test_pixels_are_observed_as_the_resized_frame_of_the_step_and_not_stored(tmp
     observation, info = env.reset(seed=0)
     frames = env.unwrapped.sequences[info["sequence"]].frames
     for step in range(4):
-        wanted = cv2.resize(frames[info["frame"] + min(step, 1)], (32, 24), interpolation=cv2.INTER_AREA)
-        assert observation["features"].dtype == np.uint8 and np.array_equal(observation["features"], wanted)
+        expected = cv2.resize(frames[info["frame"] + min(step, 1)], (32, 24), interpolation=cv2.INTER_AREA)
+        assert observation["features"].dtype == np.uint8 and np.array_equal(observation["features"], expected)
         if step < 3:
             observation, _, _, _, info = env.step(np.full(4, 0.5, np.float32))
     assert not (tmp_path / "cache").exists()

@@ -1,4 +1,4 @@
-"""OTBTrackSearch-v0 and what it shares with the tracker."""
+"""OTBTrackSearch-v0, and the search window that it shares with the tracker."""
 
 import pickle
 
@@ -23,17 +23,17 @@ def make(**options):
 
 
 def right(info, env):
-    """The action that says the true box."""
+    """The action that is the true box."""
     return regions.to_region(info["truth"], info["region"]).astype(np.float32)
 
 
 def next_truth(env, info):
-    """The true box of the frame that is seen now, which no observation says."""
+    """The true box of the frame observed now, which no observation holds."""
     return env.clips.sequences[info["sequence"]].boxes[info["frame"] + 1]
 
 
 def follow(env, **options):
-    """An episode of perfect answers: the infos."""
+    """The infos of an episode of perfect actions."""
     _, info = env.reset(**options)
     truth, infos = info["truth"], []
     while True:
@@ -45,21 +45,21 @@ def follow(env, **options):
         truth = next_truth(env, info)
 
 
-def test_gymnasium_finds_nothing_wrong():
+def test_gymnasiums_checker_passes():
     check_env(make(clip_length=5), skip_render_check=True)
 
 
-def test_who_answers_right_is_rewarded_and_keeps_the_target_in_the_middle():
+def test_a_right_action_is_rewarded_and_keeps_the_target_in_the_middle():
     infos = follow(make(clip_length=12), seed=1)
     assert len(infos) == 12
     for info in infos:
         assert info["reward"] == info["reward_iou"] == pytest.approx(1, abs=1e-3)
-        # It is looked at where it was: the next region is around this frame's box.
+        # The next region lies around this frame's box.
         middle = bx.centre(info["region"])[:2]
         np.testing.assert_allclose(middle, bx.centre(info["truth"])[:2], atol=0.1)
 
 
-def test_the_first_region_is_around_the_true_box_and_says_so():
+def test_the_first_region_is_around_the_true_box():
     env = make()
     observation, info = env.reset(seed=0)
     np.testing.assert_allclose(info["region"], regions.around(info["truth"], CONTEXT), rtol=1e-6)
@@ -68,18 +68,18 @@ def test_the_first_region_is_around_the_true_box_and_says_so():
     assert observation["target"][:2] == pytest.approx(0.5)
 
 
-def test_what_is_said_decides_what_is_seen():
+def test_actions_decide_the_next_observation():
     env = make(sequences="synthetic:0")
     env.reset(seed=0, options={"start": 0})
     stay, *_, info = env.step(np.array([0.5, 0.5, 0.2, 0.3], np.float32))
     env.reset(seed=0, options={"start": 0})
-    moved, *_, other = env.step(np.array([0.9, 0.5, 0.2, 0.3], np.float32))
-    assert other["region"][0] > info["region"][0]
+    moved, *_, later = env.step(np.array([0.9, 0.5, 0.2, 0.3], np.float32))
+    assert later["region"][0] > info["region"][0]
     assert not np.array_equal(stay["search"], moved["search"])
     assert np.array_equal(stay["template"], moved["template"])
 
 
-def test_saying_twice_the_size_zooms_out():
+def test_an_action_of_twice_the_size_zooms_out():
     env = make()
     observation, _ = env.reset(seed=0)
     box = observation["location"] * [1, 1, 1.5, 1.5]
@@ -94,8 +94,8 @@ def test_rewards_are_those_of_the_image():
     size = env.clips.sequences[info["sequence"]].size
     action = np.array([0.55, 0.45, 0.3, 0.2], np.float32)
     _, reward, *_, info = env.step(action)
-    said = bx.to_relative(regions.from_region(action.astype(float), region), size)
-    assert reward == pytest.approx(float(rewards.l1(said, bx.to_relative(truth, size))), abs=1e-6)
+    prediction = bx.to_relative(regions.from_region(action.astype(float), region), size)
+    assert reward == pytest.approx(float(rewards.l1(prediction, bx.to_relative(truth, size))), abs=1e-6)
     assert info["reward_iou"] == pytest.approx(float(bx.iou(info["prediction"], truth)), abs=1e-6)
 
 
@@ -121,15 +121,15 @@ def test_the_template_may_be_the_videos_first():
     np.testing.assert_allclose(video.reset(options=options)[0]["location"][:2], 0.5, atol=1e-6)
 
 
-def test_jitter_moves_the_first_look_and_nothing_else():
+def test_jitter_moves_the_first_region_and_nothing_else():
     env = make(jitter=0.2)
     options = {"sequence": "Synthetic-0001", "start": 20}
     first, info = env.reset(seed=1, options=options)
-    _, same = env.reset(seed=1, options=options)
-    other, _ = env.reset(seed=2, options=options)
-    np.testing.assert_array_equal(info["region"], same["region"])
-    assert not np.array_equal(first["search"], other["search"])
-    assert np.array_equal(first["template"], other["template"])
+    _, repeated = env.reset(seed=1, options=options)
+    different, _ = env.reset(seed=2, options=options)
+    np.testing.assert_array_equal(info["region"], repeated["region"])
+    assert not np.array_equal(first["search"], different["search"])
+    assert np.array_equal(first["template"], different["template"])
     assert not np.allclose(info["region"], regions.around(info["truth"], CONTEXT), rtol=1e-3)
 
 
@@ -147,7 +147,7 @@ def test_random_actions_stay_inside_the_spaces(sequences):
 
 
 @pytest.mark.parametrize("action", [np.full(4, np.nan), np.zeros(3), "box", None])
-def test_what_is_no_box_is_refused(action):
+def test_an_action_that_is_no_box_is_refused(action):
     env = make()
     env.reset(seed=0)
     with pytest.raises(InputError, match="the action must be four finite numbers"):
@@ -170,23 +170,23 @@ def test_arguments_out_of_range_are_refused(options, message):
 
 def test_it_pickles_and_its_spec_survives():
     env = gym.make("OTBTrackSearch-v0", sequences="synthetic:0", clip_length=4)
-    again = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
-    first, other = (one.reset(seed=5)[0]["search"] for one in (again, pickle.loads(pickle.dumps(env.unwrapped))))
-    np.testing.assert_array_equal(first, other)
+    copy = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    pickled = pickle.loads(pickle.dumps(env.unwrapped))
+    np.testing.assert_array_equal(copy.reset(seed=5)[0]["search"], pickled.reset(seed=5)[0]["search"])
 
 
 class Scripted:
-    """Says what it is told, and keeps what it was shown."""
+    """A policy with prepared actions that keeps its observations."""
 
     def __init__(self, actions):
-        self.actions, self.seen = list(actions), []
+        self.actions, self.observations = list(actions), []
 
     def act(self, observation, state):
-        self.seen.append(observation)
-        return self.actions[len(self.seen) - 1], None
+        self.observations.append(observation)
+        return self.actions[len(self.observations) - 1], None
 
 
-def test_the_tracker_is_shown_what_the_environment_shows():
+def test_the_tracker_observes_what_the_environment_observes():
     sequence, rng = generate(5, length=8), np.random.default_rng(0)
     actions = np.clip([0.5, 0.5, 0.25, 0.25] + 0.03 * rng.standard_normal((8, 4)), 0, 1).astype(np.float32)
     env = OTBTrackSearchEnv(sequences=[sequence], split="all")
@@ -194,17 +194,17 @@ def test_the_tracker_is_shown_what_the_environment_shows():
     tracker = WindowTracker(policy, make_maps("cells"))
     observation, _ = env.reset(options={"start": 0})
     tracker.init(sequence.frames[0], sequence.boxes[0])
-    actions[0] = observation["location"]  # in the first frame the tracker stays where the truth is
+    actions[0] = observation["location"]  # in the first frame the tracker keeps the true box
     for index in range(1, 8):
         observation, *_ = env.step(actions[index - 1])
         box = tracker.update(sequence.frames[index])
         for name, value in observation.items():
-            assert np.abs(policy.seen[index][name] - value).mean() < 1e-4  # float32 boxes move a pixel's rounding
+            assert np.abs(policy.observations[index][name] - value).mean() < 1e-4  # not 0: float32 boxes round pixels
     *_, info = env.step(actions[7])
     np.testing.assert_allclose(box, info["prediction"], atol=1e-3)
 
 
-def test_the_gaze_never_leaves_the_image():
+def test_the_window_never_leaves_the_image():
     window = SearchWindow(make_maps("cells"))
     sequence = generate(0, length=2)
     window.start(sequence.frames[0], sequence.boxes[0])

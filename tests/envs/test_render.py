@@ -1,4 +1,4 @@
-"""OTBTrack-v0: what is drawn."""
+"""OTBTrack-v0: the pictures that render draws."""
 
 import sys
 from dataclasses import replace

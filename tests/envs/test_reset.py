@@ -1,4 +1,4 @@
-"""OTBTrack-v0: how episodes begin and end, and what is refused."""
+"""OTBTrack-v0: how episodes begin and end, and which input is refused."""
 
 import warnings
 
@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from tests.helpers.episodes import ACTION, DRAWN, make, partly, roll, small
+from tests.helpers.episodes import ACTION, DRAWN, make, partly_annotated, roll, small
 from tracking_env.envs.otb_track import OTBTrackEnv
 from tracking_env.errors import InputError
 
@@ -113,12 +113,12 @@ def test_truncated_comes_with_the_clips_last_frame_and_terminated_never():
 
 
 def test_without_a_folder_a_warning_says_that_sequences_are_drawn():
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         env = gym.make("OTBTrack-v0")
         _, info = env.reset(seed=0)
-    assert [one.category for one in heard] == [UserWarning]
-    assert "drawn sequences (synthetic:0-31)" in str(heard[0].message)
+    assert [warning.category for warning in caught] == [UserWarning]
+    assert "drawn sequences (synthetic:0-31)" in str(caught[0].message)
     assert info["dataset"] == "synthetic"
     assert len(env.unwrapped.sequences) == 32
 
@@ -153,11 +153,11 @@ def test_two_sequences_of_one_name_are_an_input_error():
 
 
 def test_an_episode_starts_where_there_is_a_true_box():
-    env = make([partly([1, 4, 5, 11])], split="all", clip_length=4)
+    env = make([partly_annotated([1, 4, 5, 11])], split="all", clip_length=4)
     assert {env.reset(seed=seed)[1]["frame"] for seed in range(20)} == {1, 4, 5}
     with pytest.raises(InputError, match="partly has no true box in frame 2 to start from"):
         env.reset(options={"start": 2})
-    late = make([partly([11])], split="all", clip_length=4)
+    late = make([partly_annotated([11])], split="all", clip_length=4)
     assert late.reset(seed=0)[1]["frame"] == 11
     with pytest.raises(InputError, match="no sequence has a frame with a true box in the split 'train'"):
-        make([partly([11])])
+        make([partly_annotated([11])])

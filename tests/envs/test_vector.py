@@ -16,7 +16,7 @@ MODES = list(AutoresetMode)
 N = 5
 
 
-def drawn(name, length, seed, unknown=()):
+def make_sequence(name, length, seed, unknown=()):
     """Noise with a box that grows; no true box in the unknown frames."""
     pixels = np.random.default_rng(seed).integers(0, 256, (length, 50, 100 + seed, 3), np.uint8)
     boxes = np.array([11.0, 6, 20, 20]) + np.arange(length)[:, None] * [2, 0, 1, 0]
@@ -26,7 +26,7 @@ def drawn(name, length, seed, unknown=()):
 
 @pytest.fixture(scope="module")
 def sequences():
-    return [drawn("a", 21, 1), drawn("b", 30, 2, unknown=(12, 13, 19)), drawn("short", 8, 3)]
+    return [make_sequence("a", 21, 1), make_sequence("b", 30, 2, unknown=(12, 13, 19)), make_sequence("short", 8, 3)]
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,9 @@ def make(sequences, store):
 def different(a, b, path=""):
     """Where two trees differ in structure, dtype, shape or any bit; NaN equals NaN."""
     if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
-        return [one for key in a for one in different(a[key], b[key], f"{path}/{key}")]
+        return [place for key in a for place in different(a[key], b[key], f"{path}/{key}")]
     if isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
-        return [one for i in range(len(a)) for one in different(a[i], b[i], f"{path}/{i}")]
+        return [place for i in range(len(a)) for place in different(a[i], b[i], f"{path}/{i}")]
     if isinstance(a, dict | list | tuple):
         return [path]
     a, b = np.asarray(a), np.asarray(b)
@@ -62,7 +62,7 @@ def different(a, b, path=""):
     return [] if equal else [path]
 
 
-def same(a, b):
+def equal(a, b):
     return not different(a, b)
 
 
@@ -70,7 +70,7 @@ def actions(step, count=N):
     return np.random.default_rng(step).normal(0.5, 0.4, (count, 4)).astype(np.float32)
 
 
-def test_gymnasium_takes_it_by_itself(make):
+def test_make_vec_makes_it_by_default(make):
     envs = make()
     assert type(envs.unwrapped) is OTBTrackVectorEnv
     assert envs.num_envs == N and envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
@@ -82,64 +82,64 @@ def test_gymnasium_takes_it_by_itself(make):
 @pytest.mark.parametrize("split", ["train", "unseen", "all"])
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_it_equals_single_environments_step_for_step(make, mode, split, features):
-    ours, sync = (make(mode, vectorization=kind, split=split, features=features) for kind in (None, "sync"))
-    assert isinstance(sync, SyncVectorEnv) and not isinstance(ours, SyncVectorEnv)
-    assert same(ours.reset(seed=3), sync.reset(seed=3))
+    vector, sync = (make(mode, vectorization=kind, split=split, features=features) for kind in (None, "sync"))
+    assert isinstance(sync, SyncVectorEnv) and not isinstance(vector, SyncVectorEnv)
+    assert equal(vector.reset(seed=3), sync.reset(seed=3))
     ends = 0
     for step in range(40):
-        got, wanted = (envs.step(actions(step)) for envs in (ours, sync))
-        assert not different(got, wanted), step
-        assert got[0] in ours.observation_space
-        ends += got[3].sum()
+        result, expected = (envs.step(actions(step)) for envs in (vector, sync))
+        assert not different(result, expected), step
+        assert result[0] in vector.observation_space
+        ends += result[3].sum()
     assert ends > N
-    assert same(ours.reset(), sync.reset())
+    assert equal(vector.reset(), sync.reset())
 
 
 @pytest.mark.parametrize("clip_length", [1, None])
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_clips_of_one_frame_and_of_the_whole_split_too(make, mode, clip_length):
-    ours, sync = (make(mode, vectorization=kind, clip_length=clip_length) for kind in (None, "sync"))
-    assert same(ours.reset(seed=[9, 2, 2, 7, 5]), sync.reset(seed=[9, 2, 2, 7, 5]))
+    vector, sync = (make(mode, vectorization=kind, clip_length=clip_length) for kind in (None, "sync"))
+    assert equal(vector.reset(seed=[9, 2, 2, 7, 5]), sync.reset(seed=[9, 2, 2, 7, 5]))
     for step in range(45):
-        assert same(ours.step(actions(step)), sync.step(actions(step)))
+        assert equal(vector.step(actions(step)), sync.step(actions(step)))
 
 
 def test_without_autoreset_a_mask_says_which_to_reset(make):
-    ours, sync = (make(AutoresetMode.DISABLED, vectorization=kind, clip_length=None) for kind in (None, "sync"))
-    assert same(ours.reset(seed=0), sync.reset(seed=0))
+    vector, sync = (make(AutoresetMode.DISABLED, vectorization=kind, clip_length=None) for kind in (None, "sync"))
+    assert equal(vector.reset(seed=0), sync.reset(seed=0))
     masked = 0
     for step in range(40):
-        got = ours.step(actions(step))
-        assert same(got, sync.step(actions(step)))
-        if (over := got[3]).any():
+        result = vector.step(actions(step))
+        assert equal(result, sync.step(actions(step)))
+        if (over := result[3]).any():
             with pytest.raises(gym.error.ResetNeeded, match=r"environments \[.*\] are over; reset them by reset_mask"):
-                ours.step(actions(step))
+                vector.step(actions(step))
             seeds = {"seed": step} if step % 2 else {}
-            kept = got[0]["location"].copy(), got[0]["features"].copy()
-            both = [envs.reset(options={"reset_mask": over, "length": 5}, **seeds) for envs in (ours, sync)]
-            assert same(*both)
-            assert same(kept, (got[0]["location"], got[0]["features"])), "what was returned before stays as it was"
+            copies = result[0]["location"].copy(), result[0]["features"].copy()
+            resets = [envs.reset(options={"reset_mask": over, "length": 5}, **seeds) for envs in (vector, sync)]
+            assert equal(*resets)
+            assert equal(copies, (result[0]["location"], result[0]["features"])), "arrays returned before do not change"
             masked += 1
     assert masked > 3
 
 
 def test_options_choose_the_clips_of_all(make):
-    ours, sync = (make(vectorization=kind) for kind in (None, "sync"))
+    vector, sync = (make(vectorization=kind) for kind in (None, "sync"))
     for options in ({"sequence": "b", "start": 14}, {"length": 3}, {"sequence": "a", "length": None}):
-        assert same(ours.reset(seed=1, options=dict(options)), sync.reset(seed=1, options=dict(options)))
+        assert equal(vector.reset(seed=1, options=dict(options)), sync.reset(seed=1, options=dict(options)))
         for step in range(5):
-            assert same(ours.step(actions(step)), sync.step(actions(step)))
+            assert equal(vector.step(actions(step)), sync.step(actions(step)))
 
 
 def test_single_environments_run_in_processes_to_the_same_numbers(make):
-    ours, processes = make(count=2), make(count=2, vectorization="async")
+    vector, processes = make(count=2), make(count=2, vectorization="async")
     try:
-        assert same(ours.reset(seed=4), processes.reset(seed=4))
+        assert equal(vector.reset(seed=4), processes.reset(seed=4))
         for step in range(9):
             if step == 4:
-                ours.set_attr("reward", "iou")
+                vector.set_attr("reward", "iou")
                 processes.set_attr("reward", "iou")
-            assert same(ours.step(actions(step, 2)), processes.step(actions(step, 2)))
+            assert equal(vector.step(actions(step, 2)), processes.step(actions(step, 2)))
     finally:
         processes.close()
 
@@ -148,12 +148,12 @@ def test_the_reward_is_switched_for_all(make):
     envs = make()
     envs.reset(seed=0)
     _, reward, _, _, info = envs.step(actions(0))
-    assert same(reward, info["reward_l1"]) and envs.get_attr("reward") == ("l1",) * N
+    assert equal(reward, info["reward_l1"]) and envs.get_attr("reward") == ("l1",) * N
     for switch in (lambda: envs.set_attr("reward", ["iou"] * N), lambda: setattr(envs.unwrapped, "reward", "iou")):
         envs.unwrapped.reward = "l1"
         switch()
         _, reward, _, _, info = envs.step(actions(1))
-        assert same(reward, info["reward_iou"]) and not same(reward, info["reward_l1"])
+        assert equal(reward, info["reward_iou"]) and not equal(reward, info["reward_l1"])
     with pytest.raises(InputError, match="unknown reward 'dice'"):
         envs.set_attr("reward", "dice")
     with pytest.raises(InputError, match="one reward for all environments"):
@@ -166,19 +166,19 @@ def test_each_environment_is_seeded_alone(make):
     envs = make()
     first = envs.reset(seed=[5, 6, 7, 8, 9])
     assert envs.np_random_seed == (5, 6, 7, 8, 9)
-    assert same(first, envs.reset(seed=5))
-    assert same(envs.reset(seed=[5, None, 7, None, 9])[0]["features"][[0, 2, 4]], first[0]["features"][[0, 2, 4]])
+    assert equal(first, envs.reset(seed=5))
+    assert equal(envs.reset(seed=[5, None, 7, None, 9])[0]["features"][[0, 2, 4]], first[0]["features"][[0, 2, 4]])
     unseeded = [make().reset()[1]["frame"].tolist() for _ in range(4)]
     assert len(set(map(tuple, unseeded))) > 1
 
 
-def test_what_a_step_returned_is_the_callers(make):
-    envs, twin = make(AutoresetMode.SAME_STEP), make(AutoresetMode.SAME_STEP)
+def test_arrays_that_a_step_returned_belong_to_the_caller(make):
+    envs, copy = make(AutoresetMode.SAME_STEP), make(AutoresetMode.SAME_STEP)
     results = [envs.reset(seed=0)[0], *(envs.step(actions(step))[0] for step in range(14))]
-    twin.reset(seed=0)
+    copy.reset(seed=0)
     for step in range(14):
-        observation, reward, terminated, truncated, info = twin.step(actions(step))
-        assert same(observation, results[step + 1])
+        observation, reward, terminated, truncated, info = copy.step(actions(step))
+        assert equal(observation, results[step + 1])
         for array in (*observation.values(), reward, terminated, truncated):
             array[:] = 1
         for key in ("truth", "frame", "prediction", "iou"):
@@ -193,11 +193,11 @@ def test_actions_that_are_no_boxes_are_an_input_error_and_cost_no_step(make, bad
     _, info = envs.reset(seed=0)
     with pytest.raises(InputError, match="four finite numbers cx, cy, w, h"):
         envs.step(bad)
-    assert same(envs.step(actions(0))[4]["frame"], info["frame"])
+    assert equal(envs.step(actions(0))[4]["frame"], info["frame"])
 
 
 def test_the_wrong_action_is_named_and_one_that_is_not_taken_may_be_anything(make):
-    envs = make(sequences=[drawn("a", 21, 1)])
+    envs = make(sequences=[make_sequence("a", 21, 1)])
     envs.reset(seed=0, options={"length": 1})
     wrong = actions(0)
     wrong[3, :2] = np.nan, np.inf
@@ -234,7 +234,7 @@ def test_a_wrong_argument_is_an_input_error(make, arguments, message):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("arguments", "message"),
     [
         ({"seed": [1, 2]}, "got 2 seeds for 5 environments"),
         ({"options": {"reset_mask": [True] * N}}, "give a NumPy array of 5 bool"),
@@ -245,21 +245,21 @@ def test_a_wrong_argument_is_an_input_error(make, arguments, message):
         ({"options": {"sequence": "b", "start": 19}}, "b has no true box in frame 19"),
     ],
 )
-def test_a_wrong_reset_is_an_input_error_and_the_episodes_go_on(make, given, message):
+def test_a_wrong_reset_is_an_input_error_and_the_episodes_go_on(make, arguments, message):
     envs = make()
     _, info = envs.reset(seed=0)
     with pytest.raises(InputError, match=message):
-        envs.reset(**given)
-    assert same(envs.step(actions(0))[4]["frame"], info["frame"])
+        envs.reset(**arguments)
+    assert equal(envs.step(actions(0))[4]["frame"], info["frame"])
 
 
 def test_it_renders_what_single_environments_render(make):
-    ours, sync = (make(vectorization=kind, render_mode="rgb_array") for kind in (None, "sync"))
-    for envs in (ours, sync):
+    vector, sync = (make(vectorization=kind, render_mode="rgb_array") for kind in (None, "sync"))
+    for envs in (vector, sync):
         envs.reset(seed=0)
     for step in range(8):
-        assert same(ours.render(), sync.render())
-        for envs in (ours, sync):
+        assert equal(vector.render(), sync.render())
+        for envs in (vector, sync):
             envs.step(actions(step))
 
 
@@ -279,13 +279,13 @@ def test_a_pickled_one_goes_on_as_the_original(make):
     envs = make().unwrapped
     envs.reset(seed=0)
     envs.step(actions(0))
-    twin = pickle.loads(pickle.dumps(envs))
+    copy = pickle.loads(pickle.dumps(envs))
     for step in range(9):
-        assert same(envs.step(actions(step)), twin.step(actions(step)))
+        assert equal(envs.step(actions(step)), copy.step(actions(step)))
 
 
-def test_its_spec_makes_another(make):
+def test_its_spec_makes_an_equal_one(make):
     envs = gym.make_vec("OTBTrack-v0", num_envs=3, sequences="synthetic:0-1", autoreset_mode="SameStep", clip_length=2)
-    twin = gym.make_vec(envs.spec)
-    assert twin.num_envs == 3 and twin.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
-    assert same(envs.reset(seed=0), twin.reset(seed=0))
+    copy = gym.make_vec(envs.spec)
+    assert copy.num_envs == 3 and copy.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert equal(envs.reset(seed=0), copy.reset(seed=0))

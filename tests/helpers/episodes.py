@@ -1,4 +1,4 @@
-"""Small episodes for the environment's tests."""
+"""Small sequences and episodes for the tests of the environments."""
 
 import gymnasium as gym
 import numpy as np
@@ -9,15 +9,15 @@ DRAWN = "synthetic:0-3"
 ACTION = np.array([0.5, 0.5, 0.25, 0.25], np.float32)
 
 
-def make(sequences=DRAWN, **more):
-    return gym.make("OTBTrack-v0", sequences=sequences, **more)
+def make(sequences=DRAWN, **options):
+    return gym.make("OTBTrack-v0", sequences=sequences, **options)
 
 
 def small(length=12, name="small", size=(100, 50), boxes=None, seed=0):
-    """Noise, and a box that moves 2 pixels a frame."""
+    """A sequence of noise with a box that moves 2 pixels per frame."""
     pixels = np.random.default_rng(seed).integers(0, 256, (length, size[1], size[0], 3), np.uint8)
-    moving = np.tile([11.0, 6, 30, 20], (length, 1)) + np.arange(length)[:, None] * [2, 0, 0, 0]
-    return Sequence(name, ArrayFrames(pixels), moving if boxes is None else boxes)
+    moving_boxes = np.tile([11.0, 6, 30, 20], (length, 1)) + np.arange(length)[:, None] * [2, 0, 0, 0]
+    return Sequence(name, ArrayFrames(pixels), moving_boxes if boxes is None else boxes)
 
 
 def roll(env, actions, **reset):
@@ -33,12 +33,12 @@ def roll(env, actions, **reset):
     return steps
 
 
-def same(a, b):
+def equal(a, b):
     """Equal trees of dicts, tuples, arrays and plain values."""
     if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(map(equal, a, b))
     return np.array_equal(a, b)
 
 
@@ -46,8 +46,8 @@ def actions(count, seed=0):
     return np.random.default_rng(seed).random((count, 4), np.float32)
 
 
-def partly(known):
-    """A sequence with true boxes in these frames of 12 alone."""
+def partly_annotated(frames):
+    """A sequence of 12 frames with true boxes in these frames only."""
     boxes = small().boxes.copy()
-    boxes[np.setdiff1d(np.arange(12), known)] = 0
+    boxes[np.setdiff1d(np.arange(12), frames)] = 0
     return small(name="partly", boxes=boxes)

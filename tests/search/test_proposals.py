@@ -14,46 +14,49 @@ part = st.floats(0.1, 0.9)
 boxes = st.tuples(part, part, part, part).map(np.array)
 
 
-def one_of(box, score=9.0):
-    """One good proposal, all others bad ones of another place."""
-    made = np.zeros((5, 16, 16), np.float32)
-    made[1:] = 0.05
-    made[:, 4, 9] = [score, *box]
-    return made
+def one_good_proposal(box, score=9.0):
+    """One good proposal; all others have a low score and another place."""
+    proposed = np.zeros((5, 16, 16), np.float32)
+    proposed[1:] = 0.05
+    proposed[:, 4, 9] = [score, *box]
+    return proposed
 
 
-def test_the_best_is_that_of_the_highest_score():
-    np.testing.assert_allclose(proposals.best(one_of([0.3, 0.4, 0.2, 0.1])), [0.3, 0.4, 0.2, 0.1], atol=1e-5)
+def test_the_best_proposal_has_the_highest_score():
+    np.testing.assert_allclose(proposals.best(one_good_proposal([0.3, 0.4, 0.2, 0.1])), [0.3, 0.4, 0.2, 0.1], atol=1e-5)
 
 
-def test_equal_ones_are_averaged():
-    made = np.zeros((5, 2, 2), np.float32)
-    made[1] = [[0.1, 0.2], [0.3, 0.4]]
-    assert proposals.best(made)[0] == np.float32(0.25)
+def test_equal_proposals_are_averaged():
+    proposed = np.zeros((5, 2, 2), np.float32)
+    proposed[1] = [[0.1, 0.2], [0.3, 0.4]]
+    assert proposals.best(proposed)[0] == np.float32(0.25)
 
 
 def test_the_offset_worked_by_hand():
-    # Said: centre 0.5, 0.5, sizes 0.2, 0.4. True: half a width to the right, a fourth of a height up; half as wide.
-    found = proposals.offset(one_of([0.5, 0.5, 0.2, 0.4]), np.array([0.6, 0.4, 0.1, 0.4]))
-    np.testing.assert_allclose(found, [0.5, -0.25, -0.5, 0], atol=1e-4)  # ln 1/2 = -0.69, cut off
+    # Proposed: centre 0.5, 0.5, sizes 0.2, 0.4. True: half a width to the right, a fourth of a height up; half as wide.
+    offset = proposals.offset(one_good_proposal([0.5, 0.5, 0.2, 0.4]), np.array([0.6, 0.4, 0.1, 0.4]))
+    np.testing.assert_allclose(offset, [0.5, -0.25, -0.5, 0], atol=1e-4)  # ln 1/2 = -0.69, cut off
 
 
 @given(boxes, boxes)
-def test_what_is_corrected_by_its_own_offset_is_right_within_the_limit(said, truth):
-    made = one_of(said)
-    offset = proposals.offset(made, truth)
-    found = proposals.corrected(made, offset)
-    assert found.dtype == made.dtype and np.array_equal(found[0], made[0])
+def test_correcting_by_the_own_offset_gives_the_truth_within_the_limit(proposal, truth):
+    proposed = one_good_proposal(proposal)
+    offset = proposals.offset(proposed, truth)
+    corrected = proposals.corrected(proposed, offset)
+    assert corrected.dtype == proposed.dtype and np.array_equal(corrected[0], proposed[0])
     if (abs(offset) < proposals.LIMIT - 1e-6).all():
-        np.testing.assert_allclose(proposals.best(found), truth, atol=1e-3)
+        np.testing.assert_allclose(proposals.best(corrected), truth, atol=1e-3)
 
 
-def test_who_learned_nothing_says_what_is_proposed():
-    seen = {"proposals": one_of([0.6, 0.4, 0.4, 0.1]), "location": np.array([0.5, 0.5, 0.2, 0.2], np.float32)}
-    said, state = BestProposal().act(seen)
-    assert state is None and said.dtype == np.float32
-    # Twice as wide and half as high, of which a share of the logarithm is done.
-    np.testing.assert_allclose(said, [0.6, 0.4, 0.2 * 2**PACE, 0.2 * 2**-PACE], atol=1e-4)
+def test_the_policy_takes_the_best_proposal_and_damps_its_size():
+    observation = {
+        "proposals": one_good_proposal([0.6, 0.4, 0.4, 0.1]),
+        "location": np.array([0.5, 0.5, 0.2, 0.2], np.float32),
+    }
+    action, state = BestProposal().act(observation)
+    assert state is None and action.dtype == np.float32
+    # Twice as wide and half as high: the share PACE of that, as a logarithm.
+    np.testing.assert_allclose(action, [0.6, 0.4, 0.2 * 2**PACE, 0.2 * 2**-PACE], atol=1e-4)
 
 
 def test_it_needs_the_network(tmp_path):
@@ -65,5 +68,5 @@ def test_it_needs_the_network(tmp_path):
 
 @pytest.mark.otb
 def test_it_follows_a_real_target(otb_root, nanotrack):
-    (one,) = load(otb_root, "Couple")
-    assert overlaps(run(tracker([nanotrack]), one).boxes, one.boxes).mean() > 0.5
+    (sequence,) = load(otb_root, "Couple")
+    assert overlaps(run(tracker([nanotrack]), sequence).boxes, sequence.boxes).mean() > 0.5

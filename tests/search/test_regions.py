@@ -37,10 +37,10 @@ def test_a_box_is_in_the_middle_of_its_own_region(box):
 
 @given(boxes)
 def test_a_box_brought_back_has_its_centre_in_the_image_and_a_size(box):
-    found = regions.within(box, (320, 240))
-    middle = found[:2] + found[2:] / 2
+    inside = regions.within(box, (320, 240))
+    middle = inside[:2] + inside[2:] / 2
     assert (middle >= 1 - 1e-9).all() and (middle <= [321 + 1e-9, 241 + 1e-9]).all()
-    assert (found[2:] >= 4 - 1e-9).all() and (found[2:] <= [320 + 1e-9, 240 + 1e-9]).all()
+    assert (inside[2:] >= 4 - 1e-9).all() and (inside[2:] <= [320 + 1e-9, 240 + 1e-9]).all()
 
 
 def test_a_box_inside_the_image_stays_as_it_is():
