@@ -230,7 +230,7 @@ def test_best_and_worst_moments():
     assert film_strips.find_best_and_worst({"gone": score_boxes(truth, gone)}) == ([], [])
 
 
-def test_thinned_lines_keep_means_and_gaps():
+def test_thinned_curves_keep_means_and_gaps():
     values = np.tile([1.0, 0.0], 480)
     values[:4] = -1
     x, y = plots._thin(values)
@@ -279,7 +279,7 @@ def test_input_errors_are_one_line(args, message, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("module", ["jinja2", "matplotlib"])
-def test_a_missing_extra_is_named(module, monkeypatch, capsys):
+def test_a_missing_package_is_named(module, monkeypatch, capsys):
     for name in ("page", "page_content", "plots"):
         monkeypatch.delitem(sys.modules, f"tracking_env.report.{name}", raising=False)
         monkeypatch.delattr(tracking_env.report, name, raising=False)

@@ -1,8 +1,8 @@
 """The report as a page: one HTML file that needs no other, and its plots as files beside it.
 
-`write_page` scores results and fills ``templates/report.html`` with a `page_content.Page`. It needs the extra
-``report`` (jinja2, matplotlib and pillow), and nothing else in the library does. So import this module only where a
-page is to be made.
+`write_page` scores results and fills ``templates/report.html`` with a `page_content.Page`. It needs jinja2,
+matplotlib and pillow (the extra ``report``), which the rest of the library does not. So import this module only where a
+page is made.
 """
 
 from collections.abc import Mapping, Sequence
