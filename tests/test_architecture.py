@@ -29,7 +29,14 @@ BELOW = {"tracking_env": set(), "agents": {"tracking_env"}, "train": {"tracking_
 """What each package may use of the others."""
 NEEDS_TORCH = {
     f"tracking_env/features/{name}.py"
-    for name in ("pretrained", "mobilenet_v2", "torch_device", "darknet/network", "darknet/layers")
+    for name in (
+        "pretrained",
+        "mobilenet_v2",
+        "torch_device",
+        "darknet/network",
+        "darknet/layers",
+        "darknet/weighted_layers",
+    )
 }
 LARGEST_ROOM = 14  # files, its __init__ not counted
 FILES = sorted(path for package in BELOW for path in (ROOT / package).rglob("*.py"))

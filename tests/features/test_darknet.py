@@ -277,7 +277,7 @@ def test_comments_and_blanks_in_a_cfg_are_skipped(tmp_path):
     [
         ("[gru]\noutput=3\n", [], r"layer 0 of net.cfg is \[gru\]"),
         (conv() + "[lstm]\noutput=3\n", [0, 1], r"layer 1 of net.cfg is \[lstm\]"),
-        (conv(activation="mish"), [0, 1], "layer 0 of the cfg has activation=mish, wanted one of linear, relu"),
+        (conv(activation="mish"), [0, 1], "layer 0 of the cfg has activation=mish, expected one of linear, relu"),
         (conv(), [1], "holds 1 numbers, net.cfg needs 2: 1 too few"),
         (conv(), [], "holds 0 numbers, net.cfg needs 2"),
         (conv(), [1, 2, 3], "holds 3 numbers, net.cfg needs 2: 1 too many"),

@@ -124,7 +124,7 @@ def test_a_full_disk_is_one_line_and_what_came_is_gone_on_from(server, tmp_path,
         raise OSError(28, os.strerror(28))
 
     with monkeypatch.context() as patch:
-        patch.setattr(download, "_go_on", full)
+        patch.setattr(download, "_append", full)
         with pytest.raises(InputError, match=r"cannot write .*a\.weights: No space left on device; make room"):
             fetch(file(server, "whole"), tmp_path)
     assert fetch(file(server, "whole"), tmp_path).read_bytes() == DATA

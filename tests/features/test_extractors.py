@@ -248,7 +248,7 @@ def test_the_real_networks_extractor_keeps_its_id_and_its_vectors(weights):
     finer = make_extractor("yolo-nano-voc:20x20", weights)
     pooled = extract(finer, frames[:1]).reshape(75, 10, 2, 10, 2).mean(axis=(2, 4))
     assert np.allclose(pooled.ravel(), together[0], atol=1e-3)
-    with pytest.raises(InputError, match="a map of 20 x 20, wanted 21 x 20"):
+    with pytest.raises(InputError, match="a map of 20 x 20, the grid has 21 x 20"):
         make_extractor("yolo-nano-voc:21x20", weights)
 
 

@@ -154,7 +154,7 @@ def test_features_without_a_word_on_their_origin_are_refused(tmp_path):
     store[sequence()]
     (record,) = tmp_path.glob("one-*.json")
     record.write_text("{")
-    with pytest.raises(InputError, match=rf"{record.name}, which says .*, does not read; delete .*npy"):
+    with pytest.raises(InputError, match=rf"{record.name}, the record of the features; delete .*npy"):
         store[sequence()]
     record.unlink()
     with pytest.raises(InputError, match=r"npy is of unknown origin: there is no one-.*json beside it; delete it"):
@@ -175,7 +175,7 @@ def test_features_of_a_wrong_shape_are_refused(tmp_path):
     store[sequence()]
     (file,) = store.folder.glob("*.npy")
     np.save(file, np.zeros((4, 3), np.float16))
-    with pytest.raises(InputError, match=r"holds \(4, 3\) float16, wanted \(5, 3\) float16; delete it"):
+    with pytest.raises(InputError, match=r"holds \(4, 3\) float16, expected \(5, 3\) float16; delete it"):
         store[sequence()]
 
 

@@ -15,7 +15,7 @@ V1 = tuple(yolo_v1.LAYOUTS)
 
 @pytest.mark.parametrize("name", V1)
 def test_the_layers_hold_as_many_numbers_as_the_published_file(name):
-    network = Darknet(yolo_v1.sections(name), NETWORKS[name].taps)
+    network = Darknet(yolo_v1.make_sections(name), NETWORKS[name].taps)
     assert NETWORKS[name].files[0].size == 16 + 4 * network.needs  # the header of that time: four int32
 
 
@@ -31,13 +31,13 @@ def test_the_byte_counts_are_those_of_the_files():
 
 @pytest.mark.parametrize("name", V1)
 def test_building_a_network_takes_no_memory_for_its_numbers(name):
-    network = Darknet(yolo_v1.sections(name), NETWORKS[name].taps)
+    network = Darknet(yolo_v1.make_sections(name), NETWORKS[name].taps)
     assert all(one.is_meta for one in network.parameters())
 
 
 @pytest.mark.parametrize("name", ["yolov1", "yolov1-small", "yolov1-tiny"])
 def test_what_is_taken_is_the_leaky_layer_of_4096_before_the_last(name):
-    layers = yolo_v1.sections(name)[1:]
+    layers = yolo_v1.make_sections(name)[1:]
     (tap,) = NETWORKS[name].taps
     assert layers[tap] == {"type": "connected", "output": "4096", "activation": "leaky"}
     assert tap == len(layers) - 2
@@ -48,25 +48,25 @@ def test_what_is_taken_is_the_leaky_layer_of_4096_before_the_last(name):
     ("name", "wanted"), [("yolov1", ["1470"]), ("yolov1-small", ["1470"]), ("yolov1-tiny", ["256", "1470"])]
 )
 def test_all_layers_are_leaky_but_the_last_and_the_first_connected_one_of_tiny(name, wanted):
-    linear = [one["output"] for one in yolo_v1.sections(name)[1:] if one.get("activation") == "linear"]
+    linear = [one["output"] for one in yolo_v1.make_sections(name)[1:] if one.get("activation") == "linear"]
     assert linear == wanted
 
 
 def test_what_is_taken_of_the_later_release_is_its_last_hidden_map():
-    network = Darknet(yolo_v1.sections("yolov1-2016"), NETWORKS["yolov1-2016"].taps)
+    network = Darknet(yolo_v1.make_sections("yolov1-2016"), NETWORKS["yolov1-2016"].taps)
     assert network.shapes == [(256, 7, 7)] and NETWORKS["yolov1-2016"].dim == 256 * 49
 
 
 def test_only_the_networks_of_2015_scale_their_input_further():
-    assert [yolo_v1.sections(name)[1]["type"] for name in V1] == ["crop", "crop", "crop", "convolutional"]
+    assert [yolo_v1.make_sections(name)[1]["type"] for name in V1] == ["crop", "crop", "crop", "convolutional"]
 
 
 @pytest.mark.parametrize("name", ["yolov1", "yolov1-small", "yolov1-2016"])
 def test_there_are_24_convolutions_and_a_7_by_7_map(name):
-    layers = yolo_v1.sections(name)[1:]
+    layers = yolo_v1.make_sections(name)[1:]
     convolutions = [index for index, one in enumerate(layers) if one["type"] == "convolutional"]
     assert len(convolutions) == 24
-    assert Darknet(yolo_v1.sections(name), (convolutions[-1],)).shapes == [(1024, 7, 7)]
+    assert Darknet(yolo_v1.make_sections(name), (convolutions[-1],)).shapes == [(1024, 7, 7)]
 
 
 # A network of the same kind that fits a test: 8 x 8 pixels, a convolution, two connected layers.
@@ -87,7 +87,7 @@ def small(tmp_path, monkeypatch):
 
     entry = dataclasses.replace(NETWORKS["yolov1"], channels=5, taps=(2,))
     monkeypatch.setitem(NETWORKS, "yolov1", entry)
-    monkeypatch.setattr(yolo_v1, "sections", lambda name: SMALL)
+    monkeypatch.setattr(yolo_v1, "make_sections", lambda name: SMALL)
     numbers = np.random.default_rng(1).normal(0, 0.3, COUNT).astype("<f4")
     path = tmp_path / "yolo.weights"
     path.write_bytes(np.array([0, 1, 0, 7], "<i4").tobytes() + numbers.tobytes())
@@ -156,10 +156,10 @@ def test_other_weights_are_another_id_and_random_ones_say_so(small):
 def test_a_cfg_of_another_network_is_refused(small):
     path, _ = small
     write_cfg(path.with_suffix(".cfg"), [*SMALL[:3], SMALL[3] | {"output": "6"}, SMALL[4]])
-    with pytest.raises(InputError, match=r"layer \(2,\) of .*yolo\.cfg gives \(6, 1, 1\), wanted 5 channels"):
+    with pytest.raises(InputError, match=r"layer \(2,\) of .*yolo\.cfg gives \(6, 1, 1\), expected 5 channels"):
         pretrained.make("yolov1", path)
     write_cfg(path.with_suffix(".cfg"), SMALL[:3])
-    with pytest.raises(InputError, match=r"yolo\.cfg has 2 layers, wanted the output of layer 2"):
+    with pytest.raises(InputError, match=r"yolo\.cfg has 2 layers, expected a layer 2"):
         pretrained.make("yolov1", path)
 
 
@@ -171,5 +171,5 @@ def test_truncated_weights_are_told_by_how_much(small):
 
 
 def test_a_vector_has_no_map_to_average(small):
-    with pytest.raises(InputError, match="gives no map, but a vector, wanted 2 x 2"):
+    with pytest.raises(InputError, match="gives no map, but a vector, the grid has 2 x 2"):
         pretrained.make("yolov1", small[0], (2, 2))

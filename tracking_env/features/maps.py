@@ -1,7 +1,7 @@
-"""What a closed-loop agent sees of a square crop: extractors of feature maps, by name.
+"""Extractors of feature maps from square crops, by name: the observations of the closed-loop environment.
 
-`features` has the extractors of whole frames. These keep where things are, at a fixed number of pixels per cell, so
-that the map of a template can be compared with that of a search region.
+Unlike the extractors of whole frames (`tracking_env.features.extractors`), they keep the spatial layout, at a fixed
+number of pixels per cell. So the map of a template can be compared with the map of a search region.
 """
 
 from pathlib import Path
@@ -15,40 +15,54 @@ from tracking_env.features import onnx_inference
 from tracking_env.files import sha256
 
 SEARCH, TEMPLATE = 255, 127
-"""Pixels, the sides of the two crops, as in the Siamese trackers that `nanotrack` comes from."""
+"""Sides in pixels of the two crops, search region and template, as in Siamese trackers such as NanoTrack."""
 MAPS = ("cells", "nanotrack", "nanotrack-head")
+"""Names that `make_maps` knows."""
 
 
 class MapExtractor(Protocol):
-    """Turns a square crop into a feature map; frozen, and the same map for the same crop."""
+    """Turns a square crop into a feature map. It is frozen: a crop always has the same map."""
 
     @property
     def id(self) -> str:
-        """Names the network, its weights and its preprocessing: equal ids give equal maps."""
+        """Names the network, its weights and its preprocessing. Equal ids give equal maps."""
 
     @property
     def channels(self) -> int:
-        """C, numbers per cell."""
+        """C, the number of channels."""
 
     def __call__(self, crop: np.ndarray) -> np.ndarray:
-        """``(255, 255, 3)`` or ``(127, 127, 3)`` uint8 RGB -> ``(C, 16, 16)`` or ``(C, 8, 8)`` float32."""
+        """The map of a crop.
+
+        Args:
+            crop: a search region ``(255, 255, 3)`` or a template ``(127, 127, 3)``, uint8 RGB.
+
+        Returns:
+            ``(C, 16, 16)`` for a search region, ``(C, 8, 8)`` for a template, float32.
+        """
 
 
 @runtime_checkable
 class Proposer(MapExtractor, Protocol):
-    """An extractor that also knows how to compare: it proposes a box in each cell."""
+    """An extractor that also compares a template with a search region: it proposes a box in each cell."""
 
     def propose(self, template: np.ndarray, search: np.ndarray) -> np.ndarray:
-        """Maps ``(C, 8, 8)`` and ``(C, 16, 16)`` -> ``(5, 16, 16)`` float32: a score (a logit) and the box ``cx, cy, w,
-        h`` relative to the search region.
+        """The proposals of all cells.
+
+        Args:
+            template: map ``(C, 8, 8)``.
+            search: map ``(C, 16, 16)``.
+
+        Returns:
+            ``(5, 16, 16)`` float32: a score (a logit), and the box ``cx, cy, w, h`` relative to the search region.
         """
 
 
 class CellMaps:
-    """Colours and gradient orientations in cells of 16 pixels: needs no weights.
+    """Colours and gradient orientations in cells of 16 pixels; it has no weights.
 
-    Channels: the cell's mean red, green and blue less the crop's own (0.5 where it has half of the range); their
-    deviations; and the magnitude-weighted share of gradients in `BINS` unsigned orientations (Dalal and Triggs, 2005).
+    The channels are the cell's mean red, green and blue minus the crop's means, scaled by 2; their standard deviations,
+    scaled by 4; and the magnitude-weighted share of gradients in `BINS` unsigned orientations (Dalal and Triggs, 2005).
     """
 
     BINS = 9
@@ -63,11 +77,11 @@ class CellMaps:
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         dx, dy = (cv2.Sobel(grey, cv2.CV_32F, *order, ksize=1) for order in ((1, 0), (0, 1)))
         magnitude, angle = cv2.cartToPolar(dx, dy)
-        np.subtract(angle, np.float32(np.pi), out=angle, where=angle >= np.float32(np.pi))  # much sooner than a modulo
+        np.subtract(angle, np.float32(np.pi), out=angle, where=angle >= np.float32(np.pi))  # faster than a modulo
         angle *= np.float32(self.BINS / np.pi)
         bins = np.minimum(angle, self.BINS - 1, out=angle).astype(np.int64)
-        at = np.arange(16 * cells) // 16
-        index = bins * (cells * cells) + (at[:, None] * cells + at)
+        cell = np.arange(16 * cells) // 16
+        index = bins * (cells * cells) + (cell[:, None] * cells + cell)
         oriented = np.bincount(index.ravel(), magnitude.ravel(), minlength=self.BINS * cells * cells)
         colours = _cell_means(frame, cells)
         frame -= cv2.resize(colours, frame.shape[:2], interpolation=cv2.INTER_NEAREST)
@@ -84,13 +98,13 @@ def _cell_means(values: np.ndarray, cells: int) -> np.ndarray:
 
 
 class NanoTrackMaps:
-    """The backbone of NanoTrack v2, a small network trained to compare crops, frozen.
+    """The frozen backbone of NanoTrack v2, a small network trained to compare crops.
 
     Args:
-        weights: its ``.onnx`` file, or the folder that holds it (``*backbone*.onnx``).
+        weights: its ``.onnx`` file, or a folder that holds it (``*backbone*.onnx``).
 
     Raises:
-        InputError: there is no such file, or it is another network's.
+        InputError: the file does not exist, or is another network's.
     """
 
     channels = 48
@@ -112,24 +126,23 @@ class NanoTrackMaps:
             raise InputError(f"{self.path} gives maps of {shape}, NanoTrack's backbone gives {(self.channels, 8, 8)}")
 
     def __call__(self, crop: np.ndarray) -> np.ndarray:
-        """``(side, side, 3)`` uint8 RGB -> ``(48, cells, cells)`` float32; it takes BGR in [0, 255]."""
-        given = self._inputs[len(crop)]  # kept: memory as large as this is slower to get than to fill
-        given[0] = cv2.split(crop)[::-1]
-        return self._networks[len(crop)](given)[0][0]
+        """``(side, side, 3)`` uint8 RGB -> ``(48, cells, cells)`` float32."""
+        batch = self._inputs[len(crop)]  # reused: allocating it takes longer than filling it
+        batch[0] = cv2.split(crop)[::-1]  # the network takes BGR in [0, 255]
+        return self._networks[len(crop)](batch)[0][0]
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return type(self), (self.path,)
 
 
 class NanoTrackHeadMaps(NanoTrackMaps):
-    """NanoTrack v2's backbone, and what its head says of template and search region: the boxes that it would choose
-    from. The head is frozen too.
+    """NanoTrack v2's backbone and its head, which proposes boxes in a search region. Both are frozen.
 
     Args:
         weights: the folder of both ``.onnx`` files (``*backbone*.onnx``, ``*head*.onnx``), or the backbone's file.
 
     Raises:
-        InputError: a file is not there, or is another network's.
+        InputError: a file does not exist, or is another network's.
     """
 
     def __init__(self, weights: Path) -> None:
@@ -147,36 +160,43 @@ class NanoTrackHeadMaps(NanoTrackMaps):
 
     def propose(self, template: np.ndarray, search: np.ndarray) -> np.ndarray:
         """Maps ``(48, 8, 8)`` and ``(48, 16, 16)`` -> ``(5, 16, 16)`` float32: logit, and ``cx, cy, w, h`` relative to
-        the region. The head says, for each cell, how far the sides of the box are from its point, in pixels of the
-        crop.
+        the search region.
         """
+        # The head gives the distances of a box's sides from the point of each cell, in pixels of the crop.
         scores, sides = self._head(template[None], search[None])
         left, top, right, bottom = sides[0]
-        at = ((np.arange(16) - 8) * 16 + SEARCH // 2).astype(np.float32)
-        x, y = at + (right - left) / 2, at[:, None] + (bottom - top) / 2
+        points = ((np.arange(16) - 8) * 16 + SEARCH // 2).astype(np.float32)
+        x, y = points + (right - left) / 2, points[:, None] + (bottom - top) / 2
         boxes = np.stack([x, y, left + right, top + bottom]) / SEARCH
         return np.concatenate([scores[0, 1:] - scores[0, :1], boxes.clip(-1, 2)]).astype(np.float32)
 
 
 def _file(weights: Path, part: str) -> Path:
-    found = sorted(weights.glob(f"*{part}*.onnx")) if weights.is_dir() else [weights]
-    if len(found) != 1 or not found[0].is_file():
+    """The file of a part of NanoTrack, ``backbone`` or ``head``: the path itself, or the one match in a folder."""
+    files = sorted(weights.glob(f"*{part}*.onnx")) if weights.is_dir() else [weights]
+    if len(files) != 1 or not files[0].is_file():
         raise InputError(
             f"no NanoTrack {part} at {weights}; give the file nanotrack_{part}_sim.onnx of "
             "github.com/HonglinChu/SiamTrackers, or its folder, with --weights"
         )
-    return found[0]
+    return files[0]
 
 
 def make_maps(name: str, weights: str | Path | None = None) -> MapExtractor:
-    """An extractor of maps by name.
+    """Build an extractor of maps by name.
 
     Args:
         name: ``cells`` (no weights), ``nanotrack`` (its backbone) or ``nanotrack-head`` (a `Proposer`).
-        weights: of nanotrack, the ``.onnx`` file of its backbone or the folder that holds it, and its head.
+        weights: for the latter two, the ``.onnx`` file of NanoTrack's backbone, or the folder that holds it; the head
+            lies in the same folder.
 
     Raises:
-        InputError: the name is unknown, or the weights are missing, damaged or not wanted.
+        InputError: the name is unknown, the weights are missing or damaged, or they are given for ``cells``.
+
+    Example::
+
+        maps = make_maps("cells")
+        maps(crop).shape  # (15, 16, 16) for a search region
     """
     if name == "cells":
         if weights is not None:

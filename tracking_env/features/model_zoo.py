@@ -1,11 +1,11 @@
-"""The published networks that can be extractors: what is taken from them, what they are fed, where the weights are."""
+"""The table of published networks that can be extractors: their files, preprocessing and layers."""
 
 import math
 from dataclasses import dataclass
 from typing import Literal
 
 RANDOM = "random"
-"""In place of a weights file: random numbers, always the same ones."""
+"""In place of a weights file: random weights, drawn from a fixed seed."""
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,10 @@ class File:
     """A published file.
 
     Attributes:
-        name: under which it is kept.
-        urls: where it is published; each address is tried in turn.
-        size: in bytes, where it is known.
-        sha256: hexadecimal, the whole or its first digits; empty where none was published.
+        name: its name on disk.
+        urls: its addresses, which are tried in turn.
+        size: in bytes; None if it is not known.
+        sha256: all hexadecimal digits or the first ones; empty if none was published.
     """
 
     name: str
@@ -30,8 +30,10 @@ class Pixels:
     """How a frame becomes a network's input: resized as a whole (not letterboxed), RGB, ``(rgb / 255 - mean) / std``.
 
     Attributes:
-        text: the same in words, part of an extractor's id.
-        side: rows and columns of the input; of a darknet network, those that its published cfg says.
+        text: the preprocessing in words, which is part of what an extractor's id is hashed from.
+        side: rows and columns of the input; for darknet networks those of the published cfg.
+        mean: subtracted from red, green and blue in [0, 1].
+        std: by which the difference is divided.
     """
 
     text: str
@@ -42,15 +44,15 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Network:
-    """A network and what is taken from it.
+    """A network as an extractor.
 
     Attributes:
-        kind: what builds it.
-        files: the weights first.
+        kind: the code that builds it.
+        files: its files, the weights first.
         pixels: its preprocessing.
-        channels: of the map that is taken, or the length of the vector.
-        grid: rows and columns to which the map is averaged by default; None: it is a vector.
-        taps: of a darknet network, indices of the layers that are taken.
+        channels: channels of its feature map, or the length of its feature vector.
+        grid: rows and columns to which the map is averaged by default; None for a vector.
+        taps: for darknet networks, the indices of the layers whose outputs are the features.
     """
 
     kind: Literal["darknet", "mobilenet-v2"]
@@ -66,8 +68,8 @@ class Network:
         return self.channels * math.prod(self.grid or (1,))
 
 
-# Darknet divides by 255. The networks of 2015 then begin with a [crop] layer that goes on to [-1, 1] (as ROLO did in
-# front of the same weights); those of 2016 and later do not. So both are right, and the cfg says which.
+# Darknet divides by 255. The networks of 2015 then begin with a [crop] layer that scales to [-1, 1] (as ROLO did for
+# the same weights); those of 2016 and later have no such layer. Both are right; the cfg decides.
 CROPPED = Pixels("linear rgb/255 crop*2-1", 448)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGENET = Pixels("linear 224 imagenet", 224, IMAGENET_MEAN, IMAGENET_STD)
@@ -78,19 +80,19 @@ _TORCH = "https://download.pytorch.org/models/"
 
 
 def _nano(file: str, size: int, sha256: str) -> File:
-    """The commit that the checksum was taken from, and the newest one."""
+    """A file of yolo-nano-voc, at the commit that the checksum was taken from, or else at the newest one."""
     base, path = "https://github.com/dog-qiuqiu/MobileNet-Yolo/raw/", f"/MobileNetV2-YOLOv3-Nano/VOC/{file}"
     return File(file, tuple(base + commit + path for commit in ("86c05bfc", "master")), size, sha256)
 
 
 def _yolo_v1(file: str, size: int) -> tuple[File, ...]:
-    """No checksum was published; the byte count tells a file from the later ones that took its name."""
+    """The weights of a YOLO v1. No checksum was published; the size tells it from later files of the same name."""
     folders = ("pjreddie.com/media/files/yolov1/", "pjreddie.com/media/files/", "data.pjreddie.com/files/")
     return (File(file, tuple(f"https://{folder}{file}" for folder in folders), size),)
 
 
-NETWORKS = {
-    # The finer detection layer (box, objectness and 20 VOC classes for 3 anchors, 75 maps): what is where.
+NETWORKS: dict[str, Network] = {
+    # The finer detection layer: 75 maps of box, objectness and 20 VOC classes for 3 anchors.
     "yolo-nano-voc": Network(
         "darknet",
         (
@@ -110,12 +112,12 @@ NETWORKS = {
         grid=(10, 10),
         taps=(78,),
     ),
-    # YOLO v1, the paper's: the fully connected layer of 4096 numbers. In `yolov1` it is the first; in `yolov1-small`,
-    # which ROLO used and DRLT most likely did, and in `yolov1-tiny` it is the second, after one of 512 or 256.
+    # YOLO v1, as in the paper: the fully connected layer of 4096 numbers. It is the first one in `yolov1`. In
+    # `yolov1-small`, which ROLO used and DRLT most likely did, and in `yolov1-tiny` it is the second.
     "yolov1": Network("darknet", _yolo_v1("yolo.weights", 1_086_814_216), CROPPED, 4096, None, (29,)),
     "yolov1-small": Network("darknet", _yolo_v1("yolo-small.weights", 375_881_736), CROPPED, 4096, None, (30,)),
     "yolov1-tiny": Network("darknet", _yolo_v1("yolo-tiny.weights", 180_357_512), CROPPED, 4096, None, (17,)),
-    # Has no hidden fully connected layer; its last hidden one is a map.
+    # This one has no hidden fully connected layer; its last hidden layer is a map.
     "yolov1-2016": Network(
         "darknet",
         _yolo_v1("yolov1.weights", 789_312_988),
@@ -124,7 +126,7 @@ NETWORKS = {
         grid=(7, 7),
         taps=(28,),
     ),
-    # The last map, averaged to 4 x 4 and not (as usual for classification) to 1 x 1, which would lose where things are.
+    # The last map, averaged to 4 x 4: averaging it to 1 x 1, as classifiers do, would lose where things are.
     "mobilenet-v2": Network(
         "mobilenet-v2",
         (File("mobilenet_v2-b0353104.pth", (_TORCH + "mobilenet_v2-b0353104.pth",), None, "b0353104"),),
@@ -133,6 +135,7 @@ NETWORKS = {
         grid=(4, 4),
     ),
 }
+"""The networks by their extractor's name."""
 
 
 def _pinned(commit: str, path: str) -> tuple[str, ...]:

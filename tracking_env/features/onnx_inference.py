@@ -1,7 +1,7 @@
 """Running networks that are stored as ONNX: by onnxruntime, on the CPU or a GPU, or by OpenCV.
 
 Both give the same numbers but for rounding. onnxruntime is about twice as fast; OpenCV takes inputs of other sizes than
-the file states. Which one runs a network is said here, in code, and never depends on what is installed.
+the file states. The code chooses which one runs a network; it never depends on what is installed.
 """
 
 import importlib
@@ -18,8 +18,8 @@ from tracking_env.errors import InputError, MissingPackageError, first_line
 # onnxruntime reports to its makers over the network, from 1.29 on, unless this is set before it is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 Network = Callable[..., list[np.ndarray]]
-"""The inputs, float32, in the order of the names that it was opened with -> the outputs likewise, the caller's to keep.
-It raises ValueError where the network does not take such inputs, or has no such outputs."""
+"""A function of float32 arrays, in the order of the input names, that returns new arrays in the order of the output
+names. It raises a ValueError if the network does not take such inputs or has no such outputs."""
 ONLY = ("",)
 """In place of names: a network's only input, or output."""
 DEVICES = ("auto", "cpu", "cuda")
@@ -27,7 +27,12 @@ CUDA = "CUDAExecutionProvider"
 
 
 def by_opencv(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ONLY) -> Network:
-    """A network run by OpenCV, with inputs of any size; it plans anew whenever the size changes.
+    """Open a network with OpenCV, which takes inputs of any size and plans anew whenever the size changes.
+
+    Args:
+        path: the ``.onnx`` file.
+        inputs: names of the inputs.
+        outputs: names of the outputs.
 
     Raises:
         InputError: OpenCV cannot read the file.
@@ -39,12 +44,12 @@ def by_opencv(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] =
 
     def run(*arrays: np.ndarray) -> list[np.ndarray]:
         try:
-            for name, one in zip(inputs, arrays, strict=True):
-                network.setInput(one, name)
-            found = [network.forward()] if outputs == ONLY else network.forward(outputs)
+            for name, array in zip(inputs, arrays, strict=True):
+                network.setInput(array, name)
+            results = [network.forward()] if outputs == ONLY else network.forward(outputs)
         except cv2.error as error:
             raise ValueError(error.err) from None
-        return [one.copy() for one in found]  # it would write the next ones over them
+        return [array.copy() for array in results]  # OpenCV overwrites them in the next call
 
     return run
 
@@ -56,14 +61,14 @@ def by_onnxruntime(
     device: str = "cpu",
     label: str | None = None,
 ) -> Network:
-    """A network run by onnxruntime, with inputs of the sizes that the file, or its content, states.
+    """Open a network with onnxruntime, which takes inputs of the sizes that the file states.
 
     Args:
-        file: its path, or its content.
+        file: the network's path, or its content.
         inputs: names of the inputs, in the order of the arguments.
         outputs: names of the outputs, in the order of the results.
         device: see `open_session`.
-        label: what errors call the network, by default its path.
+        label: the network's name in error messages; by default its path.
 
     Raises:
         InputError: onnxruntime is not installed, cannot read it, or has no such device.
@@ -82,16 +87,16 @@ def by_onnxruntime(
 
 
 def open_session(file: Path | bytes, device: str = "cpu", label: str | None = None) -> Any:
-    """An onnxruntime session for a network, given as a file or as its content.
+    """Open an onnxruntime session for a network.
 
-    On the CPU it runs on two threads, or on one where OpenCV is held to one (``cv2.setNumThreads``,
-    ``OPENCV_FOR_THREADS_NUM=1``): where other programs keep the cores busy, threads that wait for each other take twice
-    as long.
+    On the CPU it runs on two threads, or on one if OpenCV is limited to one (``cv2.setNumThreads``,
+    ``OPENCV_FOR_THREADS_NUM=1``): if other programs keep the cores busy, threads that wait for each other take twice as
+    long.
 
     Args:
         file: the network's path, or its content.
         device: ``cpu``, ``cuda``, or ``auto`` (see `resolve_device`).
-        label: what errors call it, by default its path.
+        label: the network's name in error messages; by default its path.
 
     Raises:
         InputError: onnxruntime is not installed, cannot read it, or has no such device.

@@ -1,11 +1,11 @@
-"""Features on disk: what an extractor made of each sequence's frames, extracted once.
+"""Features on disk, extracted once per sequence.
 
-A store is a folder of one extractor::
+A store is a folder for one extractor::
 
     store.json                   the header: format, extractor, dim, dtype
     NAME-FINGERPRINT.npy         the features of a sequence, (T, D) float16
-    NAME-FINGERPRINT.json        what they were made from
-    .partial-..., .locks/        of sequences under way
+    NAME-FINGERPRINT.json        their origin: extractor, sequence, fingerprint, frames
+    .partial-..., .locks/        sequences that are being extracted
 """
 
 import io
@@ -31,11 +31,11 @@ from tracking_env.files import PARTIAL, cache_folder, read_json, whole
 
 DTYPE = np.dtype("<f2")
 FEATURE_LIMIT = float(np.finfo(DTYPE).max)
-"""Features are kept as float16: larger values are clipped to it."""
+"""Largest float16, to which larger features are clipped."""
 
 
-class Built(NamedTuple):
-    """What one call of `FeatureStore.build` extracted."""
+class Extracted(NamedTuple):
+    """What a call of `FeatureStore.build` extracted, and the seconds that it took."""
 
     sequences: int
     frames: int
@@ -43,73 +43,77 @@ class Built(NamedTuple):
 
     @property
     def fps(self) -> float:
-        """Frames per second, decoding and writing included; 0 where nothing was missing."""
+        """Frames per second, with decoding and writing; 0 if nothing was missing."""
         return self.frames / self.seconds if self.frames else 0.0
 
 
 class FeatureStore:
-    """A memory-mapped array ``(T, D)`` float16 per sequence, extracted where it is missing.
+    """Features of sequences in a folder, as memory-mapped arrays ``(T, D)`` float16; missing ones are extracted.
 
-    Several processes may use and build one store: each sequence is extracted by one of them while the others go on with
-    the next. A process that dies leaves its finished batches, from which the next one goes on.
+    Several processes may use and build one store: one of them extracts a sequence while the others take the next ones.
+    If a process dies, the next one continues from its last finished batch.
 
     Args:
-        extractor: what fills it.
-        folder: made if it is not there. By default a folder of this extractor in the cache folder.
-        jobs: number of threads that decode frames, by default `prefetch.default_jobs`.
+        extractor: the extractor of all its features.
+        folder: the store's folder, created if necessary; by default one named after the extractor in the cache folder.
+        jobs: number of threads that decode frames; by default `prefetch.default_jobs`.
 
     Raises:
-        InputError: the folder holds another extractor's features, or something else, or cannot be written to.
+        InputError: the folder holds another extractor's features or other files, or cannot be written to.
+
+    Example::
+
+        store = FeatureStore(make_extractor("grid"))
+        store[sequence]  # (T, 1536) float16
     """
 
     HEADER = "store.json"
     FORMAT = 2
-    BATCH = 16  # frames given to the extractor at once; with more, a CPU spends its time on fresh memory pages
+    BATCH = 16  # frames per call of the extractor; with more, a CPU spends its time on fresh memory pages
 
     def __init__(self, extractor: Extractor, folder: Path | None = None, jobs: int | None = None) -> None:
         self.extractor = extractor
         self.folder = folder or cache_folder() / "features" / extractor.id
         self.jobs = prefetch.default_jobs() if jobs is None else jobs
         header = self.folder / self.HEADER
-        wanted = {"format": self.FORMAT, "extractor": extractor.id, "dim": extractor.dim, "dtype": DTYPE.name}
+        expected = {"format": self.FORMAT, "extractor": extractor.id, "dim": extractor.dim, "dtype": DTYPE.name}
         if header.exists():
-            self._check_header(_read(header, self.folder), wanted)
+            self._check_header(_read(header, self.folder), expected)
         else:
-            if self.folder.is_dir() and not all(one.name.startswith(PARTIAL) for one in self.folder.iterdir()):
+            if self.folder.is_dir() and not all(path.name.startswith(PARTIAL) for path in self.folder.iterdir()):
                 raise InputError(
                     f"{self.folder} is not a feature store and not empty; give another folder with --store"
                 )
-            _write_json(header, wanted)
+            _write_json(header, expected)
 
     def __getitem__(self, sequence: Sequence) -> np.ndarray:
-        """Features of a sequence: ``(T, D)`` float16, a read-only memory map; extracted first where they are not kept.
+        """Features of a sequence, ``(T, D)`` float16, as a read-only memory map; extracted first if they are missing.
 
-        The file's name holds the frames' fingerprint, so that changed frames never meet old features.
+        The file's name has the fingerprint of the frames, so changed frames never get old features.
 
         Raises:
-            InputError: what is kept is damaged or of other frames, a frame does not decode, or the disk is full.
+            InputError: the file is damaged or belongs to other frames, a frame does not decode, or the disk is full.
         """
         if not self.has(sequence):
             self.build([sequence], progress=False)
         path = self._path(sequence)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # NumPy would mend a header that it takes for Python 2's
-                # Not np.load, which takes what it finds: archives too.
+                warnings.simplefilter("error")  # NumPy would repair a header that it takes for Python 2's
+                # Not np.load, which would also read an archive or a pickle.
                 features = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, EOFError, OSError, OverflowError, MemoryError, SyntaxError, TokenError, Warning) as error:
             raise InputError(f"cannot read the features {path}: {first_line(error)}; delete the file") from None
-        wanted = (len(sequence), self.extractor.dim)
-        if (features.shape, features.dtype) != (wanted, DTYPE):
-            found = f"{features.shape} {features.dtype}"
-            raise InputError(f"{path} holds {found}, wanted {wanted} {DTYPE}; delete it")
+        shape = (len(sequence), self.extractor.dim)
+        if (features.shape, features.dtype) != (shape, DTYPE):
+            raise InputError(f"{path} holds {features.shape} {features.dtype}, expected {shape} {DTYPE}; delete it")
         return features
 
     def has(self, sequence: Sequence) -> bool:
-        """Whether the features of these very frames are kept.
+        """Whether the store has the features of these frames.
 
         Raises:
-            InputError: there is a file in their place that was made from something else.
+            InputError: the file in their place was made from something else.
         """
         path = self._path(sequence)
         if not path.exists():
@@ -117,38 +121,39 @@ class FeatureStore:
         record = path.with_suffix(".json")
         if not record.exists():
             raise InputError(f"{path} is of unknown origin: there is no {record.name} beside it; delete it")
-        found = _read(record, path)
-        for key, wanted in self._origin(sequence).items():
-            if found.get(key) != wanted:
-                raise InputError(f"{path} was made from {key} {found.get(key)!r}, not {wanted!r}; delete it")
+        origin = _read(record, path)
+        for key, expected in self._origin(sequence).items():
+            if origin.get(key) != expected:
+                raise InputError(f"{path} was made from {key} {origin.get(key)!r}, not {expected!r}; delete it")
         return True
 
-    def build(self, sequences: Iterable[Sequence], progress: bool = True) -> Built:
-        """Extract what is missing; a sequence gets its name whole or not at all.
+    def build(self, sequences: Iterable[Sequence], progress: bool = True) -> Extracted:
+        """Extract the features that are missing. A sequence's file is complete as soon as it has its name.
 
         Args:
-            sequences: those that are kept are passed over.
-            progress: show a bar with frames per second and time left, on a terminal.
+            sequences: those that the store has are skipped.
+            progress: whether to show a bar with frames per second and the time left, on a terminal.
 
         Raises:
-            InputError: a frame does not decode, or the disk is full; the sequences before it are kept.
+            InputError: a frame does not decode, or the disk is full; sequences extracted before stay in the store.
         """
         begun = time.perf_counter()
-        missing = [one for one in sequences if not self.has(one)]
+        missing = [sequence for sequence in sequences if not self.has(sequence)]
         total = sum(map(len, missing))
-        hidden = None if total and progress else True  # None: hidden but on a terminal
+        hidden = None if total and progress else True  # None: shown on a terminal only
         extracted = []
         with tqdm(total=total, desc=f"features {self.extractor.id}", unit="frame", disable=hidden) as bar:
-            for wait in (False, True):  # what other processes are at is left to them, and looked at again in the end
-                left = []
+            # First skip sequences that other processes are extracting, then wait for them.
+            for wait in (False, True):
+                skipped = []
                 for sequence in missing:
                     frames = self._extract(sequence, bar, wait)
                     if frames is None:
-                        left.append(sequence)
+                        skipped.append(sequence)
                     else:
                         extracted.append(frames)
-                missing = left
-        return Built(sum(frames > 0 for frames in extracted), sum(extracted), time.perf_counter() - begun)
+                missing = skipped
+        return Extracted(sum(frames > 0 for frames in extracted), sum(extracted), time.perf_counter() - begun)
 
     def _path(self, sequence: Sequence) -> Path:
         return self.folder / f"{sequence.name}-{sequence.frames.fingerprint}.npy"
@@ -161,25 +166,30 @@ class FeatureStore:
             "frames": len(sequence),
         }
 
-    def _check_header(self, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-        different = [key for key in wanted if found.get(key) != wanted[key]]
+    def _check_header(self, header: dict[str, Any], expected: dict[str, Any]) -> None:
+        different = [key for key in expected if header.get(key) != expected[key]]
         if "extractor" in different:
             raise InputError(
-                f"the feature store {self.folder} holds features of {found.get('extractor')!r}, not of "
-                f"{wanted['extractor']!r}; give another folder with --store"
+                f"the feature store {self.folder} holds features of {header.get('extractor')!r}, not of "
+                f"{expected['extractor']!r}; give another folder with --store"
             )
         if different:
             key = different[0]
             raise InputError(
-                f"the feature store {self.folder} of {wanted['extractor']!r} has {key} {found.get(key)!r}, not "
-                f"{wanted[key]!r}; delete it, or give another folder with --store"
+                f"the feature store {self.folder} of {expected['extractor']!r} has {key} {header.get(key)!r}, not "
+                f"{expected[key]!r}; delete it, or give another folder with --store"
             )
 
     def _extract(self, sequence: Sequence, bar: Any, wait: bool) -> int | None:
-        """Extract one sequence, unless another process does: then wait for it, or return None.
+        """Extract a sequence.
+
+        Args:
+            sequence: the sequence.
+            bar: the progress bar, which is advanced by its frames.
+            wait: what to do if another process extracts it: wait for the end, or return at once.
 
         Returns:
-            Number of frames that were extracted here.
+            Number of frames that this process extracted; None if another process is extracting the sequence.
         """
         path = self._path(sequence)
         lock = FileLock(self.folder / ".locks" / f"{path.stem}.lock")
@@ -190,7 +200,7 @@ class FeatureStore:
             except Timeout:
                 return None
         try:
-            if self.has(sequence):  # by another process, since it was looked for
+            if self.has(sequence):  # another process has extracted it meanwhile
                 bar.total -= len(sequence)
                 return 0
             return self._extract_locked(sequence, path, bar)
@@ -215,12 +225,12 @@ class FeatureStore:
                         _append(partial, rows.tobytes())
                     bar.update(len(part))
             with _writing(path), partial.open("r+b") as file:
-                os.fsync(file.fileno())  # before the name, in case the machine goes down; a late error shows here
+                os.fsync(file.fileno())  # on the disk before it gets its name; a late write error shows here
             size = dict(zip(("width", "height"), sequence.size, strict=True))
             _write_json(path.with_suffix(".json"), self._origin(sequence) | {"dataset": sequence.dataset} | size)
             with _writing(path):
-                partial.replace(path)  # last: a file of this name is whole, and says what it was made from
-        except Exception:  # but not Ctrl-C: then the next one goes on, as after a kill
+                partial.replace(path)  # last, so that a file of this name is complete and has its record
+        except Exception:  # not KeyboardInterrupt: after Ctrl-C, as after a kill, the next call continues
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
             raise
@@ -239,7 +249,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _begin(partial: Path, shape: tuple[int, int], batch: int) -> int:
-    """Make the file, or keep the whole batches of one that was broken off; returns the number of rows it then has."""
+    """Create a partial file, or cut the one of an interrupted process to whole batches; return its number of rows."""
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(stream, {"descr": DTYPE.str, "fortran_order": False, "shape": shape})
     head = stream.getvalue()
@@ -248,7 +258,7 @@ def _begin(partial: Path, shape: tuple[int, int], batch: int) -> int:
         file.seek(0)
         known = file.read(len(head)) == head
         rows = (partial.stat().st_size - len(head)) // row if known else 0
-        rows -= rows % batch  # the same batches as without the break: sums may depend on them
+        rows -= rows % batch  # the same batches as without the interruption, since sums may depend on them
         file.truncate(len(head) + rows * row if known else 0)
     if not known:
         _append(partial, head)
@@ -259,7 +269,7 @@ def _append(path: Path, data: bytes) -> None:
     with path.open("ab", buffering=0) as file:
         rest = memoryview(data)
         while rest:
-            rest = rest[file.write(rest) :]  # a disk that is nearly full takes a part
+            rest = rest[file.write(rest) :]  # a disk that is nearly full writes a part
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
@@ -271,4 +281,4 @@ def _read(path: Path, owner: Path) -> dict[str, Any]:
     try:
         return read_json(path)
     except InputError:
-        raise InputError(f"{path}, which says what the features are, does not read; delete {owner}") from None
+        raise InputError(f"cannot read {path}, the record of the features; delete {owner}") from None

@@ -1,4 +1,4 @@
-"""Where torch computes."""
+"""The device on which torch computes."""
 
 import os
 
@@ -8,14 +8,14 @@ from tracking_env.errors import InputError
 
 
 def find(name: str = "auto") -> torch.device:
-    """The device of a name.
+    """The device with a name.
 
     Args:
-        name: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ... Of several processes that torchrun
-            starts on one machine each takes the GPU of its number, unless the name says which.
+        name: ``auto`` (a GPU if there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ... If torchrun starts
+            several processes on a machine, ``auto`` and ``cuda`` give each the GPU of its local rank.
 
     Raises:
-        InputError: there is no such device.
+        InputError: the device does not exist.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,1 +1,1 @@
-"""Networks in darknet's file format (torch)."""
+"""Darknet's networks (YOLO v1 to v3) in torch: file formats, layers, and the layouts of YOLO v1."""

@@ -1,4 +1,4 @@
-"""Darknet's two kinds of file: a ``.cfg`` lists the layers, a ``.weights`` holds their numbers."""
+"""Darknet's two file formats: a ``.cfg`` lists the layers, a ``.weights`` file holds their numbers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +9,17 @@ from tracking_env.errors import InputError
 from tracking_env.files import read_bytes, sha256
 
 Section = dict[str, str]
-"""One section of a cfg: its options, and its name as ``type``."""
+"""A section of a cfg: its options as text, and its name under ``type``."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a weights file holds.
+    """The content of a weights file.
 
     Attributes:
-        numbers: float32, all that follows the header, read from the disk where they are used.
-        transposed: the matrices of connected layers are stored ``(in, out)`` instead of ``(out, in)``.
-        sha256: of the whole file, hexadecimal.
+        numbers: all numbers after the header, float32; a memory map.
+        transposed: whether matrices of connected layers are stored as ``(in, out)`` instead of ``(out, in)``.
+        sha256: of the whole file, 64 hexadecimal digits.
     """
 
     numbers: np.ndarray
@@ -28,7 +28,7 @@ class Weights:
 
 
 def read_cfg(path: Path) -> list[Section]:
-    """The sections of a cfg file, in order; the first is ``[net]``.
+    """Read the sections of a cfg file, in order; the first is ``[net]``.
 
     Raises:
         InputError: the file is missing or is no cfg.
@@ -44,7 +44,7 @@ def read_cfg(path: Path) -> list[Section]:
         elif line:
             key, equals, value = line.partition("=")
             if not equals or not sections:
-                raise InputError(f"{path}, line {number}: got {line[:40]!r}, wanted [section] or key=value")
+                raise InputError(f"{path}, line {number}: got {line[:40]!r}, expected [section] or key=value")
             sections[-1][key.strip()] = value.strip()
     if not sections or sections[0]["type"] not in ("net", "network"):
         raise InputError(f"{path} is no darknet cfg: it does not begin with [net]")
@@ -55,7 +55,7 @@ def read_weights(path: Path) -> Weights:
     """Read a weights file: ``major, minor, revision`` (int32), images ``seen`` (int32 or int64), then the numbers.
 
     Raises:
-        InputError: the file is missing, or too short to be one, or ends within a number.
+        InputError: the file is missing, is too short to be one, or ends within a number.
     """
     digest = sha256(path)
     length = path.stat().st_size
@@ -65,6 +65,6 @@ def read_weights(path: Path) -> Weights:
     start = 20 if major * 10 + minor >= 2 and major < 1000 and minor < 1000 else 16  # `seen` grew to 64 bits
     if (length - start) % 4:
         raise InputError(f"{path} is truncated: {length} bytes are no whole number of float32 after the header")
-    # Mapped and not read: the largest file has a gigabyte, of which a network may leave half unused.
+    # A memory map, since the largest file has a gigabyte, of which a network may leave half unused.
     numbers = np.memmap(path, "<f4", mode="r", offset=start) if length > start else np.empty(0, "<f4")
     return Weights(numbers, major > 1000 or minor > 1000, digest)

@@ -1,8 +1,8 @@
 """The layers of YOLO v1 (Redmon et al., 2016, arXiv:1506.02640) as published with weights for PASCAL VOC.
 
-Three networks are of 2015: no batch normalisation, a hidden fully connected layer of 4096 numbers, and a ``[crop]``
-layer at the start that takes the input from [0, 1] to [-1, 1]. The one of 2016 has batch normalisation, a locally
-connected layer in their place, and no ``[crop]``.
+The three networks of 2015 have no batch normalisation, a hidden fully connected layer of 4096 numbers, and a ``[crop]``
+layer at the start that scales the input from [0, 1] to [-1, 1]. The network of 2016 has batch normalisation, a locally
+connected layer in place of the fully connected ones, and no ``[crop]``.
 """
 
 import re
@@ -11,20 +11,21 @@ from dataclasses import dataclass
 from tracking_env.features.darknet.files import Section
 
 SIDE = 448
-"""Pixels of the input, in both directions."""
+"""Width and height of the input in pixels."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One of the networks, in words: ``64x7s2`` is a convolution of 64 filters of 7 x 7 and stride 2 (1 without ``s``).
+    """The layers of a network in words.
 
-    ``M`` is a maximum pooling of 2 x 2, ``fc4096`` a fully and ``local256`` a locally connected layer (3 x 3). All are
-    leaky, but those that end with ``-linear``.
+    ``64x7s2`` is a convolution with 64 filters of 7 x 7 and stride 2 (1 without ``s``), ``M`` a maximum pooling of
+    2 x 2, ``fc4096`` a fully connected layer, and ``local256`` a locally connected layer of 3 x 3. The activation is
+    leaky unless a word ends with ``-linear``.
 
     Attributes:
-        words: the layers, separated by spaces, without those that have no weights and do nothing when not training.
-        batch_norm: the convolutions have batch normalisation.
-        crop: the network begins with ``[crop]``.
+        words: the layers, separated by spaces; layers that only matter in training are left out.
+        batch_norm: whether the convolutions have batch normalisation.
+        crop: whether the network begins with ``[crop]``.
     """
 
     words: str
@@ -51,25 +52,25 @@ LAYOUTS = {
 }
 
 
-def sections(name: str) -> list[Section]:
-    """The cfg of one of `LAYOUTS`: only what matters when not training, ``[net]`` first."""
+def make_sections(name: str) -> list[Section]:
+    """The sections of the cfg of one of `LAYOUTS`, ``[net]`` first, without options that only matter in training."""
     layout = LAYOUTS[name]
     side = str(SIDE)
-    made: list[Section] = [{"type": "net", "height": side, "width": side, "channels": "3"}]
+    sections: list[Section] = [{"type": "net", "height": side, "width": side, "channels": "3"}]
     if layout.crop:
-        made.append({"type": "crop", "crop_height": side, "crop_width": side})
+        sections.append({"type": "crop", "crop_height": side, "crop_width": side})
     for word in layout.words.split():
         layer, _, activation = word.partition("-")
         options = {"activation": activation or "leaky"}
         if layer == "M":
-            made.append({"type": "maxpool", "size": "2", "stride": "2"})
+            sections.append({"type": "maxpool", "size": "2", "stride": "2"})
         elif layer.startswith("fc"):
-            made.append({"type": "connected", "output": layer.removeprefix("fc")} | options)
+            sections.append({"type": "connected", "output": layer.removeprefix("fc")} | options)
         elif layer.startswith("local"):
             filters = layer.removeprefix("local")
-            made.append({"type": "local", "filters": filters, "size": "3", "stride": "1", "pad": "1"} | options)
+            sections.append({"type": "local", "filters": filters, "size": "3", "stride": "1", "pad": "1"} | options)
         else:
             filters, size, stride = re.fullmatch(r"(\d+)x(\d+)(?:s(\d+))?", layer).groups()  # type: ignore[union-attr]
             section = {"type": "convolutional", "filters": filters, "size": size, "stride": stride or "1", "pad": "1"}
-            made.append(section | options | ({"batch_normalize": "1"} if layout.batch_norm else {}))
-    return made
+            sections.append(section | options | ({"batch_normalize": "1"} if layout.batch_norm else {}))
+    return sections
