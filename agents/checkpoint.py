@@ -5,7 +5,6 @@
                             done), ``progress`` (where the run is in its schedule) and ``run`` (the whole
                             configuration of the run)
 ``model.safetensors``       weights and normaliser
-``heads.safetensors``       what the estimator learned besides (`agents.heads`), if anything
 ``optimizer.safetensors``   Adam's moments and step count, by parameter
 ``policy.onnx``             the network once more, to be run without torch; of a finished run's last checkpoint
 ==========================  ===================================================================================
@@ -23,23 +22,22 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from agents.drlt import DRLT, DRLTConfig
 from agents.onnx_export import export_drlt
+from agents.removed_options import check_removed_options
 from tracking_env.errors import InputError, first_line
 from tracking_env.files import read_json, remove, whole
 from tracking_env.trackers.checkpoint import POLICY, numbered
 
 KEPT = 2  # checkpoints of one run that are left on disk
-_HEADS = "heads."  # before the names of the heads' parameters in the optimiser's file
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A loaded checkpoint: the network, Adam's state by parameter, the extractor's id, epochs done, and the run.
 
-    Also the weights of the estimator's heads, and where the run is in its schedule, as they were given.
+    Also where the run is in its schedule, as it was given.
     """
 
     model: DRLT
@@ -47,7 +45,6 @@ class Checkpoint:
     extractor: str
     epoch: int
     run: dict[str, Any]
-    heads: dict[str, torch.Tensor] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
 
 
@@ -58,7 +55,6 @@ def save(
     extractor: str,
     epoch: int,
     run: dict[str, Any],
-    heads: nn.Module | None = None,
     progress: dict[str, Any] | None = None,
 ) -> Path:
     """Write the checkpoint of ``epoch`` into ``folder`` and delete all but the newest `KEPT`.
@@ -77,7 +73,7 @@ def save(
     }
     moments = {
         f"{key}.{name}": value
-        for name, parameter in _parameters(model, heads).items()
+        for name, parameter in model.named_parameters()
         for key, value in optimizer.state[parameter].items()
     }
     if not path.exists():
@@ -85,8 +81,6 @@ def save(
             (partial / "config.json").write_text(json.dumps(config, indent=1))
             save_file(model.state_dict(), partial / "model.safetensors")
             save_file(moments, partial / "optimizer.safetensors")
-            if heads is not None and heads.state_dict():
-                save_file(heads.state_dict(), partial / "heads.safetensors")
     forget(folder)
     return path
 
@@ -95,13 +89,15 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Read a checkpoint folder.
 
     Raises:
-        InputError: a file is missing, damaged, or of another network than the config says.
+        InputError: a file is missing, damaged, or of another network than the config says, or the run used an option
+            that no longer exists.
     """
     with reading(path):
         config = {"progress": {}} | read_json(path / "config.json")  # not in those of the first version
         if "algorithm" in config:
             raise InputError(f"{path} is a checkpoint of train/sb3.py; type --tracker sb3")
         check_kinds(config, {"features": int, "extractor": str, "epoch": int, "progress": dict, "run": dict})
+        check_removed_options(config["run"], path)
         weights = load_file(path / "model.safetensors")
         with torch.device("meta"):  # no memory for a network that the weights are not of
             model = DRLT(config["features"], DRLTConfig(**config["network"]))
@@ -109,11 +105,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
         check_weights(weights, expected)
         model.to_empty(device=device).load_state_dict(weights)
         moments = load_file(path / "optimizer.safetensors", device=str(device))
-        heads = load_file(path / "heads.safetensors") if (path / "heads.safetensors").exists() else {}
-        check_moments(moments, dict(model.named_parameters()) | {f"{_HEADS}{key}": one for key, one in heads.items()})
-        return Checkpoint(
-            model, moments, config["extractor"], config["epoch"], config["run"], heads, config["progress"]
-        )
+        check_moments(moments, dict(model.named_parameters()))
+        return Checkpoint(model, moments, config["extractor"], config["epoch"], config["run"], config["progress"])
 
 
 def check_kinds(config: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
@@ -153,18 +146,13 @@ def check_steps(steps: torch.Tensor, name: object) -> None:
         raise ValueError(f"its optimiser has taken {float(steps)} steps for {name}")
 
 
-def restore(
-    optimizer: torch.optim.Adam, model: DRLT, moments: dict[str, torch.Tensor], heads: nn.Module | None = None
-) -> None:
-    """Give ``optimizer``, made for ``model`` and ``heads``, the state that a checkpoint holds."""
-    for name, parameter in _parameters(model, heads).items():
+def restore(optimizer: torch.optim.Adam, model: DRLT, moments: dict[str, torch.Tensor]) -> None:
+    """Give ``optimizer``, made for ``model``, the state that a checkpoint holds."""
+    for name, parameter in model.named_parameters():
         keys = [key for key in moments if key.partition(".")[2] == name]
         optimizer.state[parameter] = {key.partition(".")[0]: moments[key] for key in keys}
 
 
-def _parameters(model: DRLT, heads: nn.Module | None) -> dict[str, nn.Parameter]:
-    own = {f"{_HEADS}{name}": parameter for name, parameter in heads.named_parameters()} if heads is not None else {}
-    return dict(model.named_parameters()) | own
 
 
 def forget(folder: Path, keep: int = KEPT) -> None:

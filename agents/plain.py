@@ -60,7 +60,7 @@ def loss(
         clips: B of them.
         model: on the CPU.
         noise: standard normal, ``(N, B, T, 4)``.
-        config: of the estimator; without reuse and a learned value or sigma.
+        config: of the estimator; ``reuse`` and ``sigma_end`` are ignored.
     """
     total, gained = torch.zeros(()), []
     for b, clip in enumerate(clips):

@@ -32,6 +32,7 @@ from agents.checkpoint import (
 )
 from agents.onnx_export import export_region_agent
 from agents.pointing import Pointing, PointingConfig
+from agents.removed_options import check_removed_options
 from tracking_env.files import read_json, remove
 
 
@@ -106,6 +107,7 @@ def load(path: Path) -> Checkpoint:
         if config.get("agent") != "pointing":
             raise ValueError("it is no agent of train/search.py")
         check_kinds(config, {"channels": int, "maps": str, "network": dict, "done": int, "run": dict})
+        check_removed_options(config["run"], path)
         network, weights = PointingConfig(**config["network"]), load_file(path / "model.safetensors")
         check_kinds(asdict(network), get_type_hints(PointingConfig))
         if config["channels"] < 1:

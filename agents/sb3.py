@@ -95,7 +95,7 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
     else:
         options["log_std_init"] = math.log(2 * sigma)
     if algorithm == "recurrent_ppo":
-        # The value is read from the actor's LSTM and does not shape it, as the learned baseline of `agents.heads`.
+        # The value is read from the actor's LSTM, and its gradient does not reach the LSTM.
         options |= {"net_arch": [], "lstm_hidden_size": hidden, "shared_lstm": True, "enable_critic_lstm": False}
     return options
 

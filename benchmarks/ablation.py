@@ -41,15 +41,15 @@ SEARCH = TRAIN.parent / "search.py"
 STUDIES = {
     "T": ("--steps 5", "--steps 10", "--steps 20"),  # the paper's Figure 4
     "N": ("--episodes 2", "--episodes 5", "--episodes 20"),
-    "sigma": ("--sigma 0.003", "--sigma 0.01", "--sigma 0.03", "--sigma 0.1 --sigma-end 0.01", "--learn-sigma"),
+    "sigma": ("--sigma 0.003", "--sigma 0.01", "--sigma 0.03", "--sigma 0.1 --sigma-end 0.01"),
     "reward": ("", "--l1-epochs {epochs} --iou-epochs 0", "--l1-epochs 0 --iou-epochs {epochs}", "--plateau 10"),
     "credit": tuple(
         f"--returns {returns} --baseline {baseline}"
-        for returns in ("step", "to_go", "episode")
-        for baseline in ("mean", "leave_one_out", "none", "value")
+        for returns in ("step", "to_go")
+        for baseline in ("mean", "leave_one_out")
     ),
-    "learner": ("", "--learner pathwise", "--learner supervised", "--warm-epochs 50"),
-    "beyond": ("", "--normalise", "--learn-sigma --entropy 0.001", "--reuse 4", "--precision bf16"),
+    "learner": ("", "--learner supervised", "--warm-epochs 50"),
+    "beyond": ("", "--reuse 4", "--precision bf16"),
     "order": ("--order sequential", "--order shuffled", "--first-location video"),
 }
 """Variants by question; ``{epochs}`` are all epochs of the common flags."""
@@ -57,7 +57,7 @@ LOOP_STUDIES = {
     # Equal budgets of frames: the common flags' updates are those of 20 steps.
     "horizon": (
         "--l1-updates 0 --iou-updates 0",
-        "--learner pathwise --steps 20",
+        "--learner supervised --steps 20",
         "--returns step --steps 20",
         "--steps 10 --iou-updates {double}",
         "--steps 20",

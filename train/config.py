@@ -21,8 +21,8 @@ class RunConfig(RunFlags):
 
     preset: PresetName = "demo"
     """where the defaults come from"""
-    learner: Literal["reinforce", "pathwise", "supervised"] = "reinforce"
-    """the paper's estimator; or the gradient of the same samples' reward, differentiated; or of the mean's reward"""
+    learner: Literal["reinforce", "supervised"] = "reinforce"
+    """the paper's estimator; or, as a control, the gradient of the mean's reward"""
     network: DRLTConfig = field(default_factory=DRLTConfig)
     windows: WindowConfig = field(default_factory=WindowConfig)
     reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
@@ -32,8 +32,8 @@ class RunConfig(RunFlags):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.learner != "reinforce" and (self.reinforce.reuse > 1 or self.reinforce.learn_sigma):
-            raise InputError(f"--reuse and --learn-sigma are REINFORCE's; leave them out with --learner {self.learner}")
+        if self.learner != "reinforce" and self.reinforce.reuse > 1:
+            raise InputError(f"--reuse needs samples; leave it out with --learner {self.learner}")
 
 
 PRESETS: dict[PresetName, RunConfig] = {

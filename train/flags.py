@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from agents.removed_options import REMOVED
 from tracking_env.errors import InputError, suggest
 from train.data import DataConfig
 
@@ -39,8 +40,6 @@ class RunFlags:
 
 CONTROL = ("out", "device", "resume", "overwrite")
 """Fields that may differ between a run and its continuation."""
-DELETED: Mapping[str, Any] = {"glance": True}
-"""Options that saved configurations may still hold, with their old defaults; at another value they are a difference."""
 
 C = TypeVar("C", bound=RunFlags)
 
@@ -94,8 +93,5 @@ def flat(config: Any) -> dict[str, Any]:
 def differences(config: Any, saved: dict[str, Any]) -> list[str]:
     """What differs between a configuration and a saved run's (`asdict`), but for `CONTROL`: ``name: saved -> now``."""
     now, before = flat(config), flat(saved)
-    for name, default in DELETED.items():
-        if name in before and before[name] == default:
-            del before[name]
-    names = [name for name in now | before if name not in CONTROL]
+    names = [name for name in now | before if name not in CONTROL and name not in REMOVED]
     return [f"{name}: {before.get(name)} -> {now.get(name)}" for name in names if now.get(name) != before.get(name)]

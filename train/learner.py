@@ -7,13 +7,12 @@ from torch import Tensor
 
 from agents import reinforce, returns, supervised
 from agents.drlt import DRLT, State
-from agents.heads import Heads
 from agents.windows import Batch
 from tracking_env.envs.rewards import REWARDS
 from train.config import RunConfig
 from train.parallel import ALONE, Group
 
-Kind = Literal["reinforce", "pathwise", "supervised"]
+Kind = Literal["reinforce", "supervised"]
 
 
 class NotFiniteError(Exception):
@@ -35,8 +34,6 @@ class Update(NamedTuple):
     """the policy's means, ``(B, T, 4)``"""
     rewards: dict[str, Tensor]
     """both rewards of the sampled boxes, ``(N, B, T)``"""
-    sigma: float
-    """the policy's deviation"""
     state: State
     """the LSTM's state after the windows"""
     norms: list[Tensor]
@@ -44,7 +41,7 @@ class Update(NamedTuple):
 
 
 class Learner:
-    """The network, what the estimator learns beside it, and Adam.
+    """The network and Adam.
 
     Args:
         model: the network, on its device.
@@ -55,10 +52,8 @@ class Learner:
     def __init__(self, model: DRLT, config: RunConfig, group: Group = ALONE) -> None:
         self.model, self.config, self.group = model, config, group
         self.device = model.feature_mean.device
-        self.heads = Heads(config.network.hidden, config.reinforce).to(self.device)
         # Fused: one pass over weights, gradients and moments, and no temporary copies of them.
-        parameters = [*model.parameters(), *self.heads.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, lr=config.schedule.lr, fused=True)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.schedule.lr, fused=True)
 
     def update(
         self, batch: Batch, noise: Tensor, size: int, before: State | None, kind: Kind, reward: str, sigma: float
@@ -72,7 +67,7 @@ class Learner:
             before: the LSTM's state before the first rows of the batch, or None.
             kind: which gradient.
             reward: which reward is learned from.
-            sigma: the policy's deviation where it is not learned.
+            sigma: the policy's deviation.
 
         Raises:
             NotFiniteError: in all processes, where it happens in one.
@@ -80,33 +75,24 @@ class Learner:
         options, norms = self.config.reinforce, []
         for again in range(options.reuse if kind == "reinforce" else 1):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-                hidden, after = self.model.hidden(batch.features, batch.location, before)
-            hidden = hidden.float()
-            mean, value, spread = self.model.mean(hidden), self.heads.value(hidden), self.heads.sigma(sigma)
+                mean, after = self.model(batch.features, batch.location, before)
+            mean = mean.float()
             if not again:
                 state = after
-                actions = reinforce.sample(mean, noise, spread)
+                actions = reinforce.sample(mean, noise, sigma)
                 rewards = {name: formula(actions, batch.truth) for name, formula in REWARDS.items()}
                 gained = returns.returns(rewards[reward], options.returns, batch.mask)
-                advantages = gained - returns.baseline(gained, options.baseline, value)
-                if options.normalise:
-                    advantages = returns.normalised(advantages, batch.mask, self.group.sum)
-                old = reinforce.log_density(actions, mean, spread).detach()
+                advantages = gained - returns.baseline(gained, options.baseline)
+                old = reinforce.log_density(actions, mean, sigma).detach()
 
             if kind == "supervised":
                 losses = supervised.loss(mean, batch.truth, reward, batch.mask)
-            elif kind == "pathwise":
-                losses = supervised.loss(supervised.pathwise(mean, actions), batch.truth, reward, batch.mask)
             elif again:
-                losses = reinforce.reuse_loss(mean, actions, advantages, spread, old, options.ratio_clip, batch.mask)
+                losses = reinforce.reuse_loss(mean, actions, advantages, sigma, old, options.ratio_clip, batch.mask)
             else:
-                losses = reinforce.loss(mean, actions, advantages, spread, batch.mask)
-            if options.entropy and kind == "reinforce":
-                losses = losses - options.entropy * reinforce.entropy(spread) * batch.mask.sum(dim=-1)
-            if value is not None:
-                losses = losses + returns.value_loss(value, gained, batch.mask)
+                losses = reinforce.loss(mean, actions, advantages, sigma, batch.mask)
             norms.append(self._step(losses, size))
-        return Update(mean, rewards, spread if isinstance(spread, float) else spread.item(), state, norms)
+        return Update(mean, rewards, state, norms)
 
     def _step(self, losses: Tensor, size: int) -> Tensor:
         """One step of Adam on losses ``(B,)`` or ``(N, B)``; returns the gradient's norm before clipping."""
@@ -114,10 +100,9 @@ class Learner:
         loss = by_window.sum() / size
         loss.backward()
         total = self.group.sum(loss.detach().clone())
-        for module in (self.model, self.heads):
-            for parameter in module.parameters():
-                if parameter.grad is not None:
-                    self.group.sum(parameter.grad)
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                self.group.sum(parameter.grad)
         norm = torch.nn.utils.get_total_norm([one.grad for one in self.model.parameters() if one.grad is not None])
         if not torch.isfinite(total + norm):
             bad = torch.zeros(size, device=self.device)

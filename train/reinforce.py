@@ -74,11 +74,10 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     model = saved.model if saved else DRLT(extractor.dim, config.network).to(device)
     learner = Learner(model, config, group)
     if saved:
-        learner.heads.take(saved.heads)
-        checkpoint.restore(learner.optimizer, model, saved.optimizer, learner.heads)
+        checkpoint.restore(learner.optimizer, model, saved.optimizer)
     else:
         model.fit_normaliser(windows.features)
-    group.align(model, learner.heads)
+    group.align(model)
     progress = Progress.read(saved.progress) if saved else Progress()
 
     others = results.lines(data.testing, data.training, data.unseen)
@@ -131,7 +130,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         scalars |= {
             "train/gradient_norm": float(torch.stack(norms).mean()),
             "train/learning_rate": lr,
-            "train/sigma": update.sigma,
+            "train/sigma": annealed,
             "train/phase": phase.number,
             "collapse/empty_boxes": float(totals["empty"]) / frames,
         }
@@ -149,7 +148,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         stop = group.any(run.stop_asked)
         if group.leads and (done % schedule.checkpoint_every == 0 or last or stop):
             of, where = (model, learner.optimizer, extractor.id), asdict(progress)
-            checkpoint.save(run.checkpoints, *of, done, asdict(config), learner.heads, where)
+            checkpoint.save(run.checkpoints, *of, done, asdict(config), where)
         if stop and not last:
             bar.close()
             run.close()

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import summary
 
+from agents.removed_options import check_removed_options
 from tracking_env.errors import InputError
 from tracking_env.files import PARTIAL, read_json, remove, whole
 from tracking_env.trackers.checkpoint import newest
@@ -64,7 +65,9 @@ class Run:
         if config.resume:
             if not saved.exists():
                 raise InputError(f"no run to resume in {self.path}; leave --resume out, or give --out of one that is")
-            changed = differences(config, read_json(saved))
+            before = read_json(saved)
+            check_removed_options(before, f"the run in {self.path}")
+            changed = differences(config, before)
             if changed:
                 raise InputError(f"the run in {self.path} was made with another configuration: {', '.join(changed)}")
             # A run that was stopped before its first checkpoint has nothing to go on from, and begins again.

@@ -63,8 +63,8 @@ class LoopConfig:
     tune: Literal["all", "last"] = "last"
     """what learns in the loop: all weights, or the last layers and what steers size and memory. What all of them learn
     of a few videos they do not carry to others"""
-    learner: Literal["reinforce", "pathwise"] = "reinforce"
-    """compare the returns of sampled episodes; or, the control, differentiate the reward of each step's mean"""
+    learner: Literal["reinforce", "supervised"] = "reinforce"
+    """compare the returns of sampled episodes; or, as a control, the gradient of the reward of each step's mean"""
     l1_updates: int = 20
     """updates on the L1 reward (Eq. 2)"""
     iou_updates: int = 100
@@ -79,7 +79,7 @@ class LoopConfig:
     """standard deviation of the policy, relative to the region. What is said moves the region, so noise adds up: with
     the paper's 0.01 the loop that is learned in is not the one that is tested"""
     returns: Returns = "to_go"
-    """what a step is credited with: its own reward, those from it to the clip's end, or all"""
+    """return of a step: its own reward, or the sum of rewards from it to the end of the clip"""
     gamma: float = 0.95
     """discount of to_go"""
     jitter: float = 0.1

@@ -9,12 +9,11 @@ safetensors = pytest.importorskip("safetensors.torch")
 
 from agents import checkpoint  # noqa: E402
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
-from agents.heads import Heads  # noqa: E402
-from agents.reinforce import ReinforceConfig  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.trackers.checkpoint import newest  # noqa: E402
 
 RUN = {"seed": 3, "windows": {"steps": 10}, "features": "grid"}
+PROGRESS = {"epoch": 3, "best": 0.1 + 0.2}
 FILES = ["config.json", "model.safetensors", "optimizer.safetensors"]
 
 
@@ -42,14 +41,14 @@ def output(model, seed=9):
 
 
 def save(folder, trained, epoch=12):
-    return checkpoint.save(folder, *trained, "grid-v1", epoch, RUN)
+    return checkpoint.save(folder, *trained, "grid-v1", epoch, RUN, PROGRESS)
 
 
 def test_a_loaded_checkpoint_is_the_saved_one(tmp_path, trained):
     path = save(tmp_path, trained)
     assert sorted(p.name for p in path.iterdir()) == FILES
     loaded = checkpoint.load(path)
-    assert (loaded.extractor, loaded.epoch, loaded.run) == ("grid-v1", 12, RUN)
+    assert (loaded.extractor, loaded.epoch, loaded.run, loaded.progress) == ("grid-v1", 12, RUN, PROGRESS)
     assert loaded.model.config == trained[0].config
     assert torch.equal(output(loaded.model), output(trained[0]))
     assert torch.equal(loaded.model.feature_mean, trained[0].feature_mean)
@@ -64,35 +63,6 @@ def test_training_goes_on_bit_by_bit_where_it_stopped(tmp_path, trained):
         train(loaded.model, optimizer, step)
     for (name, wanted), got in zip(trained[0].named_parameters(), loaded.model.parameters(), strict=True):
         assert torch.equal(wanted, got), name
-
-
-def test_what_the_estimator_learned_goes_on_too(tmp_path):
-    torch.manual_seed(0)
-    model = DRLT(5, DRLTConfig(observation=7, hidden=6))
-    heads = Heads(6, ReinforceConfig(baseline="value", learn_sigma=True))
-    optimizer = torch.optim.Adam([*model.parameters(), *heads.parameters()], lr=0.01)
-
-    def learn(model, heads, optimizer):
-        optimizer.zero_grad()
-        hidden, _ = model.hidden(torch.ones(2, 4, 5), torch.zeros(2, 4, 4))
-        (heads.value(hidden) - 1).square().sum().backward()
-        heads.sigma(0.5).backward()
-        optimizer.step()
-
-    learn(model, heads, optimizer)
-    where = {"epoch": 3, "best": 0.1 + 0.2}
-    path = checkpoint.save(tmp_path, model, optimizer, "grid-v1", 3, RUN, heads, where)
-    loaded = checkpoint.load(path)
-    assert loaded.progress == where
-    again = Heads(6, ReinforceConfig(baseline="value", learn_sigma=True))
-    again.load_state_dict(loaded.heads)
-    other = torch.optim.Adam([*loaded.model.parameters(), *again.parameters()], lr=0.01)
-    checkpoint.restore(other, loaded.model, loaded.optimizer, again)
-    for _ in range(2):
-        learn(model, heads, optimizer)
-        learn(loaded.model, again, other)
-    assert all(torch.equal(a, b) for a, b in zip(heads.parameters(), again.parameters(), strict=True))
-    assert all(parameter.grad is None for parameter in model.parameters()), "the value shapes no network"
 
 
 def test_without_adams_state_it_would_go_another_way(tmp_path, trained):

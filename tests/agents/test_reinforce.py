@@ -23,9 +23,8 @@ def gradient(mean, actions, advantages, sigma, mask=None):
 
 def test_the_defaults_are_the_papers_numbers():
     assert ReinforceConfig() == ReinforceConfig(
-        episodes=5, sigma=0.01, sigma_end=None, learn_sigma=False, returns="step", baseline="mean", reuse=1
+        episodes=5, sigma=0.01, sigma_end=None, returns="step", baseline="mean", reuse=1
     )
-    assert not ReinforceConfig().normalise and not ReinforceConfig().entropy
 
 
 @pytest.mark.parametrize(
@@ -33,13 +32,10 @@ def test_the_defaults_are_the_papers_numbers():
     [
         {"episodes": 1},
         {"episodes": 1, "baseline": "leave_one_out"},
-        {"episodes": 0, "baseline": "none"},
         {"sigma": 0.0},
         {"sigma": -1.0},
         {"sigma": math.nan},
         {"sigma_end": 0.0},
-        {"sigma_end": 0.1, "learn_sigma": True},
-        {"entropy": 0.1},
         {"reuse": 0},
         {"ratio_clip": 0.0},
     ],
@@ -47,11 +43,6 @@ def test_the_defaults_are_the_papers_numbers():
 def test_options_that_learn_nothing_or_contradict_are_an_input_error(options):
     with pytest.raises(InputError, match=next(iter(options))):
         ReinforceConfig(**options)
-
-
-def test_one_episode_is_enough_where_it_is_not_compared_with_itself():
-    assert ReinforceConfig(episodes=1, baseline="none").episodes == 1
-    assert ReinforceConfig(episodes=1, baseline="value").episodes == 1
 
 
 def test_the_gradient_of_one_step_is_equations_7_and_9_by_hand():
@@ -92,9 +83,6 @@ def test_the_density_is_the_gaussians_up_to_a_constant():
     exact = torch.distributions.Normal(mean, sigma).log_prob(actions).sum(dim=-1)
     rest = exact - reinforce.log_density(actions, mean, sigma)
     assert rest.numpy() == pytest.approx(-2 * math.log(2 * math.pi))
-    assert reinforce.log_density(actions, mean, torch.tensor(sigma).double()).numpy() == pytest.approx(
-        (exact - rest).numpy()
-    )
 
 
 def test_no_advantage_no_gradient():
@@ -126,8 +114,7 @@ def test_samples_have_the_policys_mean_and_deviation():
 
 def test_samples_carry_no_gradient():
     mean = torch.rand(2, 3, 4, generator=seeded()).requires_grad_()
-    sigma = torch.tensor(0.01, requires_grad=True)
-    assert not reinforce.sample(mean, torch.randn(5, *mean.shape, generator=seeded(3)), sigma).requires_grad
+    assert not reinforce.sample(mean, torch.randn(5, *mean.shape, generator=seeded(3)), 0.01).requires_grad
 
 
 def climb(reward, start, truth, steps, rate):
@@ -162,22 +149,6 @@ def test_reinforce_with_iou_finds_the_box_from_an_overlap():
 def test_reinforce_with_iou_cannot_start_without_an_overlap():
     start = [0.1, 0.1, 0.1, 0.1]
     assert climb("iou", start, [0.8, 0.8, 0.1, 0.1], steps=20, rate=0.01).tolist() == pytest.approx(start)
-
-
-def test_the_gradient_in_a_learned_sigma_by_hand():
-    # l - mu = 0.2 in one of four components, sigma 0.1, advantage 3: (0.04 / 0.01 - 4) / 0.1 * 3 = 0;
-    # with 0.3: (9 - 4) / 0.1 * 3 = 150, so the loss falls as sigma grows to where the good box is.
-    mean = torch.zeros(1, 1, 4)
-    for offset, wanted in ((0.2, 0.0), (0.3, -150.0)):
-        sigma = torch.tensor(0.1, requires_grad=True)
-        actions = torch.tensor([offset, 0, 0, 0]).reshape(1, 1, 1, 4)
-        reinforce.loss(mean, actions, torch.full((1, 1, 1), 3.0), sigma).mean().backward()
-        assert float(sigma.grad) == pytest.approx(wanted, abs=1e-3)
-
-
-def test_the_entropy_is_the_gaussians_up_to_a_constant():
-    exact = 4 * torch.distributions.Normal(0.0, 0.3).entropy()
-    assert float(exact) - reinforce.entropy(0.3) == pytest.approx(2 * math.log(2 * math.pi * math.e))
 
 
 def reused(mean, old_mean, actions, advantages, sigma=0.1, ratio_clip=0.2):

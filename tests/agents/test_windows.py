@@ -214,8 +214,8 @@ def test_the_fast_path_and_stepping_the_environment_agree(environment, reward, s
         assert ((actions < 0) | (actions > 1)).float().mean() > 0.3
 
 
-@pytest.mark.parametrize("baseline", ["mean", "leave_one_out", "none"])
-@pytest.mark.parametrize("kind", ["step", "to_go", "episode"])
+@pytest.mark.parametrize("baseline", ["mean", "leave_one_out"])
+@pytest.mark.parametrize("kind", ["step", "to_go"])
 @pytest.mark.parametrize("reward", ["l1", "iou"])
 def test_the_fast_and_the_plain_path_have_equal_returns_and_gradients(environment, reward, kind, baseline):
     environment.unwrapped.reward = reward

@@ -50,9 +50,9 @@ def test_finished_variants_are_read_into_a_table_and_a_plot(tmp_path, monkeypatc
 
 
 def test_a_variant_may_be_a_single_flag(tmp_path, monkeypatch, capsys):
-    finished(tmp_path / "learn-sigma", "--learn-sigma", auc=0.4)
-    assert ablation(monkeypatch, "--vary", "--learn-sigma", "--out", tmp_path) == 0
-    assert capsys.readouterr().out.splitlines()[2].startswith("| `--learn-sigma` | 0.400")
+    finished(tmp_path / "precision-bf16", "--precision=bf16", auc=0.4)
+    assert ablation(monkeypatch, "--vary", "--precision=bf16", "--out", tmp_path) == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("| `--precision=bf16` | 0.400")
 
 
 def test_a_variant_of_other_flags_is_not_read_and_a_failed_one_is_told(tmp_path, monkeypatch, capsys):

@@ -188,7 +188,7 @@ def test_a_report_of_another_epoch_or_extractor_is_ignored(run, change):
 
 def test_the_training_command_gives_the_configuration_again():
     flags = ["--preset", "small", "--root", "/home/me/OTB", "--sequences", "Deer", "--clip-norm", "None"]
-    flags += ["--learn-sigma", "--lr", "3e-05", "--weights", "/home/me/weights", "--first-location", "video"]
+    flags += ["--lr", "3e-05", "--weights", "/home/me/weights", "--first-location", "video"]
     config = parse(flags)
     words = shlex.split(model_card.training_command(DRLT_KIND, asdict(config)))
     assert words[:2] == ["python", "train/reinforce.py"]

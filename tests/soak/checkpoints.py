@@ -13,15 +13,11 @@ from torch import nn
 
 from agents import checkpoint, pointing_checkpoint, sb3_checkpoint
 from agents.drlt import DRLT, DRLTConfig
-from agents.heads import Heads
 from agents.pointing import Pointing, PointingConfig
-from agents.reinforce import ReinforceConfig
 from agents.sb3 import SB3Agent, policy_options, spaces_of
 from tests.soak.parser import make_parsers
 from tracking_env.trackers.checkpoint import read
 from train.schedule import Progress
-
-OPTIONS = ReinforceConfig(baseline="value", learn_sigma=True)
 
 
 def update(optimizer: torch.optim.Optimizer, *modules: nn.Module) -> None:
@@ -43,13 +39,11 @@ def read_for_tracking(folder: Path) -> None:
 
 
 def drlt_files() -> dict[str, bytes]:
-    model, heads = DRLT(5, DRLTConfig(observation=3, hidden=4)), Heads(4, OPTIONS)
-    optimizer = torch.optim.Adam([*model.parameters(), *heads.parameters()])
-    update(optimizer, model, heads)
+    model = DRLT(5, DRLTConfig(observation=3, hidden=4))
+    optimizer = torch.optim.Adam(model.parameters())
+    update(optimizer, model)
     progress = asdict(Progress(3, 1, 1, -0.5, 0))
-    return saved_files(
-        lambda folder: checkpoint.save(folder, model, optimizer, "mean", 3, {"seed": 0}, heads, progress)
-    )
+    return saved_files(lambda folder: checkpoint.save(folder, model, optimizer, "mean", 3, {"seed": 0}, progress))
 
 
 def read_drlt(folder: Path) -> None:
@@ -57,10 +51,8 @@ def read_drlt(folder: Path) -> None:
     loaded = checkpoint.load(folder)
     read_for_tracking(folder)
     Progress.read(loaded.progress)
-    heads = Heads(loaded.model.config.hidden, OPTIONS)
-    heads.take(loaded.heads)
-    optimizer = torch.optim.Adam([*loaded.model.parameters(), *heads.parameters()])
-    checkpoint.restore(optimizer, loaded.model, loaded.optimizer, heads)
+    optimizer = torch.optim.Adam(loaded.model.parameters())
+    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
     size = loaded.model.feature_mean.numel()
     mean, _ = loaded.model(torch.zeros(1, 2, size), torch.zeros(1, 2, 4))
     mean.sum().backward()

@@ -14,7 +14,7 @@ DATA = ["--sequences", "synthetic:0-1", "--test-sequences", "synthetic:100", "--
 FLAGS = {
     "training": [
         *(*DATA, "--observation", "8", "--hidden", "4", "--batch", "4", "--l1-epochs", "4", "--iou-epochs", "2"),
-        *("--checkpoint-every", "1", "--evaluate-every", "2", "--baseline", "value"),
+        *("--checkpoint-every", "1", "--evaluate-every", "2", "--baseline", "leave_one_out"),
     ],
     "search": [
         *(*DATA, "--width", "4", "--warm-batch", "4", "--warm-steps", "4", "--crops", "1", "--l1-updates", "1"),

@@ -20,7 +20,7 @@ SCRIPT = str(ROOT / "train" / "reinforce.py")
 FLAGS = [
     *("--sequences", "synthetic:0-3", "--test-sequences", "synthetic:100", "--observation", "16", "--hidden", "8"),
     *("--steps", "20", "--l1-epochs", "2", "--iou-epochs", "1", "--device", "cpu", "--batch", "3"),
-    *("--first-location", "video", "--baseline", "value", "--normalise", "--learn-sigma", "--reuse", "2"),
+    *("--first-location", "video", "--baseline", "leave_one_out", "--reuse", "2"),
 ]
 
 

@@ -67,7 +67,7 @@ def test_at_one_step_reinforce_estimates_the_gradient_of_the_reward():
     gained = returns.returns(found.rewards["iou"], "to_go", gamma=0.9)
     advantages = (gained - returns.baseline(gained, "mean")).flatten(0, 1)
     sampled = reinforce.loss(mean, found.actions[None], advantages[None], 0.01, found.mask).mean()
-    moved = in_image(supervised.pathwise(mean, found.actions), found.place)
+    moved = in_image(mean + (found.actions - mean).detach(), found.place)
     differentiated = supervised.loss(moved, found.truth, "iou", found.mask).mean()
     ours, exact = (
         torch.autograd.grad(loss, mean, retain_graph=True)[0].sum(dim=0) for loss in (sampled, differentiated)

@@ -14,8 +14,6 @@ import torch
 
 from agents import checkpoint
 from agents.drlt import DRLT, DRLTConfig
-from agents.heads import Heads
-from agents.reinforce import ReinforceConfig
 from tracking_env.errors import InputError
 from tracking_env.files import PARTIAL
 from train.config import RunConfig
@@ -122,8 +120,3 @@ def test_a_damaged_configuration_is_one_line(config, text):
 def test_a_damaged_progress_is_one_line(saved):
     with pytest.raises(InputError, match=r"the checkpoint's (progress|best reward) is"):
         Progress.read(saved)
-
-
-def test_heads_of_other_options_are_one_line():
-    with pytest.raises(InputError, match=r"heads are of other options"):
-        Heads(4, ReinforceConfig(baseline="value")).take({})

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -89,7 +88,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(finished, tmp_path, monkeypat
 
 def test_another_runs_warm_start_is_taken(finished, tmp_path):
     out = tmp_path / "on"
-    flags = [*TINY, "--start", str(finished), "--out", str(out), "--tune", "last", "--learner", "pathwise"]
+    flags = [*TINY, "--start", str(finished), "--out", str(out), "--tune", "last", "--learner", "supervised"]
     assert main(flags) == 0
     before, after = (load_file(path / "model.safetensors") for path in (finished / "warm", out / "checkpoints/000008"))
     changed = {key for key in before if not torch.equal(before[key], after[key])}
@@ -194,13 +193,3 @@ def test_a_loss_that_is_not_finite_stops_before_the_step():
     with pytest.raises(InputError, match="not finite in update 5; nothing was learned"):
         search.step(model, torch.optim.Adam(model.parameters()), model.pace.sum() * float("nan"), 1.0, 4)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-
-
-@pytest.mark.parametrize(("value", "code"), [(True, 0), (False, 2)])
-def test_a_run_with_an_option_since_deleted_goes_on_if_it_was_at_its_default(finished, tmp_path, capsys, value, code):
-    out = tmp_path / "older"
-    shutil.copytree(finished, out)
-    config = json.loads((out / "config.json").read_text())
-    (out / "config.json").write_text(json.dumps(config | {"glance": value}))
-    assert main([*TINY, "--out", str(out), "--resume"]) == code
-    assert ("glance: False -> None" in capsys.readouterr().err) is not value

@@ -1,0 +1,36 @@
+"""Options of older versions: a configuration that used one is refused by name, one that did not still loads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tracking_env.errors import InputError
+
+REMOVED: Mapping[str, tuple[Any, ...]] = {
+    "learn_sigma": (False,),
+    "entropy": (0.0,),
+    "normalise": (False,),
+    "glance": (True, False),
+}
+"""Fields that no longer exist, with the values that still load: the old default, and what is done today."""
+REMOVED_VALUES: Mapping[str, tuple[str, ...]] = {
+    "returns": ("episode",),
+    "baseline": ("none", "value"),
+    "learner": ("pathwise",),
+}
+"""Values that fields no longer take."""
+
+
+def check_removed_options(config: Mapping[str, Any], source: object) -> None:
+    """Check that a saved configuration (nested dictionaries) uses no removed option.
+
+    Raises:
+        InputError: it does; the message names ``source`` and the option.
+    """
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            check_removed_options(value, source)
+            continue
+        used = value not in REMOVED[name] if name in REMOVED else value in REMOVED_VALUES.get(name, ())
+        if used:
+            flag = "--" + name.replace("_", "-")
+            raise InputError(f"{source} was trained with {flag} {value}, which no longer exists; train it again")
