@@ -51,6 +51,7 @@ class Learner:
 
     def __init__(self, model: DRLT, config: RunConfig, group: Group = ALONE) -> None:
         self.model, self.config, self.group = model, config, group
+        self.shared_model = group.share(model)
         self.device = model.feature_mean.device
         # Fused: one pass over weights, gradients and moments, and no temporary copies of them.
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.schedule.lr, fused=True)
@@ -75,7 +76,7 @@ class Learner:
         options, norms = self.config.reinforce, []
         for again in range(options.reuse if kind == "reinforce" else 1):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-                mean, after = self.model(batch.features, batch.location, before)
+                mean, after = self.shared_model(batch.features, batch.location, before)
             mean = mean.float()
             if not again:
                 state = after
@@ -98,11 +99,9 @@ class Learner:
         """One step of Adam on losses ``(B,)`` or ``(N, B)``; returns the gradient's norm before clipping."""
         by_window = losses.reshape(-1, losses.shape[-1]).mean(dim=0)
         loss = by_window.sum() / size
-        loss.backward()
+        with self.group.connected():
+            (loss * self.group.shard.world_size).backward()  # the processes' gradients are averaged
         total = self.group.sum(loss.detach().clone())
-        for parameter in self.model.parameters():
-            if parameter.grad is not None:
-                self.group.sum(parameter.grad)
         norm = torch.nn.utils.get_total_norm([one.grad for one in self.model.parameters() if one.grad is not None])
         if not torch.isfinite(total + norm):
             bad = torch.zeros(size, device=self.device)

@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
+from torch.nn.parallel import DistributedDataParallel
 
 from tracking_env.datasets import sharding
 from tracking_env.datasets.sharding import Shard
@@ -54,7 +55,10 @@ class Group:
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over the processes, in place."""
-        return self._together(dist.all_reduce, tensor)
+        if not self.alone:
+            with self.connected():
+                dist.all_reduce(tensor)
+        return tensor
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process."""
@@ -64,11 +68,12 @@ class Group:
         """Go on when all have come here."""
         self.any(False)
 
-    def align(self, *modules: nn.Module) -> None:
-        """Give all processes the weights and buffers that process 0 has."""
-        for module in modules:
-            for tensor in (*module.parameters(), *module.buffers()):
-                self._together(dist.broadcast, tensor.data, 0)
+    def share(self, model: nn.Module) -> nn.Module:
+        """The model with the weights and buffers of process 0, whose backward pass averages gradients over processes."""
+        if self.alone:
+            return model
+        with self.connected():
+            return DistributedDataParallel(model, gradient_as_bucket_view=True)
 
     def speaks(self) -> bool:
         """Whether this process is the first that has an error to tell; the others keep silent."""
@@ -79,15 +84,17 @@ class Group:
         except RuntimeError:  # without torchrun process 0 keeps the store: it has failed, and told
             return False
 
-    def _together(self, operation, tensor: Tensor, *args: int) -> Tensor:  # type: ignore[no-untyped-def]
-        if not self.alone:
-            try:
-                operation(tensor, *args)
-            except RuntimeError as error:
-                raise LostError(
-                    f"process {self.shard.rank} lost the others: one of them has ended ({first_line(error)})"
-                ) from None
-        return tensor
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Turn the failure of a communication into a `LostError`."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.alone:
+                raise
+            raise LostError(
+                f"process {self.shard.rank} lost the others: one of them has ended ({first_line(error)})"
+            ) from None
 
 
 ALONE = Group(Shard())

@@ -72,12 +72,11 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         [one.name for one, _ in data.clips],
     )
     model = saved.model if saved else DRLT(extractor.dim, config.network).to(device)
+    if not saved:
+        model.fit_normaliser(windows.features)
     learner = Learner(model, config, group)
     if saved:
         checkpoint.restore(learner.optimizer, model, saved.optimizer)
-    else:
-        model.fit_normaliser(windows.features)
-    group.align(model)
     progress = Progress.read(saved.progress) if saved else Progress()
 
     others = results.lines(data.testing, data.training, data.unseen)
