@@ -153,8 +153,6 @@ def restore(optimizer: torch.optim.Adam, model: DRLT, moments: dict[str, torch.T
         optimizer.state[parameter] = {key.partition(".")[0]: moments[key] for key in keys}
 
 
-
-
 def forget(folder: Path, keep: int = KEPT) -> None:
     """Delete all checkpoints in ``folder`` but the newest."""
     for old in numbered(folder)[:-keep]:

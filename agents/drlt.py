@@ -131,7 +131,7 @@ def standardising(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0)
 
 
-def kept(state: State, rows: int) -> State:
-    """The state of a batch's first ``rows`` windows, cut off from the gradient."""
-    h, c = (one[:, :rows].detach().contiguous() for one in state)
-    return h, c
+def detach_rows(state: State, rows: int) -> State:
+    """The state of a batch's first ``rows`` windows, without gradient."""
+    hidden, cell = state
+    return hidden[:, :rows].detach().contiguous(), cell[:, :rows].detach().contiguous()

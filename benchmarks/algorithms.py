@@ -62,7 +62,7 @@ def main() -> int:
         sb3 = [*common, "--hidden", str(hidden), "--env-steps", str(arguments.env_steps)]
         sb3 += ["--evaluate-every", str(max(1, arguments.env_steps // 10))]
         parsed = config.parse(drlt)
-        frames = sum(len(part) for _, part in data.load(parsed.data).clips)
+        frames = sum(len(part) for _, part in data.load_data(parsed.data).clips)
         sb3 += ["--augment", str(parsed.data.augment)]  # which may be the preset's
         l1, iou = epochs(arguments.env_steps, frames, parsed.reinforce.episodes)
         drlt += ["--l1-epochs", str(l1), "--iou-epochs", str(iou)]

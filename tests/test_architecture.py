@@ -141,7 +141,7 @@ def test_a_planted_upward_import_is_found(own_room, source):
 
 
 @pytest.mark.parametrize(
-    "source", ["ENTRY = 'agents.checkpoint:tracker'", "def f():\n    import agents", "NAME = 'train.run'"]
+    "source", ["ENTRY = 'agents.checkpoint:tracker'", "def f():\n    import agents", "NAME = 'train.runs'"]
 )
 def test_a_planted_string_that_names_agents_is_found(source):
     assert tops(used(source)) & {"agents", "train"}

@@ -1,4 +1,4 @@
-"""The configuration of a run, and its presets."""
+"""The configuration of train/reinforce.py, and its presets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from agents.reinforce import ReinforceConfig
 from agents.windows import WindowConfig
 from tracking_env.errors import InputError
 from train.data import DataConfig
-from train.flags import RunFlags, from_flags
+from train.flags import RunFlags, parse_flags
 from train.schedule import ScheduleConfig
 
 PresetName = Literal["demo", "small", "paper"]
@@ -17,10 +17,10 @@ PresetName = Literal["demo", "small", "paper"]
 
 @dataclass(frozen=True)
 class RunConfig(RunFlags):
-    """One run of train/reinforce.py."""
+    """All options of train/reinforce.py."""
 
     preset: PresetName = "demo"
-    """where the defaults come from"""
+    """source of the defaults"""
     learner: Literal["reinforce", "supervised"] = "reinforce"
     """the paper's estimator; or, as a control, the gradient of the mean's reward"""
     network: DRLTConfig = field(default_factory=DRLTConfig)
@@ -28,7 +28,7 @@ class RunConfig(RunFlags):
     reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     precision: Literal["fp32", "bf16"] = "fp32"
-    """of the network while training; bf16 also rounds the mean, to steps of 1/256 between 0.5 and 1"""
+    """precision of the network in training; bf16 also rounds the mean, to steps of 1/256 between 0.5 and 1"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,13 +37,16 @@ class RunConfig(RunFlags):
 
 
 PRESETS: dict[PresetName, RunConfig] = {
-    # Minutes on two CPU cores with nothing but the installed packages.
+    # Minutes on two CPU cores, with no data or weights to download.
     "demo": RunConfig(
         network=DRLTConfig(observation=256, hidden=256),
+        # The windows of one video are alike, so shuffled batches estimate the gradient better than the paper's order.
         windows=WindowConfig(batch=32, order="shuffled"),
+        # The narrow network takes a rate 100 times the paper's; without clipping, REINFORCE's rare large gradients
+        # would undo many updates.
         schedule=ScheduleConfig(l1_epochs=60, iou_epochs=40, lr=1e-3, lr_end=1e-4, clip_norm=10.0, evaluate_every=20),
     ),
-    # Real video on two CPU cores: a network ten times narrower, larger steps, and more clips than the paper's.
+    # Real video on two CPU cores: a network ten times narrower than the paper's, larger steps, more clips.
     "small": RunConfig(
         preset="small",
         data=DataConfig(augment=4),
@@ -56,11 +59,11 @@ PRESETS: dict[PresetName, RunConfig] = {
 }
 
 
-def parse(argv: Sequence[str] | None = None) -> RunConfig:
-    """The configuration that command-line flags ask for: a preset, and what is changed in it.
+def parse(args: Sequence[str] | None = None) -> RunConfig:
+    """The configuration for command-line flags: a preset, with the flags' values in place of its own.
 
     Raises:
         InputError: a flag is unknown, or a value is out of range.
     """
     description = "Train DRLT with REINFORCE, test it by OTB's one-pass evaluation, and write a report."
-    return from_flags(argv, "preset", PRESETS, "train/reinforce.py", description)
+    return parse_flags(args, "preset", PRESETS, "train/reinforce.py", description)

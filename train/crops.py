@@ -1,4 +1,4 @@
-"""Crops around jittered boxes, as maps in memory: what the warm start of the closed-loop agent learns from."""
+"""Feature maps of crops around jittered boxes, from which the closed-loop agent's warm start learns."""
 
 from typing import NamedTuple
 
@@ -7,26 +7,29 @@ from torch import Tensor
 
 from agents.pointing import Pointing, State
 
+MEMORY_FRAMES = 12
+"""The memory of a drawn crop is of one of this many frames before it."""
+
 
 class Batch(NamedTuple):
-    """B crops, with a state as the loop might have it."""
+    """B crops, each with a state as the loop might have it."""
 
     search: Tensor
-    """maps ``(B, C, 16, 16)``"""
+    """feature maps ``(B, C, 16, 16)``"""
     location: Tensor
-    """``(B, 4)``"""
+    """the boxes that the regions are around, ``(B, 4)``"""
     state: State
     truth: Tensor
-    """``(B, 4)``"""
+    """the true boxes, ``(B, 4)``"""
     proposals: Tensor | None
-    """``(B, 5, 16, 16)``, of an extractor that has them"""
+    """``(B, 5, 16, 16)``; None if the extractor proposes no boxes"""
 
 
 class Crops(NamedTuple):
-    """Crops of frames of one or many sequences; maps are float16, boxes relative to the crop's region.
+    """Crops of the frames of one or many sequences; maps are float16, boxes relative to the crop's region.
 
-    Templates are those of every frame, plain and mirrored: number ``2 * frame + mirrored``. Each crop belongs to one:
-    that of its sequence's first frame, or of any other.
+    There are two templates of every frame, plain and mirrored, with number ``2 * frame + mirrored``. Each crop belongs
+    to one template, of any frame of its sequence.
     """
 
     search: Tensor
@@ -40,38 +43,45 @@ class Crops(NamedTuple):
     target: Tensor
     """the true boxes relative to the templates, ``(2 F, 4)``"""
     proposals: Tensor
-    """``(K, 5, 16, 16)``, from the crop and its template; ``(K, 0, 16, 16)`` where the extractor has none"""
+    """``(K, 5, 16, 16)``, from the crop and its template; ``(K, 0, 16, 16)`` if the extractor proposes no boxes"""
     origin: Tensor
     """number of each crop's template, ``(K,)``"""
     frame: Tensor
-    """of each crop, ``(K,)``, counted through all sequences"""
+    """number of each crop's frame, counted through all sequences, ``(K,)``"""
     first: Tensor
-    """first frame of its sequence, ``(K,)``"""
+    """number of the first frame of its sequence, ``(K,)``"""
     last: Tensor
-    """last frame of its sequence, ``(K,)``"""
+    """number of the last frame of its sequence, ``(K,)``"""
 
     def batch(self, model: Pointing, size: int, pretended: float, generator: torch.Generator) -> Batch:
-        """Crops drawn at random, with a state as the loop might have it.
+        """Draw crops at random, with states as the loop might have them.
 
-        A share ``pretended`` of them is of what is no target; the others' sequences are drawn in proportion to the
-        root of their lengths. What is remembered is some frame up to a dozen before, cut a little wrong.
+        Sequences are drawn in proportion to the root of their lengths, so that long ones do not dominate.
+
+        Args:
+            model: makes the states.
+            size: B.
+            pretended: share of crops around random boxes, if there are any.
+            generator: source of randomness.
         """
 
         def draw(*shape: int) -> Tensor:
             return torch.rand(shape, generator=generator)
 
-        weight = 1 / (self.last - self.first + 1).double().sqrt()
-        alone = self.last == self.first
-        if alone.any() and not alone.all():
-            weight[alone] *= pretended / weight[alone].sum()
-            weight[~alone] *= (1 - pretended) / weight[~alone].sum()
-        chosen = torch.multinomial(weight, size, replacement=True, generator=generator)
-        start = self.origin[chosen]
-        lately = torch.maximum(self.frame[chosen] - 1 - (draw(size) * 12).long(), self.first[chosen])
-        before = 2 * lately + start % 2
-        state = model.begin(self.template[start].float(), self.target[start])
-        wrong = torch.exp(0.1 * torch.randn((size, 4), generator=generator))
-        memory = model.begin(self.template[before].float(), self.target[before] * wrong).template
+        weights = 1 / (self.last - self.first + 1).double().sqrt()
+        is_pretended = self.last == self.first
+        if is_pretended.any() and not is_pretended.all():
+            weights[is_pretended] *= pretended / weights[is_pretended].sum()
+            weights[~is_pretended] *= (1 - pretended) / weights[~is_pretended].sum()
+        chosen = torch.multinomial(weights, size, replacement=True, generator=generator)
+
+        # The memory is of an earlier frame, with an error in the box: the agent's own predictions have errors too.
+        origin = self.origin[chosen]
+        earlier = torch.maximum(self.frame[chosen] - 1 - (draw(size) * MEMORY_FRAMES).long(), self.first[chosen])
+        before = 2 * earlier + origin % 2
+        state = model.begin(self.template[origin].float(), self.target[origin])
+        error = torch.exp(0.1 * torch.randn((size, 4), generator=generator))
+        memory = model.begin(self.template[before].float(), self.target[before] * error).template
         velocity = 0.1 * torch.randn((size, 2), generator=generator)
         state = state._replace(memory=memory, velocity=velocity)
         proposals = self.proposals[chosen].float() if self.proposals.shape[1] else None

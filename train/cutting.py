@@ -1,4 +1,4 @@
-"""Cutting crops: shifted, stretched, relit ones around true boxes, and around things that are no target at all."""
+"""Cut training crops: shifted, stretched and relit ones around true boxes, and around random boxes."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -17,63 +17,70 @@ from tracking_env.search.window import CONTEXT
 from train.crops import Crops
 
 CLOSE, FAR = 0.25, 0.6
-"""Deviations of a crop's centre from the target's, in target sizes: one crop of two each (Laplace: a few much more)."""
+"""Scales of the error of a crop's centre, in target sizes: every other crop has the larger one (Laplace: a few much
+more)."""
 
 
-def cut(
+def cut_crops(
     sequences: Iterable[Sequence], maps: MapExtractor, each: int, pretended: int, seed: int, stretch: float = 0.0
 ) -> Crops:
-    """Cut ``each`` crops of every frame with a true box: shifted, scaled, stretched, half of them mirrored or relit.
+    """Cut crops of every frame with a true box: shifted, scaled, stretched, half of them mirrored or relit.
 
     Args:
-        sequences: of frames that are open to training.
+        sequences: frames that are open to training.
         maps: the extractor.
-        each: crops per frame.
-        pretended: targets per frame that are none: some box anywhere in it, found again in the same frame stretched,
-            relit, blurred and partly covered. So there are as many things to follow as one likes.
-        seed: equal seeds cut equally.
-        stretch: deviation of the logarithms by which half of the crops are stretched, sideways and upright.
+        each: number of crops per frame.
+        pretended: number of random boxes per frame that are cut as if they were targets. The crop shows the same frame
+            stretched, relit, blurred and partly covered, so there can be any number of different targets.
+        seed: equal seeds give equal crops.
+        stretch: deviation of the logarithms of width and height by which half of the crops are stretched.
     """
     rng = np.random.default_rng(seed)
-    pile = _Pile(maps)
-    parts = [(one, np.flatnonzero(one.annotated).tolist()) for one in sequences]
-    bar = tqdm(desc="crops", total=sum(len(part) for _, part in parts), unit="frame", disable=None)
-    for one, part in parts:
-        first = pile.frames
-        last = first + len(part) - 1
-        for index in part:
-            pile.add_frame(*_views(one, index))
-        for number, index in enumerate(part):
-            views = _views(one, index)
+    cutter = _Cutter(maps)
+    parts = [(sequence, np.flatnonzero(sequence.annotated).tolist()) for sequence in sequences]
+    bar = tqdm(desc="crops", total=sum(len(frames) for _, frames in parts), unit="frame", disable=None)
+    for sequence, frames in parts:
+        first = cutter.frames
+        last = first + len(frames) - 1
+        for index in frames:
+            cutter.add_frame(*_views(sequence, index))
+        for number, index in enumerate(frames):
+            views = _views(sequence, index)
             for count in range(each):
                 flip = int(rng.integers(2))
+                # Half of the crops have the first frame's template, as in tracking; the other half that of any frame.
                 origin = first if rng.random() < 0.5 else int(rng.integers(first, last + 1))
-                stretched = np.exp(rng.normal(0, stretch, 2)) if rng.random() < 0.5 else np.ones(2)
+                scales = np.exp(rng.normal(0, stretch, 2)) if rng.random() < 0.5 else np.ones(2)
                 light = _light(rng) if rng.random() < 0.5 else np.ones(3)
-                look = _Look(CLOSE if count % 2 else FAR, stretched, light)
-                pile.add_crop(*views[flip], look, 2 * origin + flip, (first + number, first, last), rng)
+                change = _Change(CLOSE if count % 2 else FAR, scales, light)
+                cutter.add_crop(*views[flip], change, 2 * origin + flip, (first + number, first, last), rng)
             bar.update()
-        for index in part:
+        for index in frames:
             for _ in range(pretended):
-                frame = one.frames[index]
-                box = _anything(frame, rng)
-                pile.add_frame((frame, box), (frame, box))
-                look = _Look(CLOSE if rng.random() < 0.5 else FAR, np.ones(2), _light(rng))
-                alone = pile.frames - 1
-                origin = 2 * alone + int(rng.integers(2))
-                pile.add_crop(*_changed(frame, box, rng), look, origin, (alone,) * 3, rng)
+                frame = sequence.frames[index]
+                box = _random_box(frame, rng)
+                cutter.add_frame((frame, box), (frame, box))
+                change = _Change(CLOSE if rng.random() < 0.5 else FAR, np.ones(2), _light(rng))
+                number = cutter.frames - 1  # a sequence of one frame
+                origin = 2 * number + int(rng.integers(2))
+                cutter.add_crop(*_distort(frame, box, rng), change, origin, (number,) * 3, rng)
     bar.close()
-    return pile.crops()
+    return cutter.crops()
 
 
-class _Look(NamedTuple):
+class _Change(NamedTuple):
+    """How a crop differs from a perfect one."""
+
     spread: float
+    """scale of the centre's error, in target sizes"""
     stretch: np.ndarray
+    """factors of width and height, ``(2,)``"""
     light: np.ndarray
+    """gains of red, green and blue, ``(3,)``"""
 
 
-class _Pile:
-    """Templates and crops, as they are cut."""
+class _Cutter:
+    """Collects templates and crops."""
 
     def __init__(self, maps: MapExtractor) -> None:
         self.maps = maps
@@ -89,17 +96,18 @@ class _Pile:
 
     @property
     def frames(self) -> int:
-        """So many are there."""
+        """Number of frames with templates."""
         return len(self.template) // 2
 
     def add_frame(self, *views: tuple[np.ndarray, np.ndarray]) -> None:
-        """The templates of a frame, plain and mirrored."""
+        """Add the templates of a frame: pairs of frame and pixel box, plain and mirrored."""
         for frame, box in views:
             region, fill = regions.around(box, 1.0), regions.mean_colour(frame)
             template = self.maps(regions.crop(frame, region, TEMPLATE, fill))
             self.template.append(template.astype(np.float16))
             self.target.append(regions.to_region(box, region))
             if isinstance(self.maps, Proposer):
+                # What the proposed box misses in the template's own frame is corrected in all crops.
                 around = regions.around(box, CONTEXT)
                 proposed = self.maps.propose(template, self.maps(regions.crop(frame, around, SEARCH, fill)))
                 self.offset.append(proposals.offset(proposed, regions.to_region(box, around)))
@@ -108,18 +116,27 @@ class _Pile:
         self,
         frame: np.ndarray,
         box: np.ndarray,
-        look: _Look,
+        change: _Change,
         origin: int,
         span: tuple[int, int, int],
         rng: np.random.Generator,
     ) -> None:
-        """A crop around where a tracker might have been, of the frame as it would be stretched and lit otherwise."""
-        stretch = np.tile(look.stretch, 2)
+        """Add a crop around a box beside the true one, where a tracker might have been.
+
+        Args:
+            frame: ``(height, width, 3)`` uint8 RGB.
+            box: its true pixel box.
+            change: stretch, light and size of the error.
+            origin: number of the crop's template.
+            span: numbers of its frame, and of its sequence's first and last frame.
+            rng: source of randomness.
+        """
+        stretch = np.tile(change.stretch, 2)
         box = box * stretch
-        around = _jittered(box, look.spread, rng)
+        around = _jittered(box, change.spread, rng)
         region = regions.around(around, CONTEXT)
         crop = regions.crop(frame, region / stretch, SEARCH, regions.mean_colour(frame))
-        search = self.maps(np.clip(crop * look.light, 0, 255).astype(np.uint8))
+        search = self.maps(np.clip(crop * change.light, 0, 255).astype(np.uint8))
         proposed = search[:0]
         if isinstance(self.maps, Proposer):
             proposed = self.maps.propose(self.template[origin].astype(np.float32), search)
@@ -132,7 +149,7 @@ class _Pile:
         self.spans.append(span)
 
     def crops(self) -> Crops:
-        """All of them."""
+        """All crops as tensors."""
 
         def maps(rows: list[np.ndarray]) -> Tensor:
             return torch.from_numpy(np.stack(rows))
@@ -152,10 +169,10 @@ class _Pile:
         )
 
 
-def _views(one: Sequence, index: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def _views(sequence: Sequence, index: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """A frame and its true box, plain and mirrored."""
-    frame, box = one.frames[index], one.boxes[index]
-    mirrored = np.array([one.size[0] + 2 - box[0] - box[2], *box[1:]])
+    frame, box = sequence.frames[index], sequence.boxes[index]
+    mirrored = np.array([sequence.size[0] + 2 - box[0] - box[2], *box[1:]])
     return (frame, box), (np.ascontiguousarray(frame[:, ::-1]), mirrored)
 
 
@@ -167,12 +184,12 @@ def _jittered(box: np.ndarray, spread: float, rng: np.random.Generator) -> np.nd
 
 
 def _light(rng: np.random.Generator) -> np.ndarray:
-    """Gains of red, green and blue."""
+    """Random gains of red, green and blue, ``(3,)``."""
     return np.exp(rng.normal(0, 0.25) + rng.normal(0, 0.08, 3))
 
 
-def _anything(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A pixel box with something in it, somewhere in a frame: of some tries the one of most contrast."""
+def _random_box(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random pixel box with some texture inside: of four tries the one with the most contrast."""
     height, width, _ = frame.shape
     best, most = None, -1.0
     for _ in range(4):
@@ -188,12 +205,12 @@ def _anything(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return best
 
 
-def _changed(frame: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The frame stretched, perhaps blurred and with a piece of itself over a part of the target; and the box in it."""
+def _distort(frame: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Stretch the frame, perhaps blur it and cover part of the box with a piece of the frame; returns frame and box."""
     height, width, _ = frame.shape
     scale = np.exp(rng.normal(0, 0.15, 2))
     size = max(16, int(width * scale[0])), max(16, int(height * scale[1]))
-    changed = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    distorted = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
     scale = np.array(size) / (width, height)
     moved = np.concatenate([(box[:2] - 1) * scale + 1, box[2:] * scale])
     if rng.random() < 0.3:
@@ -202,7 +219,7 @@ def _changed(frame: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> tu
         x, y = (moved[:2] + rng.uniform(-0.2, 0.8, 2) * moved[2:]).astype(int)
         x, y = np.clip(x, 0, size[0] - w), np.clip(y, 0, size[1] - h)
         u, v = rng.integers(0, size[0] - w + 1), rng.integers(0, size[1] - h + 1)
-        changed[y : y + h, x : x + w] = changed[v : v + h, u : u + w].copy()
+        distorted[y : y + h, x : x + w] = distorted[v : v + h, u : u + w].copy()
     if rng.random() < 0.3:
-        changed = cv2.blur(changed, tuple(int(n) for n in rng.integers(1, 2 + max(1, min(moved[2:]) // 6), 2)))
-    return changed, moved
+        distorted = cv2.blur(distorted, tuple(int(n) for n in rng.integers(1, 2 + max(1, min(moved[2:]) // 6), 2)))
+    return distorted, moved

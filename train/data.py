@@ -1,4 +1,4 @@
-"""What a run is trained and tested on."""
+"""The training and test sequences of a run."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -8,22 +8,23 @@ from tracking_env.datasets.augment import augment_clip
 from tracking_env.datasets.sequence import Sequence, Split
 from tracking_env.errors import InputError
 
-DRAWN_TRAINING, DRAWN_TEST = "synthetic:0-127", "synthetic:10000-10019"  # other seeds: unseen as a whole
+DRAWN_TRAINING, DRAWN_TEST = "synthetic:0-127", "synthetic:10000-10019"
+"""Drawn sequences of a run without a root; their seeds differ, so the test sequences are unseen as a whole."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What is trained and tested on, and what the agent sees of it."""
+    """Training and test data, and the features that the agent observes."""
 
     root: str | None = None
     """folder of OTB sequences, or of GOT-10k, LaSOT, UAV123, VOT or videos; without it sequences are drawn"""
     sequences: str | None = None
-    """names or lists (drlt30, otb100, ...), or drawn ones (synthetic:0-95); by default all that are in the root"""
+    """names or lists (drlt30, otb100, ...), or drawn sequences (synthetic:0-95); by default all in the root"""
     test_sequences: str | None = None
-    """other sequences to test on, then `sequences` are trained on as a whole; by default the paper's protocol: training
+    """other sequences to test on; then `sequences` are trained on as a whole. By default the paper's protocol: training
     on the first third of each of `sequences`, testing on all of it"""
     extra: str | None = None
-    """more sequences, trained on as a whole in any case: names in the root, or drawn ones (synthetic:0-63)"""
+    """more sequences, always trained on as a whole: names in the root, or drawn ones (synthetic:0-63)"""
     augment: int = 0
     """changed copies (moving, mirrored crops) of each training clip, besides the clip; not in the paper"""
     features: str = "grid"
@@ -39,7 +40,7 @@ class DataConfig:
             raise InputError(f"--augment is {self.augment}; give a number of copies >= 0")
 
     def filled(self) -> "DataConfig":
-        """With the defaults that depend on the root written out."""
+        """With the defaults that depend on the root filled in."""
         if self.sequences is not None:
             return self
         if self.root is not None:
@@ -48,14 +49,14 @@ class DataConfig:
 
 
 class Data(NamedTuple):
-    """Sequences, loaded; frames are read on demand."""
+    """Loaded sequences; their frames are read on demand."""
 
     training: list[Sequence]
     testing: list[Sequence]
     unseen: bool
-    """the test sequences are others than those trained on"""
+    """whether the test sequences are others than those trained on"""
     clips: list[tuple[Sequence, range]]
-    """what is trained on: the frames of each training sequence that are open to it, then extra ones, then copies"""
+    """training frames: of each training sequence those that are open to training, then extra sequences, then copies"""
 
     @property
     def split(self) -> Split:
@@ -65,38 +66,40 @@ class Data(NamedTuple):
     @property
     def all(self) -> list[Sequence]:
         """Every sequence whose features are needed, once."""
-        return list({one.name: one for one in (*(clip for clip, _ in self.clips), *self.testing)}.values())
+        sequences = [sequence for sequence, _ in self.clips] + self.testing
+        return list({sequence.name: sequence for sequence in sequences}.values())
 
     def facts(self) -> dict[str, Any]:
-        """Its part of ``report.json``."""
+        """The entry ``dataset`` of ``report.json``."""
         return {
             "name": self.testing[0].dataset,
-            "training": [one.name for one in self.training],
+            "training": [sequence.name for sequence in self.training],
             "training_frames": sum(len(part) for _, part in self.clips[: len(self.training)]),
-            "testing": [one.name for one in self.testing],
-            "testing_frames": sum(map(len, self.testing)),
+            "testing": [sequence.name for sequence in self.testing],
+            "testing_frames": sum(len(sequence) for sequence in self.testing),
         }
 
 
-def load(config: DataConfig) -> Data:
-    """The sequences that a (filled) configuration names.
+def load_data(config: DataConfig) -> Data:
+    """The sequences that a configuration (see `DataConfig.filled`) names.
 
     Raises:
-        InputError: one is not there, or cannot be used.
+        InputError: a sequence is missing, has too few true boxes, or is both extra and tested on.
     """
     training = loading.load(config.root, config.sequences)
     unseen = config.test_sequences is not None
     testing = loading.load(config.root, config.test_sequences) if unseen else training
-    for one in (*training, *testing):
-        if one.annotated.sum() < min(2, len(one)):
-            raise InputError(f"{one.name} has one true box: there is nothing to learn or to score; name others")
-    clips = [(one, one.part("all" if unseen else "train")) for one in training]
+    for sequence in (*training, *testing):
+        if sequence.annotated.sum() < min(2, len(sequence)):
+            raise InputError(f"{sequence.name} has one true box: there is nothing to learn or to score; name others")
+    clips = [(sequence, sequence.part("all" if unseen else "train")) for sequence in training]
     if config.extra:
-        drawn = config.extra.startswith("synthetic:")
-        extra = loading.load(None if drawn else config.root, config.extra)
-        shared = {one.name for one in extra} & {one.name for one in (*training, *testing)}
+        is_drawn = config.extra.startswith("synthetic:")
+        extra = loading.load(None if is_drawn else config.root, config.extra)
+        named = {sequence.name for sequence in (*training, *testing)}
+        shared = [sequence.name for sequence in extra if sequence.name in named]
         if shared:
             raise InputError(f"{min(shared)} is among --extra and the sequences; what is tested may not be extra")
-        clips += [(one, one.part("all")) for one in extra]
-    copies = [augment_clip(one, part, number) for one, part in clips for number in range(config.augment)]
-    return Data(training, testing, unseen, clips + [(one, one.part("all")) for one in copies])
+        clips += [(sequence, sequence.part("all")) for sequence in extra]
+    copies = [augment_clip(sequence, part, number) for sequence, part in clips for number in range(config.augment)]
+    return Data(training, testing, unseen, clips + [(copy, copy.part("all")) for copy in copies])

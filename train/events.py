@@ -1,7 +1,7 @@
-"""TensorBoard's log of a run, written by whoever logs.
+"""A writer of TensorBoard's event files that reports a full disk at once.
 
-PyTorch's `SummaryWriter` writes in a thread of its own. What fails there, as on a full disk, Python prints with a
-traceback, and the run is told with one of the next lines, or never.
+torch's `SummaryWriter` cannot replace it. It writes in a thread: on a full disk the thread prints a traceback, and
+``flush`` returns without an error, so the training loop hears of it only with a later call, or never.
 """
 
 import os
@@ -15,26 +15,27 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 
 class EventFile:
-    """One file of TensorBoard's; a run that goes on has another one for each time that it began.
+    """An event file of TensorBoard. A resumed run adds one file each time that it starts.
 
     Args:
-        folder: where it is made, under a name after all older ones.
-        first: epoch or step from which on TensorBoard shows nothing of the older ones.
+        folder: where the file is created; its name sorts after those of older files.
+        first_step: the epoch or step from which on TensorBoard hides the curves of older files.
     """
 
-    def __init__(self, folder: Path, first: int) -> None:
-        seconds, rest = divmod(time.time_ns(), 10**9)
-        self.path = folder / f"events.out.tfevents.{seconds:010d}.{socket.gethostname()}.{os.getpid()}.{rest:09d}"
+    def __init__(self, folder: Path, first_step: int) -> None:
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        name = f"events.out.tfevents.{seconds:010d}.{socket.gethostname()}.{os.getpid()}.{nanoseconds:09d}"
+        self.path = folder / name
         self._append(Event(file_version="brain.Event:2"))
-        self._append(Event(step=first, session_log=SessionLog(status=SessionLog.START)))
+        self._append(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
 
-    def add(self, summary: Summary, at: int | None = None) -> None:
-        """Append a summary, of epoch or step ``at``; it is in the file when this returns.
+    def add(self, summary: Summary, step: int | None = None) -> None:
+        """Append a summary of an epoch or step; it is in the file when this returns.
 
         Raises:
             OSError: the disk is full, or cannot be written to.
         """
-        self._append(Event(summary=summary, step=at))
+        self._append(Event(summary=summary, step=step))
 
     def _append(self, event: Event) -> None:
         event.wall_time = time.time()

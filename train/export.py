@@ -21,7 +21,7 @@ from agents import checkpoint, pointing_checkpoint, sb3_checkpoint
 from tracking_env.errors import InputError
 from tracking_env.files import read_json
 from tracking_env.trackers.checkpoint import CONFIG, POLICY, SCRIPTS, find, kind_of
-from train.ending import ended
+from train.entry_point import run_main
 
 MODULES = {"drlt": checkpoint, "search": pointing_checkpoint, "sb3": sb3_checkpoint}
 
@@ -45,7 +45,7 @@ def export(folder: tyro.conf.Positional[Path]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run on ``argv``, by default the process's arguments; returns exit code 2 where the input cannot be used."""
-    return ended("train/export.py", lambda: tyro.cli(export, prog="train/export.py", args=argv))
+    return run_main("train/export.py", lambda: tyro.cli(export, prog="train/export.py", args=argv))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What the flags of all training scripts have in common: the run's own, and the way from flags to a configuration."""
+"""The flags that all training scripts share, and the way from flags to a configuration."""
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, make_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 import tyro
@@ -14,22 +14,23 @@ from train.data import DataConfig
 
 @dataclass(frozen=True)
 class RunFlags:
-    """Where a run is kept, and how it begins."""
+    """Options of every training run: data, run directory, seeds, device."""
 
     data: DataConfig = field(default_factory=DataConfig)
-    """what is trained and tested on"""
+    """training and test data"""
     out: str | None = None
     """run directory; by default runs/ and the preset's name"""
     seed: int = 0
-    """of the weights, the order and the policy's noise"""
+    """seed of the weights, the order of the data and the policy's noise"""
     seeds: int = 1
-    """runs, with this seed and the next ones, in folders seed-0, ... of `out`; and then their mean and deviation"""
+    """number of runs, with this seed and the next ones, in folders seed-0, ... of `out`; the report then holds their
+    mean and deviation"""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ..."""
     resume: bool = False
-    """go on where the run in `out` stopped"""
+    """continue the run in `out` where it stopped"""
     overwrite: bool = False
-    """delete the run in `out` and start anew"""
+    """delete the run in `out` and start a new one"""
 
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:
@@ -41,57 +42,74 @@ class RunFlags:
 CONTROL = ("out", "device", "resume", "overwrite")
 """Fields that may differ between a run and its continuation."""
 
-C = TypeVar("C", bound=RunFlags)
+Config = TypeVar("Config", bound=RunFlags)
 
 
-def from_flags(argv: Sequence[str] | None, choice: str, presets: Mapping[Any, C], prog: str, description: str) -> C:
-    """The configuration that command-line flags ask for: a preset, and what is changed in it.
+def parse_flags(
+    args: Sequence[str] | None,
+    preset_field: str,
+    presets: Mapping[Any, Config],
+    script: str,
+    description: str,
+    out: str = "runs/",
+) -> Config:
+    """The configuration for command-line flags: a preset, with the flags' values in place of its own.
 
     Args:
-        argv: the flags, by default the process's.
-        choice: the flag that names the preset, also a field of the configuration.
-        presets: by name; the first one is the default.
-        prog: the script's name.
-        description: what it does, for ``--help``.
+        args: the flags, by default those of this process.
+        preset_field: field of the configuration, and so the flag, that names the preset.
+        presets: configurations by name; the first is the default.
+        script: name of the script, for ``--help``.
+        description: what the script does, for ``--help``.
+        out: start of the default run directory; the preset's name follows.
 
     Raises:
         InputError: a flag is unknown, or a value is out of range.
     """
-    given = list(sys.argv[1:] if argv is None else argv)
-    first = next(iter(presets))
-    chosen: Any
-    chosen, _ = tyro.cli(
-        make_dataclass("Choice", [(choice, str, first)]), args=given, return_unknown_args=True, add_help=False
-    )
-    name = getattr(chosen, choice)
+    args = list(sys.argv[1:] if args is None else args)
+    # The preset must be known before tyro parses the rest, because its values are the defaults of all flags.
+    name = _value_of(f"--{preset_field}", args) or next(iter(presets))
     if name not in presets:
-        raise InputError(f"unknown {choice} {name!r}; choose one of {', '.join(presets)}")
-    preset = presets[name]
+        raise InputError(f"unknown {preset_field} {name!r}; choose one of {', '.join(presets)}")
     config, unknown = tyro.cli(
-        type(preset),
-        prog=prog,
+        type(presets[name]),
+        prog=script,
         description=description,
-        args=given,
-        default=preset,
+        args=args,
+        default=presets[name],
         return_unknown_args=True,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
     if unknown:
-        hint = suggest(unknown[0], ["--" + name.replace("_", "-") for name in flat(config)])
-        raise InputError(f"unknown flag {unknown[0]!r}{hint}; --help lists them all")
-    return replace(config, data=config.data.filled(), out=config.out or f"runs/{name}")
+        flags = ["--" + field_name.replace("_", "-") for field_name in flatten(config)]
+        raise InputError(f"unknown flag {unknown[0]!r}{suggest(unknown[0], flags)}; --help lists them all")
+    return replace(config, data=config.data.filled(), out=config.out or f"{out}{name}")
 
 
-def flat(config: Any) -> dict[str, Any]:
-    """All fields, those of nested dataclasses (or dicts) too, by their own names, which are unique."""
-    found: dict[str, Any] = {}
+def _value_of(flag: str, args: Sequence[str]) -> str | None:
+    """The value given to a flag, as ``--flag value`` or ``--flag=value``; of several the last."""
+    value = None
+    for position, arg in enumerate(args):
+        if arg == flag and position + 1 < len(args):
+            value = args[position + 1]
+        elif arg.startswith(f"{flag}="):
+            value = arg.partition("=")[2]
+    return value
+
+
+def flatten(config: Any) -> dict[str, Any]:
+    """All fields of a configuration (a dataclass or its dictionary) by their own names.
+
+    Fields of nested dataclasses are included without a prefix, because field names are unique across a configuration.
+    """
+    flat: dict[str, Any] = {}
     for name, value in (config if isinstance(config, dict) else asdict(config)).items():
-        found |= flat(value) if isinstance(value, dict) else {name: value}
-    return found
+        flat |= flatten(value) if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def differences(config: Any, saved: dict[str, Any]) -> list[str]:
-    """What differs between a configuration and a saved run's (`asdict`), but for `CONTROL`: ``name: saved -> now``."""
-    now, before = flat(config), flat(saved)
+    """How a configuration differs from that of a saved run, as ``name: saved -> now``; `CONTROL` is left out."""
+    now, before = flatten(config), flatten(saved)
     names = [name for name in now | before if name not in CONTROL and name not in REMOVED]
     return [f"{name}: {before.get(name)} -> {now.get(name)}" for name in names if now.get(name) != before.get(name)]

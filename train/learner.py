@@ -1,4 +1,4 @@
-"""One update of the agent: from a batch of windows to a step of Adam."""
+"""One update of the DRLT agent: from a batch of windows to a step of Adam."""
 
 from typing import Literal, NamedTuple
 
@@ -19,7 +19,7 @@ class NotFiniteError(Exception):
     """A loss or a gradient is not finite; the step was not taken.
 
     Attributes:
-        windows: numbers, within the update, of those whose loss it is; none where only the gradient is not finite.
+        windows: positions within the update of the windows whose loss is not finite; empty if only the gradient is not.
     """
 
     def __init__(self, windows: list[int]) -> None:
@@ -28,7 +28,7 @@ class NotFiniteError(Exception):
 
 
 class Update(NamedTuple):
-    """What came of one batch."""
+    """Results of one update."""
 
     mean: Tensor
     """the policy's means, ``(B, T, 4)``"""
@@ -37,7 +37,7 @@ class Update(NamedTuple):
     state: State
     """the LSTM's state after the windows"""
     norms: list[Tensor]
-    """the gradient's norm before clipping, of each step that was taken"""
+    """norm of the gradient before clipping, for each step that was taken"""
 
 
 class Learner:
@@ -45,7 +45,7 @@ class Learner:
 
     Args:
         model: the network, on its device.
-        config: of the run.
+        config: configuration of the run.
         group: the processes that share each update.
     """
 
@@ -57,59 +57,62 @@ class Learner:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.schedule.lr, fused=True)
 
     def update(
-        self, batch: Batch, noise: Tensor, size: int, before: State | None, kind: Kind, reward: str, sigma: float
+        self, batch: Batch, noise: Tensor, size: int, state: State | None, kind: Kind, reward: str, sigma: float
     ) -> Update:
         """Learn from this process's share of an update.
 
         Args:
             batch: its B windows.
             noise: standard normal, ``(N, B, T, 4)``.
-            size: windows of the whole update, all processes' together.
-            before: the LSTM's state before the first rows of the batch, or None.
+            size: number of windows of the whole update, over all processes.
+            state: the LSTM's state before the first rows of the batch, or None.
             kind: which gradient.
-            reward: which reward is learned from.
-            sigma: the policy's deviation.
+            reward: which reward to learn from.
+            sigma: standard deviation of the policy.
 
         Raises:
-            NotFiniteError: in all processes, where it happens in one.
+            NotFiniteError: raised in all processes if it happens in one.
         """
         options, norms = self.config.reinforce, []
-        for again in range(options.reuse if kind == "reinforce" else 1):
+        for use in range(options.reuse if kind == "reinforce" else 1):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-                mean, after = self.shared_model(batch.features, batch.location, before)
+                mean, next_state = self.shared_model(batch.features, batch.location, state)
             mean = mean.float()
-            if not again:
-                state = after
+            if use == 0:
+                # Sample N boxes from each mean, and compare each return with those of the other episodes.
+                first_state = next_state
                 actions = reinforce.sample(mean, noise, sigma)
                 rewards = {name: formula(actions, batch.truth) for name, formula in REWARDS.items()}
-                gained = returns.returns(rewards[reward], options.returns, batch.mask)
-                advantages = gained - returns.baseline(gained, options.baseline)
+                gains = returns.returns(rewards[reward], options.returns, batch.mask)
+                advantages = gains - returns.baseline(gains, options.baseline)
                 old = reinforce.log_density(actions, mean, sigma).detach()
 
             if kind == "supervised":
                 losses = supervised.loss(mean, batch.truth, reward, batch.mask)
-            elif again:
-                losses = reinforce.reuse_loss(mean, actions, advantages, sigma, old, options.ratio_clip, batch.mask)
-            else:
+            elif use == 0:
                 losses = reinforce.loss(mean, actions, advantages, sigma, batch.mask)
+            else:
+                losses = reinforce.reuse_loss(mean, actions, advantages, sigma, old, options.ratio_clip, batch.mask)
             norms.append(self._step(losses, size))
-        return Update(mean, rewards, state, norms)
+        return Update(mean, rewards, first_state, norms)
 
     def _step(self, losses: Tensor, size: int) -> Tensor:
         """One step of Adam on losses ``(B,)`` or ``(N, B)``; returns the gradient's norm before clipping."""
         by_window = losses.reshape(-1, losses.shape[-1]).mean(dim=0)
         loss = by_window.sum() / size
         with self.group.connected():
-            (loss * self.group.shard.world_size).backward()  # the processes' gradients are averaged
+            # The backward pass averages gradients over the processes; the loss of the update is their sum.
+            (loss * self.group.shard.world_size).backward()
         total = self.group.sum(loss.detach().clone())
-        norm = torch.nn.utils.get_total_norm([one.grad for one in self.model.parameters() if one.grad is not None])
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
         if not torch.isfinite(total + norm):
             bad = torch.zeros(size, device=self.device)
-            mine = list(self.group.rows(size))
-            bad[mine] = (~torch.isfinite(by_window)).float()[: len(mine)]
+            rows = list(self.group.rows(size))
+            bad[rows] = (~torch.isfinite(by_window)).float()[: len(rows)]
             raise NotFiniteError(self.group.sum(bad).nonzero()[:, 0].tolist())
         if self.config.schedule.clip_norm:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), self.config.schedule.clip_norm, norm)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)  # now: the memory is free for the next forward pass
+        self.optimizer.zero_grad(set_to_none=True)  # now, to free the memory for the next forward pass
         return norm

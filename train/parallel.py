@@ -1,8 +1,8 @@
-"""Several processes that train one agent, as torchrun starts them, on the GPUs of one machine or of many.
+"""Several processes that train one agent, started by torchrun, on the GPUs of one machine or of many.
 
 Every process holds the whole agent and takes a share of each update's windows. Gradients are summed over the processes,
-so all take the same step; and whatever an update is divided by, or drawn for it at random, is that of the whole update.
-So the number of processes changes nothing but the order of sums. Process 0 alone evaluates, logs and writes.
+so all take the same step. Random numbers are drawn for the whole update in every process, and sums are divided by its
+size, so the number of processes changes only the order of sums. Process 0 alone evaluates, logs and writes.
 """
 
 import os
@@ -21,19 +21,19 @@ from tracking_env.datasets.sharding import Shard
 from tracking_env.errors import InputError, first_line
 
 PATIENCE = timedelta(days=1)
-"""How long the others wait while one extracts features or evaluates; torchrun ends them sooner where one fails."""
+"""How long processes wait while one extracts features or evaluates; torchrun ends them sooner if one fails."""
 
 
 class LostError(InputError):
-    """Another process is gone."""
+    """Another process has ended."""
 
 
 class Group:
-    """The processes of one run; for one alone all of this does nothing.
+    """The processes of one run; in a run of one process every method does nothing.
 
     Args:
-        shard: which of them this one is.
-        store: where they tell each other who failed first.
+        shard: rank of this process and number of processes.
+        store: where processes tell each other which of them failed first.
     """
 
     def __init__(self, shard: Shard, store: dist.Store | None = None) -> None:
@@ -46,11 +46,14 @@ class Group:
 
     @property
     def alone(self) -> bool:
-        """Whether there are no others."""
+        """Whether this is the only process."""
         return self.shard.world_size == 1
 
     def rows(self, count: int) -> range:
-        """Which of so many windows are this process's. One that goes on in the next update stays where it is."""
+        """Which of ``count`` windows this process takes.
+
+        A window that continues in the next update stays with the process, because the LSTM's state is there.
+        """
         return range(self.shard.rank, count, self.shard.world_size)
 
     def sum(self, tensor: Tensor) -> Tensor:
@@ -65,30 +68,23 @@ class Group:
         return flag if self.alone else bool(self.sum(torch.tensor(float(flag))))
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Return when all processes have called this."""
         self.any(False)
 
     def share(self, model: nn.Module) -> nn.Module:
-        """The model with the weights and buffers of process 0, whose backward pass averages gradients over processes."""
+        """The model, with weights and buffers of process 0; its backward pass averages gradients over the processes."""
         if self.alone:
             return model
         with self.connected():
             return DistributedDataParallel(model, gradient_as_bucket_view=True)
 
-    def speaks(self) -> bool:
-        """Whether this process is the first that has an error to tell; the others keep silent."""
-        if self.store is None:
-            return True
-        try:
-            return self.store.add("failed", 1) == 1
-        except RuntimeError:  # without torchrun process 0 keeps the store: it has failed, and told
-            return False
-
     @contextmanager
     def connected(self) -> Iterator[None]:
-        """Turn the failure of a communication into a `LostError`."""
+        """Turn a failed communication into a `LostError`."""
         try:
             yield
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             if self.alone:
                 raise
@@ -96,17 +92,26 @@ class Group:
                 f"process {self.shard.rank} lost the others: one of them has ended ({first_line(error)})"
             ) from None
 
+    def reports(self) -> bool:
+        """Whether this process is the first to fail, and so prints the error; the others stay silent."""
+        if self.store is None:
+            return True
+        try:
+            return self.store.add("failed", 1) == 1
+        except RuntimeError:  # without torchrun the store lives in process 0, which has failed and printed its error
+            return False
+
 
 ALONE = Group(Shard())
-"""Of a run in one process."""
+"""The group of a run in one process."""
 
 
 @contextmanager
 def joined() -> Iterator[Group]:
-    """The group of this process: where ``RANK`` and ``WORLD_SIZE`` are set (by torchrun) all of that run, else itself.
+    """The group of this process: all processes of the run if torchrun set ``RANK`` and ``WORLD_SIZE``, else `ALONE`.
 
     Raises:
-        InputError: the variables make no sense, or the others cannot be reached.
+        InputError: the variables are invalid, or the other processes cannot be reached.
     """
     shard = sharding.from_environment(os.environ)
     if shard.world_size == 1:

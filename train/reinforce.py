@@ -19,7 +19,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 import logging
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +27,7 @@ import torch
 from tqdm import tqdm
 
 from agents import checkpoint
-from agents.drlt import DRLT, State, kept
+from agents.drlt import DRLT, State, detach_rows
 from agents.windows import Windows
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.errors import InputError
@@ -38,39 +37,39 @@ from tracking_env.features.store import FeatureStore
 from tracking_env.trackers.checkpoint import newest
 from train import parallel, results
 from train.config import RunConfig, parse
-from train.data import load
-from train.ending import ended
-from train.flags import flat
+from train.entry_point import run_main
 from train.learner import Learner, NotFiniteError
 from train.parallel import ALONE, Group
-from train.run import Run
+from train.pictures import show_evaluation
+from train.run_directory import RunDirectory
+from train.runs import finish_run, open_run
 from train.schedule import Progress
-from train.seeds import several
+from train.seeds import run_seeds
 
 
 def train(config: RunConfig, group: Group = ALONE) -> bool:
-    """One run from flags to report; see `train.run` for what it leaves. False where it was stopped before its end."""
-    begun = time.perf_counter()
+    """One run from flags to report; returns False if it was stopped before its end."""
     torch.manual_seed(config.seed)
     device = torch_device.find(config.device)
     options, schedule = config.reinforce, config.schedule
 
-    # Data and agent: the agent is new, or as the last checkpoint left it.
-    data = load(config.data)
+    # Data: features are extracted once, and cut into windows of T frames.
+    run, data = open_run(config, "epoch")
     extractor = make_extractor(config.data.features, config.data.weights, config.device)
-    run = Run(config)  # refuses what it must before the long work begins
     saved = checkpoint.load(run.newest, device) if run.newest else None
-    if saved and saved.extractor != extractor.id:
-        raise InputError(f"the run in {run.path} was trained on {saved.extractor}, not on {extractor.id}")
+    if saved:
+        run.check_extractor(saved.extractor, extractor.id)
     store = FeatureStore(extractor, Path(config.data.store) if config.data.store else None)
-    store.build(data.all, progress=group.leads)  # of several processes each extracts what no other is at
+    store.build(data.all, progress=group.leads)  # several processes share the work
     windows = Windows(
-        [store[one][part.start : part.stop] for one, part in data.clips],
-        [one.relative[part.start : part.stop] for one, part in data.clips],
+        [store[sequence][part.start : part.stop] for sequence, part in data.clips],
+        [sequence.relative[part.start : part.stop] for sequence, part in data.clips],
         config.windows,
         device,
-        [one.name for one, _ in data.clips],
+        [sequence.name for sequence, _ in data.clips],
     )
+
+    # Agent: new, or as the last checkpoint left it.
     model = saved.model if saved else DRLT(extractor.dim, config.network).to(device)
     if not saved:
         model.fit_normaliser(windows.features)
@@ -78,76 +77,80 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     if saved:
         checkpoint.restore(learner.optimizer, model, saved.optimizer)
     progress = Progress.read(saved.progress) if saved else Progress()
+    evaluation: results.Evaluation | None = None
+    first_box_rewards = results.first_box_rewards(windows)
 
-    others = results.lines(data.testing, data.training, data.unseen)
-    copied = results.copy_first_box(windows)
-    group.wait()  # until all have looked at the run directory
+    group.wait()  # no process may start to write before all have looked at the run directory
     if group.leads:
         run.start(progress.epoch)
-        run.text("config", "\n".join(f"    {name} = {value}" for name, value in flat(config).items()))
     run.catch_interrupts(once=group.alone)  # torchrun passes Ctrl-C on to processes that have it already
 
     hidden = None if group.leads else True  # None: shown on a terminal
     bar = tqdm(desc="training", initial=progress.epoch, total=schedule.epochs, unit="epoch", disable=hidden)
     while (phase := schedule.phase(progress)) is not None:
         epoch, lr = progress.epoch, schedule.rate(progress.epoch)
-        kind = config.learner if phase.number else "supervised"
-        annealed = schedule.between(options.sigma, options.sigma_end or options.sigma, epoch)
+        kind = config.learner if phase.number else "supervised"  # phase 0 is the supervised warm-up
+        sigma = schedule.interpolate(options.sigma, options.sigma_end or options.sigma, epoch)
         for parameters in learner.optimizer.param_groups:
             parameters["lr"] = lr
         # Randomness depends on the seed and the epoch alone, so that a resumed run repeats an uninterrupted one.
         order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-        noise = torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
-        totals = {name: torch.zeros((), device=device) for name in ("frames", *REWARDS, "empty")}
+        noise_source = torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
+        sums = {name: torch.zeros((), device=device) for name in ("frames", *REWARDS, "empty")}
         norms: list[torch.Tensor] = []
         state: State | None = None
-        for chosen, carried in windows.epoch(order):
-            # Drawn for the whole update by every process, so that no box depends on who draws it.
+        for chosen, continued in windows.epoch(order):
+            # Every process draws the noise of the whole update, so that no box depends on which process samples it.
             shape = options.episodes, len(chosen), config.windows.steps, 4
-            drawn = torch.randn(shape, generator=noise, device=device)
+            noise = torch.randn(shape, generator=noise_source, device=device)
             mine = group.rows(len(chosen))
-            rows = list(mine or range(1))  # a process for which none is left goes along with the first, unweighted
+            rows = list(mine or range(1))
             batch = windows[[chosen[row] for row in rows]]
-            if not mine:
+            if not mine:  # no window is left for this process; it joins in with a window that does not count
                 batch = batch._replace(mask=torch.zeros_like(batch.mask))
-            before = kept(state, len(group.rows(carried))) if state and group.rows(carried) else None
+            # Windows that continue a video get the LSTM's state of the update before, without its gradient.
+            continued_here = len(group.rows(continued))
+            state = detach_rows(state, continued_here) if state and continued_here else None
             try:
-                update = learner.update(batch, drawn[:, rows], len(chosen), before, kind, phase.reward, annealed)
+                update = learner.update(batch, noise[:, rows], len(chosen), state, kind, phase.reward, sigma)
             except NotFiniteError as error:
-                raise _not_finite(run, epoch, len(norms), [windows.where(one) for one in chosen], error) from None
+                raise _not_finite(run, epoch, len(norms), [windows.where(row) for row in chosen], error) from None
             state = update.state
             norms += update.norms
-            totals["frames"] += batch.mask.sum()
-            totals["empty"] += ((update.mean[..., 2:] <= 0).any(dim=-1) * batch.mask).sum()
+            sums["frames"] += batch.mask.sum()
+            sums["empty"] += ((update.mean[..., 2:] <= 0).any(dim=-1) * batch.mask).sum()
             for name, reward in update.rewards.items():
-                totals[name] += (reward.mean(dim=0) * batch.mask).sum()
+                sums[name] += (reward.mean(dim=0) * batch.mask).sum()
 
-        totals = dict(zip(totals, group.sum(torch.stack(list(totals.values()))), strict=True))
-        frames = float(totals["frames"])
-        scalars = {f"reward/{name}": float(totals[name]) / frames for name in REWARDS}
-        scalars |= {f"copy_first_box/{name}": reward for name, reward in copied.items()}
+        # Log, evaluate and save at the end of the epoch.
+        sums = dict(zip(sums, group.sum(torch.stack(list(sums.values()))), strict=True))
+        frames = float(sums["frames"])
+        scalars = {f"reward/{name}": float(sums[name]) / frames for name in REWARDS}
+        scalars |= {f"copy_first_box/{name}": reward for name, reward in first_box_rewards.items()}
         scalars |= {
             "train/gradient_norm": float(torch.stack(norms).mean()),
             "train/learning_rate": lr,
-            "train/sigma": annealed,
+            "train/sigma": sigma,
             "train/phase": phase.number,
-            "collapse/empty_boxes": float(totals["empty"]) / frames,
+            "collapse/empty_boxes": float(sums["empty"]) / frames,
         }
         progress = schedule.after(progress, scalars[f"reward/{phase.reward}"])
         done, last = progress.epoch, schedule.phase(progress) is None
         bar.update()
         if group.leads and (done % schedule.evaluate_every == 0 or last):
             model.eval()
-            report = results.examine(run, done, results.predict(model, store, data.testing), data)
-            scalars |= results.scalars(report)
-            bar.set_postfix(reward=f"{scalars[f'reward/{phase.reward}']:.3f}", auc=f"{scalars['eval/auc_whole']:.3f}")
+            evaluation = results.evaluate_agent(model, store, data)
             model.train()
+            show_evaluation(run, done, evaluation, data)
+            scalars |= results.mean_scores(evaluation.report, "eval")
+            bar.set_postfix(reward=f"{scalars[f'reward/{phase.reward}']:.3f}", auc=f"{scalars['eval/auc_whole']:.3f}")
         if group.leads:
             run.log(done, scalars)
-        stop = group.any(run.stop_asked)
+        stop = group.any(run.stop_requested)
         if group.leads and (done % schedule.checkpoint_every == 0 or last or stop):
-            of, where = (model, learner.optimizer, extractor.id), asdict(progress)
-            checkpoint.save(run.checkpoints, *of, done, asdict(config), where)
+            checkpoint.save(
+                run.checkpoints, model, learner.optimizer, extractor.id, done, asdict(config), asdict(progress)
+            )
         if stop and not last:
             bar.close()
             run.close()
@@ -161,18 +164,11 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
 
     checkpoint.export(newest(run.checkpoints))
 
-    # Report.
-    facts = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "seconds": time.perf_counter() - begun,
-        "epochs": progress.epoch,
-        "config": asdict(config),
-        "dataset": data.facts(),
-        "extractor": extractor.id,
-    }
-    predictions, report, fps = results.test(model, store, data)
-    results.publish(run, predictions, report, fps, data, others, label(config), facts)
-    run.close()
+    # Report on the last evaluation; there is none yet if the run had only its report left to write.
+    evaluation = evaluation or results.evaluate_agent(model, store, data)
+    fps = results.measure_speed(model, store, results.median_sequence(evaluation.report, data.testing))
+    facts = {"epochs": progress.epoch, "extractor": extractor.id}
+    finish_run(run, data, label(config), evaluation, fps, facts, device)
     return True
 
 
@@ -181,29 +177,37 @@ def label(config: RunConfig) -> str:
     return f"DRLT ({config.learner})"
 
 
-def _not_finite(run: Run, epoch: int, updates: int, windows: list[str], error: NotFiniteError) -> InputError:
-    """What to say of an update of these windows whose loss or gradient is not finite; a full stop before the step."""
+def _not_finite(run: RunDirectory, epoch: int, updates: int, windows: list[str], error: NotFiniteError) -> InputError:
+    """The error for an update whose loss or gradient is not finite.
+
+    Args:
+        run: the run's directory.
+        epoch: number of epochs done.
+        updates: number of updates of this epoch done.
+        windows: descriptions of the update's windows.
+        error: which of them have a loss that is not finite.
+    """
     guilty = [windows[number] for number in error.windows]
-    what, named = ("loss", guilty) if guilty else ("gradient", windows)
+    cause, named = ("loss", guilty) if guilty else ("gradient", windows)
     more = f" and {len(named) - 1} more" if len(named) > 1 else ""
     return InputError(
-        f"the {what} is not finite in epoch {epoch + 1}, update {updates + 1}: {named[0]}{more}; nothing was learned "
+        f"the {cause} is not finite in epoch {epoch + 1}, update {updates + 1}: {named[0]}{more}; nothing was learned "
         f"from it, and the checkpoints in {run.checkpoints} are good; try a smaller --lr or --clip-norm 10"
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run on ``argv``, by default the process's flags; returns exit code 2 where the input cannot be used."""
+def main(args: Sequence[str] | None = None) -> int:
+    """Train with these flags, by default those of this process; returns the exit code, see `run_main`."""
     group = ALONE
 
-    def job() -> None:
+    def work() -> None:
         nonlocal group
         with parallel.joined() as group:
             logging.basicConfig(format="%(message)s", level=logging.WARNING if group.leads else logging.ERROR)
-            config = parse(argv)
-            several(config, train, label(config), group)
+            config = parse(args)
+            run_seeds(config, train, label(config), group)
 
-    return ended("train/reinforce.py", job, lambda: group.speaks())
+    return run_main("train/reinforce.py", work, lambda: group.reports())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Episodes in the loop, many at once: the environments step one by one, the network decides for all."""
+"""Sampled episodes of ``OTBTrackSearch-v0``, many at once: environments step one by one, the network acts for all."""
 
 from typing import Any, NamedTuple
 
@@ -14,34 +14,37 @@ from tracking_env.datasets.sequence import Sequence
 
 
 class Rollout(NamedTuple):
-    """B clips, N episodes of each: E = N * B episodes of T steps, clip by clip within an episode number."""
+    """N episodes of each of B clips: E = N * B episodes of T steps; episode e is of clip e % B."""
 
     observations: list[dict[str, Tensor]]
-    """T batches of E"""
+    """T batches of E observations"""
     actions: Tensor
     """``(E, T, 4)``, relative to the regions"""
     rewards: dict[str, Tensor]
-    """by name, ``(N, B, T)``"""
+    """``l1`` and ``iou``, each ``(N, B, T)``"""
     mask: Tensor
-    """1 where a frame counts, 0 after the end of a short clip, ``(E, T)``"""
+    """``(E, T)``: 1 where a frame counts, 0 after the end of a short clip"""
     truth: Tensor
     """true boxes relative to the image, ``(E, T, 4)``"""
-    place: Tensor
-    """the regions relative to the image: left, top, width, height, ``(E, T, 4)``"""
+    regions: Tensor
+    """search regions relative to the image: left, top, width, height, ``(E, T, 4)``"""
 
 
 def draw_clip(sequences: list[Sequence], steps: int, rng: np.random.Generator) -> dict[str, Any]:
-    """The options of a reset: a sequence, and a start with a true box that leaves a full clip where one can."""
-    one = sequences[rng.integers(len(sequences))]
-    known = np.flatnonzero(one.annotated)
-    full = known[known <= max(known[0], len(one) - steps)]
-    return {"sequence": one.name, "start": int(rng.choice(full))}
+    """Options of a reset: a random sequence, and a first frame with a true box.
+
+    The first frame leaves room for ``steps`` frames if the sequence is long enough.
+    """
+    sequence = sequences[rng.integers(len(sequences))]
+    annotated = np.flatnonzero(sequence.annotated)
+    starts = annotated[annotated <= max(annotated[0], len(sequence) - steps)]
+    return {"sequence": sequence.name, "start": int(rng.choice(starts))}
 
 
-def roll(
+def sample_episodes(
     envs: list[gym.Env],
     model: Pointing,
-    options: list[dict],
+    clips: list[dict[str, Any]],
     seeds: list[int],
     steps: int,
     sigma: float,
@@ -50,50 +53,57 @@ def roll(
     """Sample N episodes of each clip.
 
     Args:
-        envs: E environments ``OTBTrackSearch-v0``.
+        envs: E environments ``OTBTrackSearch-v0``; N is E over the number of clips.
         model: the policy.
-        options: of B resets: which clip.
-        seeds: of the same resets, so that all N episodes of a clip begin with the same look.
+        clips: options of B resets, see `draw_clip`.
+        seeds: seeds of the B resets: all episodes of a clip begin with the same region.
         steps: T.
-        sigma: of the policy.
-        generator: of its noise.
+        sigma: standard deviation of the policy.
+        generator: source of the policy's noise.
     """
-    clips = len(options)
-    begun = [env.reset(seed=seeds[i % clips], options=options[i % clips]) for i, env in enumerate(envs)]
-    seen, infos = [one for one, _ in begun], [one for _, one in begun]
+    observed: list[dict[str, np.ndarray]] = []
+    regions: list[np.ndarray] = []
+    for number, env in enumerate(envs):
+        observation, info = env.reset(seed=seeds[number % len(clips)], options=clips[number % len(clips)])
+        observed.append(observation)
+        regions.append(info["relative_region"])
+
     state, running = None, np.ones(len(envs), bool)
-    observations, actions, found = [], [], []
-    for _ in range(steps):
-        batch = {name: torch.from_numpy(np.stack([one[name] for one in seen])) for name in seen[0]}
+    observations, actions = [], []
+    shape = len(envs), steps
+    l1, iou, mask = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    truth, places = np.full((*shape, 4), 0.5, np.float32), np.zeros((*shape, 4), np.float32)
+    for step in range(steps):
+        batch = {name: torch.from_numpy(np.stack([row[name] for row in observed])) for name in observed[0]}
         with torch.no_grad():
             decision, state = model(**batch, state=state)
         action = sample(decision.mean, torch.randn(decision.mean.shape, generator=generator), sigma)
         observations.append(batch)
         actions.append(action)
-        row = []
-        for i, env in enumerate(envs):
-            place = bx.top_left(infos[i]["relative_region"])
-            if running[i]:
-                seen[i], _, terminated, truncated, infos[i] = env.step(action[i].numpy())
-                one = infos[i]
-                row.append((one["reward_l1"], one["reward_iou"], 1.0, one["relative_truth"], place))
-                running[i] = not (terminated or truncated)
-            else:
-                row.append((0.0, 0.0, 0.0, np.full(4, 0.5), place))
-        found.append(row)
-    columns = [
-        torch.from_numpy(np.array([[row[i][k] for row in found] for i in range(len(envs))], dtype=np.float32))
-        for k in range(5)
-    ]
-    l1, iou, mask, truth, place = columns
-    shape = -1, clips, steps
+        for number, env in enumerate(envs):
+            places[number, step] = bx.top_left(regions[number])  # the region that the action is relative to
+            if not running[number]:  # the clip is over: mask, rewards and truth keep their fill values
+                continue
+            observed[number], _, terminated, truncated, info = env.step(action[number].numpy())
+            l1[number, step], iou[number, step] = info["reward_l1"], info["reward_iou"]
+            mask[number, step], truth[number, step] = 1, info["relative_truth"]
+            regions[number] = info["relative_region"]
+            running[number] = not (terminated or truncated)
+
+    by_clip = -1, len(clips), steps
+    rewards = {"l1": torch.from_numpy(l1).view(by_clip), "iou": torch.from_numpy(iou).view(by_clip)}
     return Rollout(
-        observations, torch.stack(actions, dim=1), {"l1": l1.view(shape), "iou": iou.view(shape)}, mask, truth, place
+        observations,
+        torch.stack(actions, dim=1),
+        rewards,
+        torch.from_numpy(mask),
+        torch.from_numpy(truth),
+        torch.from_numpy(places),
     )
 
 
 def replay(model: Pointing, rollout: Rollout) -> Tensor:
-    """The policy's means on the same observations, with gradient through time, ``(E, T, 4)``."""
+    """The policy's means for the same observations, with gradient through time, ``(E, T, 4)``."""
     state, means = None, []
     for batch in rollout.observations:
         decision, state = model(**batch, state=state)
@@ -101,7 +111,7 @@ def replay(model: Pointing, rollout: Rollout) -> Tensor:
     return torch.stack(means, dim=1)
 
 
-def in_image(boxes: Tensor, place: Tensor) -> Tensor:
-    """Boxes relative to regions as boxes relative to the image. ``(..., 4)`` kept."""
-    centre = place[..., :2] + boxes[..., :2] * place[..., 2:]
-    return torch.cat([centre, boxes[..., 2:] * place[..., 2:]], dim=-1)
+def to_image(boxes: Tensor, regions: Tensor) -> Tensor:
+    """Boxes relative to regions as boxes relative to the image, ``(..., 4)`` both."""
+    centres = regions[..., :2] + boxes[..., :2] * regions[..., 2:]
+    return torch.cat([centres, boxes[..., 2:] * regions[..., 2:]], dim=-1)

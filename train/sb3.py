@@ -13,7 +13,8 @@ if not __package__:  # run as a file: sys.path[0] is train/; make it the reposit
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in train/reinforce.py
+# Threads that wait must sleep: spinning ones make training ten times slower wherever another program runs too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 import logging
 import math
@@ -42,49 +43,53 @@ from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
 from tracking_env.trackers.checkpoint import newest
 from train import results
-from train.data import Data, load
-from train.ending import ended
-from train.flags import flat
-from train.run import Run
-from train.sb3_callbacks import RewardMeter, RewardSchedule, RunWriter, StopAsked
+from train.data import Data
+from train.entry_point import run_main
+from train.pictures import show_evaluation
+from train.run_directory import RunDirectory
+from train.runs import finish_run, open_run
+from train.sb3_callbacks import LogWriter, RewardLogger, RewardSwitch, StopOnRequest
 from train.sb3_config import SB3Config, parse
-from train.seeds import several
+from train.seeds import run_seeds
 
-LINES = 10  # of curves between two evaluations
-JUDGED = 32  # training clips on which the best policy is chosen
+LOG_LINES = 10
+"""Number of logged lines between two evaluations."""
+VALIDATION_CLIPS = 32
+"""Number of training clips by which the best policy is chosen."""
 
 
 def train(config: SB3Config) -> bool:
-    """One run from flags to report; see `train.run` for what it leaves. False where it was stopped before its end."""
-    begun = time.perf_counter()
+    """One run from flags to report; returns False if it was stopped before its end."""
     device = torch_device.find(config.device)
 
-    # Data and agent: the agent is new, or as the last checkpoint left it.
-    data = load(config.data)
+    # Data and environments.
+    run, data = open_run(config, "step")
     extractor = make_extractor(config.data.features, config.data.weights, config.device)
-    run = Run(config, "step")  # refuses what it must before the long work begins
     saved = sb3_checkpoint.load(run.newest) if run.newest else None
-    if saved and saved.extractor != extractor.id:
-        raise InputError(f"the run in {run.path} was trained on {saved.extractor}, not on {extractor.id}")
+    if saved:
+        run.check_extractor(saved.extractor, extractor.id)
     store = FeatureStore(extractor, Path(config.data.store) if config.data.store else None)
     store.build(data.all)
     env = sb3_env.make(
         config.learn.envs,
-        sequences=[one for one, _ in data.clips],
+        sequences=[sequence for sequence, _ in data.clips],
         split=data.split,
         features=extractor,
         store=store.folder,
         clip_length=config.clip_length,
     )
-    model = new_model(config, env, device)
+
+    # Agent: new, or as the last checkpoint left it.
+    model = make_model(config, env, device)
     if saved:
         saved.restore(model)
     else:
-        frames = [torch.tensor(store[one][part.start : part.stop]) for one, part in data.clips]
+        frames = [torch.tensor(store[sequence][part.start : part.stop]) for sequence, part in data.clips]
         fit_normaliser(model.policy, torch.cat(frames).to(device))
     agent = SB3Agent(model.policy)
     best = saved.best if saved else None
-    facts = {
+    evaluation: results.Evaluation | None = None
+    about = {
         "algorithm": config.algo,
         "features": extractor.dim,
         "hidden": config.policy.hidden,
@@ -92,20 +97,18 @@ def train(config: SB3Config) -> bool:
         "run": asdict(config),
     }
 
-    others = results.lines(data.testing, data.training, data.unseen)
     run.start(model.num_timesteps)
-    run.text("config", "\n".join(f"    {name} = {value}" for name, value in flat(config).items()))
     run.catch_interrupts()
-    model.set_logger(Logger(None, [RunWriter(run)]))
-    if not saved:
-        sb3_checkpoint.save(run.checkpoints, model, facts | {"best": best})
+    model.set_logger(Logger(None, [LogWriter(run)]))
+    if not saved:  # so that a run which is stopped before its first evaluation can be resumed
+        sb3_checkpoint.save(run.checkpoints, model, about | {"best": best})
 
-    stop = StopAsked(run)
-    callbacks = [RewardSchedule(math.ceil(config.l1_share * config.env_steps)), RewardMeter(), stop]
+    stop = StopOnRequest(run)
+    callbacks = [RewardSwitch(math.ceil(config.l1_share * config.env_steps)), RewardLogger(), stop]
     bar = tqdm(desc="training", initial=model.num_timesteps, total=config.env_steps, unit="step", disable=None)
-    spent, taken = 0.0, model.num_timesteps
+    learning_seconds, first_step = 0.0, model.num_timesteps
     while model.num_timesteps < config.env_steps:
-        # Randomness depends on the seed and the step alone, and every part begins with new clips: so a resumed run
+        # Randomness depends on the seed and the step alone, and every part begins with new clips, so that a resumed run
         # repeats an uninterrupted one.
         done = model.num_timesteps
         model.set_random_seed((config.seed * 1_000_003 + done) % 2**31)
@@ -115,60 +118,61 @@ def train(config: SB3Config) -> bool:
         try:
             model.learn(part, callbacks, log_interval(config), reset_num_timesteps=False)
         except ValueError as error:
-            if "invalid values" not in str(error):  # as torch's distributions say it of a mean that is not finite
+            if "invalid values" not in str(error):  # torch's distributions say so of a mean that is not finite
                 raise
             raise InputError(
                 f"the policy is not finite after step {done}; the checkpoints in {run.checkpoints} are good, try a "
                 "smaller --lr"
             ) from None
-        spent += time.perf_counter() - began
-        if stop.ended:
+        learning_seconds += time.perf_counter() - began
+        if stop.stopped:
             return _stopped(run, done)
         bar.update(model.num_timesteps - done)
 
-        report = results.examine(run, model.num_timesteps, results.predict(agent, store, data.testing), data)
-        judged = judge(agent, store, data)
-        for name, value in (results.scalars(report) | {"eval/training_iou": judged}).items():
+        # Evaluate on the test sequences; choose the best policy on training clips.
+        evaluation = results.evaluate_agent(agent, store, data)
+        show_evaluation(run, model.num_timesteps, evaluation, data)
+        training_iou = validate(agent, store, data)
+        scalars = results.mean_scores(evaluation.report, "eval") | {"eval/training_iou": training_iou}
+        for name, value in scalars.items():
             model.logger.record(name, value)
         model.logger.dump(model.num_timesteps)
-        bar.set_postfix(training_iou=f"{judged:.3f}", auc=f"{getattr(report.mean['whole'], 'auc', math.nan):.3f}")
-        if best is None or judged > best:
-            best = judged
-            sb3_checkpoint.save(run.path / "best", model, facts | {"best": best}, keep=1, training=False)
-        sb3_checkpoint.save(run.checkpoints, model, facts | {"best": best})
-        if run.stop_asked and model.num_timesteps < config.env_steps:
+        auc = getattr(evaluation.report.mean["whole"], "auc", math.nan)
+        bar.set_postfix(training_iou=f"{training_iou:.3f}", auc=f"{auc:.3f}")
+        if best is None or training_iou > best:
+            best = training_iou
+            sb3_checkpoint.save(run.path / "best", model, about | {"best": best}, keep=1, training=False)
+        sb3_checkpoint.save(run.checkpoints, model, about | {"best": best})
+        if run.stop_requested and model.num_timesteps < config.env_steps:
             return _stopped(run, model.num_timesteps)
     bar.close()
 
     for folder in (run.checkpoints, run.path / "best"):
         sb3_checkpoint.export(newest(folder))
 
-    # Report.
-    report_facts = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "seconds": time.perf_counter() - begun,
+    # Report on the last evaluation; there is none yet if the run had only its report left to write.
+    evaluation = evaluation or results.evaluate_agent(agent, store, data)
+    fps = results.measure_speed(agent, store, results.median_sequence(evaluation.report, data.testing))
+    facts = {
         "env_steps": model.num_timesteps,
-        "steps_per_second": (model.num_timesteps - taken) / spent if spent else None,
+        "steps_per_second": (model.num_timesteps - first_step) / learning_seconds if learning_seconds else None,
         "best_training_iou": best,
-        "config": asdict(config),
-        "dataset": data.facts(),
         "extractor": extractor.id,
     }
-    predictions, report, fps = results.test(agent, store, data)
-    results.publish(run, predictions, report, fps, data, others, label(config), report_facts)
-    run.close()
+    finish_run(run, data, label(config), evaluation, fps, facts, device)
     env.close()
     return True
 
 
-def _stopped(run: Run, steps: int) -> bool:
+def _stopped(run: RunDirectory, step: int) -> bool:
+    """Close a run that was stopped, and tell how to resume it; always False, what `train` returns then."""
     run.close()
-    print(f"stopped; saved is step {steps}: type the same command with --resume to go on from there")
+    print(f"stopped; saved is step {step}: type the same command with --resume to go on from there")
     return False
 
 
-def new_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseAlgorithm:
-    """The algorithm as its preset and the flags have it."""
+def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseAlgorithm:
+    """The algorithm with the options of a configuration."""
     algorithm, learn, sigma = ALGORITHMS[config.algo], config.learn, config.policy.sigma
     options: dict[str, Any] = {"learning_rate": learn.lr, "gamma": learn.gamma}
     if algorithm.off_policy:
@@ -186,10 +190,10 @@ def new_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseAl
         assert learn.batch is not None
         options |= {"batch_size": min(learn.batch, learn.envs * learn.steps), "n_epochs": learn.passes}
     if config.algo == "sac":
-        # The entropy's weight starts far below the rewards' range (1 to 2), not at SB3's 1, which would drown them.
+        # SB3 starts the entropy's weight at 1, which would drown rewards in a range of 1 to 2.
         options |= {"target_entropy": target_entropy(sigma), "ent_coef": "auto_0.01"}
     if config.algo == "td3":
-        # The critic leads by eight gradients, not by two: an actor that follows one that knows nothing yet ends in a
+        # The critic leads by eight gradients instead of SB3's two: an actor that follows an untrained critic ends in a
         # corner of the box, where tanh is flat and no gradient brings it back.
         options |= {"action_noise": NormalActionNoise(np.zeros(4), np.full(4, 2 * sigma)), "policy_delay": 8}
     model = algorithm.made(
@@ -200,30 +204,31 @@ def new_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseAl
         device=device,
         **options,
     )
-    model.lr_schedule = lambda _: config.rate(model.num_timesteps)  # SB3's share of progress is of one `learn` alone
+    model.lr_schedule = lambda _: config.rate(model.num_timesteps)  # SB3's own progress is that of one `learn` alone
     return model
 
 
-def judge(agent: SB3Agent, store: FeatureStore, data: Data) -> float:
-    """What the best policy is chosen by: mean IoU over training clips, each from its first true box.
+def validate(agent: SB3Agent, store: FeatureStore, data: Data) -> float:
+    """Mean IoU over training clips, each tracked from its first true box; the best policy is chosen by it.
 
-    It is a reward on what is trained on. Nothing that is tested has a say in the choice.
+    It uses training data only, so the test sequences have no influence on the choice.
     """
     scores = []
-    for one, part in data.clips[: min(JUDGED, len(data.training))]:
-        known = part.start + np.flatnonzero(one.annotated[part.start : part.stop])
-        if len(known):
-            boxes = agent.track(store[one][known[0] : part.stop], one.relative[known[0]])
-            scores.append(REWARDS["iou"](boxes[known - known[0]], one.relative[known]).mean())
+    for sequence, part in data.clips[: min(VALIDATION_CLIPS, len(data.training))]:
+        annotated = part.start + np.flatnonzero(sequence.annotated[part.start : part.stop])
+        if len(annotated):
+            first = annotated[0]
+            boxes = agent.track(store[sequence][first : part.stop], sequence.relative[first])
+            scores.append(REWARDS["iou"](boxes[annotated - first], sequence.relative[annotated]).mean())
     return float(np.mean(scores))
 
 
 def log_interval(config: SB3Config) -> int:
-    """SB3's unit for it is updates where it learns on-policy, and episodes where it does not."""
-    steps = config.evaluate_every / LINES
+    """The interval between logged lines in SB3's unit: updates of on-policy algorithms, episodes of the others."""
+    steps = config.evaluate_every / LOG_LINES
     learn = config.learn
-    each = config.clip_length if ALGORITHMS[config.algo].off_policy else learn.envs * learn.steps
-    return max(1, round(steps / each))
+    steps_per_unit = config.clip_length if ALGORITHMS[config.algo].off_policy else learn.envs * learn.steps
+    return max(1, round(steps / steps_per_unit))
 
 
 def label(config: SB3Config) -> str:
@@ -231,15 +236,15 @@ def label(config: SB3Config) -> str:
     return ALGORITHMS[config.algo].label
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run on ``argv``, by default the process's flags; returns exit code 2 where the input cannot be used."""
+def main(args: Sequence[str] | None = None) -> int:
+    """Train with these flags, by default those of this process; returns the exit code, see `run_main`."""
 
-    def job() -> None:
+    def work() -> None:
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
-        config = parse(argv)
-        several(config, lambda one, _: train(one), label(config))
+        config = parse(args)
+        run_seeds(config, lambda seed_config, _: train(seed_config), label(config))
 
-    return ended("train/sb3.py", job)
+    return run_main("train/sb3.py", work)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What train/sb3.py hangs into Stable-Baselines3's loop."""
+"""Callbacks of Stable-Baselines3's training loop in train/sb3.py."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from agents.replay import FrameReplayBuffer
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.errors import InputError
-from train.run import Run
+from train.run_directory import RunDirectory
 
 
-class RewardSchedule(BaseCallback):
-    """The paper's: L1 first, then IoU. The switch comes between two updates.
+class RewardSwitch(BaseCallback):
+    """The paper's schedule of rewards, L1 and then IoU; it switches between two updates.
 
     Args:
-        l1_steps: environment steps on L1.
+        l1_steps: number of environment steps on L1.
     """
 
     def __init__(self, l1_steps: int) -> None:
@@ -34,8 +34,8 @@ class RewardSchedule(BaseCallback):
         return True
 
 
-class RewardMeter(BaseCallback):
-    """Logs both rewards of the boxes said, ``reward/l1`` and ``reward/iou``, as means since the last line."""
+class RewardLogger(BaseCallback):
+    """Logs both rewards of the actions, ``reward/l1`` and ``reward/iou``, as means since the last line."""
 
     def _on_step(self) -> bool:
         infos = self.locals["infos"]
@@ -44,38 +44,38 @@ class RewardMeter(BaseCallback):
         return True
 
 
-class StopAsked(BaseCallback):
-    """Ends learning at once where the run was asked to stop; what was collected since the last update is lost.
+class StopOnRequest(BaseCallback):
+    """Ends learning at once if the run is asked to stop; steps since the last update are lost.
 
     Attributes:
-        ended: that it did.
+        stopped: whether it ended learning.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunDirectory) -> None:
         super().__init__()
         self.run = run
-        self.ended = False
+        self.stopped = False
 
     def _on_step(self) -> bool:
-        self.ended = self.run.stop_asked
-        return not self.ended
+        self.stopped = self.run.stop_requested
+        return not self.stopped
 
 
-class RunWriter(KVWriter):
-    """Sends SB3's log into a run's, but for clocks and counters: what depends on the seed alone.
+class LogWriter(KVWriter):
+    """Sends SB3's log to the run's, without times: the metrics depend on the seed alone.
 
     Args:
-        run: the run.
+        run: the run's directory.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunDirectory) -> None:
         self.run = run
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
         """Append a line.
 
         Raises:
-            InputError: a loss is not finite: the run has come to nothing.
+            InputError: a loss is not finite, so training cannot recover.
         """
         scalars = {name: float(value) for name, value in key_values.items() if not name.startswith("time/")}
         bad = [name for name, value in scalars.items() if not np.isfinite(value)]

@@ -1,4 +1,4 @@
-"""The schedule: how long, how fast, on which reward; and where a run is in it."""
+"""The schedule of a run of train/reinforce.py: epochs, rewards and learning rates, and the progress in it."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
@@ -10,39 +10,40 @@ class Phase(NamedTuple):
     """A part of a run with one reward."""
 
     number: int
-    """0 warm start, 1 L1, 2 IoU"""
+    """0 supervised warm-up, 1 L1, 2 IoU"""
     reward: str
+    """``l1`` or ``iou``"""
     epochs: int
-    """most epochs it takes"""
+    """largest number of epochs"""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is; part of its checkpoints."""
+    """Progress of a run in its schedule; part of its checkpoints."""
 
     epoch: int = 0
     """epochs done"""
     phase: int = 0
     """phases done"""
     spent: int = 0
-    """epochs done of the phase that goes on"""
+    """epochs done of the current phase"""
     best: float | None = None
-    """the best mean reward of an epoch in it"""
+    """best mean reward of an epoch of the current phase"""
     waited: int = 0
-    """epochs since that one"""
+    """epochs since that epoch"""
 
     @classmethod
     def read(cls, saved: dict[str, Any]) -> "Progress":
-        """From the dict of a checkpoint.
+        """The progress from the dictionary in a checkpoint.
 
         Raises:
-            InputError: it is not what `dataclasses.asdict` makes of one.
+            InputError: it does not have the form that `dataclasses.asdict` gives.
         """
         counts = [value for name, value in saved.items() if name != "best"]
-        best = saved.get("best")
-        known = {one.name for one in fields(cls)}
-        if not saved.keys() <= known or any(type(one) is not int or one < 0 for one in counts):
+        names = {field.name for field in fields(cls)}
+        if not saved.keys() <= names or any(type(count) is not int or count < 0 for count in counts):
             raise InputError(f"the checkpoint's progress is {saved}"[:120] + "; wanted counts of epochs and phases")
+        best = saved.get("best")
         if best is not None and type(best) is not float:
             raise InputError(f"the checkpoint's best reward is {best!r}"[:120] + "; wanted a number")
         return cls(**saved)
@@ -50,23 +51,23 @@ class Progress:
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """How long, and how fast; the paper's numbers are the defaults (section 4.2)."""
+    """Length and learning rates of a run; the paper's numbers are the defaults (section 4.2)."""
 
     warm_epochs: int = 0
-    """epochs of the supervised control on the L1 reward, before all others"""
+    """epochs of supervised training on the L1 reward, before all others"""
     l1_epochs: int = 300
     """epochs on the L1 reward (Eq. 2), first"""
     iou_epochs: int = 200
     """epochs on the IoU reward (Eq. 3), after them"""
     plateau: int | None = None
-    """end a phase once its reward has no new best for so many epochs (Algorithm 1, line 14); by default none ends
+    """end a phase if its reward has no new best for this many epochs (Algorithm 1, line 14); by default no phase ends
     early"""
     lr: float = 1e-5
     """Adam's learning rate in the first epoch"""
     lr_end: float = 1e-6
-    """and in the last; exponential in between"""
+    """learning rate in the last epoch; exponential in between"""
     clip_norm: float | None = None
-    """largest norm of the gradient, longer ones are scaled down to it; none by default"""
+    """largest norm of the gradient, longer ones are scaled down to it; by default none"""
     evaluate_every: int = 25
     """epochs between evaluations on the test sequences"""
     checkpoint_every: int = 25
@@ -86,35 +87,35 @@ class ScheduleConfig:
 
     @property
     def epochs(self) -> int:
-        """Epochs in all; with ``plateau`` the most there can be."""
+        """Number of epochs; with ``plateau`` the largest possible number."""
         return self.warm_epochs + self.l1_epochs + self.iou_epochs
 
     def phase(self, progress: Progress) -> Phase | None:
-        """What comes next; None where the run is over."""
+        """The phase of the next epoch; None at the end of the run."""
         phases = (Phase(0, "l1", self.warm_epochs), Phase(1, "l1", self.l1_epochs), Phase(2, "iou", self.iou_epochs))
-        left = [one for one in phases if one.epochs][progress.phase :]
-        return left[0] if left else None
+        remaining = [phase for phase in phases if phase.epochs][progress.phase :]
+        return remaining[0] if remaining else None
 
     def after(self, progress: Progress, reward: float) -> Progress:
-        """Where the run is after one more epoch, in which the sampled boxes had this mean reward."""
+        """The progress after one more epoch, with this mean reward of the sampled boxes."""
         phase = self.phase(progress)
         assert phase is not None, "the run is over"
-        better = progress.best is None or reward > progress.best
-        best, waited = (reward, 0) if better else (progress.best, progress.waited + 1)
+        is_best = progress.best is None or reward > progress.best
+        best, waited = (reward, 0) if is_best else (progress.best, progress.waited + 1)
         epoch, spent = progress.epoch + 1, progress.spent + 1
         if spent == phase.epochs or (self.plateau is not None and waited >= self.plateau):
             return Progress(epoch, progress.phase + 1)
         return replace(progress, epoch=epoch, spent=spent, best=best, waited=waited)
 
     def rate(self, epoch: int) -> float:
-        """The learning rate in an epoch (0-based), of all that there can be; exponential."""
-        return self.between(self.lr, self.lr_end, epoch)
+        """The learning rate in an epoch (0-based)."""
+        return self.interpolate(self.lr, self.lr_end, epoch)
 
-    def between(self, start: float, end: float, epoch: int) -> float:
-        """From start in the first epoch to end in the last, exponentially."""
-        return between(start, end, epoch / max(1, self.epochs - 1))
+    def interpolate(self, start: float, end: float, epoch: int) -> float:
+        """From ``start`` in the first epoch to ``end`` in the last possible one, exponentially."""
+        return interpolate(start, end, epoch / max(1, self.epochs - 1))
 
 
-def between(start: float, end: float, share: float) -> float:
-    """``start * (end / start) ** share``: from start at 0 to end at 1, exponentially."""
+def interpolate(start: float, end: float, share: float) -> float:
+    """``start * (end / start) ** share``: exponentially from ``start`` at 0 to ``end`` at 1."""
     return start * (end / start) ** share

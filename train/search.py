@@ -18,8 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 import logging
 import sys
-import time
-from collections.abc import Sequence as Many
+from collections.abc import Sequence as Args
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,90 +36,81 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation.score_report import Report
 from tracking_env.features.maps import MapExtractor, Proposer, make_maps
 from tracking_env.search.window import WindowTracker
-from tracking_env.trackers.base import run as track
+from tracking_env.trackers.base import run as run_tracker
 from train import results
-from train.cutting import cut
-from train.data import Data, load
-from train.ending import ended
-from train.flags import flat
-from train.rollout import draw_clip, in_image, replay, roll
-from train.run import Run
+from train.cutting import cut_crops
+from train.data import Data
+from train.entry_point import run_main
+from train.pictures import show_evaluation
+from train.rollout import draw_clip, replay, sample_episodes, to_image
+from train.run_directory import RunDirectory
+from train.runs import finish_run, open_run
 from train.search_config import SearchConfig, parse
-from train.seeds import several
+from train.seeds import run_seeds
 
 
 def train(config: SearchConfig) -> bool:
-    """One run from flags to report; see `train.run` for what it leaves. False where it was stopped before its end."""
-    begun = time.perf_counter()
+    """One run from flags to report; returns False if it was stopped before its end."""
     torch.manual_seed(config.seed)
     warm, loop = config.warm, config.loop
     total = warm.warm_steps + loop.updates
 
     # Data and agent: the agent is new, or that of another run's warm start, or as the last checkpoint left it.
-    data = load(config.data)
+    run, data = open_run(config, "update")
     maps = make_maps(config.data.features, config.data.weights)
-    run = Run(config, unit="update")  # refuses what it must before the long work begins
     done = 0
+    saved: pointing_checkpoint.Checkpoint | None = None
     if run.newest or config.start:
-        saved = pointing_checkpoint.load(run.newest or warm_start(config))
+        saved = pointing_checkpoint.load(run.newest or warm_start_folder(config))
         if saved.maps != maps.id:
             raise InputError(f"the run in {run.newest or config.start} was trained on {saved.maps}, not on {maps.id}")
         model, done = saved.model, saved.done if run.newest else warm.warm_steps
     else:
-        saved, model = None, Pointing(maps.channels, config.network, isinstance(maps, Proposer))
-    others = results.lines(data.testing, data.training, data.unseen)
-    decoded = [in_memory(one, part) for one, part in tqdm(data.clips, desc="decoding", leave=False, disable=None)]
+        model = Pointing(maps.channels, config.network, isinstance(maps, Proposer))
+    progress = tqdm(data.clips, desc="decoding", leave=False, disable=None)
+    sequences = [decode(sequence, part) for sequence, part in progress]
     run.start(done)
-    run.text("config", "\n".join(f"    {name} = {value}" for name, value in flat(config).items()))
     run.catch_interrupts()
 
-    def keep(optimizer: torch.optim.Adam) -> bool:
-        """Save where it is time to; whether to stop."""
-        if done % config.checkpoint_every == 0 or done == total or run.stop_asked:
-            pointing_checkpoint.save_newest(run.checkpoints, model, maps.id, done, asdict(config), optimizer)
-        if run.stop_asked and done < total:
-            run.close()
-            print(f"stopped after update {done} and saved; type the same command with --resume to go on")
-            return True
-        return False
-
-    # Warm start: single crops, where the target is known.
+    # Warm start: supervised, on single crops around boxes that are off by a known amount.
     if done < warm.warm_steps:
-        crops = cut(decoded, maps, warm.crops, warm.pretended, config.seed, warm.stretch)
+        crops = cut_crops(sequences, maps, warm.crops, warm.pretended, config.seed, warm.stretch)
         optimizer: torch.optim.Adam = torch.optim.AdamW(model.parameters(), lr=warm.warm_lr)
         if saved:
             pointing_checkpoint.restore(optimizer, model, saved.optimizer)
         bar = tqdm(desc="warm start", initial=done, total=warm.warm_steps, unit="update", disable=None)
         while done < warm.warm_steps:
+            lr = warm.rate(done)
             for group in optimizer.param_groups:
-                group["lr"] = warm.rate(done)
+                group["lr"] = lr
             # Randomness depends on seed and update alone, so that a resumed run repeats an uninterrupted one.
-            draws = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
-            batch = crops.batch(model, warm.warm_batch, warm.pretended_share, draws)
-            looking = (torch.rand(warm.warm_batch, generator=draws) >= warm.blind_share).float()
+            generator = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
+            batch = crops.batch(model, warm.warm_batch, warm.pretended_share, generator)
+            # In some crops the network must compare with the target, because it does not see the region's own features.
+            visible = (torch.rand(warm.warm_batch, generator=generator) >= warm.blind_share).float()
             decision = model.decide(
-                batch.search, batch.location, batch.state, looking=looking, proposals=batch.proposals
+                batch.search, batch.location, batch.state, looking=visible, proposals=batch.proposals
             )
             losses = imitation.loss(decision, batch.truth, model.cells)
             norm = step(model, optimizer, losses.mean(), warm.warm_clip_norm, done)
             overlap = imitation.generalised_iou(decision.mean.detach(), batch.truth).mean()
-            scalars = {"warm/generalised_iou": float(overlap), "train/gradient_norm": norm}
-            run.log(done + 1, scalars | {"train/learning_rate": warm.rate(done)})
+            scalars = {"warm/generalised_iou": float(overlap), "train/gradient_norm": norm, "train/learning_rate": lr}
             done += 1
+            run.log(done, scalars)
             bar.update()
             if done == warm.warm_steps:
-                saved = None  # of the other optimiser
+                saved = None  # its optimiser is not that of the loop
                 pointing_checkpoint.save(run.path / "warm", model, maps.id, done, asdict(config))
-            if keep(optimizer):
+            if save_or_stop(run, config, model, optimizer, maps, done, total):
                 return False
         bar.close()
-        del crops
+        del crops  # they take more memory than anything else here
 
-    # In the loop: what the agent says decides what it sees next.
+    # In the loop: REINFORCE, where each action moves the window of the next observation.
     envs = [
         gym.make(
             "OTBTrackSearch-v0",
-            sequences=decoded,
+            sequences=sequences,
             split="all",
             features=maps,
             clip_length=loop.steps,
@@ -130,73 +120,77 @@ def train(config: SearchConfig) -> bool:
         )
         for _ in range(loop.clips * loop.episodes)
     ]
-    learned = model.last_layers() if loop.tune == "last" else list(model.parameters())
-    optimizer = torch.optim.Adam(learned, lr=loop.lr)
+    parameters = model.last_layers() if loop.tune == "last" else list(model.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=loop.lr)
     if saved and done > warm.warm_steps:
         pointing_checkpoint.restore(optimizer, model, saved.optimizer)
     bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
     while done < total:
         update = done - warm.warm_steps
-        reward = loop.reward(update)
+        reward, lr = loop.reward(update), loop.rate(update)
         for group in optimizer.param_groups:
-            group["lr"] = loop.rate(update)
+            group["lr"] = lr
         rng = np.random.default_rng([config.seed, update])
-        noise = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
-        options = [draw_clip(decoded, loop.steps, rng) for _ in range(loop.clips)]
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
+        clips = [draw_clip(sequences, loop.steps, rng) for _ in range(loop.clips)]
         seeds = rng.integers(2**31, size=loop.clips).tolist()
-        rollout = roll(envs, model, options, seeds, loop.steps, loop.sigma, noise)
+        rollout = sample_episodes(envs, model, clips, seeds, loop.steps, loop.sigma, generator)
+        # The environments have no gradient: a second pass over the same observations gives that of the means.
         mean = replay(model, rollout)
         if loop.learner == "reinforce":
-            gained = returns.returns(rollout.rewards[reward], loop.returns, gamma=loop.gamma)
-            advantages = (gained - returns.baseline(gained, "mean")).flatten(0, 1)
+            gains = returns.returns(rollout.rewards[reward], loop.returns, gamma=loop.gamma)
+            advantages = (gains - returns.baseline(gains, "mean")).flatten(0, 1)
             losses = reinforce.loss(mean, rollout.actions[None], advantages[None], loop.sigma, rollout.mask)
         else:
-            losses = supervised.loss(in_image(mean, rollout.place), rollout.truth, reward, rollout.mask)
+            losses = supervised.loss(to_image(mean, rollout.regions), rollout.truth, reward, rollout.mask)
         norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
         frames = float(rollout.mask.sum())
-        rewards = {f"reward/{name}": float(one.sum()) / frames for name, one in rollout.rewards.items()}
-        scalars = {"train/gradient_norm": norm, "train/learning_rate": loop.rate(update)}
-        run.log(done + 1, rewards | scalars | {"size/pace": model.pace.item(), "size/pull": model.pull.item()})
+        scalars = {f"reward/{name}": float(values.sum()) / frames for name, values in rollout.rewards.items()}
+        bar.set_postfix(iou=f"{scalars['reward/iou']:.3f}")
+        scalars |= {"train/gradient_norm": norm, "train/learning_rate": lr}
+        scalars |= {"size/pace": model.pace.item(), "size/pull": model.pull.item()}
         done += 1
+        run.log(done, scalars)
         bar.update()
-        bar.set_postfix(iou=f"{rewards['reward/iou']:.3f}")
-        if keep(optimizer):
+        if save_or_stop(run, config, model, optimizer, maps, done, total):
             return False
     bar.close()
-    for folder in filter(Path.exists, (run.path / "warm", run.checkpoints / f"{total:06d}")):
-        pointing_checkpoint.export(folder)
+
+    # Checkpoints that are used for tracking also get the network as policy.onnx.
+    for folder in (run.path / "warm", run.checkpoints / f"{total:06d}"):
+        if folder.exists():
+            pointing_checkpoint.export(folder)
 
     # Report: before and after the loop.
-    warmed = run.path / "warm" if loop.updates and not config.start else None
-    if warmed:
-        start, _ = predict(pointing_checkpoint.load(warmed).model, maps, data)
-        others["Pointing, warm start"] = results.score(start, data.testing, data.unseen)
-    predictions, fps = predict(model, maps, data)
-    report = results.examine(run, done, predictions, data)
-    lost = report.count_failures()
-    facts = {
-        "device": "cpu",
-        "seconds": time.perf_counter() - begun,
-        "updates": done,
-        "drift": lost.to_json(),
-        "config": asdict(config),
-        "dataset": data.facts(),
-        "extractor": maps.id,
-    }
-    results.publish(run, predictions, report, {"online": fps}, data, others, label(config), facts)
+    compared: dict[str, Report] = {}
+    if loop.updates and not config.start:
+        warm_model = pointing_checkpoint.load(run.path / "warm").model
+        compared["Pointing, warm start"] = evaluate_agent(warm_model, maps, data)[0].report
+    evaluation, fps = evaluate_agent(model, maps, data)
+    show_evaluation(run, done, evaluation, data)
+    failures = evaluation.report.count_failures()
+    facts = {"updates": done, "drift": failures.to_json(), "extractor": maps.id}
+    finish_run(run, data, label(config), evaluation, {"online": fps}, facts, compared=compared)
     print(
-        f"drift: {lost.per_hundred:.2f} failures per 100 frames, {lost.recovered} of {lost.failures} recovered, "
-        f"{lost.lost_share:.1%} of frames lost, {lost.frames_to_failure:.0f} frames to the first failure"
+        f"drift: {failures.per_hundred:.2f} failures per 100 frames, {failures.recovered} of {failures.failures} "
+        f"recovered, {failures.lost_share:.1%} of frames lost, {failures.frames_to_failure:.0f} frames to the first "
+        "failure"
     )
-    run.close()
     return True
 
 
 def step(model: Pointing, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_norm: float, done: int) -> float:
-    """One step of the optimiser; the gradient's norm before clipping.
+    """One step of the optimiser; returns the gradient's norm before clipping.
+
+    Args:
+        model: the network.
+        optimizer: of some or all of its parameters.
+        loss: scalar, with gradient.
+        clip_norm: largest norm of the gradient.
+        done: number of updates done, for the error.
 
     Raises:
-        InputError: loss or gradient are not finite.
+        InputError: loss or gradient are not finite; the step was not taken.
     """
     model.zero_grad(set_to_none=True)
     loss.backward()
@@ -209,29 +203,50 @@ def step(model: Pointing, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_
     return float(norm)
 
 
-def in_memory(sequence: Sequence, part: range) -> Sequence:
-    """The open part of a sequence with its frames decoded: the loop asks for each many times."""
+def save_or_stop(
+    run: RunDirectory,
+    config: SearchConfig,
+    model: Pointing,
+    optimizer: torch.optim.Adam,
+    maps: MapExtractor,
+    done: int,
+    total: int,
+) -> bool:
+    """Save a checkpoint if one is due; return True if the run was asked to stop before its last update."""
+    if done % config.checkpoint_every == 0 or done == total or run.stop_requested:
+        pointing_checkpoint.save_newest(run.checkpoints, model, maps.id, done, asdict(config), optimizer)
+    if not run.stop_requested or done == total:
+        return False
+    run.close()
+    print(f"stopped after update {done} and saved; type the same command with --resume to go on")
+    return True
+
+
+def decode(sequence: Sequence, part: range) -> Sequence:
+    """The frames of a sequence that are open to training, decoded, because the loop uses each many times."""
     frames = ArrayFrames(np.stack([sequence.frames[index] for index in part]))
     boxes = sequence.boxes[part.start : part.stop]
     return Sequence(sequence.name, frames, boxes, sequence.attributes, sequence.dataset)
 
 
-def predict(model: Pointing, maps: MapExtractor, data: Data) -> tuple[results.Predictions, float]:
-    """The agent's boxes on the test sequences, and its mean frames per second there, decoding included."""
+def evaluate_agent(model: Pointing, maps: MapExtractor, data: Data) -> tuple[results.Evaluation, float]:
+    """Track and score the test sequences; also returns the mean frames per second, decoding included."""
     model.eval()
-    runs = {
-        one.name: track(WindowTracker(model, maps), one)
-        for one in tqdm(data.testing, desc="testing", unit="sequence", leave=False, disable=None)
-    }
+    boxes: dict[str, np.ndarray] = {}
+    speeds: list[float] = []
+    for sequence in tqdm(data.testing, desc="testing", unit="sequence", leave=False, disable=None):
+        result = run_tracker(WindowTracker(model, maps), sequence)
+        boxes[sequence.name] = result.boxes
+        speeds.append(result.fps)
     model.train()
-    return {name: one.boxes for name, one in runs.items()}, float(np.mean([one.fps for one in runs.values()]))
+    return results.Evaluation(boxes, results.score(boxes, data.testing, data.unseen)), float(np.mean(speeds))
 
 
-def warm_start(config: SearchConfig) -> Path:
-    """Where another run's warm start is; of a run of several seeds, that of the same one."""
+def warm_start_folder(config: SearchConfig) -> Path:
+    """The checkpoint of another run's warm start; for a run of several seeds, that of the same seed."""
     start = Path(config.start or "")
-    own = start / f"seed-{config.seed}"
-    return (own if own.exists() else start) / "warm"
+    seed_folder = start / f"seed-{config.seed}"
+    return (seed_folder if seed_folder.exists() else start) / "warm"
 
 
 def label(config: SearchConfig) -> str:
@@ -241,20 +256,20 @@ def label(config: SearchConfig) -> str:
     return f"Pointing ({config.loop.learner})"
 
 
-def failures(report: Report) -> dict[str, Any]:
-    """What the report of several seeds says besides: how often the target was lost in all of them."""
+def failures_of_seeds(report: Report) -> dict[str, Any]:
+    """The entry of ``report.json`` of several seeds on how often they lost the target."""
     return {"drift": report.count_failures().to_json()}
 
 
-def main(argv: Many[str] | None = None) -> int:
-    """Run on ``argv``, by default the process's flags; returns exit code 2 where the input cannot be used."""
+def main(args: Args[str] | None = None) -> int:
+    """Train with these flags, by default those of this process; returns the exit code, see `run_main`."""
 
-    def job() -> None:
+    def work() -> None:
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
-        config = parse(argv)
-        several(config, lambda one, _: train(one), label(config), facts=failures)
+        config = parse(args)
+        run_seeds(config, lambda seed_config, _: train(seed_config), label(config), facts=failures_of_seeds)
 
-    return ended("train/search.py", job)
+    return run_main("train/search.py", work)
 
 
 if __name__ == "__main__":

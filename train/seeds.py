@@ -1,4 +1,4 @@
-"""One configuration with several seeds: what of a result is the method's, and what is luck."""
+"""One configuration trained with several seeds, and the mean and deviation of the scores."""
 
 import json
 from collections.abc import Callable
@@ -7,39 +7,40 @@ from pathlib import Path
 from typing import Any
 
 from tracking_env.errors import InputError
-from tracking_env.evaluation import result_files as files
+from tracking_env.evaluation import result_files
 from tracking_env.evaluation.score_report import Report
 from tracking_env.files import read_json, whole
 from tracking_env.report.text_tables import format_trackers
 from train import results
-from train.data import load
-from train.flags import C, RunFlags, differences
+from train.data import load_data
+from train.flags import Config, RunFlags, differences
 from train.parallel import ALONE, Group
+from train.runs import report_content
 
 
-def several(
-    config: C,
-    train: Callable[[C, Group], bool],
+def run_seeds(
+    config: Config,
+    train: Callable[[Config, Group], bool],
     label: str,
     group: Group = ALONE,
     facts: Callable[[Report], dict[str, Any]] = lambda report: {},
 ) -> None:
-    """Run ``config.seeds`` seeds, one after the other, into ``OUT/seed-N``; print and write mean and deviation.
+    """Train ``config.seeds`` runs one after the other in ``OUT/seed-N``; print and write their mean and deviation.
 
-    One alone is run into ``OUT`` itself, and that is all.
+    A single run is trained in ``OUT`` itself, without a summary.
 
-    With ``resume`` finished runs are only read, a stopped one goes on, and those that are missing begin; so more seeds
-    can be added. ``OUT/report.json`` is a run's report over all of them: ``mean``, ``std``, ``runs``.
+    With ``resume``, finished runs are only read, a stopped one continues, and missing ones start; so seeds can be added
+    later. ``OUT/report.json`` has the form of a run's report, with ``mean``, ``std`` and ``runs`` over all seeds.
 
     Args:
         config: with ``out`` set.
-        train: one run; False where it was stopped.
+        train: trains one run; returns False if it was stopped.
         label: the agent's name in tables.
-        group: the processes that share it.
-        facts: what ``report.json`` says besides, from the scores of all runs.
+        group: the processes that share each run.
+        facts: more entries of ``report.json``, from the scores of all runs.
 
     Raises:
-        InputError: a folder already holds a run and neither ``resume`` nor ``overwrite`` is given, or a run fails.
+        InputError: a folder already holds a run and neither ``resume`` nor ``overwrite`` is set, or a run fails.
     """
     if config.seeds == 1:
         train(config, group)
@@ -51,32 +52,38 @@ def several(
         replace(config, seed=seed, seeds=1, out=str(out / f"seed-{seed}"))
         for seed in range(config.seed, config.seed + config.seeds)
     ]
-    there = [Path(one.out or "", "config.json").exists() for one in runs]
-    if any(there) and not (config.resume or config.overwrite):
+    started = [Path(run.out or "", "config.json").exists() for run in runs]
+    if any(started) and not (config.resume or config.overwrite):
         raise InputError(f"{out} already holds runs; type --resume to go on with them, or --overwrite to start anew")
-    if config.resume and not any(there):
+    if config.resume and not any(started):
         raise InputError(f"no run to resume in {out}; leave --resume out, or give --out of one that is")
-    finished = [config.resume and _finished(one) for one in runs]
-    group.wait()  # until all have looked
-    for one, begun, is_done in zip(runs, there, finished, strict=True):
-        if not is_done and not train(replace(one, resume=config.resume and begun), group):
+    finished = [config.resume and _is_finished(run) for run in runs]
+    group.wait()  # no process may start to write before all have looked
+    for run, is_started, is_finished in zip(runs, started, finished, strict=True):
+        if is_finished:
+            continue
+        if not train(replace(run, resume=config.resume and is_started), group):
             return
-    if not group.leads:
-        return
+    if group.leads:
+        _write_summary(config, runs, label, facts)
 
-    data = load(config.data)
-    truths = {one.name: one.boxes for one in data.testing}
-    read = tuple(files.read_results(Path(one.out or "", "results"), truths).runs[0] for one in runs)
-    report = results.score(files.Results(read), data.testing, data.unseen)
-    others = results.lines(data.testing, data.training, data.unseen)
-    said = {"config": asdict(config), "dataset": data.facts(), "seeds": [one.seed for one in runs]}
+
+def _write_summary(config: RunFlags, runs: list[Config], label: str, facts: Callable[[Report], dict[str, Any]]) -> None:
+    """Score the result files of all runs together; write ``OUT/report.json`` and print the table."""
+    out = Path(config.out or "runs")
+    data = load_data(config.data)
+    truths = {sequence.name: sequence.boxes for sequence in data.testing}
+    predictions = tuple(result_files.read_results(Path(run.out or "", "results"), truths).runs[0] for run in runs)
+    report = results.score(result_files.Results(predictions), data.testing, data.unseen)
+    baselines = results.baseline_scores(data)
+    about = {"config": asdict(config), "dataset": data.facts(), "seeds": [run.seed for run in runs]}
     with whole(out / "report.json") as partial:
-        partial.write_text(json.dumps(results.summary(report, others, **said, **facts(report)), indent=1))
-    print(format_trackers(others | {f"{label}, {len(runs)} seeds": report}))
+        partial.write_text(json.dumps(report_content(report, baselines, **about, **facts(report)), indent=1))
+    print(format_trackers(baselines | {f"{label}, {len(runs)} seeds": report}))
     print(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
 
 
-def _finished(config: RunFlags) -> bool:
-    """Whether there is a report of just this run."""
-    report = Path(config.out or "", "report.json")
-    return report.exists() and not differences(config, read_json(report).get("config", {}))
+def _is_finished(config: RunFlags) -> bool:
+    """Whether there is a report of this very run."""
+    path = Path(config.out or "", "report.json")
+    return path.exists() and not differences(config, read_json(path).get("config", {}))

@@ -23,7 +23,7 @@ from tracking_env.features.extractors import make_extractor  # noqa: E402
 from tracking_env.rendering import write_video  # noqa: E402
 from tracking_env.trackers.checkpoint import find  # noqa: E402
 from train.config import parse  # noqa: E402
-from train.flags import flat  # noqa: E402
+from train.flags import flatten  # noqa: E402
 
 GRID = make_extractor("grid", None)
 RUN = {
@@ -192,7 +192,7 @@ def test_the_training_command_gives_the_configuration_again():
     config = parse(flags)
     words = shlex.split(model_card.training_command(DRLT_KIND, asdict(config)))
     assert words[:2] == ["python", "train/reinforce.py"]
-    parsed, original = flat(parse(words[2:])), flat(config)
+    parsed, original = flatten(parse(words[2:])), flatten(config)
     assert {name for name in original if original[name] != parsed[name]} == {"root", "weights"}
     assert (parsed["root"], parsed["weights"]) == ("OTB", "FILE")
 
@@ -294,7 +294,7 @@ def test_the_training_commands_of_the_other_scripts_give_the_configuration_again
     words = shlex.split(model_card.training_command(SEARCH_KIND, asdict(config)))
     older = asdict(config) | {"glance": True}  # an option that is gone
     assert model_card.training_command(SEARCH_KIND, older) == shlex.join(words)
-    parsed, original = flat(parse_search(words[2:])), flat(config)
+    parsed, original = flatten(parse_search(words[2:])), flatten(config)
     assert {name for name in original if original[name] != parsed[name]} == {"out", "start"}
     pytest.importorskip("sb3_contrib")
     from train.sb3_config import parse as parse_sb3
@@ -302,7 +302,7 @@ def test_the_training_commands_of_the_other_scripts_give_the_configuration_again
     for algo in ("a2c", "sac"):
         config = parse_sb3(["--algo", algo, "--lr", "3e-05", "--out", f"runs/{algo}"])
         words = shlex.split(model_card.training_command(SB3_KIND, asdict(config)))
-        assert flat(parse_sb3(words[2:])) == flat(config)
+        assert flatten(parse_sb3(words[2:])) == flatten(config)
 
 
 @pytest.mark.parametrize(

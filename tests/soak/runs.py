@@ -11,7 +11,7 @@ from tests.soak.parser import Parser
 from tests.soak.sample_files import make_sequence
 from tracking_env.features.store import FeatureStore
 from train.config import RunConfig
-from train.run import Run
+from train.run_directory import RunDirectory
 
 RUN = RunConfig(out="run", resume=True)
 CONFIG = json.dumps(asdict(RUN)).encode()
@@ -24,9 +24,9 @@ def write_run(folder: Path) -> None:
 
 def read_run(folder: Path) -> None:
     """Read the files that a resumed run reads, without opening TensorBoard's log."""
-    run = Run(replace(RUN, out=str(folder / "run")))
+    run = RunDirectory(replace(RUN, out=str(folder / "run")))
     run._metrics = folder / "run" / "metrics.jsonl"
-    run._forget_after(3)
+    run._drop_metrics_after(3)
 
 
 class MeanExtractor:

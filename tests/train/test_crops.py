@@ -6,14 +6,14 @@ from agents.pointing import Pointing, PointingConfig
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.datasets.synthetic import generate
 from tracking_env.features.maps import SEARCH, CellMaps, make_maps
-from train.cutting import cut
+from train.cutting import cut_crops
 
 SEQUENCES = [generate(seed, length=6) for seed in (0, 1)]
 
 
 @pytest.fixture(scope="module")
 def crops():
-    return cut(SEQUENCES, make_maps("cells"), each=3, pretended=2, seed=0)
+    return cut_crops(SEQUENCES, make_maps("cells"), each=3, pretended=2, seed=0)
 
 
 def test_there_are_so_many_of_every_frame(crops):
@@ -34,7 +34,7 @@ def test_the_true_box_is_mostly_inside_and_not_always_in_the_middle(crops):
 
 def test_a_mirrored_crop_goes_with_a_mirrored_template():
     """Cells know no left and right of a channel, so the mirrored template is the template mirrored."""
-    found = cut(SEQUENCES[:1], make_maps("cells"), each=1, pretended=0, seed=0)
+    found = cut_crops(SEQUENCES[:1], make_maps("cells"), each=1, pretended=0, seed=0)
     plain, mirrored = found.template[0].float(), found.template[1].float()
     colours = slice(0, 6)
     torch.testing.assert_close(mirrored[colours].flip(-1), plain[colours], atol=0.1, rtol=0)
@@ -42,7 +42,7 @@ def test_a_mirrored_crop_goes_with_a_mirrored_template():
 
 
 def test_equal_seeds_cut_equally():
-    first, again, other = (cut(SEQUENCES[:1], make_maps("cells"), 2, 1, seed) for seed in (3, 3, 4))
+    first, again, other = (cut_crops(SEQUENCES[:1], make_maps("cells"), 2, 1, seed) for seed in (3, 3, 4))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first.truth, other.truth)
 
@@ -67,7 +67,7 @@ class Proposing(CellMaps):
 
 
 def test_proposals_are_made_with_the_template_that_the_batch_has():
-    found = cut(SEQUENCES, Proposing(), each=2, pretended=1, seed=0)
+    found = cut_crops(SEQUENCES, Proposing(), each=2, pretended=1, seed=0)
     wanted = found.template[found.origin].float().mean(dim=(1, 2, 3))
     torch.testing.assert_close(found.proposals[:, 0, 0, 0].float(), wanted, atol=2e-3, rtol=2e-3)
     assert ((found.origin // 2 >= found.first) & (found.origin // 2 <= found.last)).all()
@@ -87,7 +87,7 @@ def test_a_stretched_crop_shows_the_stretched_target():
             return super().__call__(crop)
 
     white = Sequence("white", ArrayFrames(np.stack([frame] * 2)), np.array([[101.0, 81, 80, 40]] * 2))
-    found = cut([white], Seeing(), each=10, pretended=0, seed=1, stretch=0.4)
+    found = cut_crops([white], Seeing(), each=10, pretended=0, seed=1, stretch=0.4)
     shapes = found.truth[:, 2] / found.truth[:, 3]
     assert shapes.min() < 1.7 and shapes.max() > 2.3
     inside = 0
@@ -106,17 +106,17 @@ def test_frames_without_a_true_box_are_left_out():
     boxes = one.boxes.copy()
     boxes[1:3] = 0
     hidden = type(one)(one.name, one.frames, boxes)
-    assert len(cut([hidden], make_maps("cells"), 1, 0, 0).search) == 3
+    assert len(cut_crops([hidden], make_maps("cells"), 1, 0, 0).search) == 3
 
 
 def test_there_is_always_something_to_pretend():
-    from train.cutting import _anything, _changed
+    from train.cutting import _distort, _random_box
 
     rng = np.random.default_rng(0)
     frame = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     for _ in range(50):
-        box = _anything(frame, rng)
-        changed, moved = _changed(frame, box, rng)
+        box = _random_box(frame, rng)
+        changed, moved = _distort(frame, box, rng)
         height, width, _ = changed.shape
         assert (box[2:] > 0).all() and (box[:2] >= 1).all() and (box[:2] + box[2:] <= [65, 49]).all()
         np.testing.assert_allclose((moved[:2] - 1) / (width, height), (box[:2] - 1) / (64, 48), atol=1e-9)

@@ -9,9 +9,9 @@ pytest.importorskip("torch")
 pytest.importorskip("sb3_contrib")
 resource = pytest.importorskip("resource")  # not on Windows
 
-from tests.soak.trainings import FLAGS, train  # noqa: E402
+from tests.soak.training_workloads import FLAGS, training_job  # noqa: E402
 from train.config import RunConfig  # noqa: E402
-from train.run import Run  # noqa: E402
+from train.run_directory import RunDirectory  # noqa: E402
 
 SCRIPTS = {"training": "reinforce", "search": "search", "ppo": "sb3", "sac": "sb3"}
 
@@ -37,16 +37,16 @@ def test_a_training_whose_disk_fills_up_says_so_in_one_line_and_goes_on(name, tm
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
     with contextlib.ExitStack() as disk, monkeypatch.context() as patch:
         fill = lambda run, once=True: disk.enter_context(largest(logged(run) + 40))  # noqa: E731
-        patch.setattr(Run, "catch_interrupts", fill)  # what a script does last before it begins
-        assert train(name)(tmp_path) == 2
+        patch.setattr(RunDirectory, "catch_interrupts", fill)  # what a script does last before it begins
+        assert training_job(name)(tmp_path) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"train/{SCRIPTS[name]}.py: error: ") and err.count("\n") == 1 and "--resume" in err
     gc.collect()  # what a process that ends lets go: the lock on the folder
-    assert train(name)(tmp_path) == 0
+    assert training_job(name)(tmp_path) == 0
 
 
 def test_what_does_not_fit_into_the_log_is_told_at_once(tmp_path):
-    run = Run(RunConfig(out=str(tmp_path / "run")))
+    run = RunDirectory(RunConfig(out=str(tmp_path / "run")))
     run.start()
     with largest(logged(run) + 40), pytest.raises(OSError, match="File too large"):
         run.log(1, {"reward/l1": 0.5})

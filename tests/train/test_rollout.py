@@ -8,7 +8,7 @@ from agents import reinforce, returns, supervised
 from agents.pointing import Pointing, PointingConfig
 from tracking_env.datasets.synthetic import generate
 from tracking_env.envs import rewards
-from train.rollout import draw_clip, in_image, replay, roll
+from train.rollout import draw_clip, replay, sample_episodes, to_image
 
 SEQUENCES = [generate(seed, length=9) for seed in (0, 1)]
 
@@ -21,7 +21,7 @@ def rollout():
         gym.make("OTBTrackSearch-v0", sequences=SEQUENCES, split="all", clip_length=5, jitter=0.1) for _ in range(6)
     ]
     options = [{"sequence": "Synthetic-0000", "start": 0}, {"sequence": "Synthetic-0001", "start": 6}]
-    return model, roll(envs, model, options, [1, 2], 5, 0.02, torch.Generator().manual_seed(0))
+    return model, sample_episodes(envs, model, options, [1, 2], 5, 0.02, torch.Generator().manual_seed(0))
 
 
 def test_shapes_and_the_end_of_a_short_clip(rollout):
@@ -41,7 +41,7 @@ def test_episodes_of_a_clip_begin_alike_and_part(rollout):
 
 def test_rewards_are_those_of_the_actions(rollout):
     _, found = rollout
-    said = in_image(found.actions.clip(0, 1), found.place)
+    said = to_image(found.actions.clip(0, 1), found.regions)
     again = rewards.iou(said, found.truth).view(3, 2, 5) * found.mask.view(3, 2, 5)
     torch.testing.assert_close(again, found.rewards["iou"], atol=1e-4, rtol=0)
 
@@ -62,12 +62,12 @@ def test_at_one_step_reinforce_estimates_the_gradient_of_the_reward():
         gym.make("OTBTrackSearch-v0", sequences=SEQUENCES[:1], split="all", clip_length=1, jitter=0.2)
         for _ in range(200)
     ]
-    found = roll(envs, model, [{"start": 0}], [3], 1, 0.01, torch.Generator().manual_seed(0))
+    found = sample_episodes(envs, model, [{"start": 0}], [3], 1, 0.01, torch.Generator().manual_seed(0))
     mean = replay(model, found)
     gained = returns.returns(found.rewards["iou"], "to_go", gamma=0.9)
     advantages = (gained - returns.baseline(gained, "mean")).flatten(0, 1)
     sampled = reinforce.loss(mean, found.actions[None], advantages[None], 0.01, found.mask).mean()
-    moved = in_image(mean + (found.actions - mean).detach(), found.place)
+    moved = to_image(mean + (found.actions - mean).detach(), found.regions)
     differentiated = supervised.loss(moved, found.truth, "iou", found.mask).mean()
     ours, exact = (
         torch.autograd.grad(loss, mean, retain_graph=True)[0].sum(dim=0) for loss in (sampled, differentiated)

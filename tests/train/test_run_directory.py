@@ -17,7 +17,7 @@ from agents.drlt import DRLT, DRLTConfig
 from tracking_env.errors import InputError
 from tracking_env.files import PARTIAL
 from train.config import RunConfig
-from train.run import Run
+from train.run_directory import RunDirectory
 from train.schedule import Progress
 
 
@@ -33,8 +33,8 @@ def save(config: RunConfig, epoch: int) -> Path:
     )
 
 
-def begin(config: RunConfig, done: int = 0) -> Run:
-    run = Run(config)
+def begin(config: RunConfig, done: int = 0) -> RunDirectory:
+    run = RunDirectory(config)
     run.start(done)
     return run
 
@@ -55,7 +55,7 @@ def test_what_a_process_that_died_left_unfinished_is_no_run_and_goes(config):
     (path / "checkpoints" / f"{PARTIAL}2-000003").mkdir(parents=True)
     (path / "checkpoints" / f"{PARTIAL}2-000003" / "model.safetensors").touch()
     with pytest.raises(InputError, match=r"exists and is not a run"):  # for the folder of checkpoints has its name
-        Run(config)
+        RunDirectory(config)
     (path / "config.json").write_text("{}")
     begin(replace(config, overwrite=True)).close()
     assert not list(path.rglob(f"{PARTIAL}*"))
@@ -78,7 +78,7 @@ def test_metrics_that_broke_off_are_dropped(config):
 
 def test_two_processes_do_not_train_in_one_folder(config):
     run = begin(config)
-    other = Run(replace(config, resume=True))
+    other = RunDirectory(replace(config, resume=True))
     with pytest.raises(InputError, match=r"another process trains in .*run"):
         other.start()
     run.close()
@@ -87,11 +87,11 @@ def test_two_processes_do_not_train_in_one_folder(config):
 
 
 def test_a_run_that_went_on_while_the_features_were_made_is_left_alone(config):
-    late = Run(config)
+    late = RunDirectory(config)
     begin(config).close()
     with pytest.raises(InputError, match=r"already holds a run"):
         late.start()
-    late = Run(replace(config, resume=True))
+    late = RunDirectory(replace(config, resume=True))
     save(config, 1)
     with pytest.raises(InputError, match=r"has gone on in the meantime"):
         late.start()
@@ -113,7 +113,7 @@ def test_a_damaged_configuration_is_one_line(config, text):
     path = Path(config.out or "", "config.json")
     path.write_text(text)
     with pytest.raises(InputError, match=r"config\.json holds no JSON object"):
-        Run(replace(config, resume=True))
+        RunDirectory(replace(config, resume=True))
 
 
 @pytest.mark.parametrize("saved", [{"epoch": "x"}, {"epoch": -1}, {"other": 1}, {"best": "x"}, {"phase": None}])

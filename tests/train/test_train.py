@@ -18,11 +18,11 @@ from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.report import plots
 from tracking_env.trackers.checkpoint import newest
-from train import results
+from train import pictures, results
 from train.config import parse
-from train.data import load
+from train.data import load_data
 from train.reinforce import main
-from train.run import Run
+from train.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +123,14 @@ def test_all_options_at_once_go_on_to_the_same_numbers_too(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "whole")]) == 0
-    log = Run.log
+    log = RunDirectory.log
 
-    def stopping(run: Run, epoch: int, scalars: dict[str, float]) -> None:
+    def stopping(run: RunDirectory, epoch: int, scalars: dict[str, float]) -> None:
         log(run, epoch, scalars)
-        run.stop_asked = epoch == 3
+        run.stop_requested = epoch == 3
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "log", stopping)
+        patch.setattr(RunDirectory, "log", stopping)
         assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "stopped")]) == 0
     assert newest(tmp_path / "stopped" / "checkpoints").name == "000003"
     assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "stopped"), "--resume"]) == 0
@@ -166,11 +166,11 @@ def test_tensorboard_s_film_strips_are_of_the_best_the_median_and_the_worst_sequ
 
 
 def test_tensorboard_s_success_plot_is_of_the_result_files(finished: Path, tmp_path: Path) -> None:
-    data = load(parse(TINY).data)
+    data = load_data(parse(TINY).data)
     boxes = {one.name: read_boxes(finished / "results" / f"{one.name}.txt") for one in data.testing}
 
     def plot(boxes: dict[str, np.ndarray]) -> np.ndarray:
-        return plots.rasterise(results.success(results.score(boxes, data.testing, data.unseen), data.unseen))
+        return plots.rasterise(pictures.success_plot(results.score(boxes, data.testing, data.unseen), data.unseen))
 
     assert np.array_equal(picture(tensorboard(finished), "eval/success"), plot(boxes))
     moved = {name: one + np.array([3, 0, 0, 0]) for name, one in boxes.items()}
@@ -184,7 +184,7 @@ def test_the_success_plot_has_the_scores_of_each_part(monkeypatch: pytest.Monkey
     late = {one.name: np.concatenate([one.boxes[:1], one.boxes[:-1]]) for one in sequences}
     for unseen in (False, True):
         report = results.score(late, sequences, unseen)
-        results.success(report, unseen)
+        pictures.success_plot(report, unseen)
         means = report.mean
         means = {"unseen": means["unseen"]} if unseen else means  # the whole is the same then
         assert {part: auc for part, (_, auc) in drawn[-1].items()} == pytest.approx(

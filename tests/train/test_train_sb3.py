@@ -21,7 +21,7 @@ from safetensors.numpy import load_file  # noqa: E402
 from agents import sb3_checkpoint  # noqa: E402
 from agents.sb3 import ALGORITHMS, FrameFeatures  # noqa: E402
 from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
-from tests.soak.checkpoints import ppo  # noqa: E402
+from tests.soak.checkpoints import make_ppo  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.datasets import synthetic  # noqa: E402
 from tracking_env.datasets.box_files import read_boxes  # noqa: E402
@@ -29,7 +29,7 @@ from tracking_env.features.base import extract  # noqa: E402
 from tracking_env.features.extractors import GridExtractor  # noqa: E402
 from tracking_env.registry import TrackerSpec  # noqa: E402
 from tracking_env.trackers.checkpoint import newest, numbered  # noqa: E402
-from train.run import Run  # noqa: E402
+from train.run_directory import RunDirectory  # noqa: E402
 from train.sb3 import main  # noqa: E402
 
 TINY = [
@@ -134,7 +134,7 @@ def test_the_paper_s_schedule_switches_the_reward(finished):
     def note(model, name):
         switched.append((model, name))
 
-    from train.sb3_callbacks import RewardSchedule
+    from train.sb3_callbacks import RewardSwitch
 
     class Env:
         def set_attr(self, name, value):
@@ -149,7 +149,7 @@ def test_the_paper_s_schedule_switches_the_reward(finished):
         logger = None
 
     model = Model()
-    schedule = RewardSchedule(60)
+    schedule = RewardSwitch(60)
     schedule.init_callback(model)
     for steps in (0, 59, 60, 80):
         model.num_timesteps = schedule.num_timesteps = steps
@@ -189,13 +189,13 @@ def test_the_best_policy_is_chosen_on_training_clips_and_is_a_tracker_too(finish
 
 
 def test_a_stopped_run_keeps_its_last_checkpoint(tmp_path, monkeypatch, capsys):
-    log = Run.log
+    log = RunDirectory.log
 
     def stopping(run, steps, scalars):
         log(run, steps, scalars)
-        run.stop_asked = steps >= 60
+        run.stop_requested = steps >= 60
 
-    monkeypatch.setattr(Run, "log", stopping)
+    monkeypatch.setattr(RunDirectory, "log", stopping)
     assert main(flags("ppo", "--out", tmp_path / "run")) == 0
     assert "saved is step 40: type the same command with --resume" in capsys.readouterr().out
     assert last(tmp_path / "run").name == "000000040"
@@ -253,10 +253,10 @@ def test_bad_input_is_one_line_and_exit_code_2(capsys, tmp_path, algo, more, wor
         ("ppo", ["--batch", "1"], "--batch is 1; give at least 2"),
         ("ppo", ["--buffer", "100"], "--buffer is 100, with --algo ppo; leave it out"),
         ("a2c", ["--passes", "2"], "--passes is 2, with --algo a2c; leave it out"),
-        ("sac", ["--gamma", "0.9"], "sac keeps no next observations"),
+        ("sac", ["--gamma", "0.9"], "sac stores no next observations"),
         ("sac", ["--batch", "None"], "--batch is None, with --algo sac; give a number"),
         ("td3", ["--buffer", "3"], "at least one step for each of the 16 --envs"),
-        ("ppo", ["--features", "pixels"], "--features pixels needs a network of its own"),
+        ("ppo", ["--features", "pixels"], "needs a feature vector, not pixels"),
         ("ppo", ["--seeds", "0"], "--seeds is 0"),
         ("ppo", ["--lr", "fast"], "lr"),
     ],
@@ -295,7 +295,7 @@ def test_a_checkpoint_that_is_deleted_is_never_half_there(tmp_path, monkeypatch)
         raise KeyboardInterrupt
 
     facts = {"algorithm": "ppo", "features": 5, "hidden": 3, "extractor": "mean", "best": None, "run": {}}
-    model = ppo()
+    model = make_ppo()
     sb3_checkpoint.save(tmp_path, model, facts)
     model.num_timesteps = 10
     monkeypatch.setattr(shutil, "rmtree", dies_meanwhile)

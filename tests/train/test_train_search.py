@@ -18,7 +18,7 @@ from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from train import search  # noqa: E402
-from train.run import Run  # noqa: E402
+from train.run_directory import RunDirectory  # noqa: E402
 from train.search import main  # noqa: E402
 from train.search_config import LoopConfig, WarmConfig, parse  # noqa: E402
 
@@ -69,11 +69,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(finished, tmp_path, monkeypat
 
     def counting(*args):
         steps.append(real(*args))
-        runs[0].stop_asked = len(steps) == stop_after
+        runs[0].stop_requested = len(steps) == stop_after
         return steps[-1]
 
     runs = []
-    monkeypatch.setattr(Run, "catch_interrupts", lambda self, once=True: runs.append(self))
+    monkeypatch.setattr(RunDirectory, "catch_interrupts", lambda self, once=True: runs.append(self))
     monkeypatch.setattr(search, "step", counting)
     assert main([*TINY, "--out", str(out)]) == 0
     assert not (out / "report.json").exists() and len(steps) == stop_after

@@ -1,0 +1,212 @@
+"""The run directory: configuration, logs, checkpoints, report.
+
+======================  ===============================================================================
+``config.json``         the whole configuration
+``metrics.jsonl``       one line of scalars per logged epoch (or step), the same as in TensorBoard
+``events.out.*``        TensorBoard: scalars, success plots, film strips, the configuration with the final scores
+``checkpoints/``        the newest two, see `agents.checkpoint` and `agents.sb3_checkpoint`
+``best/``               train/sb3.py only: the policy with the best score on the training clips
+``report.json``         final scores, see `train.finish_run`
+``results/NAME.txt``    final boxes on every test sequence, in OTB's format
+``overlay.mp4``         the test sequence of median AUC with the true box and the agent's
+======================  ===============================================================================
+"""
+
+import json
+import signal
+import time
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from filelock import FileLock, Timeout
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard import summary
+
+from agents.removed_options import check_removed_options
+from tracking_env.errors import InputError
+from tracking_env.files import PARTIAL, read_json, remove, whole
+from tracking_env.trackers.checkpoint import newest
+from train.events import EventFile
+from train.flags import CONTROL, RunFlags, differences, flatten
+
+_LOCK = ".lock"  # held by the process that trains
+
+
+class RunDirectory:
+    """One run directory, new or opened to resume; nothing in it changes before `start`.
+
+    Args:
+        config: the run's configuration, with ``out`` set.
+        unit: name of the count of progress in the metrics file: ``epoch``, ``step`` or ``update``.
+
+    Attributes:
+        newest: the checkpoint to resume from; None for a new run.
+        opened: `time.perf_counter` when this was created.
+        stop_requested: whether Ctrl-C was pressed since `catch_interrupts`.
+
+    Raises:
+        InputError: the folder already holds a run or other files, there is nothing to resume, or the run there has
+            another configuration.
+    """
+
+    def __init__(self, config: RunFlags, unit: str = "epoch") -> None:
+        self.config = config
+        self.unit = unit
+        self.path = Path(config.out or "runs")
+        self.opened = time.perf_counter()
+        self.stop_requested = False
+        self._events: EventFile | None = None
+        self._lock = FileLock(self.path / _LOCK)
+        self.newest = self._checkpoint_to_resume()
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def check_extractor(self, trained_on: str, extractor: str) -> None:
+        """Raise an `InputError` unless the checkpoint's extractor id is the one in use."""
+        if trained_on != extractor:
+            raise InputError(f"the run in {self.path} was trained on {trained_on}, not on {extractor}")
+
+    def start(self, done: int = 0) -> None:
+        """Lock the directory, delete what the run will write again, and open the logs.
+
+        A new run deletes an older one; a resumed run deletes the metrics after its checkpoint.
+
+        Args:
+            done: epochs or steps of the checkpoint that it resumes from.
+
+        Raises:
+            InputError: the folder cannot be written to, or another process trains in it, or has trained in it since
+                this object was created.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise InputError(
+                f"another process trains in {self.path}; wait for it, or give another folder with --out"
+            ) from None
+        except OSError as error:
+            raise InputError(f"cannot write to {self.path}: {error.strerror}; give another folder with --out") from None
+        try:
+            # Extracting features may have taken hours: another process may have trained here meanwhile.
+            if self._checkpoint_to_resume() != self.newest:
+                raise InputError(f"the run in {self.path} has gone on in the meantime; type the same command again")
+        except InputError:
+            self._lock.release()
+            raise
+        for unfinished in [*self.path.rglob(f"{PARTIAL}*")]:
+            remove(unfinished)
+        if self.newest is None:
+            # Checkpoints first and the configuration last: if the process dies here, the older run is still a run, or
+            # there is none, but never a mixture of two.
+            order = {"checkpoints": 0, "config.json": 2}
+            for path in sorted(self._content(), key=lambda path: order.get(path.name, 1)):
+                remove(path)
+            self.write_json("config.json", asdict(self.config))
+        self._metrics = self.path / "metrics.jsonl"
+        self._drop_metrics_after(done)
+        self._events = EventFile(self.path, done + 1)
+        flags = "\n".join(f"    {name} = {value}" for name, value in flatten(self.config).items())
+        self._events.add(summary.text("config", flags))
+
+    def log(self, step: int, scalars: dict[str, float]) -> None:
+        """Append the scalars of an epoch (1-based) or step to the metrics file and to TensorBoard."""
+        with self._metrics.open("a") as file:
+            file.write(json.dumps({self.unit: step} | scalars) + "\n")
+        for name, value in scalars.items():
+            self._add(summary.scalar(name, value), step)
+
+    def add_picture(self, step: int, name: str, picture: np.ndarray, kind: Literal["png", "jpg"]) -> None:
+        """Add a picture ``(height, width, 3)`` uint8 RGB to TensorBoard: plots as PNG, video frames as JPEG."""
+        options = [cv2.IMWRITE_JPEG_QUALITY, 75] if kind == "jpg" else []
+        _, data = cv2.imencode(f".{kind}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+        height, width, channels = picture.shape
+        image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data.tobytes())
+        self._add(Summary(value=[Summary.Value(tag=name, image=image)]), step)
+
+    def add_final_scores(self, agent: str, scores: dict[str, float]) -> None:
+        """Add the scores of a finished run to TensorBoard, with its flags as hyper-parameters to sort runs by.
+
+        `SummaryWriter.add_hparams` would write them as a second run, in a folder inside this one.
+        """
+        flags = {name: value for name, value in flatten(self.config).items() if name not in CONTROL}
+        for part in summary.hparams({"agent": agent} | flags, scores):
+            self._add(part)
+        for name, value in scores.items():
+            self._add(summary.scalar(name, value))
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file into the directory, whole or not at all."""
+        with whole(self.path / name) as partial:
+            partial.write_text(json.dumps(value, indent=1))
+
+    def catch_interrupts(self, once: bool = True) -> None:
+        """Make Ctrl-C (or SIGTERM) set `stop_requested`; with ``once`` a second one ends the program."""
+
+        def handle(number: int, _: FrameType | None) -> None:
+            self.stop_requested = True
+            if once:
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+        signal.signal(signal.SIGINT, handle)
+        signal.signal(signal.SIGTERM, handle)
+
+    def close(self) -> None:
+        """Release the directory to other processes, and stop catching interrupts."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._lock.release()
+
+    def _checkpoint_to_resume(self) -> Path | None:
+        """The newest checkpoint of a run to resume, else None; raises the errors of the constructor."""
+        config, config_path = self.config, self.path / "config.json"
+        if config.resume:
+            if not config_path.exists():
+                raise InputError(f"no run to resume in {self.path}; leave --resume out, or give --out of one that is")
+            saved = read_json(config_path)
+            check_removed_options(saved, f"the run in {self.path}")
+            changed = differences(config, saved)
+            if changed:
+                raise InputError(f"the run in {self.path} was made with another configuration: {', '.join(changed)}")
+            # A run that was stopped before its first checkpoint starts again from the beginning.
+            return newest(self.checkpoints) if any(self.checkpoints.glob("[0-9]*")) else None
+        if self.path.exists() and not (self.path.is_dir() and not self._content()):
+            if not config_path.exists():
+                raise InputError(f"{self.path} exists and is not a run; give another folder with --out")
+            if not config.overwrite:
+                raise InputError(
+                    f"{self.path} already holds a run; type --resume to go on with it, --overwrite to start anew, or "
+                    "--out FOLDER for another"
+                )
+        return None
+
+    def _content(self) -> list[Path]:
+        """The files and folders in the directory, without the lock and without unfinished files."""
+        return [path for path in self.path.iterdir() if path.name != _LOCK and not path.name.startswith(PARTIAL)]
+
+    def _add(self, part: Summary, step: int | None = None) -> None:
+        assert self._events, "call start() first"
+        self._events.add(part, step)
+
+    def _drop_metrics_after(self, done: int) -> None:
+        """Delete the metrics of epochs or steps that will run again."""
+        if not self._metrics.exists():
+            return
+        lines = self._metrics.read_text(errors="replace").splitlines()
+        valid = [line for line in lines if 0 < self._step_of(line) <= done]
+        with whole(self._metrics) as partial:
+            partial.write_text("".join(line + "\n" for line in valid))
+
+    def _step_of(self, line: str) -> int:
+        """The epoch or step of a line of metrics; 0 for a line that is cut off, as on a full disk."""
+        try:
+            return int(json.loads(line)[self.unit])
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            return 0
