@@ -6,7 +6,7 @@ What it cannot teach is what errors do to later frames: that is left to training
 import torch
 from torch import Tensor
 
-from agents.pointing import Decision
+from agents.region_agent import Decision
 from tracking_env import boxes as bx
 
 SPREAD, INSIDE = 0.15, 0.35

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.drlt import DRLT
-from agents.pointing import SAMPLES, Pointing, State
+from agents.region_agent import SAMPLES, RegionAgent, State
 from tracking_env.search.window import CELLS, TEMPLATE_CELLS
 
 OPSET = 18
@@ -24,7 +24,7 @@ def export_drlt(model: DRLT) -> bytes:
     return graph(_DRLTFrame(model), observation | {"h": state, "c": state}, ["box", "h_next", "c_next"])
 
 
-def export_region_agent(model: Pointing) -> bytes:
+def export_region_agent(model: RegionAgent) -> bytes:
     """The closed-loop agent: the observation of ``OTBTrackSearch-v0`` -> ``box`` and ``spread``.
 
     The state is ``memory`` and ``velocity``; with ``fresh`` at 1 both are made anew from the observation.
@@ -57,14 +57,14 @@ class _DRLTFrame(nn.Module):
 
 
 class _RegionAgentFrame(nn.Module):
-    """`Pointing.forward` on one frame, with what of `State` follows from the observation made anew.
+    """`RegionAgent.forward` on one frame, with what of `State` follows from the observation made anew.
 
     Args:
         model: the network.
         names: of the inputs, in the order in which `forward` gets them.
     """
 
-    def __init__(self, model: Pointing, names: list[str]) -> None:
+    def __init__(self, model: RegionAgent, names: list[str]) -> None:
         super().__init__()
         self.model, self.names = model, names
 

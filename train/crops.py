@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from agents.pointing import Pointing, State
+from agents.region_agent import RegionAgent, State
 
 MEMORY_FRAMES = 12
 """The memory of a drawn crop is of one of this many frames before it."""
@@ -53,7 +53,7 @@ class Crops(NamedTuple):
     last: Tensor
     """number of the last frame of its sequence, ``(K,)``"""
 
-    def batch(self, model: Pointing, size: int, pretended: float, generator: torch.Generator) -> Batch:
+    def batch(self, model: RegionAgent, size: int, pretended: float, generator: torch.Generator) -> Batch:
         """Draw crops at random, with states as the loop might have them.
 
         Sequences are drawn in proportion to the root of their lengths, so that long ones do not dominate.

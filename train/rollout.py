@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.pointing import Pointing
+from agents.region_agent import RegionAgent
 from agents.reinforce import sample
 from tracking_env import boxes as bx
 from tracking_env.datasets.sequence import Sequence
@@ -43,7 +43,7 @@ def draw_clip(sequences: list[Sequence], steps: int, rng: np.random.Generator) -
 
 def sample_episodes(
     envs: list[gym.Env],
-    model: Pointing,
+    model: RegionAgent,
     clips: list[dict[str, Any]],
     seeds: list[int],
     steps: int,
@@ -102,7 +102,7 @@ def sample_episodes(
     )
 
 
-def replay(model: Pointing, rollout: Rollout) -> Tensor:
+def replay(model: RegionAgent, rollout: Rollout) -> Tensor:
     """The policy's means for the same observations, with gradient through time, ``(E, T, 4)``."""
     state, means = None, []
     for batch in rollout.observations:

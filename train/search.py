@@ -29,8 +29,8 @@ import torch
 from tqdm import tqdm
 
 import tracking_env  # noqa: F401  (registers the ids)
-from agents import imitation, pointing_checkpoint, reinforce, returns, supervised
-from agents.pointing import Pointing
+from agents import imitation, region_agent_checkpoint, reinforce, returns, supervised
+from agents.region_agent import RegionAgent
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.errors import InputError
 from tracking_env.evaluation.score_report import Report
@@ -59,14 +59,14 @@ def train(config: SearchConfig) -> bool:
     run, data = open_run(config, "update")
     maps = make_maps(config.data.features, config.data.weights)
     done = 0
-    saved: pointing_checkpoint.Checkpoint | None = None
+    saved: region_agent_checkpoint.Checkpoint | None = None
     if run.newest or config.start:
-        saved = pointing_checkpoint.load(run.newest or warm_start_folder(config))
+        saved = region_agent_checkpoint.load(run.newest or warm_start_folder(config))
         if saved.maps != maps.id:
             raise InputError(f"the run in {run.newest or config.start} was trained on {saved.maps}, not on {maps.id}")
         model, done = saved.model, saved.done if run.newest else warm.warm_steps
     else:
-        model = Pointing(maps.channels, config.network, isinstance(maps, Proposer))
+        model = RegionAgent(maps.channels, config.network, isinstance(maps, Proposer))
     progress = tqdm(data.clips, desc="decoding", leave=False, disable=None)
     sequences = [decode(sequence, part) for sequence, part in progress]
     run.start(done)
@@ -77,7 +77,7 @@ def train(config: SearchConfig) -> bool:
         crops = cut_crops(sequences, maps, warm.crops, warm.pretended, config.seed, warm.stretch)
         optimizer: torch.optim.Adam = torch.optim.AdamW(model.parameters(), lr=warm.warm_lr)
         if saved:
-            pointing_checkpoint.restore(optimizer, model, saved.optimizer)
+            region_agent_checkpoint.restore(optimizer, model, saved.optimizer)
         bar = tqdm(desc="warm start", initial=done, total=warm.warm_steps, unit="update", disable=None)
         while done < warm.warm_steps:
             lr = warm.rate(done)
@@ -89,7 +89,7 @@ def train(config: SearchConfig) -> bool:
             # In some crops the network must compare with the target, because it does not see the region's own features.
             visible = (torch.rand(warm.warm_batch, generator=generator) >= warm.blind_share).float()
             decision = model.decide(
-                batch.search, batch.location, batch.state, looking=visible, proposals=batch.proposals
+                batch.search, batch.location, batch.state, visible=visible, proposals=batch.proposals
             )
             losses = imitation.loss(decision, batch.truth, model.cells)
             norm = step(model, optimizer, losses.mean(), warm.warm_clip_norm, done)
@@ -100,7 +100,7 @@ def train(config: SearchConfig) -> bool:
             bar.update()
             if done == warm.warm_steps:
                 saved = None  # its optimiser is not that of the loop
-                pointing_checkpoint.save(run.path / "warm", model, maps.id, done, asdict(config))
+                region_agent_checkpoint.save(run.path / "warm", model, maps.id, done, asdict(config))
             if save_or_stop(run, config, model, optimizer, maps, done, total):
                 return False
         bar.close()
@@ -123,7 +123,7 @@ def train(config: SearchConfig) -> bool:
     parameters = model.last_layers() if loop.tune == "last" else list(model.parameters())
     optimizer = torch.optim.Adam(parameters, lr=loop.lr)
     if saved and done > warm.warm_steps:
-        pointing_checkpoint.restore(optimizer, model, saved.optimizer)
+        region_agent_checkpoint.restore(optimizer, model, saved.optimizer)
     bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
     while done < total:
         update = done - warm.warm_steps
@@ -159,13 +159,13 @@ def train(config: SearchConfig) -> bool:
     # Checkpoints that are used for tracking also get the network as policy.onnx.
     for folder in (run.path / "warm", run.checkpoints / f"{total:06d}"):
         if folder.exists():
-            pointing_checkpoint.export(folder)
+            region_agent_checkpoint.export(folder)
 
     # Report: before and after the loop.
     compared: dict[str, Report] = {}
     if loop.updates and not config.start:
-        warm_model = pointing_checkpoint.load(run.path / "warm").model
-        compared["Pointing, warm start"] = evaluate_agent(warm_model, maps, data)[0].report
+        warm_model = region_agent_checkpoint.load(run.path / "warm").model
+        compared["Region agent, warm start"] = evaluate_agent(warm_model, maps, data)[0].report
     evaluation, fps = evaluate_agent(model, maps, data)
     show_evaluation(run, done, evaluation, data)
     failures = evaluation.report.count_failures()
@@ -179,7 +179,7 @@ def train(config: SearchConfig) -> bool:
     return True
 
 
-def step(model: Pointing, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_norm: float, done: int) -> float:
+def step(model: RegionAgent, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_norm: float, done: int) -> float:
     """One step of the optimiser; returns the gradient's norm before clipping.
 
     Args:
@@ -206,7 +206,7 @@ def step(model: Pointing, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_
 def save_or_stop(
     run: RunDirectory,
     config: SearchConfig,
-    model: Pointing,
+    model: RegionAgent,
     optimizer: torch.optim.Adam,
     maps: MapExtractor,
     done: int,
@@ -214,7 +214,7 @@ def save_or_stop(
 ) -> bool:
     """Save a checkpoint if one is due; return True if the run was asked to stop before its last update."""
     if done % config.checkpoint_every == 0 or done == total or run.stop_requested:
-        pointing_checkpoint.save_newest(run.checkpoints, model, maps.id, done, asdict(config), optimizer)
+        region_agent_checkpoint.save_newest(run.checkpoints, model, maps.id, done, asdict(config), optimizer)
     if not run.stop_requested or done == total:
         return False
     run.close()
@@ -229,7 +229,7 @@ def decode(sequence: Sequence, part: range) -> Sequence:
     return Sequence(sequence.name, frames, boxes, sequence.attributes, sequence.dataset)
 
 
-def evaluate_agent(model: Pointing, maps: MapExtractor, data: Data) -> tuple[results.Evaluation, float]:
+def evaluate_agent(model: RegionAgent, maps: MapExtractor, data: Data) -> tuple[results.Evaluation, float]:
     """Track and score the test sequences; also returns the mean frames per second, decoding included."""
     model.eval()
     boxes: dict[str, np.ndarray] = {}
@@ -252,8 +252,8 @@ def warm_start_folder(config: SearchConfig) -> Path:
 def label(config: SearchConfig) -> str:
     """The agent's name in tables."""
     if not config.loop.updates:
-        return "Pointing (warm start)"
-    return f"Pointing ({config.loop.learner})"
+        return "Region agent (warm start)"
+    return f"Region agent ({config.loop.learner})"
 
 
 def failures_of_seeds(report: Report) -> dict[str, Any]:

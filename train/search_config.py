@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agents.pointing import PointingConfig
+from agents.region_agent import RegionAgentConfig
 from agents.returns import Returns
 from tracking_env.errors import InputError
 from train.data import DataConfig
@@ -119,7 +119,7 @@ class SearchConfig(RunFlags):
 
     preset: PresetName = "demo"
     """source of the defaults"""
-    network: PointingConfig = field(default_factory=PointingConfig)
+    network: RegionAgentConfig = field(default_factory=RegionAgentConfig)
     warm: WarmConfig = field(default_factory=WarmConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
     start: str | None = None
@@ -137,7 +137,7 @@ PRESETS: dict[PresetName, SearchConfig] = {
     # A few minutes on two CPU cores with nothing but the installed packages.
     "demo": SearchConfig(
         data=DataConfig(features="cells"),
-        network=PointingConfig(width=32),
+        network=RegionAgentConfig(width=32),
         warm=WarmConfig(warm_steps=600, crops=1),
         loop=LoopConfig(l1_updates=10, iou_updates=50),
     ),

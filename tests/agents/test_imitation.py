@@ -1,9 +1,9 @@
 import torch
 
 from agents import imitation
-from agents.pointing import Decision, Pointing
+from agents.region_agent import Decision, RegionAgent
 
-CELLS = Pointing(3).cells
+CELLS = RegionAgent(3).cells
 
 
 def decision(box, scores):

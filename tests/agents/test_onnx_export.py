@@ -8,9 +8,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from agents import checkpoint, onnx_export, pointing_checkpoint  # noqa: E402
+from agents import checkpoint, onnx_export, region_agent_checkpoint  # noqa: E402
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
-from agents.pointing import Pointing, PointingConfig  # noqa: E402
+from agents.region_agent import RegionAgent, RegionAgentConfig  # noqa: E402
 from tracking_env.datasets.synthetic import generate  # noqa: E402
 from tracking_env.features.base import extract  # noqa: E402
 from tracking_env.features.extractors import GridExtractor  # noqa: E402
@@ -24,10 +24,10 @@ from tracking_env.trackers.onnx_policy import OnnxPolicy  # noqa: E402
 VIDEO = generate(5, 60, (160, 120))
 FEATURES = extract(GridExtractor(), VIDEO.frames)
 REGION_AGENTS = [
-    (PointingConfig(width=4), False),
-    (PointingConfig(width=4), True),
-    (PointingConfig(width=4, memory=False), True),
-    (PointingConfig(width=4, correlation=False, look=False), False),
+    (RegionAgentConfig(width=4), False),
+    (RegionAgentConfig(width=4), True),
+    (RegionAgentConfig(width=4, memory=False), True),
+    (RegionAgentConfig(width=4, correlation=False, look=False), False),
 ]
 
 
@@ -106,7 +106,7 @@ def test_a_drlt_checkpoint_tracks_as_its_network(drlt, tmp_path):
 @pytest.mark.parametrize(("config", "proposals"), REGION_AGENTS)
 def test_a_region_agent_gives_the_same_boxes_frame_by_frame(config, proposals):
     torch.manual_seed(0)
-    model = Pointing(6, config, proposals).eval()
+    model = RegionAgent(6, config, proposals).eval()
     for parameter in model.parameters():  # those that begin at 0 would hide what the graph does with them
         parameter.data += 0.1 * torch.randn_like(parameter)
     exported = OnnxPolicy(onnx_export.export_region_agent(model))
@@ -114,7 +114,7 @@ def test_a_region_agent_gives_the_same_boxes_frame_by_frame(config, proposals):
         state = torch_state = None
         for observation in region_observations(6, proposals, 30):
             prediction, state = exported.predict(observation, state)
-            expected, torch_state = model.say(observation, torch_state)
+            expected, torch_state = model.predict(observation, torch_state)
             np.testing.assert_allclose(prediction.box, expected.box, atol=1e-5)
             np.testing.assert_allclose(prediction.spread, expected.spread, atol=1e-5)
             np.testing.assert_allclose(state["memory"], torch_state.memory, atol=1e-4)
@@ -123,19 +123,19 @@ def test_a_region_agent_gives_the_same_boxes_frame_by_frame(config, proposals):
 
 @pytest.mark.parametrize("name", ["cells", "nanotrack-head"])
 def test_the_shipped_graphs_are_their_weights(name):
-    model = pointing_checkpoint.load(PRETRAINED / name).model.eval()
+    model = region_agent_checkpoint.load(PRETRAINED / name).model.eval()
     shipped = OnnxPolicy(PRETRAINED / name / "policy.onnx")
     for policy in (shipped, OnnxPolicy(onnx_export.export_region_agent(model))):
         state = torch_state = None
         for observation in region_observations(model.channels, model.propose is not None, 20):
             prediction, state = policy.predict(observation, state)
-            expected, torch_state = model.say(observation, torch_state)
+            expected, torch_state = model.predict(observation, torch_state)
             np.testing.assert_allclose(prediction.box, expected.box, atol=1e-5)
             np.testing.assert_allclose(prediction.spread, expected.spread, atol=1e-5)
 
 
 def test_the_shipped_agent_tracks_as_its_network():
-    model = pointing_checkpoint.load(PRETRAINED / "cells").model.eval()
+    model = region_agent_checkpoint.load(PRETRAINED / "cells").model.eval()
     video = generate(13, 40, (320, 240))
     boxes = TrackerSpec("search").make().track(video).boxes
     # Rounding grows in a closed loop: each box moves the region that is seen next.
@@ -143,5 +143,5 @@ def test_the_shipped_agent_tracks_as_its_network():
 
 
 def test_a_graph_holds_nothing_of_where_it_was_made():
-    content = onnx_export.export_region_agent(Pointing(3, PointingConfig(width=2)))
+    content = onnx_export.export_region_agent(RegionAgent(3, RegionAgentConfig(width=2)))
     assert b".py" not in content and str(Path.home()).encode() not in content

@@ -203,18 +203,18 @@ def write_run(kind, folder):
     data = RUN["data"] | {"weights": None, "extra": None}
     report = REPORT | {kind.report_key: 40}
     if kind is SEARCH_KIND:
-        from agents import pointing_checkpoint
-        from agents.pointing import Pointing, PointingConfig
+        from agents import region_agent_checkpoint
+        from agents.region_agent import RegionAgent, RegionAgentConfig
         from tracking_env.features.maps import make_maps
         from train.search_config import parse as parse_search
 
         maps = make_maps("cells")
-        model = Pointing(maps.channels, PointingConfig(width=4))
+        model = RegionAgent(maps.channels, RegionAgentConfig(width=4))
         run = asdict(parse_search(["--width", "4", "--no-memory"]))
         run |= {"data": data | {"features": "cells"}, "start": "/home/me/runs/warm", "out": "/home/me/x"}
         moments = torch.optim.Adam(model.parameters())
-        path = pointing_checkpoint.save_newest(folder / "checkpoints", model, maps.id, 40, run, moments)
-        pointing_checkpoint.export(path)
+        path = region_agent_checkpoint.save_newest(folder / "checkpoints", model, maps.id, 40, run, moments)
+        region_agent_checkpoint.export(path)
         report |= {"extractor": maps.id}
     else:
         pytest.importorskip("sb3_contrib")

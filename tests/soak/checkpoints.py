@@ -11,9 +11,9 @@ import torch
 from stable_baselines3 import PPO
 from torch import nn
 
-from agents import checkpoint, pointing_checkpoint, sb3_checkpoint
+from agents import checkpoint, region_agent_checkpoint, sb3_checkpoint
 from agents.drlt import DRLT, DRLTConfig
-from agents.pointing import Pointing, PointingConfig
+from agents.region_agent import RegionAgent, RegionAgentConfig
 from agents.sb3 import SB3Agent, policy_options, spaces_of
 from tests.soak.parser import make_parsers
 from tracking_env.trackers.checkpoint import read
@@ -60,19 +60,19 @@ def read_drlt(folder: Path) -> None:
 
 
 def region_agent_files() -> dict[str, bytes]:
-    model = Pointing(3, PointingConfig(width=4))
+    model = RegionAgent(3, RegionAgentConfig(width=4))
     optimizer = torch.optim.Adam(model.parameters())
     update(optimizer, model)
     run: dict[str, Any] = {"data": {"features": "cells"}}
-    return saved_files(lambda folder: pointing_checkpoint.save(folder, model, "cells", 3, run, optimizer))
+    return saved_files(lambda folder: region_agent_checkpoint.save(folder, model, "cells", 3, run, optimizer))
 
 
 def read_region_agent(folder: Path) -> None:
     """Load the checkpoint, take a step, and begin a sequence."""
-    loaded = pointing_checkpoint.load(folder)
+    loaded = region_agent_checkpoint.load(folder)
     read_for_tracking(folder)
     optimizer = torch.optim.Adam(loaded.model.parameters())
-    pointing_checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    region_agent_checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
     update(optimizer, loaded.model)
     loaded.model.begin(torch.zeros(1, loaded.model.channels, 8, 8), torch.full((1, 4), 0.5))
 

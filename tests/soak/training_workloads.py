@@ -72,13 +72,13 @@ def read_run(folder: Path) -> Contents:
 
 
 def check_checkpoint(folder: Path) -> None:
-    from agents import checkpoint, pointing_checkpoint, sb3_checkpoint
+    from agents import checkpoint, region_agent_checkpoint, sb3_checkpoint
 
     config = json.loads((folder / "config.json").read_text())
     if "algorithm" in config:
         sb3_checkpoint.load(folder).policy()
     elif "agent" in config:
-        pointing_checkpoint.load(folder)
+        region_agent_checkpoint.load(folder)
     else:
         checkpoint.load(folder)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.pointing import Pointing, PointingConfig
+from agents.region_agent import RegionAgent, RegionAgentConfig
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.datasets.synthetic import generate
 from tracking_env.features.maps import SEARCH, CellMaps, make_maps
@@ -48,7 +48,7 @@ def test_equal_seeds_cut_equally():
 
 
 def test_a_batch_has_the_share_of_what_is_no_target(crops):
-    model = Pointing(15, PointingConfig(width=8))
+    model = RegionAgent(15, RegionAgentConfig(width=8))
     for share, wanted in ((0.0, 0), (1.0, 400)):
         generator = torch.Generator().manual_seed(0)
         search, location, state, truth, proposals = crops.batch(model, 400, share, generator)
@@ -71,7 +71,9 @@ def test_proposals_are_made_with_the_template_that_the_batch_has():
     wanted = found.template[found.origin].float().mean(dim=(1, 2, 3))
     torch.testing.assert_close(found.proposals[:, 0, 0, 0].float(), wanted, atol=2e-3, rtol=2e-3)
     assert ((found.origin // 2 >= found.first) & (found.origin // 2 <= found.last)).all()
-    batch = found.batch(Pointing(15, PointingConfig(width=8), proposals=True), 7, 0.5, torch.Generator().manual_seed(0))
+    batch = found.batch(
+        RegionAgent(15, RegionAgentConfig(width=8), proposals=True), 7, 0.5, torch.Generator().manual_seed(0)
+    )
     assert batch.proposals.shape == (7, 5, 16, 16)
 
 

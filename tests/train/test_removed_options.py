@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from agents import checkpoint, pointing_checkpoint
+from agents import checkpoint, region_agent_checkpoint
 from agents.removed_options import REMOVED, check_removed_options
 from tests.helpers.paths import ROOT
 from tracking_env.errors import InputError
@@ -59,14 +59,14 @@ def test_a_removed_option_is_refused_by_its_name(
     assert script.main([*DATA, "--out", str(run)]) == 2
     error = capsys.readouterr().err
     assert flag in error and error.count("\n") == 1
-    load = checkpoint.load if name == "drlt" else pointing_checkpoint.load
+    load = checkpoint.load if name == "drlt" else region_agent_checkpoint.load
     with pytest.raises(InputError, match=flag):
         load(checkpoint_folder)
 
 
 @pytest.mark.parametrize("glance", [True, False])
 def test_the_glance_is_ignored(glance: bool, folder: Path) -> None:
-    pointing_checkpoint.load(change_option(folder / "search", None, "glance", glance))
+    region_agent_checkpoint.load(change_option(folder / "search", None, "glance", glance))
 
 
 def test_removed_options_are_ignored_at_their_default() -> None:

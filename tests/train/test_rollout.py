@@ -5,7 +5,7 @@ import torch
 
 import tracking_env  # noqa: F401
 from agents import reinforce, returns, supervised
-from agents.pointing import Pointing, PointingConfig
+from agents.region_agent import RegionAgent, RegionAgentConfig
 from tracking_env.datasets.synthetic import generate
 from tracking_env.envs import rewards
 from train.rollout import draw_clip, replay, sample_episodes, to_image
@@ -16,7 +16,7 @@ SEQUENCES = [generate(seed, length=9) for seed in (0, 1)]
 @pytest.fixture(scope="module")
 def rollout():
     torch.manual_seed(0)
-    model = Pointing(15, PointingConfig(width=8))
+    model = RegionAgent(15, RegionAgentConfig(width=8))
     envs = [
         gym.make("OTBTrackSearch-v0", sequences=SEQUENCES, split="all", clip_length=5, jitter=0.1) for _ in range(6)
     ]
@@ -57,7 +57,7 @@ def test_replaying_gives_the_means_that_were_sampled_from(rollout):
 def test_at_one_step_reinforce_estimates_the_gradient_of_the_reward():
     """Of the expected reward, which differentiating the same samples' reward gives too (with less variance)."""
     torch.manual_seed(1)
-    model = Pointing(15, PointingConfig(width=8))
+    model = RegionAgent(15, RegionAgentConfig(width=8))
     envs = [
         gym.make("OTBTrackSearch-v0", sequences=SEQUENCES[:1], split="all", clip_length=1, jitter=0.2)
         for _ in range(200)

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from agents import pointing_checkpoint  # noqa: E402
+from agents import region_agent_checkpoint  # noqa: E402
 from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
@@ -39,7 +39,7 @@ def finished(tmp_path_factory):
 def test_what_a_run_leaves(finished):
     report = json.loads((finished / "report.json").read_text())
     assert report["updates"] == 8 and report["mean"]["seen"] is None and report["fps"]["online"] > 0
-    assert {"static first box", "Pointing, warm start"} <= set(report["lines"])
+    assert {"static first box", "Region agent, warm start"} <= set(report["lines"])
     assert report["drift"]["frames"] == 60
     assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["000006", "000008"]
     for name in ("overlay.mp4", "results/Synthetic-0100.txt", "warm/model.safetensors", "metrics.jsonl"):
@@ -54,7 +54,7 @@ def test_it_shows_its_test_in_tensorboard_and_sorts_by_it(finished):
         "overlay/median": [8],  # of one sequence
     }
     flags, scores = hyperparameters(finished)
-    assert flags["agent"] == "Pointing (reinforce)" and flags["gamma"] == pytest.approx(0.95)
+    assert flags["agent"] == "Region agent (reinforce)" and flags["gamma"] == pytest.approx(0.95)
     assert scores["final/auc_unseen"] == pytest.approx(report["mean"]["unseen"]["auc"])
 
 
@@ -101,12 +101,12 @@ def test_another_runs_warm_start_is_taken(finished, tmp_path):
 
 
 def test_several_seeds_start_from_their_own_and_count_their_failures_together(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pointing_checkpoint, "export", lambda path: None)  # takes seconds, four times
+    monkeypatch.setattr(region_agent_checkpoint, "export", lambda path: None)  # takes seconds, four times
     first, on = tmp_path / "first", tmp_path / "on"
     assert main([*TINY, "--l1-updates", "0", "--iou-updates", "0", "--seeds", "2", "--out", str(first)]) == 0
     flags = ["--l1-updates", "0", "--iou-updates", "1", "--start", str(first), "--lr", "1e-12", "--lr-end", "1e-12"]
     assert main([*TINY, *flags, "--seeds", "2", "--out", str(on)]) == 0
-    assert "Pointing (reinforce), 2 seeds" in capsys.readouterr().out
+    assert "Region agent (reinforce), 2 seeds" in capsys.readouterr().out
     each = [json.loads((on / f"seed-{seed}" / "report.json").read_text()) for seed in range(2)]
     drift = json.loads((on / "report.json").read_text())["drift"]
     assert drift["runs"] == 2 and drift["frames"] == 120
@@ -186,9 +186,9 @@ def test_presets_say_where_they_are_kept():
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step():
-    from agents.pointing import Pointing, PointingConfig
+    from agents.region_agent import RegionAgent, RegionAgentConfig
 
-    model = Pointing(3, PointingConfig(width=2))
+    model = RegionAgent(3, RegionAgentConfig(width=2))
     before = [one.clone() for one in model.parameters()]
     with pytest.raises(InputError, match="not finite in update 5; nothing was learned"):
         search.step(model, torch.optim.Adam(model.parameters()), model.pace.sum() * float("nan"), 1.0, 4)

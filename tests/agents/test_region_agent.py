@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.pointing import Pointing, PointingConfig
+from agents.region_agent import RegionAgent, RegionAgentConfig
 from tracking_env.errors import InputError
 from tracking_env.search.window import CONTEXT
 
@@ -24,7 +24,7 @@ def observation(batch=2, channels=5, seed=0):
 
 def model(seed=0, **options):
     torch.manual_seed(seed)
-    return Pointing(5, PointingConfig(width=8, **options))
+    return RegionAgent(5, RegionAgentConfig(width=8, **options))
 
 
 @pytest.mark.parametrize(("memory", "template"), [(True, True), (True, False), (False, True)])
@@ -47,7 +47,7 @@ def test_every_part_can_be_left_out(memory, template, correlation, look):
 def test_what_is_proposed_is_where_it_begins():
     """One proposal that all others fall behind: an untrained network says its box."""
     torch.manual_seed(0)
-    one = Pointing(5, PointingConfig(width=8), proposals=True)
+    one = RegionAgent(5, RegionAgentConfig(width=8), proposals=True)
     proposals = torch.tensor([0.0, 0.2, 0.2, 0.1, 0.1])[:, None, None].repeat(2, 1, 16, 16)
     proposals[:, :, 3, 7] = torch.tensor([60.0, 0.6, 0.4, 0.3, 0.2])
     seen = observation()
@@ -80,7 +80,7 @@ def test_episodes_of_a_batch_do_not_touch_each_other():
 
 def test_the_target_is_found_where_its_features_are():
     """With equal projections the cell that holds the template's pattern has the highest correlation."""
-    one = Pointing(6, PointingConfig(width=6))
+    one = RegionAgent(6, RegionAgentConfig(width=6))
     with torch.no_grad():
         one.query.weight.copy_(torch.eye(6)[:, :, None, None])
         one.key.weight.copy_(torch.eye(6)[:, :, None])
@@ -140,18 +140,18 @@ def test_one_frame_is_decided_by_one_thread_and_others_keep_theirs(monkeypatch):
 
 def test_a_network_without_width_is_refused():
     with pytest.raises(InputError, match="width is 0"):
-        PointingConfig(width=0)
+        RegionAgentConfig(width=0)
 
 
 def test_who_knows_no_target_is_refused():
     with pytest.raises(InputError, match="without template and memory"):
-        PointingConfig(template=False, memory=False)
+        RegionAgentConfig(template=False, memory=False)
 
 
 def test_who_is_blind_does_not_see_what_things_are():
     one, seen = model(), observation()
     state = one.begin(seen["template"], seen["target"])
-    both = one.decide(seen["search"], seen["location"], state, looking=torch.tensor([1.0, 0.0]))
+    both = one.decide(seen["search"], seen["location"], state, visible=torch.tensor([1.0, 0.0]))
     plain = one.decide(seen["search"], seen["location"], state)
     torch.testing.assert_close(both.mean[0], plain.mean[0])
     assert not torch.allclose(both.scores[1], plain.scores[1])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents import pointing_checkpoint as pc
-from agents.pointing import Pointing, PointingConfig
+from agents import region_agent_checkpoint as pc
+from agents.region_agent import RegionAgent, RegionAgentConfig
 from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError
 from tracking_env.features.maps import make_maps
@@ -19,7 +19,7 @@ RUN = {"data": {"features": "cells", "weights": None}}
 
 def trained(steps=2):
     torch.manual_seed(0)
-    model = Pointing(15, PointingConfig(width=4))
+    model = RegionAgent(15, RegionAgentConfig(width=4))
     optimizer = torch.optim.Adam(model.last_layers(), lr=1e-2)
     for _ in range(steps):
         optimizer.zero_grad()

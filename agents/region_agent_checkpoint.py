@@ -2,7 +2,7 @@
 
 ==========================  ===================================================================================
 ``config.json``             ``agent`` (``pointing``), ``channels``, ``proposals`` (whether the maps have them), ``maps``
-                            (the extractor's id), ``network`` (`PointingConfig`), ``done`` (updates) and ``run`` (the
+                            (the extractor's id), ``network`` (`RegionAgentConfig`), ``done`` (updates) and ``run`` (the
                             run's whole configuration)
 ``model.safetensors``       weights
 ``optimizer.safetensors``   Adam's moments and step count, by parameter; not of an agent to be used only
@@ -31,7 +31,7 @@ from agents.checkpoint import (
     writing,
 )
 from agents.onnx_export import export_region_agent
-from agents.pointing import Pointing, PointingConfig
+from agents.region_agent import RegionAgent, RegionAgentConfig
 from agents.removed_options import check_removed_options
 from tracking_env.files import read_json, remove
 
@@ -40,7 +40,7 @@ from tracking_env.files import read_json, remove
 class Checkpoint:
     """A loaded checkpoint: the network, Adam's state by parameter, the maps' id, updates done, and the run."""
 
-    model: Pointing
+    model: RegionAgent
     optimizer: dict[str, Tensor]
     maps: str
     done: int
@@ -48,7 +48,7 @@ class Checkpoint:
 
 
 def save(
-    path: Path, model: Pointing, maps: str, done: int, run: dict[str, Any], optimizer: torch.optim.Adam | None = None
+    path: Path, model: RegionAgent, maps: str, done: int, run: dict[str, Any], optimizer: torch.optim.Adam | None = None
 ) -> Path:
     """Write a checkpoint to ``path``, in place of one that is there.
 
@@ -88,7 +88,7 @@ def save(
 
 
 def save_newest(
-    folder: Path, model: Pointing, maps: str, done: int, run: dict[str, Any], optimizer: torch.optim.Adam
+    folder: Path, model: RegionAgent, maps: str, done: int, run: dict[str, Any], optimizer: torch.optim.Adam
 ) -> Path:
     """Write the checkpoint of so many updates into a run's folder and delete all but the newest two."""
     path = save(folder / f"{done:06d}", model, maps, done, run, optimizer)
@@ -108,14 +108,14 @@ def load(path: Path) -> Checkpoint:
             raise ValueError("it is no agent of train/search.py")
         check_kinds(config, {"channels": int, "maps": str, "network": dict, "done": int, "run": dict})
         check_removed_options(config["run"], path)
-        network, weights = PointingConfig(**config["network"]), load_file(path / "model.safetensors")
-        check_kinds(asdict(network), get_type_hints(PointingConfig))
+        network, weights = RegionAgentConfig(**config["network"]), load_file(path / "model.safetensors")
+        check_kinds(asdict(network), get_type_hints(RegionAgentConfig))
         if config["channels"] < 1:
             raise ValueError(f"its channels are {config['channels']}")
         proposals = bool(config.get("proposals", False))
         with torch.device("meta"):  # no memory for a network that the weights are not of
-            check_weights(weights, Pointing(config["channels"], network, proposals).state_dict())
-        model = Pointing(config["channels"], network, proposals)
+            check_weights(weights, RegionAgent(config["channels"], network, proposals).state_dict())
+        model = RegionAgent(config["channels"], network, proposals)
         model.load_state_dict(weights)
         moments = path / "optimizer.safetensors"
         optimizer = load_file(moments) if moments.exists() else {}
@@ -132,7 +132,7 @@ def export(path: Path) -> None:
     write_policy(path, export_region_agent(load(path).model))
 
 
-def restore(optimizer: torch.optim.Adam, model: Pointing, moments: dict[str, Tensor]) -> None:
+def restore(optimizer: torch.optim.Adam, model: RegionAgent, moments: dict[str, Tensor]) -> None:
     """Give a new optimiser of ``model`` the state that a checkpoint holds."""
     for name, parameter in model.named_parameters():
         state = {
