@@ -142,7 +142,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
             evaluation = results.evaluate_agent(model, store, data)
             model.train()
             show_evaluation(run, done, evaluation, data)
-            scalars |= results.mean_scores(evaluation.report, "eval")
+            scalars |= results.evaluation_scalars(evaluation.report)
             bar.set_postfix(reward=f"{scalars[f'reward/{phase.reward}']:.3f}", auc=f"{scalars['eval/auc_whole']:.3f}")
         if group.leads:
             run.log(done, scalars)

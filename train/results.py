@@ -92,14 +92,24 @@ def first_box_rewards(windows: Windows) -> dict[str, float]:
     return {name: float((reward(first, truth) * mask).sum() / mask.sum()) for name, reward in REWARDS.items()}
 
 
-def mean_scores(report: Report, prefix: str) -> dict[str, float]:
-    """AUC and precision of each part for the logs, such as ``eval/auc_whole`` for the prefix ``eval``."""
+def evaluation_scalars(report: Report) -> dict[str, float]:
+    """Scores for the log: ``eval/auc_whole``, ``eval/precision20_unseen``, ..."""
+    return {f"eval/{name}": value for name, value in _mean_scores(report).items()}
+
+
+def final_scalars(report: Report) -> dict[str, float]:
+    """The same scores of a finished run, by which TensorBoard sorts runs: ``final/auc_whole``, ..."""
+    return {f"final/{name}": value for name, value in _mean_scores(report).items()}
+
+
+def _mean_scores(report: Report) -> dict[str, float]:
+    """AUC and precision of each part that has frames."""
     scores: dict[str, float] = {}
     for part, mean in report.mean.items():
         if mean is None:
             continue
         for metric in ("auc", "precision20"):
-            scores[f"{prefix}/{metric}_{part}"] = getattr(mean, metric)
+            scores[f"{metric}_{part}"] = getattr(mean, metric)
     return scores
 
 

@@ -13,7 +13,7 @@ from tracking_env.report.text_tables import format_trackers
 from train.data import Data, load_data
 from train.flags import RunFlags
 from train.pictures import write_overlay
-from train.results import Evaluation, baseline_scores, mean_scores, median_sequence
+from train.results import Evaluation, baseline_scores, final_scalars, median_sequence
 from train.run_directory import RunDirectory
 
 
@@ -68,7 +68,7 @@ def finish_run(
     }
     run.write_json("report.json", report_content(report, rows, **shared_facts, **facts))
     speeds = {f"final/fps_{name}": rate for name, rate in fps.items()}
-    run.add_final_scores(label, mean_scores(report, "final") | speeds)
+    run.add_final_scores(label, final_scalars(report) | speeds)
     print(format_trackers(rows | {label: report}))
     print("speed: " + ", ".join(f"{rate:.0f} fps {name}" for name, rate in fps.items()))
     print(f"in {run.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {run.path}")

@@ -133,7 +133,7 @@ def train(config: SB3Config) -> bool:
         evaluation = results.evaluate_agent(agent, store, data)
         show_evaluation(run, model.num_timesteps, evaluation, data)
         training_iou = validate(agent, store, data)
-        scalars = results.mean_scores(evaluation.report, "eval") | {"eval/training_iou": training_iou}
+        scalars = results.evaluation_scalars(evaluation.report) | {"eval/training_iou": training_iou}
         for name, value in scalars.items():
             model.logger.record(name, value)
         model.logger.dump(model.num_timesteps)

@@ -23,7 +23,7 @@ TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*
 TEXTS |= {ROOT / name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
 OTHER_PROGRAMS = {"--nproc-per-node", "--logdir", "--summary", "--strict", "--no-deps", "--wheel-dir"}
 """Flags of torchrun, TensorBoard, pip-licenses, pip-audit and pip."""
-LOGGERS = ("reinforce", "search", "sb3", "sb3_callbacks", "results")
+LOGGERS = ("reinforce", "search", "sb3", "sb3_callbacks", "results", "pictures", "runs")
 
 
 def blocks(page, language):

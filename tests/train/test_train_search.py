@@ -159,11 +159,11 @@ def test_bad_flags(flags, message, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [
-        (LoopConfig, {"episodes": 1}, "give at least 2: one alone is its own baseline"),
+        (LoopConfig, {"episodes": 1}, "give at least 2, since the baseline averages over them"),
         (LoopConfig, {"steps": 0}, "--steps and --clips count from 1"),
         (LoopConfig, {"gamma": 1.5}, "--gamma from 0 to 1"),
         (WarmConfig, {"pretended_share": 2.0}, "--pretended-share and --blind-share from 0 to 1"),
-        (WarmConfig, {"crops": 0, "pretended": 0}, "there is nothing to start on"),
+        (WarmConfig, {"crops": 0, "pretended": 0}, "a warm start needs crops"),
     ],
 )
 def test_what_makes_no_sense_is_refused(config, options, message):
