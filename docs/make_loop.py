@@ -67,8 +67,8 @@ def draw_failures(root: Path, folders: list[Path], number: int) -> None:
         grid = figure.subplots(-(-number // columns), columns, sharey=True).flat
         for axes, name in zip(grid, worst, strict=False):
             axes.axvspan(0, seen[name], color="0.88", linewidth=0)
-            for tracker, scores in reports.items():
-                overlap = scores.scores[name][0].overlaps
+            for tracker, tracker_report in reports.items():
+                overlap = tracker_report.scores[name][0].overlaps
                 axes.plot(np.where(overlap < 0, np.nan, overlap), linewidth=1, label=tracker, **styles[tracker].line)
             axes.set(title=f"{name}: unseen {report.sequences[name]['unseen'].auc:.2f}", ylim=(0, 1), xlim=(0, None))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(read), frameon=False)

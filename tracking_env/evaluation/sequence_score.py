@@ -20,12 +20,12 @@ class SequenceScore:
 
     Attributes:
         boxes: predicted pixel boxes as they were scored, ``(T, 4)`` float64.
-        overlaps: overlap with the true box, ``(T,)`` in [0, 1]; -1 where there is no valid true box.
-        centre_errors: distance of the centres in pixels, ``(T,)``; -1 where there is no valid true box. None if the
-            formula has no precision.
+        overlaps: overlap with the true box, ``(T,)`` in [0, 1]; -1, a miss, in frames without a valid true box.
+        centre_errors: distance of the centres in pixels, ``(T,)``; -1, a hit, in frames without a valid true box. None
+            if the formula has no precision.
         norm_centre_errors: the same in widths and heights of the true box.
         seen: number of first frames that are open to training, in [0, T).
-        auc: the formula's area under the success curve: overlaps ``(N,)`` -> number.
+        measure_auc: the formula's area under the success curve: overlaps ``(N,)`` -> number.
 
     Raises:
         InputError: ``seen`` is out of range.
@@ -36,7 +36,7 @@ class SequenceScore:
     centre_errors: np.ndarray | None
     norm_centre_errors: np.ndarray | None
     seen: int
-    auc: Callable[[np.ndarray], float]
+    measure_auc: Callable[[np.ndarray], float]
 
     def __post_init__(self) -> None:
         length = len(self.overlaps)
@@ -71,7 +71,7 @@ class SequenceScore:
         if len(overlaps) == 0:
             return None
         return Score(
-            auc=self.auc(overlaps),
+            auc=self.measure_auc(overlaps),
             precision20=_rate(self.centre_errors, frames, metrics.PRECISION_THRESHOLD),
             norm_precision20=_rate(self.norm_centre_errors, frames, metrics.NORM_PRECISION_THRESHOLD),
             mean_iou=float(overlaps.clip(0, None).mean()),
@@ -104,7 +104,7 @@ def score_boxes(prediction: np.ndarray, truth: np.ndarray, seen: int = 0) -> Seq
         centre_errors=metrics.centre_errors(boxes, truth),
         norm_centre_errors=metrics.norm_centre_errors(boxes, truth),
         seen=seen,
-        auc=metrics.auc,
+        measure_auc=metrics.auc,
     )
 
 
