@@ -1,0 +1,18 @@
+"""Several experts on one target: what each reports, one box from theirs, and putting a lost expert back."""
+
+from tracking_env.search.ensemble.fusion import correct_boxes, fuse, move_box
+from tracking_env.search.ensemble.observation import observe, observation_names
+from tracking_env.search.ensemble.team import Report, Team
+from tracking_env.search.ensemble.tracker import EnsembleTracker, HandMadeRule
+
+__all__ = [
+    "EnsembleTracker",
+    "HandMadeRule",
+    "Report",
+    "Team",
+    "correct_boxes",
+    "fuse",
+    "move_box",
+    "observation_names",
+    "observe",
+]

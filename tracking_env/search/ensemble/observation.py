@@ -1,0 +1,97 @@
+"""What a policy observes of the experts: one flat vector of float32 per target.
+
+All numbers are about 1 in size. Running means let a policy without memory tell a bad frame from a lost target.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tracking_env.search.ensemble import fusion
+from tracking_env.search.ensemble.team import LONG_AGO, Report
+
+PER_EXPERT = (
+    "confidence",
+    "second_peak",
+    "score_at_others",
+    "score_by_others",
+    "first_likeness",
+    "recent_likeness",
+    "motion",
+    "growth",
+    "relative_area",
+    "iou_with_others",
+    "since_reset",
+    "running",
+)
+"""Numbers of each expert in a frame. ``score_at_others``: its map's score at the other boxes, ``score_by_others``: the
+others' scores at its box, ``iou_with_others``: each the mean over the others."""
+AVERAGED = ("confidence", "score_by_others", "first_likeness", "iou_with_others")
+"""Of these there are running means as well."""
+MEMORIES = (10, 50)
+"""Frames that the running means span."""
+LIMIT = 10.0
+"""Observations are clipped to this size."""
+
+
+class Means(NamedTuple):
+    """Running means of `AVERAGED` numbers, ``(N, K, len(AVERAGED) * len(MEMORIES))``, and how many frames they saw."""
+
+    values: np.ndarray
+    frames: np.ndarray
+
+    @classmethod
+    def new(cls, count: int, experts: int) -> "Means":
+        """Before the first frame."""
+        return cls(np.zeros((count, experts, len(AVERAGED) * len(MEMORIES))), np.zeros(count))
+
+
+def observation_names(experts: list[str]) -> list[str]:
+    """What each number of the vector is, in its order, such as ``nanotrack-v3 confidence`` or ``... mean of 10``."""
+    names = []
+    for expert in experts:
+        names += [f"{expert} {name}" for name in PER_EXPERT]
+        names += [f"{expert} {name}, mean of {frames}" for frames in MEMORIES for name in AVERAGED]
+    return names
+
+
+def observe(report: Report, means: Means) -> tuple[np.ndarray, Means]:
+    """The observation ``(N, D)`` float32 of a report, and the running means with this frame in them."""
+    numbers = _numbers(report)
+    averaged = np.stack([numbers[name] for name in AVERAGED], axis=-1)
+    frames = means.frames + 1
+    # Young means are plain averages, so that the first frames do not look like a target that is half lost.
+    rates = [np.maximum(1 / memory, 1 / frames)[:, None, None] for memory in MEMORIES]
+    width = len(AVERAGED)
+    parts = [means.values[..., at * width : (at + 1) * width] for at in range(len(MEMORIES))]
+    updated = [part + rate * (averaged - part) for part, rate in zip(parts, rates, strict=True)]
+    values = np.concatenate(updated, axis=-1)
+    current = np.stack([numbers[name] for name in PER_EXPERT], axis=-1)
+    vector = np.concatenate([current, values], axis=-1).reshape(len(current), -1)
+    return np.clip(vector, -LIMIT, LIMIT).astype(np.float32), Means(values, frames)
+
+
+def _numbers(report: Report) -> dict[str, np.ndarray]:
+    """Each of `PER_EXPERT`, ``(N, K)``."""
+    iou = fusion.overlaps(report.boxes[:, :, None], report.boxes[:, None])
+    return {
+        "confidence": report.confidence,
+        "second_peak": report.second_peak,
+        "score_at_others": _mean_of_others(report.cross_score),
+        "score_by_others": _mean_of_others(report.cross_score.swapaxes(1, 2)),
+        "first_likeness": report.first_likeness,
+        "recent_likeness": report.recent_likeness,
+        "motion": report.motion,
+        "growth": report.growth,
+        "relative_area": report.relative_area,
+        "iou_with_others": _mean_of_others(iou),
+        "since_reset": np.exp(-report.since_reset / LONG_AGO * 10),
+        "running": report.running.astype(np.float64),
+    }
+
+
+def _mean_of_others(matrix: np.ndarray) -> np.ndarray:
+    """The mean of each row ``(N, K, K)`` without the diagonal, ``(N, K)``; 0 for a single expert."""
+    size = matrix.shape[-1]
+    others = matrix.sum(axis=-1) - np.diagonal(matrix, axis1=-2, axis2=-1)
+    return others / max(size - 1, 1)

@@ -1,0 +1,238 @@
+"""Several experts that follow the same targets, N targets at a time.
+
+Each expert looks around a box of its own. The box that is reported is another matter (`fusion`): no correction of it
+is ever looked around, since an error that is fed back grows.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tracking_env.search import regions
+from tracking_env.search.ensemble import fusion
+from tracking_env.search.experts import Expert, Look, Template
+
+FIRST_LOOKS = np.array([[0, 0, 0], [0.1, 0, 0], [-0.1, 0, 0], [0, 0.1, 0], [0, -0.1, 0]])
+"""Looks around the first frame's true box that measure an expert's correction: shifts in sizes, log of a factor."""
+CORRECTED_SHARE = 0.75
+RECENT = 0.02
+"""Share of the newest frame in the memory of how the target looked lately: it spans some 50 frames."""
+FAR = 0.5
+"""Share of the search region's cells, from the best one, beyond which a peak counts as another object's."""
+LONG_AGO = 100.0
+"""Frames since an expert was put back, where it never was."""
+
+
+class Report(NamedTuple):
+    """What K experts report of a frame, for N targets."""
+
+    boxes: np.ndarray
+    """each expert's pixel box, corrected, ``(N, K, 4)``"""
+    confidence: np.ndarray
+    """its score, ``(N, K)`` in [0, 1]; 0 of an expert that did not run"""
+    second_peak: np.ndarray
+    """the best score of its map far from its box, ``(N, K)``: a lookalike, or nothing"""
+    cross_score: np.ndarray
+    """``[n, k, j]``: the score of expert k's map at expert j's box, ``(N, K, K)``; 0 outside of its region"""
+    first_likeness: np.ndarray
+    """cosine of the features inside its box with those of the first frame, ``(N, K)``"""
+    recent_likeness: np.ndarray
+    """and with the mean of recent ones"""
+    motion: np.ndarray
+    """how far its box moved, in its own sizes, ``(N, K)``"""
+    growth: np.ndarray
+    """logarithm of its change of area, ``(N, K)``"""
+    relative_area: np.ndarray
+    """logarithm of its area over the first box's, ``(N, K)``"""
+    since_reset: np.ndarray
+    """frames since it was put back, ``(N, K)``, at most `LONG_AGO`"""
+    running: np.ndarray
+    """whether it looked at this frame, ``(N, K)`` bool"""
+
+
+class Team:
+    """K experts on N targets.
+
+    Args:
+        experts: the experts. The first one's template features also measure likeness.
+        count: N.
+
+    Attributes:
+        boxes: the pixel box that each expert looks around next, ``(N, K, 4)``.
+    """
+
+    def __init__(self, experts: Sequence[Expert], count: int = 1) -> None:
+        self.experts = list(experts)
+        self.count = count
+        size = len(self.experts)
+        self.boxes = np.zeros((count, size, 4))
+        self._templates: list[list[Template]] = [[] for _ in range(count)]
+        self._corrections = np.zeros((count, size, 4))
+        self._first_area = np.ones(count)
+        self._first: list[np.ndarray] = [np.empty(0)] * count
+        self._recent: list[np.ndarray] = [np.empty(0)] * count
+        self._inside: list[np.ndarray] = [np.empty(0)] * count  # features inside each expert's last box, (K, D)
+        self._since_reset = np.full((count, size), LONG_AGO)
+
+    def start(self, target: int, frame: np.ndarray, box: np.ndarray, around: np.ndarray | None = None) -> None:
+        """Begin a target.
+
+        Args:
+            target: its index, 0 to N - 1.
+            frame: ``(height, width, 3)`` uint8 RGB.
+            box: its true pixel box ``(4,)`` in the frame.
+            around: the box that each expert looks around next, ``(K, 4)``, if not the true box: to practise losses.
+        """
+        box = np.asarray(box, dtype=np.float64)
+        self._templates[target] = [expert.template(frame, box) for expert in self.experts]
+        self._corrections[target] = [
+            _first_frame_correction(expert, frame, box, template)
+            for expert, template in zip(self.experts, self._templates[target], strict=True)
+        ]
+        self._first[target] = self._recent[target] = _unit(self._templates[target][0].features[None])[0]
+        self._inside[target] = np.repeat(self._first[target][None], len(self.experts), axis=0)
+        self._first_area[target] = max(box[2] * box[3], 1.0)
+        self._since_reset[target] = LONG_AGO
+        starts = np.repeat(box[None], len(self.experts), axis=0) if around is None else around
+        self.boxes[target] = [self._within(index, start, frame) for index, start in enumerate(starts)]
+
+    def look(self, frames: Sequence[np.ndarray], targets: Sequence[int], running: np.ndarray | None = None) -> Report:
+        """Let the experts look at the next frame of some targets.
+
+        Args:
+            frames: one for each target.
+            targets: their indices, M of them.
+            running: which experts look, ``(M, K)`` bool; by default all. The others keep their box.
+
+        Returns:
+            The report, with M for N.
+        """
+        chosen = np.asarray(targets)
+        count, size = len(chosen), len(self.experts)
+        running = np.ones((count, size), bool) if running is None else running
+        before = self.boxes[chosen]
+        looks: list[list[Look | None]] = [[None] * size for _ in range(count)]
+        after, confidence, second_peak = before.copy(), np.zeros((count, size)), np.zeros((count, size))
+        for index, expert in enumerate(self.experts):
+            rows = np.flatnonzero(running[:, index])
+            if not len(rows):
+                continue
+            batch = expert.look_at_all(
+                [frames[row] for row in rows],
+                [before[row, index] for row in rows],
+                [self._templates[chosen[row]][index] for row in rows],
+            )
+            for place, row in enumerate(rows):
+                look = Look(batch.scores[place], batch.boxes[place])
+                choice = expert.choose(look, before[row, index])
+                looks[row][index] = look
+                after[row, index] = self._within(index, choice.box, frames[row])
+                confidence[row, index] = choice.confidence
+                second_peak[row, index] = _second_peak(look.scores, choice.cell)
+        self.boxes[chosen] = after
+        self._since_reset[chosen] = np.minimum(self._since_reset[chosen] + 1, LONG_AGO)
+        first_likeness, recent_likeness = self._likeness(frames, chosen, after, running)
+        area_before, area = before[..., 2:].prod(axis=-1), after[..., 2:].prod(axis=-1)
+        step = (after[..., :2] + after[..., 2:] / 2) - (before[..., :2] + before[..., 2:] / 2)
+        return Report(
+            boxes=fusion.correct_boxes(after, self._corrections[chosen]),
+            confidence=confidence,
+            second_peak=second_peak,
+            cross_score=_cross_scores(looks, after),
+            first_likeness=first_likeness,
+            recent_likeness=recent_likeness,
+            motion=np.linalg.norm(step / np.sqrt(area_before)[..., None], axis=-1),
+            growth=np.log(area / area_before),
+            relative_area=np.log(area / self._first_area[chosen][:, None]),
+            since_reset=self._since_reset[chosen].copy(),
+            running=running,
+        )
+
+    def put_back(self, targets: Sequence[int], reset: np.ndarray, trust: np.ndarray, report: Report) -> None:
+        """Put experts on the box that the others agree on, after their report was read.
+
+        Args:
+            targets: the targets of the report, M of them.
+            reset: which experts, ``(M, K)`` bool.
+            trust: in each expert, ``(M, K)``: see `fusion.fuse`.
+            report: of the frame that was looked at last.
+
+        The box is fused from what the experts look around, without corrections. An expert that did not run is always
+        put back, so that it is near the target when it runs again. The memory of the recent look follows the trusted.
+        """
+        chosen = np.asarray(targets)
+        fused = fusion.fuse(self.boxes[chosen], trust, report.confidence, report.running)
+        moved = reset | ~report.running
+        self.boxes[chosen] = np.where(moved[..., None], fused[:, None], self.boxes[chosen])
+        self._since_reset[chosen] = np.where(reset, 0.0, self._since_reset[chosen])
+        leader = np.where(report.running, trust + 1e-6 * report.confidence, -np.inf).argmax(axis=1)
+        for row, target in enumerate(chosen):
+            inside = self._inside[target][leader[row]]
+            self._recent[target] = (1 - RECENT) * self._recent[target] + RECENT * inside
+
+    def _within(self, index: int, box: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        """A box that can be looked around: its centre in the image, no side shorter than the expert can use."""
+        return regions.within(box, (frame.shape[1], frame.shape[0]), self.experts[index].smallest)
+
+    def _likeness(
+        self, frames: Sequence[np.ndarray], targets: np.ndarray, boxes: np.ndarray, running: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cosines of the features inside boxes ``(M, K, 4)`` with the first frame's, and with recent ones."""
+        judge = self.experts[0]
+        crops, places = [], np.argwhere(running)
+        for row, index in places:
+            fill = self._templates[targets[row]][0].fill
+            region = judge.template_region(boxes[row, index])
+            crops.append(judge.prepare(regions.crop(frames[row], region, judge.template_side, fill)))
+        features = _unit(judge.encode(np.stack(crops)))
+        first, recent = np.zeros(running.shape), np.zeros(running.shape)
+        for (row, index), inside in zip(places, features, strict=True):
+            target = targets[row]
+            self._inside[target][index] = inside
+            first[row, index] = inside @ self._first[target]
+            recent[row, index] = inside @ self._recent[target] / np.linalg.norm(self._recent[target])
+        return first, recent
+
+
+def _unit(features: np.ndarray) -> np.ndarray:
+    """Features ``(B, ...)`` as vectors ``(B, D)`` of length 1."""
+    vectors = features.reshape(len(features), -1)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+def _first_frame_correction(expert: Expert, frame: np.ndarray, box: np.ndarray, template: Template) -> np.ndarray:
+    """What brings an expert's boxes to the convention of the first frame's true box, ``(4,)``."""
+    places = [fusion.correct_boxes(box, np.array([*shift, growth, growth])) for *shift, growth in FIRST_LOOKS]
+    looks = expert.look_at_all([frame] * len(places), places, [template] * len(places))
+    boxes = [
+        expert.choose(Look(scores, cells), place).box
+        for scores, cells, place in zip(looks.scores, looks.boxes, places, strict=True)
+    ]
+    return fusion.measure_correction(np.stack(boxes), box, CORRECTED_SHARE)
+
+
+def _second_peak(scores: np.ndarray, cell: tuple[int, int]) -> float:
+    """The best score ``(n, n)`` in cells that are far from one."""
+    at = np.arange(len(scores))
+    distance = np.maximum(np.abs(at[:, None] - cell[0]), np.abs(at - cell[1]))
+    far = distance > FAR * len(scores) / 2
+    return float(scores[far].max()) if far.any() else 0.0
+
+
+def _cross_scores(looks: list[list[Look | None]], boxes: np.ndarray) -> np.ndarray:
+    """Scores of each expert's map at each expert's box ``(M, K, 4)``: ``(M, K, K)``, 0 outside of its region."""
+    count, size = boxes.shape[:2]
+    scores = np.zeros((count, size, size))
+    centres = boxes[..., :2] + boxes[..., 2:] / 2
+    for row in range(count):
+        for index, look in enumerate(looks[row]):
+            if look is None:
+                continue
+            cells = look.boxes[..., :2] + look.boxes[..., 2:] / 2
+            for other in range(size):
+                distance = np.linalg.norm(cells - centres[row, other], axis=-1)
+                near = distance <= np.sqrt(boxes[row, other, 2:].prod()) / 2
+                if near.any():
+                    scores[row, index, other] = look.scores[near].max()
+    return scores

@@ -1,0 +1,67 @@
+"""A policy of ``OTBTrackExperts-v0`` as a tracker."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from tracking_env.search.ensemble import fusion
+from tracking_env.search.ensemble.action import split_action
+from tracking_env.search.ensemble.observation import Means, observe
+from tracking_env.search.ensemble.team import Team
+from tracking_env.search.experts import Expert
+
+
+class VectorPolicy(Protocol):
+    """An agent whose observation is one vector. It keeps no state: its recurrent state goes in and comes out."""
+
+    def act(self, observation: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        """The action for one observation ``(D,)``, and the next state; the state is None in the first frame."""
+
+
+class HandMadeRule:
+    """The action 0: equal trust, no residual, no reset, all experts run.
+
+    Args:
+        size: numbers of an action.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def act(self, observation: np.ndarray, state: None) -> tuple[np.ndarray, None]:
+        """Always 0."""
+        return np.zeros(self.size, np.float32), None
+
+
+class EnsembleTracker:
+    """Several experts under a policy.
+
+    Args:
+        policy: decides; see `OTBTrackExpertsEnv` for observations and actions.
+        experts: the experts, in the order of the policy's training.
+        id: tells the policy and the experts from others.
+        pausing: whether the policy's actions also say which experts run.
+    """
+
+    def __init__(self, policy: VectorPolicy, experts: Sequence[Expert], id: str, pausing: bool = False) -> None:
+        self.policy, self.team, self.id, self.pausing = policy, Team(experts), id, pausing
+
+    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
+        """Start on the first frame; the policy observes it too, though the box is known there."""
+        self.team.start(0, frame, box)
+        self._means = Means.new(1, len(self.team.experts))
+        self._state: Any = None
+        self._running: np.ndarray | None = None
+        self.update(frame)
+
+    def update(self, frame: np.ndarray) -> np.ndarray:
+        """The reported pixel box ``(4,)`` in the next frame."""
+        report = self.team.look([frame], [0], self._running)
+        observation, self._means = observe(report, self._means)
+        action, self._state = self.policy.act(observation[0], self._state)
+        decision = split_action(action[None], len(self.team.experts), self.pausing)
+        box = fusion.fuse(report.boxes, decision.trust, report.confidence, report.running)
+        self.team.put_back([0], decision.reset, decision.trust, report)
+        self._running = decision.running
+        return fusion.move_box(box, decision.residual)[0]
