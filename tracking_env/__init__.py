@@ -22,6 +22,7 @@ for _id, _single, _vector in (
     ("OTBTrack-v0", "otb_track:OTBTrackEnv", "vector:OTBTrackVectorEnv"),
     ("OTBTrackPixels-v0", "otb_track_pixels:OTBTrackPixelsEnv", "vector:OTBTrackPixelsVectorEnv"),
     ("OTBTrackSearch-v0", "otb_track_search:OTBTrackSearchEnv", None),  # what is seen depends on what was said
+    ("OTBTrackExperts-v0", "otb_track_experts:OTBTrackExpertsEnv", None),
     ("SyntheticTrack-v0", "synthetic_track:SyntheticTrackEnv", None),  # each environment draws: nothing is shared
 ):
     if _id not in _gym.registry:

@@ -15,8 +15,16 @@ import tracking_env
 from tracking_env.envs.synthetic_track import FIRST
 from tracking_env.errors import InputError
 
-IDS = ["OTBTrack-v0", "OTBTrackPixels-v0", "OTBTrackSearch-v0", "SyntheticTrack-v0"]
-FILES = ["OTBTrack-v0", "OTBTrackPixels-v0", "OTBTrackSearch-v0"]
+IDS = ["OTBTrack-v0", "OTBTrackPixels-v0", "OTBTrackSearch-v0", "OTBTrackExperts-v0", "SyntheticTrack-v0"]
+DRAWN = {"sequences": "synthetic:0-1"}
+ARGUMENTS = {
+    "OTBTrack-v0": DRAWN,
+    "OTBTrackPixels-v0": DRAWN,
+    "OTBTrackSearch-v0": DRAWN,
+    "OTBTrackExperts-v0": DRAWN | {"experts": ["grey", "colour"]},
+    "SyntheticTrack-v0": {},
+}
+"""What each needs to run without any file."""
 HEADINGS = [
     "Description",
     "Action Space",
@@ -45,13 +53,13 @@ def _own_cache(tmp_path_factory):
 
 
 def make(name, **options):
-    return gym.make(name, **({"sequences": "synthetic:0-1"} if name in FILES else {}) | options)
+    return gym.make(name, **ARGUMENTS[name] | options)
 
 
 def roll(env, count, seed):
     """Everything that ``count`` steps with one seed return."""
     results = [env.reset(seed=seed)]
-    for action in np.random.default_rng(seed).random((count, 4), np.float32):
+    for action in np.random.default_rng(seed).random((count, *env.action_space.shape), np.float32):
         results.append(env.step(action))
         if results[-1][3]:
             results.append(env.reset())
@@ -113,10 +121,11 @@ def test_the_same_seed_gives_the_same_episodes_and_another_gives_others(name):
 def test_a_pickled_one_goes_on_as_the_original(name):
     env = make(name, clip_length=4)
     env.reset(seed=1)
-    env.step(np.full(4, 0.5, np.float32))
+    actions = np.random.default_rng(0).random((4, *env.action_space.shape), np.float32)
+    env.step(actions[0])
     copy = cloudpickle.loads(cloudpickle.dumps(env))
-    for _ in range(3):
-        np.testing.assert_equal(env.step(np.full(4, 0.4, np.float32)), copy.step(np.full(4, 0.4, np.float32)))
+    for action in actions[1:]:
+        np.testing.assert_equal(env.step(action), copy.step(action))
     np.testing.assert_equal(env.reset(), copy.reset())
 
 
@@ -124,7 +133,7 @@ def test_the_module_prefix_registers_in_a_fresh_interpreter_without_torch(tmp_pa
     code = (
         "import sys, gymnasium as gym\n"
         f"for name in {IDS}:\n"
-        f"    more = {{'sequences': 'synthetic:0'}} if name in {FILES} else {{}}\n"
+        f"    more = dict({ARGUMENTS}[name])\n"
         f"    if name == 'OTBTrack-v0': more['store'] = {str(tmp_path / 'store')!r}\n"
         "    env = gym.make('tracking_env:' + name, **more)\n"
         "    env.reset(seed=0); env.step(env.action_space.sample())\n"
@@ -197,8 +206,11 @@ def test_synthetic_environments_show_what_their_sequence_holds():
 
 @pytest.mark.parametrize("name", IDS)
 def test_make_vec_makes_every_id(name):
-    envs = gym.make_vec(name, num_envs=2, **({"sequences": "synthetic:0-1"} if name in FILES else {}), clip_length=2)
+    envs = gym.make_vec(name, num_envs=2, **ARGUMENTS[name], clip_length=2)
     alone = [make(name, clip_length=2).reset(seed=seed)[0] for seed in (4, 5)]
     observation, _ = envs.reset(seed=4)
     for number, single in enumerate(alone):
-        assert all(np.array_equal(observation[key][number], single[key]) for key in single)
+        if isinstance(single, dict):
+            assert all(np.array_equal(observation[key][number], single[key]) for key in single)
+        else:
+            assert np.array_equal(observation[number], single)

@@ -1,6 +1,7 @@
 """The environments, one file per id, their vector versions, and the wrapper that switches rewards."""
 
 from tracking_env.envs.otb_track import OTBTrackEnv
+from tracking_env.envs.otb_track_experts import OTBTrackExpertsEnv
 from tracking_env.envs.otb_track_pixels import OTBTrackPixelsEnv
 from tracking_env.envs.otb_track_search import OTBTrackSearchEnv
 from tracking_env.envs.rewards import REWARDS
@@ -11,6 +12,7 @@ from tracking_env.envs.wrappers import RewardSchedule
 __all__ = [
     "REWARDS",
     "OTBTrackEnv",
+    "OTBTrackExpertsEnv",
     "OTBTrackPixelsEnv",
     "OTBTrackPixelsVectorEnv",
     "OTBTrackSearchEnv",

@@ -41,7 +41,7 @@ class RewardSwitch:
         self._reward = name
 
 
-class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
+class TrackEnv(RewardSwitch, gym.Env[Any, np.ndarray]):
     """Base of the environments. A subclass says which clips there are, and what is observed of a frame.
 
     A subclass overrides `episode_clips`, and either `observer` (the observation depends on the frame alone) or
@@ -51,17 +51,24 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
         observation_space: space of the observations.
         reward: ``l1`` or ``iou``.
         render_mode: ``rgb_array``, ``human`` or None.
+        action_space: by default a box relative to the image.
     """
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 25}  # noqa: RUF012 (Gymnasium's convention)
 
-    def __init__(self, observation_space: spaces.Dict, reward: str, render_mode: str | None) -> None:
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        reward: str,
+        render_mode: str | None,
+        action_space: spaces.Box | None = None,
+    ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise InputError(f"unknown render_mode {render_mode!r}; choose rgb_array, human or None")
         self.render_mode = render_mode
         self.reward = reward
-        self.observation_space = observation_space  # type: ignore[assignment]  # spaces.Dict is typed by Any
-        self.action_space = spaces.Box(0.0, 1.0, (4,), np.float32)
+        self.observation_space = observation_space
+        self.action_space: spaces.Box = action_space or spaces.Box(0.0, 1.0, (4,), np.float32)
         self._sequence: Sequence | None = None
         self._clip = range(0)
         self._frame = 0  # the frame observed last, which the next action is for
@@ -75,14 +82,14 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
         """Gives the features of a sequence's frames."""
         raise NotImplementedError
 
-    def first_observation(self, sequence: Sequence, start: int) -> Observation:
+    def first_observation(self, sequence: Sequence, start: int) -> Any:
         """The observation of an episode's first frame: its features, and the true box."""
         observer = self.observer(sequence)
         features = observer.observe(start)
         self._observer = observer  # only now: if the features cannot be had, the episode before goes on
         return {"features": features, "location": bx.clip_box(sequence.relative[start])}
 
-    def next_observation(self, frame: int) -> Observation:
+    def next_observation(self, frame: int) -> Any:
         """The observation of a later frame: its features, and zeros in place of the true box."""
         return {"features": self._observer.observe(frame), "location": np.zeros(4, np.float32)}
 
@@ -91,9 +98,7 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
         assert self._sequence is not None
         return action, bx.to_pixels(bx.clip_box(action), self._sequence.size)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; see *Starting State* for ``options``.
 
         Raises:
@@ -115,7 +120,7 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
             self.render()
         return observation, frame_info(sequence, start)
 
-    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take the action as the box in the frame observed last, and observe the next frame.
 
         Raises:
@@ -125,9 +130,9 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
         if self._sequence is None or self._frame >= self._clip.stop:
             raise gym.error.ResetNeeded("call reset() first: there is no episode, or it is over")
         sequence, frame = self._sequence, self._frame
-        box = as_boxes(action, (4,)).tolist()
+        box = as_boxes(action, self.action_space.shape).tolist()
         if not math.isfinite(sum(box)):
-            raise InputError(f"the action must be four finite numbers cx, cy, w, h, got {action!r}")
+            raise InputError(f"the action must be {_numbers(len(box))}, got {action!r}")
 
         # Compare the predicted box with the true one. Rewards are of relative boxes, so that the image's size does not
         # matter; the centre error is in pixels.
@@ -172,7 +177,7 @@ class TrackEnv(RewardSwitch, gym.Env[Observation, np.ndarray]):
 
 
 def as_boxes(action: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """An action ``(4,)``, or a batch of them ``(N, 4)``, as float32.
+    """An action, such as a box ``(4,)``, or a batch of them ``(N, 4)``, as float32.
 
     Raises:
         InputError: it has another shape, or is no array of numbers.
@@ -183,8 +188,12 @@ def as_boxes(action: Any, shape: tuple[int, ...]) -> np.ndarray:
         boxes = np.empty(0, np.float32)
     if boxes.shape != shape:
         subject = "the action must be" if len(shape) == 1 else f"the actions must be {shape[0]} times"
-        raise InputError(f"{subject} four finite numbers cx, cy, w, h, got {action!r}")
+        raise InputError(f"{subject} {_numbers(shape[-1])}, got {action!r}")
     return boxes
+
+
+def _numbers(count: int) -> str:
+    return "four finite numbers cx, cy, w, h" if count == 4 else f"{count} finite numbers"
 
 
 def measure(relative: Array, pixels: Array, relative_truth: Array, truth: Array) -> dict[str, Array]:

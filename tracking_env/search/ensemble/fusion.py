@@ -35,7 +35,9 @@ def fuse(boxes: np.ndarray, trust: np.ndarray, confidence: np.ndarray, running: 
     leader = np.where(trust == most, confidence, -np.inf).argmax(axis=-1)
     leading = np.take_along_axis(boxes, leader[..., None, None], axis=-2)
     near = overlaps(boxes, leading) >= APART
-    np.put_along_axis(near, leader[..., None], True, axis=-1)  # of a box without area the overlap is 0, also with itself
+    np.put_along_axis(
+        near, leader[..., None], True, axis=-1
+    )  # of a box without area the overlap is 0, also with itself
     weights = np.exp(SHARPNESS * (trust - most)) * near
     return (weights[..., None] * boxes).sum(axis=-2) / weights.sum(axis=-1)[..., None]
 

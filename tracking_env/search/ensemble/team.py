@@ -115,8 +115,8 @@ class Team:
         looks: list[list[Look | None]] = [[None] * size for _ in range(count)]
         after, confidence, second_peak = before.copy(), np.zeros((count, size)), np.zeros((count, size))
         for index, expert in enumerate(self.experts):
-            rows = np.flatnonzero(running[:, index])
-            if not len(rows):
+            rows = np.flatnonzero(running[:, index]).tolist()
+            if not rows:
                 continue
             batch = expert.look_at_all(
                 [frames[row] for row in rows],
@@ -180,7 +180,7 @@ class Team:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Cosines of the features inside boxes ``(M, K, 4)`` with the first frame's, and with recent ones."""
         judge = self.experts[0]
-        crops, places = [], np.argwhere(running)
+        crops, places = [], np.argwhere(running).tolist()
         for row, index in places:
             fill = self._templates[targets[row]][0].fill
             region = judge.template_region(boxes[row, index])

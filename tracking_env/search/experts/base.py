@@ -72,6 +72,10 @@ class Expert(ABC):
     id: str
 
     @abstractmethod
+    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu") -> None:
+        """Open the weights files, or the downloaded ones, on a device."""
+
+    @abstractmethod
     def template_region(self, box: np.ndarray) -> np.ndarray:
         """The pixel box that is cropped as the template of a target with the pixel box ``(4,)``."""
 
