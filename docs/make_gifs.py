@@ -33,6 +33,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "otb-track": ("OTBTrack-v0", DRAWN | {"features": "pixels", "clip_length": None}),
     "otb-track-pixels": ("OTBTrackPixels-v0", DRAWN | {"clip_length": None}),
     "otb-track-search": ("OTBTrackSearch-v0", DRAWN),
+    "otb-track-experts": ("OTBTrackExperts-v0", DRAWN | {"experts": ("grey", "colour")}),
     "synthetic-track": ("SyntheticTrack-v0", {"size": SIZE, "features": "pixels", "clip_length": 8}),
 }
 """For each environment's page: its id, and the arguments that it is made with."""
@@ -68,12 +69,21 @@ def agent_pictures(frames: int) -> Iterator[np.ndarray]:
 
 
 def _step(env: gym.Env, seen: Any, info: dict[str, Any], box: np.ndarray) -> tuple[np.ndarray, Any, dict, bool]:
-    """Answer an observation with a pixel box: the picture of both, and what `step` returns, without the reward."""
-    region = info.get("region")
+    """Answer an observation with a pixel box: the picture of both, and what `step` returns, without the reward.
+
+    With experts the answer is the action 0, their hand-made rule.
+    """
+    region, experts = info.get("region"), info.get("expert_boxes")
     action = bx.to_relative(box, SIZE) if region is None else regions.to_region(box, region)
+    if experts is not None:
+        action = np.zeros(env.action_space.shape)  # type: ignore[arg-type]  # it is a Box
+    frame = env.unwrapped.clips.sequences[info["sequence"]].frames[info["frame"]] if experts is not None else None
     observation, _, _, over, info = env.step(action.clip(0, 1).astype(np.float32))
     shown = [np.asarray(env.render())]
-    if region is not None:
+    if experts is not None:
+        assert frame is not None
+        shown.append(rendering.draw(frame, {"rival": experts[0], "agent": experts[1]}))
+    elif region is not None:
         enlarged = region * (shown[0].shape[1] / SIZE[0])
         shown.append(regions.crop(shown[0], enlarged, HEIGHT, regions.mean_colour(shown[0])))
     elif env.spec is not None and env.spec.id == "OTBTrackPixels-v0":
