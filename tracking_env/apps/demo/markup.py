@@ -75,7 +75,7 @@ def plot_html(comparison: Comparison, folder: Path, ours: str, rival: str) -> st
         )
     colours = ("#{:02x}{:02x}{:02x}".format(*rendering.COLOURS[role]) for role in ("rival", "agent"))
     styles = {name: plots.Style(colour, (), "") for name, colour in zip(lines, colours, strict=False)}
-    plots.save_figure(plots.draw_overlap("over the frames", lines, 0, styles, legend=True), folder / "plot")
+    plots.save_figure(plots.draw_overlap("per frame", lines, 0, styles, legend=True), folder / "plot")
     svg = plots.inline_svg((folder / "plot.svg").read_text(encoding="utf-8"), " and ".join(lines))
     return f'<div class="plot">{svg}<p>{escape(note)}</p></div>'
 
