@@ -34,10 +34,10 @@ def show_demo(
     Example: tracking-env demo --root OTB --sequences Suv,Couple
 
     Args:
-        tracker: search, drlt, sb3, mil, nano, kcf or csrt; or your own as module:attribute.
+        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your own module:attribute.
         rival: the second tracker: mil or search; or nano, with --weights.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
-        weights: weights files, or their folder; for nano and for agents with a pretrained extractor.
+        weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. The page offers them.

@@ -37,23 +37,22 @@ def evaluate_tracker(
     Example: tracking-env evaluate --tracker mil --root OTB --out results
 
     Args:
-        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf or csrt; or your own as
-            module:attribute. Or a baseline: static; or mean, velocity, replay, late or copy, which read true boxes.
+        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your own module:attribute.
+            Or a baseline: static; or mean, velocity, replay, late or copy, which read true boxes.
         out: folder for the results.
-        root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default sequences are drawn.
+        root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default synthetic:0-31.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all sequences of the root.
         protocol: ope (once, from the first frame), tre (from 20 start frames) or sre (with 12 perturbed first boxes).
         repeat: number of runs with ope, each with another seed: OUT/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; with several the measured speed is too low.
-        weights: weights files, or their folder; for nano and for agents with a pretrained extractor, and for
-            nanotrack-v3, fear-xs and vittrack. By default the files of tracking-env download.
+        weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
-        device: cpu, cuda or auto: where nanotrack-v3, fear-xs and vittrack compute. By default on the CPU.
+        device: cpu, cuda or auto (a GPU if there is one); for nanotrack-v3, fear-xs and vittrack.
         name: name of the tracker's folder in out. By default the tracker's name.
-        as_json: print JSON instead of a table.
+        as_json: print JSON instead of text.
     """
     spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, device)
     folder = tasks.results_folder(out, name or spec.folder, protocol)

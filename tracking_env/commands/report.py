@@ -38,7 +38,7 @@ def make_report(
         gallery: number of animated sequences, from the best to the worst of ours at even steps; 0 for no gallery.
         ours: the tracker in the gallery, by the name of its folder. By default the first one.
         rival: the tracker beside it. By default the best of the others by unseen AUC.
-        as_json: print JSON instead of text: the page's path and each tracker's scores.
+        as_json: print JSON instead of text. It holds the page's path and each tracker's scores.
     """
     try:
         # Other commands work without jinja2 and matplotlib.

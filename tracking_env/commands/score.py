@@ -40,7 +40,7 @@ def score_results(
         formula: otb; or drlt-paper, which compares with Table 2 of the DRLT paper only.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
-        as_json: print JSON instead of a table; of several folders, an object with a report per folder.
+        as_json: print JSON instead of text. For several folders, an object with a report per folder.
     """
     if not results:
         raise InputError("no folder to score; type tracking-env score DIR --root OTB")

@@ -37,14 +37,12 @@ def track_video(
     Args:
         video: a video file, a folder of images, or the number of a camera (0 for the first).
         box: the target in the first frame: x,y,w,h in pixels from 1,1. By default you draw it in a window.
-        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf or csrt; or your own as
-            module:attribute.
+        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your own module:attribute.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
-        weights: weights files, or their folder; for nano and for agents with a pretrained extractor, and for
-            nanotrack-v3, fear-xs and vittrack. By default the files of tracking-env download.
+        weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
-        device: cpu, cuda or auto: where nanotrack-v3, fear-xs and vittrack compute. By default on the CPU.
+        device: cpu, cuda or auto (a GPU if there is one); for nanotrack-v3, fear-xs and vittrack.
         start: number of the first frame to track, counted from 1.
         out: folder for the results.
         show: show the frames in a window, too; q ends tracking.

@@ -1,0 +1,44 @@
+"""The help of the commands: each option has a text, and the same option has the same text in every command."""
+
+import inspect
+import re
+from collections import defaultdict
+
+import pytest
+
+from tracking_env import cli
+
+COMMANDS = {name: command.target for name, command in cli.app._subcommands.items()}
+DIFFERENT = {  # options that mean something else in these commands
+    ("check", "root"),
+    ("download", "out"),
+    ("extract", "device"),
+    ("extract", "features"),
+    ("extract", "jobs"),
+    ("extract", "weights"),
+    ("push", "checkpoint"),
+    ("report", "out"),
+    ("report", "rival"),
+}
+
+
+def option_texts(function):
+    """The text of each option, by its name, read from the section ``Args`` of the docstring."""
+    _, _, section = inspect.getdoc(function).partition("Args:\n")
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8,}.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_text(name):
+    assert option_texts(COMMANDS[name]).keys() == inspect.signature(COMMANDS[name]).parameters.keys()
+
+
+def test_the_same_option_has_the_same_text_in_every_command():
+    """Only the first sentence; a command may add what the option's default is."""
+    texts = defaultdict(set)
+    for command, function in COMMANDS.items():
+        for option, text in option_texts(function).items():
+            if (command, option) not in DIFFERENT:
+                texts[option].add(text.partition(". ")[0].rstrip("."))
+    assert {option: text for option, text in texts.items() if len(text) > 1} == {}
