@@ -157,7 +157,7 @@ def test_names_are_escaped(text):
 def test_plots_lie_beside_the_page(page):
     names = {path.name for path in (page.parent / "plots").iterdir()}
     stems = {f"{kind}-{part}" for kind in ("success", "precision", "attributes") for part in PARTS}
-    stems |= {"speed", *(f"overlap-{sequence.name}" for sequence in drawn())}
+    stems |= {"speed"} | {f"overlap-{sequence.name}" for sequence in drawn()}
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")}
     assert cv2.imread(str(page.parent / "plots" / "success-whole.png")) is not None
 
@@ -197,10 +197,8 @@ def test_the_papers_tables_stand_beside(monkeypatch, tmp_path):
     assert first.rows["same"][1].value == 1
     everything = [GroundTruth(name, truth) for name, truth in paper_truths().items()]
     _, second = page_content.Page(everything, {"none": Results(({},))}, tmp_path).paper()
-    assert [cell.text for cell in second.foot["As printed"]] == [
-        "–",
-        *(f"{average:.3f}" for average in published.AVERAGE.values()),
-    ]
+    averages = [f"{average:.3f}" for average in published.AVERAGE.values()]
+    assert [cell.text for cell in second.foot["As printed"]] == ["–", *averages]
 
 
 def test_several_runs_show_their_mean_and_deviation(tmp_path):

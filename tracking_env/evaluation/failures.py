@@ -65,4 +65,5 @@ def count_failures(overlaps: np.ndarray) -> FailureStats:
 
 def sum_failures(stats: Iterable[FailureStats]) -> FailureStats:
     """The failures of many runs together."""
-    return FailureStats(*(sum(column) for column in zip(*map(astuple, stats), strict=True)))
+    columns = zip(*map(astuple, stats), strict=True)
+    return FailureStats(*map(sum, columns))

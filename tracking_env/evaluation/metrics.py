@@ -91,7 +91,8 @@ def norm_centre_errors(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """
     invalid = _invalid(truth)
     sides = np.where(invalid[:, None], 1.0, truth[:, 2:])
-    return np.where(invalid, -1.0, np.hypot(*((bx.centre(prediction) - bx.centre(truth))[:, :2] / sides).T))
+    offsets = (bx.centre(prediction) - bx.centre(truth))[:, :2] / sides
+    return np.where(invalid, -1.0, np.hypot(offsets[:, 0], offsets[:, 1]))
 
 
 def success_curve(overlaps: np.ndarray) -> np.ndarray:

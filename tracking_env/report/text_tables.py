@@ -83,9 +83,10 @@ def _format_score(score: Score | None, deviation: Score | None, metric: str) -> 
 def _join(cells: list[list[str]], markdown: bool) -> str:
     """Rows of texts as one text, the headline column in bold or named as such."""
     if markdown:
-        head, *body = [[*row[:_HEADLINE], f"**{row[_HEADLINE]}**", *row[_HEADLINE + 1 :]] for row in cells]
-        rule = ["---"] + ["---:"] * (len(head) - 1)
-        return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
+        for row in cells:
+            row[_HEADLINE] = f"**{row[_HEADLINE]}**"
+        cells.insert(1, ["---"] + ["---:"] * (len(cells[0]) - 1))
+        return "\n".join(f"| {' | '.join(row)} |" for row in cells)
     cells[0][_HEADLINE] += " (headline)"
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
