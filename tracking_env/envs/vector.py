@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 
 from tracking_env import boxes as bx
 from tracking_env.envs.base import NO_TRUTH, Observation, RewardSwitch, as_boxes, draw_frame, measure, refuse_unknown
-from tracking_env.envs.clips import ChosenClips
+from tracking_env.envs.frame_table import FrameTable
 from tracking_env.envs.otb_track import OTBTrackEnv
 from tracking_env.envs.otb_track_pixels import OTBTrackPixelsEnv
 from tracking_env.errors import InputError
@@ -75,40 +75,13 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         self.observation_space = batch_space(env.observation_space, num_envs)
         self.action_space = batch_space(env.action_space, num_envs)
         self._env = env
-        self._make_tables()
+        self._table = FrameTable(env)
         self._generators: list[np.random.Generator] = []
         self._seeds: list[int | None] = []
         # Of each environment: its sequence, its clip's first frame and end, and the frame observed last.
         self._number, self._start, self._stop, self._frame = np.zeros((4, num_envs), np.intp)
         self._location = np.zeros((num_envs, 4), np.float32)
         self._prediction = np.zeros((num_envs, 4))
-
-    def _make_tables(self) -> None:
-        """Concatenate the frames of all K sequences' splits into tables of M rows, to be gathered from."""
-        clips = self._env.clips
-        self._sequences = list(clips.sequences.values())
-        parts = [sequence.part(clips.split) for sequence in self._sequences]
-        ends = np.cumsum([len(part) for part in parts])
-        self._row = ends - [part.stop for part in parts]  # add a frame's number to it for the frame's row, (K,)
-        self._last = np.array([part.stop - 1 for part in parts])
-        self._names = np.array([sequence.name for sequence in self._sequences], object)
-        self._datasets = np.array([sequence.dataset for sequence in self._sequences], object)
-        self._size = np.array([sequence.size for sequence in self._sequences], np.float64).T  # (2, K)
-        truth, relative, annotated = [], [], []
-        for sequence, part in zip(self._sequences, parts, strict=True):
-            frames = slice(part.start, part.stop)
-            truth.append(sequence.boxes[frames])
-            relative.append(sequence.relative[frames])
-            annotated.append(sequence.annotated[frames])
-        self._truth = np.concatenate(truth)  # (M, 4)
-        # Components first, each contiguous: rewards are computed component by component.
-        self._relative = np.concatenate(relative, dtype=np.float64).T.copy()  # (4, M)
-        self._annotated = np.concatenate(annotated)  # (M,)
-        self._all_annotated = bool(self._annotated.all())
-        space = self._env.observation_space["features"]  # type: ignore[index]
-        self._features = np.empty((ends[-1], *space.shape), space.dtype)  # no memory is taken before it is filled
-        self._filled = np.zeros(ends[-1], bool)
-        self._filled_to = np.zeros(ends[-1], np.intp)  # for a clip's first row: the end of the rows filled from there
 
     @property
     def sequences(self) -> dict[str, Any]:
@@ -198,7 +171,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         for index in range(self.num_envs):
             frame = int(self._frame[index])
             prediction = None if frame == self._start[index] else self._prediction[index]
-            pictures.append(draw_frame(self._sequences[self._number[index]], frame, prediction))
+            pictures.append(draw_frame(self._table.sequences[self._number[index]], frame, prediction))
         return tuple(pictures)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
@@ -257,26 +230,15 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         """Start an episode in each of the environments; on an error all stay where they are."""
         generators = [self._generators[index] for index in environments.tolist()]
         clips = self._env.clips.choose(generators, options)
-        first_rows = self._row[clips.number] + clips.start
-        self._fill_features(clips, first_rows)
+        self._table.fill(clips)
+        first_boxes = self._table.relative[:, self._table.rows(clips.number, clips.start)]
         location = self._location.copy()  # the array before belongs to the caller
-        location[environments] = bx.clip_box(self._relative[:, first_rows]).T
+        location[environments] = bx.clip_box(first_boxes).T
         self._location = location
         self._number[environments] = clips.number
         self._start[environments] = clips.start
         self._stop[environments] = clips.stop
         self._frame[environments] = clips.start
-
-    def _fill_features(self, clips: ChosenClips, first_rows: np.ndarray) -> None:
-        """Fill the table of features with the frames of these clips, and with the frame after each."""
-        end_rows = first_rows - clips.start + np.minimum(clips.stop, self._last[clips.number]) + 1
-        for index in np.flatnonzero(self._filled_to[first_rows] < end_rows).tolist():
-            number, first, end = clips.number[index], first_rows[index], end_rows[index]
-            observer = self._env.observer(self._sequences[number])
-            for row in first + np.flatnonzero(~self._filled[first:end]):
-                self._features[row] = observer.observe(row - self._row[number])
-                self._filled[row] = True
-            self._filled_to[first] = end
 
     def _check_begun(self) -> None:
         if not self._generators or not self._stop.all():
@@ -296,28 +258,28 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
 
     def _rows(self) -> np.ndarray:
         """The rows of the frames observed last, ``(N,)``; after a split's last frame, that one again."""
-        return self._row[self._number] + np.minimum(self._frame, self._last[self._number])
+        return self._table.rows(self._number, self._frame)
 
     def _observe(self) -> Observation:
-        return {"features": np.take(self._features, self._rows(), axis=0), "location": self._location}
+        return {"features": np.take(self._table.features, self._rows(), axis=0), "location": self._location}
 
     def _frame_info(self) -> dict[str, np.ndarray]:
         """`base.frame_info` of the frames observed last, as arrays."""
         return {
-            "dataset": self._datasets[self._number],
-            "sequence": self._names[self._number],
+            "dataset": self._table.datasets[self._number],
+            "sequence": self._table.names[self._number],
             "frame": self._frame.copy(),
-            "truth": self._truth[self._rows()],
+            "truth": self._table.truth[self._rows()],
         }
 
     def _measure(self, boxes: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
         """``prediction`` and the measures of `base.measure`, for actions ``(4, N)`` and true pixel boxes ``(N, 4)``."""
         rows = self._rows()
         relative = tuple(boxes)
-        pixels = bx.to_pixels(bx.clip_box(relative), tuple(self._size.take(self._number, axis=1)))
-        measures = measure(relative, pixels, tuple(self._relative.take(rows, axis=1)), tuple(truth.T))
-        if not self._all_annotated:
-            annotated = self._annotated[rows]
+        pixels = bx.to_pixels(bx.clip_box(relative), tuple(self._table.size.take(self._number, axis=1)))
+        measures = measure(relative, pixels, tuple(self._table.relative.take(rows, axis=1)), tuple(truth.T))
+        if not self._table.all_annotated:
+            annotated = self._table.annotated[rows]
             measures = {key: np.where(annotated, value, NO_TRUTH[key]) for key, value in measures.items()}
         self._prediction = np.array(pixels).T
         return {"prediction": self._prediction.copy()} | measures
