@@ -1,1 +1,1 @@
-"""Agents and learners (torch): they know choosing and learning, nothing of files, flags or loops."""
+"""Agents that learn (torch): networks, losses and checkpoints. They know nothing of flags and training loops."""

@@ -1,15 +1,15 @@
-"""Checkpoints: a folder with the network (its normaliser included), the optimiser's state and what they belong to.
+"""Checkpoints of DRLT: folders with the network, the state of the optimiser and the run's configuration.
 
 ==========================  ===================================================================================
 ``config.json``             ``features`` (D), ``extractor`` (its id), ``network`` (`DRLTConfig`), ``epoch`` (epochs
-                            done), ``progress`` (where the run is in its schedule) and ``run`` (the whole
-                            configuration of the run)
-``model.safetensors``       weights and normaliser
+                            done), ``progress`` (`train.schedule.Progress`) and ``run`` (the whole configuration of the
+                            run)
+``model.safetensors``       weights, and the normaliser of the features
 ``optimizer.safetensors``   Adam's moments and step count, by parameter
-``policy.onnx``             the network once more, to be run without torch; of a finished run's last checkpoint
+``policy.onnx``             the network again, for use without torch; only in the last checkpoint of a finished run
 ==========================  ===================================================================================
 
-Folders are named by their epoch and appear whole or not at all; loading one runs no code of it.
+Folders are named by their epoch and are written whole or not at all. Loading one runs no code from it.
 """
 
 import json
@@ -30,22 +30,25 @@ from tracking_env.errors import InputError, first_line
 from tracking_env.files import read_json, remove, whole
 from tracking_env.trackers.checkpoint import POLICY, numbered
 
-KEPT = 2  # checkpoints of one run that are left on disk
+KEPT = 2
+"""Number of checkpoints of one run that stay on disk."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded checkpoint: the network, Adam's state by parameter, the extractor's id, epochs done, and the run.
-
-    Also where the run is in its schedule, as it was given.
-    """
+    """A loaded checkpoint."""
 
     model: DRLT
     optimizer: dict[str, torch.Tensor]
+    """Adam's state, by parameter"""
     extractor: str
+    """id of the extractor"""
     epoch: int
+    """epochs done"""
     run: dict[str, Any]
+    """configuration of the run"""
     progress: dict[str, Any] = field(default_factory=dict)
+    """progress in the schedule"""
 
 
 def save(
@@ -60,7 +63,7 @@ def save(
     """Write the checkpoint of ``epoch`` into ``folder`` and delete all but the newest `KEPT`.
 
     Raises:
-        InputError: it cannot be written; the older ones are as they were.
+        InputError: it cannot be written; older checkpoints stay.
     """
     path = folder / f"{epoch:06d}"
     config = {
@@ -89,17 +92,17 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Read a checkpoint folder.
 
     Raises:
-        InputError: a file is missing, damaged, or of another network than the config says, or the run used an option
-            that no longer exists.
+        InputError: a file is missing, damaged, or of another network than ``config.json`` says, or the run used an
+            option that no longer exists.
     """
     with reading(path):
-        config = {"progress": {}} | read_json(path / "config.json")  # not in those of the first version
+        config = {"progress": {}} | read_json(path / "config.json")  # absent in the oldest checkpoints
         if "algorithm" in config:
             raise InputError(f"{path} is a checkpoint of train/sb3.py; type --tracker sb3")
         check_kinds(config, {"features": int, "extractor": str, "epoch": int, "progress": dict, "run": dict})
         check_removed_options(config["run"], path)
         weights = load_file(path / "model.safetensors")
-        with torch.device("meta"):  # no memory for a network that the weights are not of
+        with torch.device("meta"):  # compare shapes before any memory is taken
             model = DRLT(config["features"], DRLTConfig(**config["network"]))
         expected = model.state_dict()
         check_weights(weights, expected)
@@ -110,51 +113,51 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
 
 
 def check_kinds(config: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
-    """Raise a `ValueError` or `KeyError` unless a checkpoint's configuration has values of these types."""
+    """Raise a `ValueError` or `KeyError` unless the configuration has a value of the given type for every key."""
     for key, kind in kinds.items():
         if type(config[key]) is not kind:
             raise ValueError(f"its {key} is {config[key]!r}"[:100])
 
 
 def check_weights(weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
-    """Raise a `ValueError` unless weights have the names, shapes and types of the network's."""
+    """Raise a `ValueError` unless weights have the expected names, shapes and types."""
     if _kinds(weights) != _kinds(expected):
         raise ValueError("its weights are not those of the network that it names")
 
 
 def _kinds(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
-    return {name: (one.shape, one.dtype) for name, one in tensors.items()}
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
 def check_moments(moments: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.Tensor]) -> None:
-    """Raise a `ValueError` unless these are Adam's moments of some of the parameters, each with all of its own."""
+    """Raise a `ValueError` unless these are Adam's moments of some of the parameters, complete for each of them."""
     for key in moments:
-        name = key.partition(".")[2]
+        part, _, name = key.partition(".")
         if name not in parameters:
             raise ValueError(f"its optimiser has {key}, which is not the network's")
-        own = parameters[name]
-        wanted = {"step": torch.zeros(()), "exp_avg": own, "exp_avg_sq": own}
-        have = {one: moments[f"{one}.{name}"] for one in wanted if f"{one}.{name}" in moments}
-        if key.partition(".")[0] not in wanted or _kinds(have) != _kinds(wanted):
+        parameter = parameters[name]
+        expected = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+        saved = {other: moments[f"{other}.{name}"] for other in expected if f"{other}.{name}" in moments}
+        if part not in expected or _kinds(saved) != _kinds(expected):
             raise ValueError(f"its optimiser has {key} {tuple(moments[key].shape)}, but not what belongs to {name}")
-        check_steps(have["step"], name)
+        check_steps(saved["step"], name)
 
 
 def check_steps(steps: torch.Tensor, name: object) -> None:
-    """Raise a `ValueError` unless an optimiser can have taken so many steps."""
+    """Raise a `ValueError` unless this is a possible number of steps of an optimiser."""
     if not 0 <= float(steps) < 2**53:
         raise ValueError(f"its optimiser has taken {float(steps)} steps for {name}")
 
 
 def restore(optimizer: torch.optim.Adam, model: DRLT, moments: dict[str, torch.Tensor]) -> None:
-    """Give ``optimizer``, made for ``model``, the state that a checkpoint holds."""
+    """Give a new optimiser of ``model`` the state from a checkpoint."""
     for name, parameter in model.named_parameters():
         keys = [key for key in moments if key.partition(".")[2] == name]
         optimizer.state[parameter] = {key.partition(".")[0]: moments[key] for key in keys}
 
 
 def forget(folder: Path, keep: int = KEPT) -> None:
-    """Delete all checkpoints in ``folder`` but the newest."""
+    """Delete all checkpoints in ``folder`` but the ``keep`` newest."""
     for old in numbered(folder)[:-keep]:
         remove(old)
 
@@ -176,16 +179,16 @@ def write_policy(path: Path, content: bytes) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A folder to write a checkpoint into, which gets its name when the block ends well.
+    """A folder to write a checkpoint into; it gets its name if the block ends without an error.
 
     Raises:
-        InputError: it cannot be written; the older ones are as they were.
+        InputError: it cannot be written; older checkpoints stay.
     """
     try:
         with whole(path) as partial:
             partial.mkdir()
             yield partial
-    except (OSError, SafetensorError) as error:  # the latter where the disk is full
+    except (OSError, SafetensorError) as error:  # safetensors raises the latter if the disk is full
         raise InputError(
             f"cannot write the checkpoint {path}: {first_line(error)}; make room, then go on with --resume"
         ) from None
@@ -193,7 +196,7 @@ def writing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a checkpoint's damage leads to into an `InputError`."""
+    """Turn the errors that a damaged checkpoint can cause into an `InputError`."""
     try:
         yield
     except OSError as error:

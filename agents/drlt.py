@@ -1,4 +1,4 @@
-"""DRLT, the paper's recurrent network (section 3.1): what was seen and where it was -> the mean of the next box."""
+"""DRLT, the paper's recurrent network (section 3.1): from features and location to the mean of the policy."""
 
 from dataclasses import dataclass
 
@@ -28,15 +28,14 @@ class DRLTConfig:
 
 
 class DRLT(nn.Module):
-    """Observation network (one fully connected layer on a frozen extractor's features) and a one-layer LSTM.
+    """One fully connected layer on a frozen extractor's features, and a one-layer LSTM.
 
-    Recurrent state is a value: it goes in and comes out of `forward`, and the network keeps none.
+    The recurrent state is an argument and a result of `forward`; the network keeps none. The normaliser of the features
+    (`fit_normaliser`) is part of the module's state, and so of every checkpoint.
 
     Args:
         features: size D of the extractor's feature vector.
         config: layer sizes.
-
-    The normaliser of the features (`fit_normaliser`) is part of the module's state, and so of every checkpoint.
     """
 
     feature_mean: Tensor
@@ -51,8 +50,8 @@ class DRLT(nn.Module):
         self.lstm = nn.LSTM(config.observation, config.hidden, batch_first=True)
 
     def fit_normaliser(self, features: Tensor) -> None:
-        """Standardise each feature by its mean and deviation over ``(frames, D)``; constant features become 0."""
-        mean, scale = standardising(features)
+        """Standardise features from now on by their mean and deviation over ``(frames, D)``; constant ones become 0."""
+        mean, scale = mean_and_scale(features)
         self.feature_mean.copy_(mean)
         self.feature_scale.copy_(scale)
 
@@ -61,7 +60,7 @@ class DRLT(nn.Module):
 
         Args:
             features: ``i_t``, shape ``(B, T, D)``.
-            location: ``s_t``, shape ``(B, T, 4)``: the relative box where it is given, else zeros.
+            location: ``s_t``, shape ``(B, T, 4)``: the relative true box where it is given, else zeros.
             state: LSTM state before the first frame, or None to start from zeros.
 
         Returns:
@@ -74,11 +73,11 @@ class DRLT(nn.Module):
     def hidden(self, features: Tensor, location: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """All of ``h_t``, shape ``(B, T, H)``, and the state after the last frame; arguments as of `forward`."""
         standard = (features - self.feature_mean) * self.feature_scale
-        seen = torch.cat([standard, location], dim=-1).to(self.fc.weight.dtype)
-        return self.lstm(torch.relu(self.fc(seen)), state)
+        inputs = torch.cat([standard, location], dim=-1).to(self.fc.weight.dtype)
+        return self.lstm(torch.relu(self.fc(inputs)), state)
 
     def halve(self) -> None:
-        """Turn the weights to half precision, for a GPU that tracks: half the bytes to read. The normaliser stays."""
+        """Convert the weights, not the normaliser, to half precision, so that a GPU reads half the bytes."""
         self.fc.half()
         self.lstm.half()
 
@@ -93,7 +92,7 @@ class DRLT(nn.Module):
 
         Args:
             observation: ``features (D,)`` and ``location (4,)`` as ``OTBTrack-v0`` gives them.
-            state: what the last call returned; None on the first frame.
+            state: returned by the last call; None in the first frame.
 
         Returns:
             The action ``(4,)`` float32, not clipped, and the next state.
@@ -108,7 +107,7 @@ class DRLT(nn.Module):
 
     @torch.no_grad()
     def track(self, features: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """The test-time policy over a whole video in one pass: what `act` gives step by step.
+        """The test-time policy over a whole video in one pass, with the boxes that `act` gives step by step.
 
         Args:
             features: ``(T, D)``.
@@ -124,8 +123,8 @@ class DRLT(nn.Module):
         return mean[0].float().cpu().numpy()
 
 
-def standardising(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and one over deviation of each feature over ``(frames, D)``, both ``(D,)``; 0 for that of a constant one."""
+def mean_and_scale(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and inverse deviation of each feature over ``(frames, D)``, both ``(D,)``; constant features get scale 0."""
     wide = features.float()
     deviation, mean = torch.std_mean(wide, dim=0, correction=0)
     return mean, torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0)

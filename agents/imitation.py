@@ -1,6 +1,6 @@
-"""A supervised warm start for the closed-loop agent: single crops around jittered boxes, where the target is known.
+"""The loss of the closed-loop agent's warm start: supervised, on single crops around jittered boxes.
 
-What it cannot teach is what errors do to later frames: that is left to training in the loop.
+Single crops cannot teach how errors affect later frames; training in the loop does.
 """
 
 import torch
@@ -10,32 +10,35 @@ from agents.region_agent import Decision
 from tracking_env import boxes as bx
 
 SPREAD, INSIDE = 0.15, 0.35
-"""In target sizes: the deviation of wanted scores around its centre, and how far from it cells must know the box."""
+"""In target sizes: deviation of the ideal scores around the centre, and distance within which cells learn the box."""
 
 
 def loss(decision: Decision, truth: Tensor, cells: Tensor) -> Tensor:
-    """Say where: cross-entropy of the cells' scores. Say how large: 1 - generalised IoU, of the mean and of cells.
+    """Cross-entropy of the cells' scores, and 1 - generalised IoU of the mean and of the cells near the target.
 
     Args:
-        decision: of crops, with gradient.
+        decision: the network's output for crops, with gradient.
         truth: the true boxes, relative to the regions, ``(B, 4)``.
-        cells: the centres of cells, ``(2, n, n)``.
+        cells: the centres of the cells, ``(2, n, n)``.
 
     Returns:
-        ``(B,)``.
+        Losses ``(B,)``.
     """
     away = ((cells - truth[:, :2, None, None]) / truth[:, 2:, None, None]).flatten(2)
-    wanted = torch.exp(-0.5 * (away**2).sum(dim=1) / SPREAD**2) + 1e-8
-    wanted = wanted / wanted.sum(dim=1, keepdim=True)
-    where = -(wanted * decision.scores.log_softmax(dim=1)).sum(dim=1)
+    ideal = torch.exp(-0.5 * (away**2).sum(dim=1) / SPREAD**2) + 1e-8
+    ideal = ideal / ideal.sum(dim=1, keepdim=True)
+    score_loss = -(ideal * decision.scores.log_softmax(dim=1)).sum(dim=1)
+    # Cells beside the target also learn its box: at test time the mean mixes the boxes of several cells.
     inside = (away.abs().amax(dim=1) < INSIDE).float()
-    each = 1 - generalised_iou(decision.boxes.transpose(1, 2), truth[:, None])
-    sized = (each * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
-    return 0.5 * where + (1 - generalised_iou(decision.mean, truth)) + sized
+    by_cell = 1 - generalised_iou(decision.boxes.transpose(1, 2), truth[:, None])
+    cell_loss = (by_cell * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
+    return 0.5 * score_loss + (1 - generalised_iou(decision.mean, truth)) + cell_loss
 
 
 def generalised_iou(boxes: Tensor, truth: Tensor) -> Tensor:
-    """IoU less the empty share of the smallest box around both (Rezatofighi et al., 2019): apart, they still attract.
+    """IoU minus the empty share of the smallest box around both boxes (Rezatofighi et al., 2019).
+
+    Unlike IoU it has a gradient where the boxes do not overlap.
 
     Args:
         boxes: centre boxes ``(..., 4)`` with sides above 0.

@@ -1,7 +1,7 @@
-"""The plain path: what one update of the fast path does, spelled out by stepping ``OTBTrack-v0``.
+"""REINFORCE by stepping ``OTBTrack-v0``: slow, a reference for the fast path of train/reinforce.py.
 
-One episode after the other, one frame after the other, one step of the LSTM for each: slow. It is here to hold the fast
-path to (rewards, returns and gradients are equal), and to measure it against.
+It runs one episode after the other and one step of the LSTM per frame. Tests compare rewards, returns and gradients of
+both paths; benchmarks/train.py compares their speed.
 """
 
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ from agents.reinforce import ReinforceConfig
 
 
 class Episode(NamedTuple):
-    """One clip, acted through."""
+    """One episode of a clip."""
 
     log_density: Tensor
-    """``ln pi`` of each box taken, with gradient, ``(T,)``"""
+    """``ln pi`` of each action, with gradient, ``(T,)``"""
     rewards: Tensor
     """``(T,)``"""
 
 
 def episode(env: gym.Env, clip: dict[str, Any], model: DRLT, noise: Tensor, sigma: float) -> Episode:
-    """Act once through a clip.
+    """Sample one episode of a clip.
 
     Args:
         env: ``OTBTrack-v0``; its ``reward`` is used.
         clip: options of its ``reset``: ``sequence``, ``start`` and ``length``.
-        model: the policy's mean.
-        noise: standard normal, ``(T, 4)`` or longer: the box of step t is ``mu_t + sigma * noise[t]``.
-        sigma: the policy's standard deviation.
+        model: gives the policy's mean.
+        noise: standard normal, ``(T, 4)`` or longer; the action of step t is ``mu_t + sigma * noise[t]``.
+        sigma: standard deviation of the policy.
     """
     observation, _ = env.reset(options=clip)
     state: State | None = None
@@ -53,21 +53,22 @@ def episode(env: gym.Env, clip: dict[str, Any], model: DRLT, noise: Tensor, sigm
 def loss(
     env: gym.Env, clips: Sequence[dict[str, Any]], model: DRLT, noise: Tensor, config: ReinforceConfig
 ) -> tuple[Tensor, list[Tensor]]:
-    """The loss of one update over B clips, and the returns ``(N, T_b)`` of each.
+    """The loss of one update over B clips, and the returns ``(N, T_b)`` of each clip.
 
     Args:
         env: as in `episode`.
-        clips: B of them.
-        model: on the CPU.
+        clips: options of B resets.
+        model: the network, on the CPU.
         noise: standard normal, ``(N, B, T, 4)``.
-        config: of the estimator; ``reuse`` and ``sigma_end`` are ignored.
+        config: options of the estimator; ``reuse`` and ``sigma_end`` are ignored.
     """
-    total, gained = torch.zeros(()), []
+    total, clip_returns = torch.zeros(()), []
     for b, clip in enumerate(clips):
         episodes = [episode(env, clip, model, noise[i, b], config.sigma) for i in range(config.episodes)]
-        credit = returns.returns(torch.stack([one.rewards for one in episodes])[:, None], config.returns)
-        advantages = (credit - returns.baseline(credit, config.baseline))[:, 0]
-        for one, advantage in zip(episodes, advantages, strict=True):
-            total = total - (one.log_density * advantage).sum() / (config.episodes * len(clips))
-        gained.append(credit[:, 0])
-    return total, gained
+        rewards = torch.stack([sampled.rewards for sampled in episodes])[:, None]
+        gains = returns.returns(rewards, config.returns)
+        advantages = (gains - returns.baseline(gains, config.baseline))[:, 0]
+        for sampled, advantage in zip(episodes, advantages, strict=True):
+            total = total - (sampled.log_density * advantage).sum() / (config.episodes * len(clips))
+        clip_returns.append(gains[:, 0])
+    return total, clip_returns

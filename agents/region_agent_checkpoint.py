@@ -5,11 +5,11 @@
                             (the extractor's id), ``network`` (`RegionAgentConfig`), ``done`` (updates) and ``run`` (the
                             run's whole configuration)
 ``model.safetensors``       weights
-``optimizer.safetensors``   Adam's moments and step count, by parameter; not of an agent to be used only
-``policy.onnx``             the network once more, to be run by onnxruntime (`agents.onnx_export`); where it is there
+``optimizer.safetensors``   Adam's moments and step count, by parameter; only in checkpoints to resume from
+``policy.onnx``             the network again, for use without torch; only after training, see `export`
 ==========================  ===================================================================================
 
-Folders appear whole or not at all; loading one runs no code of it.
+Folders are written whole or not at all. Loading one runs no code from it.
 """
 
 import json
@@ -38,27 +38,31 @@ from tracking_env.files import read_json, remove
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded checkpoint: the network, Adam's state by parameter, the maps' id, updates done, and the run."""
+    """A loaded checkpoint."""
 
     model: RegionAgent
     optimizer: dict[str, Tensor]
+    """Adam's state, by parameter; empty if there is none"""
     maps: str
+    """id of the extractor of feature maps"""
     done: int
+    """updates done"""
     run: dict[str, Any]
+    """configuration of the run"""
 
 
 def save(
     path: Path, model: RegionAgent, maps: str, done: int, run: dict[str, Any], optimizer: torch.optim.Adam | None = None
 ) -> Path:
-    """Write a checkpoint to ``path``, in place of one that is there.
+    """Write a checkpoint to ``path``; one that is there is replaced.
 
     Args:
-        path: its folder.
+        path: folder of the checkpoint.
         model: the network.
-        maps: the extractor's id.
-        done: updates.
-        run: the run's configuration.
-        optimizer: of the model, to go on from here.
+        maps: id of the extractor of feature maps.
+        done: number of updates done.
+        run: configuration of the run.
+        optimizer: optimiser of the model; needed only to resume from here.
 
     Raises:
         InputError: it cannot be written.
@@ -73,7 +77,7 @@ def save(
         "run": run,
     }
     if path.exists():
-        remove(path)  # of the same updates, broken off and done again: the same content
+        remove(path)  # a resumed run repeats updates and writes the same content again
     with writing(path) as partial:
         (partial / "config.json").write_text(json.dumps(content, indent=1))
         save_file(model.state_dict(), partial / "model.safetensors")
@@ -90,7 +94,7 @@ def save(
 def save_newest(
     folder: Path, model: RegionAgent, maps: str, done: int, run: dict[str, Any], optimizer: torch.optim.Adam
 ) -> Path:
-    """Write the checkpoint of so many updates into a run's folder and delete all but the newest two."""
+    """Write a checkpoint, named by its updates, into a run's folder and delete all but the newest two."""
     path = save(folder / f"{done:06d}", model, maps, done, run, optimizer)
     forget(folder)
     return path
@@ -100,7 +104,7 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint folder.
 
     Raises:
-        InputError: a file is missing, damaged, or of another agent or network than the config says.
+        InputError: a file is missing, damaged, or of another agent or network than ``config.json`` says.
     """
     with reading(path):
         config = read_json(path / "config.json")
@@ -113,7 +117,7 @@ def load(path: Path) -> Checkpoint:
         if config["channels"] < 1:
             raise ValueError(f"its channels are {config['channels']}")
         proposals = bool(config.get("proposals", False))
-        with torch.device("meta"):  # no memory for a network that the weights are not of
+        with torch.device("meta"):  # compare shapes before any memory is taken
             check_weights(weights, RegionAgent(config["channels"], network, proposals).state_dict())
         model = RegionAgent(config["channels"], network, proposals)
         model.load_state_dict(weights)
@@ -133,7 +137,7 @@ def export(path: Path) -> None:
 
 
 def restore(optimizer: torch.optim.Adam, model: RegionAgent, moments: dict[str, Tensor]) -> None:
-    """Give a new optimiser of ``model`` the state that a checkpoint holds."""
+    """Give a new optimiser of ``model`` the state from a checkpoint."""
     for name, parameter in model.named_parameters():
         state = {
             key: moments[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in moments

@@ -1,4 +1,4 @@
-"""A replay buffer for an environment whose action never changes what comes next."""
+"""A replay buffer for ``OTBTrack-v0``, where actions do not affect later observations."""
 
 from typing import Any
 
@@ -13,21 +13,21 @@ from tracking_env.envs.rewards import REWARDS
 
 
 class FrameReplayBuffer(DictReplayBuffer):
-    """Steps of ``OTBTrack-v0``: what was seen, what was said, and both rewards of it.
+    """Observations, actions and both rewards of steps in ``OTBTrack-v0``.
 
-    With ``gamma = 0`` no next observation is ever used, and features come from float16 files: so a step takes a quarter
-    of the memory that `DictReplayBuffer` needs. Both rewards are kept, so that a switch of reward makes no step stale.
+    With ``gamma=0`` next observations are not used, and features come from float16 files, so a step takes a quarter of
+    the memory of `DictReplayBuffer`. Both rewards are stored, so old steps stay valid when the reward switches.
 
     Args:
-        buffer_size: steps that are kept, the newest.
-        observation_space: of features and location.
-        action_space: the box's.
-        device: of the samples.
-        n_envs: environments that fill it.
-        optimize_memory_usage: SB3 gives it; nothing else is done here.
+        buffer_size: number of steps; the newest stay.
+        observation_space: `Dict` of features and location.
+        action_space: of boxes.
+        device: device of the samples.
+        n_envs: number of environments that fill it.
+        optimize_memory_usage: an argument of SB3's buffers; it has no effect here.
 
     Attributes:
-        reward: which of the rewards samples have; ``l1`` or ``iou``.
+        reward: the reward of samples, ``l1`` or ``iou``.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class FrameReplayBuffer(DictReplayBuffer):
         BaseBuffer.__init__(self, max(1, buffer_size // n_envs), observation_space, action_space, device, n_envs)
         shape = (self.buffer_size, n_envs)
         self.observations = {
-            key: np.zeros((*shape, *one), np.float16 if key == "features" else np.float32)
-            for key, one in self.obs_shape.items()
+            key: np.zeros((*shape, *entry_shape), np.float16 if key == "features" else np.float32)
+            for key, entry_shape in self.obs_shape.items()
         }
         self.actions = np.zeros((*shape, self.action_dim), np.float32)
         self.terms = {name: np.zeros(shape, np.float32) for name in REWARDS}
@@ -58,9 +58,9 @@ class FrameReplayBuffer(DictReplayBuffer):
         done: np.ndarray,
         infos: list[dict[str, Any]],
     ) -> None:
-        """Keep a step of every environment; the rewards are those of ``infos``."""
-        for key, kept in self.observations.items():
-            kept[self.pos] = obs[key]
+        """Store a step of every environment; the rewards are those in ``infos``."""
+        for key, array in self.observations.items():
+            array[self.pos] = obs[key]
         self.actions[self.pos] = action.reshape(self.n_envs, self.action_dim)
         for name, term in self.terms.items():
             term[self.pos] = [info[f"reward_{name}"] for info in infos]
@@ -72,12 +72,13 @@ class FrameReplayBuffer(DictReplayBuffer):
         self, batch_inds: np.ndarray, env: VecNormalize | None = None
     ) -> DictReplayBufferSamples:
         rows = batch_inds, np.random.randint(0, high=self.n_envs, size=len(batch_inds))
-        seen = {key: self.to_torch(one[rows].astype(np.float32)) for key, one in self.observations.items()}
+        observations = {key: self.to_torch(array[rows].astype(np.float32)) for key, array in self.observations.items()}
         reward = self.to_torch(self.terms[self.reward][rows])[:, None]
-        # The episode is over for whoever discounts what follows by 0: any next observation will do.
-        return DictReplayBufferSamples(seen, self.to_torch(self.actions[rows]), seen, torch.ones_like(reward), reward)
+        # Every step is marked as an episode's last, so the next observation, here the same, has no effect.
+        actions, dones = self.to_torch(self.actions[rows]), torch.ones_like(reward)
+        return DictReplayBufferSamples(observations, actions, observations, dones, reward)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """All that it holds, by name; the arrays themselves, so that writing to them fills the buffer."""
+        """The buffer's arrays by name, as tensors that share their memory: writing to them fills the buffer."""
         arrays = self.observations | self.terms | {"actions": self.actions}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}

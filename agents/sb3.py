@@ -16,21 +16,22 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from agents.drlt import standardising
+from agents.drlt import mean_and_scale
 from tracking_env.trackers.sb3_model import SB3Policy
 
 
 class Algorithm(NamedTuple):
-    """An algorithm, and the name it gives its policy on observations that are a `Dict`."""
+    """An algorithm of Stable-Baselines3 or sb3-contrib."""
 
-    made: type[BaseAlgorithm]
+    algorithm_class: type[BaseAlgorithm]
     policy: str = "MultiInputPolicy"
+    """SB3's name of its policy for observations that are a `Dict`"""
     off_policy: bool = False
 
     @property
     def label(self) -> str:
-        """Its name in tables."""
-        return self.made.__name__
+        """The algorithm's name in tables."""
+        return self.algorithm_class.__name__
 
 
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
@@ -45,14 +46,14 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
 
 
 class FrameFeatures(BaseFeaturesExtractor):
-    """DRLT's observation layer, one fully connected layer on feature + location, in SB3's place for it.
+    """DRLT's observation layer as a features extractor of SB3: one fully connected layer on features and location.
 
-    The features' normaliser is part of it, and so of every saved policy: SB3's `VecNormalize` would live in another
-    file, and would still be moving while the policy learns.
+    It holds the normaliser of the features, so every saved policy does. SB3's `VecNormalize` would be in another file,
+    and its statistics would change while the policy learns.
 
     Args:
         observation_space: `Dict` of ``features (D,)`` and ``location (4,)``.
-        hidden: its neurons.
+        hidden: number of neurons.
     """
 
     feature_mean: Tensor
@@ -73,16 +74,16 @@ class FrameFeatures(BaseFeaturesExtractor):
 
 
 def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
-    """The keywords of an algorithm's policy: DRLT's layer sizes, and its noise.
+    """Keyword arguments of an algorithm's policy, for DRLT's layer sizes and noise.
 
-    ``recurrent_ppo`` is DRLT with a linear layer where the paper reads four units. The others have no memory: a layer
-    of the LSTM's width takes its place, they see the true box with the first frame only, and must know the target by
-    what it looks like in the training clips.
+    ``recurrent_ppo`` is DRLT with a linear layer where the paper reads four units of the LSTM. The others have a layer
+    in place of the LSTM, so no memory. They observe the true box in the first frame only, and must recognise the target
+    by its appearance in the training clips.
 
     Args:
         algorithm: a name of `ALGORITHMS`.
-        hidden: width of the observation layer and of the LSTM, or of the layer in its place.
-        sigma: the policy's standard deviation in relative box units, at first; in SB3's [-1, 1] it is twice that.
+        hidden: neurons of the observation layer, and of the LSTM or the layer in its place.
+        sigma: first standard deviation of the policy, in relative box units; it is twice that in SB3's [-1, 1].
     """
     options: dict[str, Any] = {
         "features_extractor_class": FrameFeatures,
@@ -90,7 +91,7 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
         "net_arch": [hidden],
     }
     if ALGORITHMS[algorithm].off_policy:
-        # What a box is worth bends where it meets the target: that takes a layer more than to say where the target is.
+        # The value of a box is a less linear function than the box itself, so the critic gets one more layer.
         options["net_arch"] = {"pi": [hidden], "qf": [hidden, hidden]}
     else:
         options["log_std_init"] = math.log(2 * sigma)
@@ -101,19 +102,21 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
 
 
 def target_entropy(sigma: float) -> float:
-    """The entropy of the paper's policy in SB3's [-1, 1], in nats: what SAC is to hold."""
+    """The entropy of a Gaussian policy in SB3's [-1, 1], in nats; SAC keeps it on average."""
     return 4 * math.log(2 * sigma * math.sqrt(2 * math.pi * math.e))
 
 
 def new_policy(algorithm: str, features: int, hidden: int, sigma: float) -> BasePolicy:
     """A policy without its algorithm, to load weights into."""
-    made, action = ALGORITHMS[algorithm], spaces.Box(-1, 1, (4,), np.float32)
-    policy = made.made.policy_aliases[made.policy]
-    return policy(spaces_of(features), action, lambda _: 0.0, **policy_options(algorithm, hidden, sigma))
+    spec, action_space = ALGORITHMS[algorithm], spaces.Box(-1, 1, (4,), np.float32)
+    policy_class = spec.algorithm_class.policy_aliases[spec.policy]
+    return policy_class(
+        observation_space(features), action_space, lambda _: 0.0, **policy_options(algorithm, hidden, sigma)
+    )
 
 
-def spaces_of(features: int) -> spaces.Dict:
-    """The observations of ``OTBTrack-v0`` with features of size D."""
+def observation_space(features: int) -> spaces.Dict:
+    """The observation space of ``OTBTrack-v0`` for features of size D."""
     return spaces.Dict(
         {
             "features": spaces.Box(-np.inf, np.inf, (features,), np.float32),
@@ -123,13 +126,13 @@ def spaces_of(features: int) -> spaces.Dict:
 
 
 def fit_normaliser(policy: BasePolicy, features: Tensor) -> None:
-    """Give every feature layer of a policy (actor's, critics', targets') the training features' normaliser.
+    """Set the normaliser in every observation layer of a policy: the actor's, critics' and targets'.
 
     Args:
-        policy: one of `policy_options`.
-        features: ``(frames, D)``.
+        policy: made with `policy_options`.
+        features: features of the training frames, ``(frames, D)``.
     """
-    mean, scale = standardising(features)
+    mean, scale = mean_and_scale(features)
     for layer in policy.modules():
         if isinstance(layer, FrameFeatures):
             layer.feature_mean.copy_(mean)
@@ -137,11 +140,11 @@ def fit_normaliser(policy: BasePolicy, features: Tensor) -> None:
 
 
 class SB3Agent(SB3Policy):
-    """A policy of Stable-Baselines3 that also goes through a whole video in one pass, to be tested while it trains."""
+    """A policy of Stable-Baselines3 that can also predict a whole video in one pass, for tests during training."""
 
     @torch.no_grad()
     def track(self, features: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """A whole video in one pass: what `act` gives step by step.
+        """Predict a whole video in one pass, with the boxes that `act` gives step by step.
 
         Args:
             features: ``(T, D)``.
@@ -152,13 +155,13 @@ class SB3Agent(SB3Policy):
         """
         location = np.zeros((len(features), 4), np.float32)
         location[0] = np.clip(first, 0, 1)
-        seen = self.batch(np.asarray(features, np.float32), location)
+        observations = self.batch(np.asarray(features, np.float32), location)
         if not isinstance(self.policy, RecurrentActorCriticPolicy):
-            return self.relative(self.policy.predict(seen, deterministic=True)[0])
+            return self.relative(self.policy.predict(observations, deterministic=True)[0])
         self.policy.set_training_mode(False)
-        tensors: Any = self.policy.obs_to_tensor(seen)[0]
+        tensors: Any = self.policy.obs_to_tensor(observations)[0]
         fresh = torch.zeros(self.policy.lstm_hidden_state_shape, device=self.policy.device)
-        # No frame is marked as a start, for the state is fresh anyway: then the LSTM takes all frames at once.
+        # No frame is marked as an episode's start: the state is fresh anyway, and SB3 would split the pass there.
         starts = torch.zeros(len(features), device=self.policy.device)
         distribution, _ = self.policy.get_distribution(tensors, (fresh, fresh), starts)
         action = distribution.get_actions(deterministic=True).cpu().numpy()

@@ -7,11 +7,11 @@
 ``model.safetensors``       the policy's weights, the normaliser of the features among them
 ``training.safetensors``    the optimisers' state and SAC's entropy coefficient
 ``replay.safetensors``      the replay buffer (SAC, TD3)
-``policy.onnx``             the policy once more, to be run without torch; of a finished run
+``policy.onnx``             the policy again, for use without torch; only after training
 ==========================  ===================================================================================
 
-``training`` and ``replay`` are of a checkpoint to go on from, and not of a best model. Folders are named by their steps
-and appear whole or not at all; loading one runs no code of it. SB3's own files, ``model.zip``, are pickles: those do.
+``training`` and ``replay`` are only in checkpoints to resume from, not in the best model's. Folders are named by their
+steps and are written whole or not at all. Loading one runs no code from it, unlike SB3's own ``model.zip``, a pickle.
 """
 
 import json
@@ -33,12 +33,12 @@ from tracking_env.errors import InputError
 from tracking_env.files import read_json, remove
 
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
-"""What an algorithm counts besides; SB3 gives no other names for it."""
+"""Counters of an algorithm; SB3 gives no public names for them."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A read checkpoint: where it lies and what its ``config.json`` says."""
+    """Folder and ``config.json`` of a checkpoint."""
 
     path: Path
     algorithm: str
@@ -54,18 +54,19 @@ class Checkpoint:
         """The policy, on the CPU.
 
         Raises:
-            InputError: the weights are missing, damaged, or of another network than the config says.
+            InputError: the weights are missing, damaged, or of another network than ``config.json`` says.
         """
         with reading(self.path):
-            numbers = sum(one.numel() for one in load_file(self.path / "model.safetensors").values())
-            if numbers < self.hidden * (self.features + 4 + self.hidden):  # its two first layers; before it is made
+            count = sum(weights.numel() for weights in load_file(self.path / "model.safetensors").values())
+            # Compare with the two first layers before the network takes memory: a damaged file may name a huge one.
+            if count < self.hidden * (self.features + 4 + self.hidden):
                 raise ValueError("its weights are not those of the network that it names")
-            made = new_policy(self.algorithm, self.features, self.hidden, sigma=1.0)  # any: it is among the weights
-            load_model(made, self.path / "model.safetensors")
-            return made
+            policy = new_policy(self.algorithm, self.features, self.hidden, sigma=1.0)  # the weights hold the real one
+            load_model(policy, self.path / "model.safetensors")
+            return policy
 
     def restore(self, model: BaseAlgorithm) -> None:
-        """Give a new algorithm, made with the same options, everything that this checkpoint holds.
+        """Give a new algorithm with the same options the state of this checkpoint.
 
         Raises:
             InputError: a file is missing or damaged.
@@ -76,20 +77,20 @@ class Checkpoint:
             for name, optimizer in _optimizers(model):
                 state: dict[int, dict[str, Any]] = {}
                 for key in [key for key in saved if key.startswith(f"{name}/")]:
-                    _, row, what = key.split("/")
+                    _, row, part = key.split("/")
                     value = saved[key]
-                    integer = what == "step" and not value.is_floating_point()  # RMSprop counts in Python
-                    state.setdefault(int(row), {})[what] = int(value) if integer else value
+                    is_integer = part == "step" and not value.is_floating_point()  # RMSprop's steps are Python's int
+                    state.setdefault(int(row), {})[part] = int(value) if is_integer else value
                 _check_state(optimizer, state)
                 optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
             for name in _variables(model):
                 getattr(model, name).data.copy_(saved[name])
             buffer = getattr(model, "replay_buffer", None)
             if isinstance(buffer, FrameReplayBuffer):
-                kept = load_file(self.path / "replay.safetensors")
-                rows = len(kept["actions"])
+                steps = load_file(self.path / "replay.safetensors")
+                rows = len(steps["actions"])
                 for name, tensor in buffer.tensors().items():
-                    tensor[:rows] = kept[name]
+                    tensor[:rows] = steps[name]
                 buffer.pos, buffer.full = self.counters["pos"], rows == buffer.buffer_size
             for name in COUNTERS:
                 setattr(model, name, self.counters[name])
@@ -102,23 +103,23 @@ def save(
     keep: int = 2,
     training: bool = True,
 ) -> Path:
-    """Write a checkpoint of the steps done into ``folder`` and delete all but the newest ``keep``.
+    """Write a checkpoint into ``folder`` and delete all but the ``keep`` newest.
 
     Args:
-        folder: of the run's checkpoints.
-        model: the algorithm, on environments of the run's kind.
+        folder: the run's folder of checkpoints.
+        model: the algorithm.
         facts: ``algorithm``, ``features``, ``hidden``, ``extractor``, ``best`` and ``run``, see above.
-        keep: how many are left.
-        training: write what is needed to go on, too.
+        keep: number of checkpoints that stay.
+        training: whether to write the files that a run resumes from.
 
     Raises:
-        InputError: it cannot be written; the older ones are as they were.
+        InputError: it cannot be written; older checkpoints stay.
     """
     path = folder / f"{model.num_timesteps:09d}"
     buffer = getattr(model, "replay_buffer", None) if training else None
     counters = {name: getattr(model, name) for name in COUNTERS} | {"pos": buffer.pos if buffer else 0}
     if path.exists():
-        remove(path)  # of the same steps, broken off and done again: the same content
+        remove(path)  # a resumed run repeats steps and writes the same content again
     with writing(path) as partial:
         content = facts | {"steps": model.num_timesteps, "counters": counters}
         (partial / "config.json").write_text(json.dumps(content, indent=1))
@@ -127,7 +128,7 @@ def save(
             save_file(_training(model), partial / "training.safetensors")
         if isinstance(buffer, FrameReplayBuffer):
             rows = buffer.size()
-            save_file({name: one[:rows] for name, one in buffer.tensors().items()}, partial / "replay.safetensors")
+            save_file({name: array[:rows] for name, array in buffer.tensors().items()}, partial / "replay.safetensors")
     forget(folder, keep)
     return path
 
@@ -136,7 +137,7 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint folder.
 
     Raises:
-        InputError: it is not one, or damaged.
+        InputError: it is no checkpoint of train/sb3.py, or damaged.
     """
     with reading(path):
         content = read_json(path / "config.json")
@@ -153,34 +154,39 @@ def load(path: Path) -> Checkpoint:
 
 
 def _training(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
+    """The content of ``training.safetensors``."""
     tensors = {name: getattr(model, name).detach() for name in _variables(model)}
     for name, optimizer in _optimizers(model):
         for row, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"{name}/{row}/{what}": torch.as_tensor(value) for what, value in state.items()}
+            tensors |= {f"{name}/{row}/{part}": torch.as_tensor(value) for part, value in state.items()}
     return tensors
 
 
 def _optimizers(model: BaseAlgorithm) -> Iterator[tuple[str, torch.optim.Optimizer]]:
+    """The optimisers of an algorithm, by their names in SB3."""
     for name in model._get_torch_save_params()[0]:
-        found: Any = model
-        for part in name.split("."):
-            found = getattr(found, part)
-        if isinstance(found, torch.optim.Optimizer):
-            yield name, found
+        value: Any = model
+        for attribute in name.split("."):
+            value = getattr(value, attribute)
+        if isinstance(value, torch.optim.Optimizer):
+            yield name, value
 
 
 def _check_state(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Any]]) -> None:
-    """Raise a `ValueError` unless this is what the optimiser keeps of some of its parameters."""
+    """Raise a `ValueError` unless this is a possible state of the optimiser, by number of parameter."""
     names = {"exp_avg", "exp_avg_sq"} if isinstance(optimizer, torch.optim.Adam) else {"square_avg"}
-    own = [one for group in optimizer.param_groups for one in group["params"]]
-    for row, kept in state.items():
-        shapes = {what: torch.as_tensor(value).shape for what, value in kept.items()}
-        if row not in range(len(own)) or shapes != dict.fromkeys(names, own[row].shape) | {"step": torch.Size()}:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for row, parts in state.items():
+        if row not in range(len(parameters)):
             raise ValueError(f"its optimiser's parameter {row} is not the network's")
-        check_steps(torch.as_tensor(kept["step"]), f"parameter {row}")
+        shapes = {name: torch.as_tensor(value).shape for name, value in parts.items()}
+        if shapes != dict.fromkeys(names, parameters[row].shape) | {"step": torch.Size()}:
+            raise ValueError(f"its optimiser's parameter {row} is not the network's")
+        check_steps(torch.as_tensor(parts["step"]), f"parameter {row}")
 
 
 def _variables(model: BaseAlgorithm) -> list[str]:
+    """Names of learned tensors outside the policy, such as SAC's entropy coefficient."""
     return model._get_torch_save_params()[1]
 
 

@@ -1,7 +1,7 @@
-"""A Gymnasium `VectorEnv` as the `VecEnv` that Stable-Baselines3 trains on.
+"""An adapter from Gymnasium's `VectorEnv` to the `VecEnv` that Stable-Baselines3 trains on.
 
-SB3's own `DummyVecEnv` takes single environments and steps them one by one; this takes whatever ``gym.make_vec`` gives,
-which may advance all of them at once. Step for step both give the same.
+SB3's own `DummyVecEnv` steps single environments one by one. This adapter takes the result of ``gym.make_vec``, which
+may step all environments at once. Both give the same steps.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,10 +21,10 @@ class SB3VecEnv(VecEnv):
     """The adapter; ``infos`` get SB3's ``terminal_observation`` and ``TimeLimit.truncated``.
 
     Args:
-        env: resets a finished environment in the step that ends it (``AutoresetMode.SAME_STEP``), as SB3 expects.
+        env: environments that reset in the step that ends an episode (``AutoresetMode.SAME_STEP``), as SB3 expects.
 
     Raises:
-        InputError: it resets at another time.
+        InputError: they reset in another step.
     """
 
     def __init__(self, env: VectorEnv) -> None:
@@ -35,11 +35,11 @@ class SB3VecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
-        """Start all environments anew, with the seeds and options given since the last time."""
+        """Reset all environments, with the seeds and options that were set since the last reset."""
         options = self._options[0]
-        if any(one != options for one in self._options):
+        if any(other != options for other in self._options):
             raise InputError("a vector environment takes one set of reset options; give all its environments the same")
-        seeds: Any = list(self._seeds)  # Gymnasium takes one for each, too
+        seeds: Any = list(self._seeds)  # Gymnasium also takes a list of seeds
         observations, infos = self.env.reset(seed=seeds, options=dict(options) or None)
         self.reset_infos = _rows(infos, self.num_envs)
         self._reset_seeds()
@@ -47,21 +47,21 @@ class SB3VecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Note the actions ``(N, ...)``."""
+        """Store the actions ``(N, ...)`` for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Take the step: observations, rewards ``(N,)`` float32, dones ``(N,)`` bool, and a dict per environment."""
+        """Step; returns observations, rewards ``(N,)`` float32, dones ``(N,)`` bool, and an info per environment."""
         observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
         dones = terminated | truncated
         rows = _rows(infos, self.num_envs)
         for index in np.flatnonzero(dones):
-            # What the vector environment tells of a finished one is of its next episode; SB3 wants the last one's.
-            ended = rows[index]
-            rows[index] = ended.pop("final_info") | {"terminal_observation": ended.pop("final_obs")}
-            self.reset_infos[index] = ended
-        for row, cut, over in zip(rows, truncated.tolist(), terminated.tolist(), strict=True):
-            row["TimeLimit.truncated"] = cut and not over
+            # Gymnasium's info of a finished environment is of the next episode; SB3 expects that of the last one.
+            info = rows[index]
+            rows[index] = info.pop("final_info") | {"terminal_observation": info.pop("final_obs")}
+            self.reset_infos[index] = info
+        for row, is_truncated, is_terminated in zip(rows, truncated.tolist(), terminated.tolist(), strict=True):
+            row["TimeLimit.truncated"] = is_truncated and not is_terminated
         return observations, rewards.astype(np.float32), dones, rows
 
     def close(self) -> None:
@@ -69,12 +69,12 @@ class SB3VecEnv(VecEnv):
         self.env.close()
 
     def get_images(self) -> Sequence[np.ndarray | None]:
-        """A picture of each environment, where ``render_mode`` is ``rgb_array``."""
+        """A picture of each environment, if ``render_mode`` is ``rgb_array``."""
         pictures: Any = self.env.render()
         return pictures or [None] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """An attribute of each environment (or the vector environment's own, once for each)."""
+        """An attribute of each environment, or that of the vector environment, repeated."""
         inner: Any = self.env.unwrapped
         if hasattr(inner, "get_attr"):
             values = list(inner.get_attr(attr_name))
@@ -85,7 +85,7 @@ class SB3VecEnv(VecEnv):
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of all environments, such as ``reward``."""
         inner: Any = self.env.unwrapped
-        self._want_all(indices)
+        self._check_all(indices)
         if hasattr(inner, "set_attr"):
             inner.set_attr(attr_name, value)
         else:
@@ -94,42 +94,42 @@ class SB3VecEnv(VecEnv):
     def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
         """Call a method of all environments."""
         inner: Any = self.env.unwrapped
-        self._want_all(indices)
+        self._check_all(indices)
         return list(inner.call(method_name, *args, **kwargs))
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
-        """No: a vector environment does not show what its environments are wrapped in."""
+        """False for each: a vector environment does not show the wrappers of its environments."""
         return [False for _ in self._get_indices(indices)]
 
-    def _want_all(self, indices: VecEnvIndices) -> None:
+    def _check_all(self, indices: VecEnvIndices) -> None:
         if len(list(self._get_indices(indices))) != self.num_envs:
             raise InputError("a vector environment is changed as a whole; leave indices out")
 
 
 def make(num_envs: int, id: str = "OTBTrack-v0", **kwargs: Any) -> SB3VecEnv:
-    """Environments for SB3, with actions in [-1, 1] (its policies' home range) instead of [0, 1].
+    """Environments for SB3, with actions in [-1, 1], the range that its policies expect, instead of [0, 1].
 
     Args:
-        num_envs: how many.
+        num_envs: number of environments.
         id: a registered id.
         kwargs: the environment's arguments.
     """
     mode: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
     if not gym.spec(id).vector_entry_point:
-        mode = {"vector_kwargs": mode}  # Gymnasium's own vector environments take it apart from the environment's
+        mode = {"vector_kwargs": mode}  # Gymnasium passes the other keywords to the environments
     env = gym.make_vec(id, num_envs=num_envs, **mode, **kwargs)
-    one = np.ones(env.single_action_space.shape or (), np.float32)
-    return SB3VecEnv(RescaleAction(env, -one, one))
+    high = np.ones(env.single_action_space.shape or (), np.float32)
+    return SB3VecEnv(RescaleAction(env, -high, high))
 
 
 def _rows(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:
-    """A vector environment's infos, arrays with masks, as one dict per environment."""
+    """One dictionary per environment, from a vector environment's infos, which are arrays with masks."""
     rows: list[dict[str, Any]] = [{} for _ in range(count)]
     for key, values in infos.items():
         if key.startswith("_") and key[1:] in infos:
             continue
-        there: Iterable[int] = np.flatnonzero(infos[f"_{key}"]).tolist() if f"_{key}" in infos else range(count)
-        each = _rows(values, count) if isinstance(values, dict) else values
-        for index in there:
-            rows[index][key] = each[index]
+        indices: Iterable[int] = np.flatnonzero(infos[f"_{key}"]).tolist() if f"_{key}" in infos else range(count)
+        by_row = _rows(values, count) if isinstance(values, dict) else values
+        for index in indices:
+            rows[index][key] = by_row[index]
     return rows

@@ -1,1 +1,1 @@
-"""Scripts: flags, files and loops; every formula lives in `tracking_env` or `agents`."""
+"""Training scripts: flags, loops and run directories. Formulas are in `tracking_env` and `agents`."""

@@ -196,7 +196,7 @@ def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseA
         # The critic leads by eight gradients instead of SB3's two: an actor that follows an untrained critic ends in a
         # corner of the box, where tanh is flat and no gradient brings it back.
         options |= {"action_noise": NormalActionNoise(np.zeros(4), np.full(4, 2 * sigma)), "policy_delay": 8}
-    model = algorithm.made(
+    model = algorithm.algorithm_class(
         algorithm.policy,
         env,
         policy_kwargs=policy_options(config.algo, config.policy.hidden, sigma),

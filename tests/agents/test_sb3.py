@@ -75,7 +75,7 @@ class Seen(gym.Env):
 
 
 UNIT = spaces.Box(0, 1, (4,), np.float32)
-DICT = sb3.spaces_of(GridExtractor.dim)
+DICT = sb3.observation_space(GridExtractor.dim)
 FLAT = spaces.Box(-np.inf, np.inf, (GridExtractor.dim + 4,), np.float32)
 PICTURE = spaces.Dict({"features": spaces.Box(0, 255, (40, 48, 3), np.uint8), "location": UNIT})
 
@@ -237,7 +237,7 @@ def test_what_else_a_user_can_get_wrong(trained, tmp_path):
 
 def test_replayed_steps_have_the_reward_that_is_asked_for():
     np.random.seed(0)
-    space = sb3.spaces_of(3)
+    space = sb3.observation_space(3)
     buffer = FrameReplayBuffer(6, space, UNIT, "cpu", n_envs=2)
     for step in range(4):  # three fit
         seen = {"features": np.full((2, 3), step, np.float32), "location": np.full((2, 4), step / 4, np.float32)}

@@ -14,7 +14,7 @@ from torch import nn
 from agents import checkpoint, region_agent_checkpoint, sb3_checkpoint
 from agents.drlt import DRLT, DRLTConfig
 from agents.region_agent import RegionAgent, RegionAgentConfig
-from agents.sb3 import SB3Agent, policy_options, spaces_of
+from agents.sb3 import SB3Agent, observation_space, policy_options
 from tests.soak.parser import make_parsers
 from tracking_env.trackers.checkpoint import read
 from train.schedule import Progress
@@ -80,7 +80,7 @@ def read_region_agent(folder: Path) -> None:
 class SpacesEnv(gym.Env):
     """The spaces of an environment, which an algorithm needs; no more."""
 
-    observation_space, action_space = spaces_of(5), gym.spaces.Box(0, 1, (4,))
+    observation_space, action_space = observation_space(5), gym.spaces.Box(0, 1, (4,))
 
 
 def make_ppo() -> PPO:
