@@ -19,6 +19,9 @@ class Brightness(Expert):
 
     name, template_side, search_side, cells, smallest, id = "brightness", 32, 64, 16, 3.0, "none"
 
+    def __init__(self):
+        self.paths = []
+
     def template_region(self, box):
         return grow(box, 1.0)
 
