@@ -2,6 +2,7 @@
 
 from tracking_env.search.ensemble.fusion import correct_boxes, fuse, move_box
 from tracking_env.search.ensemble.observation import observation_names, observe
+from tracking_env.search.ensemble.runs import RunStore
 from tracking_env.search.ensemble.team import Report, Team
 from tracking_env.search.ensemble.tracker import EnsembleTracker, HandMadeRule
 
@@ -9,6 +10,7 @@ __all__ = [
     "EnsembleTracker",
     "HandMadeRule",
     "Report",
+    "RunStore",
     "Team",
     "correct_boxes",
     "fuse",
