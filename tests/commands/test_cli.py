@@ -108,7 +108,7 @@ def test_attributes_are_scored_in_a_table(folders, capsys):
 
 def test_the_formula_of_the_paper(folders, capsys):
     results, annotations = folders
-    args = (results, "--annotations", annotations, *PAIR, "--formula", "drlt-paper")
+    args = (results, "--annotations", annotations, *PAIR, "--protocol", "drlt-paper")
     lines = score(capsys, *args).splitlines()
     assert lines[-1].split() == ["mean", "1.000", "1.000", "1.000", "1.000"]
     data = json.loads(score(capsys, *args, "--json"))
@@ -182,7 +182,7 @@ def test_struck_from_the_command_line(reference):
 
 @pytest.mark.otb
 def test_struck_by_the_paper_s_formula(reference):
-    args = (reference / "struck_ope", "--annotations", reference / "annotations", "--json", "--formula", "drlt-paper")
+    args = (reference / "struck_ope", "--annotations", reference / "annotations", "--json", "--protocol", "drlt-paper")
     mean = json.loads(command("score", *args).stdout)["mean"]["whole"]
     assert [mean["mean_iou"], mean["auc"]] == pytest.approx([0.4766, 0.4962], abs=5e-5)
 

@@ -18,7 +18,7 @@ def score_results(
     root: Path | None = None,
     annotations: Path | None = None,
     sequences: str | None = None,
-    formula: Literal["otb", "drlt-paper"] = "otb",
+    protocol: Literal["otb", "drlt-paper"] = "otb",
     attributes: bool = False,
     markdown: bool = False,
     as_json: Json = False,
@@ -37,7 +37,7 @@ def score_results(
         annotations: folder of true boxes NAME.txt, without frames.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default drlt30, or all sequences of another data set than OTB.
-        formula: otb; or drlt-paper, which compares with Table 2 of the DRLT paper only.
+        protocol: otb; or drlt-paper, which compares with Table 2 of the DRLT paper only.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
         as_json: print JSON instead of text. For several folders, an object with a report per folder.
@@ -48,7 +48,7 @@ def score_results(
     truths = {truth.name: truth.boxes for truth in ground_truth}
     tags = {truth.name: truth.attributes for truth in ground_truth}
     reports = {
-        label: score_folder(folder, truths, attributes=tags, formula=formula)
+        label: score_folder(folder, truths, attributes=tags, formula=protocol)
         for label, folder in label_folders(results).items()
     }
     single = next(iter(reports.values())) if len(reports) == 1 else None
