@@ -27,7 +27,7 @@ from agents.drlt import DRLT, DRLTConfig
 from agents.onnx_export import export_drlt
 from agents.removed_options import check_removed_options
 from tracking_env.errors import InputError, first_line
-from tracking_env.files import read_json, remove, whole
+from tracking_env.files import read_json, remove, write_atomically
 from tracking_env.trackers.checkpoint import POLICY, numbered
 
 KEPT = 2
@@ -173,7 +173,7 @@ def export(path: Path) -> None:
 
 def write_policy(path: Path, content: bytes) -> None:
     """Write the content of ``policy.onnx`` into a checkpoint folder, in place of an older one."""
-    with whole(path / POLICY) as partial:
+    with write_atomically(path / POLICY) as partial:
         partial.write_bytes(content)
 
 
@@ -185,7 +185,7 @@ def writing(path: Path) -> Iterator[Path]:
         InputError: it cannot be written; older checkpoints stay.
     """
     try:
-        with whole(path) as partial:
+        with write_atomically(path) as partial:
             partial.mkdir()
             yield partial
     except (OSError, SafetensorError) as error:  # safetensors raises the latter if the disk is full

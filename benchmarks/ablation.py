@@ -31,7 +31,7 @@ from matplotlib.figure import Figure
 
 from tracking_env.errors import InputError
 from tracking_env.evaluation.sequence_score import PARTS
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 from tracking_env.report import plots
 from train import config, search_config
 from train.flags import RunFlags, differences
@@ -189,7 +189,7 @@ def main() -> int:
     except InputError as error:
         print(f"benchmarks/ablation.py: error: {error}", file=sys.stderr)
         return 2
-    with whole(arguments.out / "table.md") as partial:
+    with write_atomically(arguments.out / "table.md") as partial:
         partial.write_text(table(reports) + "\n")
     plots.save_figure(plot(reports), arguments.out / "auc")
     print(table(reports))

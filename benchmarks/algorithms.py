@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks.ablation import TRAIN, Parse, run, table
 from tracking_env.errors import InputError
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 from train import config, data, sb3_config
 
 SB3 = TRAIN.parent / "sb3.py"
@@ -81,7 +81,7 @@ def main() -> int:
         return 2
     budget = f"{arguments.env_steps} environment steps; REINFORCE: {l1} + {iou} epochs of {frames} frames"
     text = f"{table(reports)}\n\n{budget}"
-    with whole(arguments.out / "table.md") as partial:
+    with write_atomically(arguments.out / "table.md") as partial:
         partial.write_text(text + "\n")
     print(text)
     return 0

@@ -21,7 +21,7 @@ import tracking_env  # noqa: F401  (registers the ids)
 from tracking_env import boxes as bx
 from tracking_env import cli, rendering
 from tracking_env.datasets import loading, synthetic
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 from tracking_env.search import regions
 
 FRAMES = 20
@@ -100,7 +100,7 @@ def _fit(picture: np.ndarray) -> np.ndarray:
 def write(path: Path, shown: Iterator[np.ndarray]) -> None:
     """Write a GIF that repeats for ever, ten pictures a second."""
     images = [few_colours(Image.fromarray(picture)) for picture in shown]
-    with whole(path) as partial:
+    with write_atomically(path) as partial:
         images[0].save(partial, save_all=True, append_images=images[1:], duration=100, loop=0)
 
 

@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tracking_env import rendering
 from tracking_env.datasets import synthetic
 from tracking_env.datasets.video import VideoFrames
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED, FRAMES, SIZE = 13, 60, (320, 240)  # of the video
@@ -156,7 +156,7 @@ def write(path: Path, shown: Shown) -> None:
             merged.append((image, seconds))
     images = [few_colours(image, Image.Quantize.MEDIANCUT) for image, _ in merged]
     times = [max(50, int(np.rint(100 * seconds)) * 10) for _, seconds in merged]
-    with whole(path) as partial:
+    with write_atomically(path) as partial:
         images[0].save(partial, save_all=True, append_images=images[1:], duration=times, loop=0, optimize=True)
 
 

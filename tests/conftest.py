@@ -45,7 +45,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """Pictures that would have been on a screen."""
     pictures: list[np.ndarray] = []
     monkeypatch.setattr(rendering, "show", lambda picture, fps: pictures.append(picture))
-    monkeypatch.setattr(rendering, "close", lambda: None)
+    monkeypatch.setattr(rendering, "close_window", lambda: None)
     return pictures
 
 

@@ -10,8 +10,8 @@ from tracking_env import log_levels
 
 def test_it_is_quiet_in_the_block_and_as_before_after_it():
     before = log_levels._LOG.getLogLevel()
-    with pytest.raises(KeyError), log_levels.quiet():
-        assert log_levels._LOG.getLogLevel() == log_levels.NOTHING != before
+    with pytest.raises(KeyError), log_levels.quiet_opencv():
+        assert log_levels._LOG.getLogLevel() == log_levels.SILENT != before
         raise KeyError
     assert log_levels._LOG.getLogLevel() == before
 
@@ -23,7 +23,7 @@ def test_opencv_4_has_the_functions_elsewhere(monkeypatch):
     monkeypatch.setattr(cv2, "setLogLevel", said.append, raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(log_levels, "_LOG", importlib.reload(log_levels)._LOG)
-        with log_levels.quiet(log_levels.ERRORS):
+        with log_levels.quiet_opencv(log_levels.ERRORS):
             assert said == [5, log_levels.ERRORS]
     assert said == [5, 2, 5]
     monkeypatch.undo()

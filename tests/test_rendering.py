@@ -4,7 +4,7 @@ import pytest
 
 from tracking_env import rendering
 from tracking_env.errors import InputError
-from tracking_env.rendering import COLOURS, SMALLEST, draw, strip, write_video
+from tracking_env.rendering import COLOURS, LEAST_WIDTH, draw, join_horizontally, write_video
 
 
 def grey(height=200, width=320):
@@ -74,7 +74,7 @@ def test_the_frame_given_is_not_drawn_on(width):
     assert picture.flags.writeable and not np.shares_memory(picture, frame)
 
 
-@pytest.mark.parametrize(("width", "factor"), [(64, 5), (160, 2), (161, 2), (319, 2), (SMALLEST, 1), (640, 1)])
+@pytest.mark.parametrize(("width", "factor"), [(64, 5), (160, 2), (161, 2), (319, 2), (LEAST_WIDTH, 1), (640, 1)])
 def test_small_frames_are_enlarged_by_a_whole_factor(width, factor):
     frame = np.random.default_rng(0).integers(0, 256, (10, width, 3), np.uint8)
     picture = draw(frame, {})
@@ -101,7 +101,7 @@ def test_a_caption_is_written_in_the_top_left_corner():
 
 
 def test_a_strip_is_pictures_side_by_side():
-    assert strip(pictures(3))[0, ::64, 0].tolist() == [0, 20, 40]
+    assert join_horizontally(pictures(3))[0, ::64, 0].tolist() == [0, 20, 40]
 
 
 def test_a_video_holds_every_picture_in_order_and_colour(tmp_path):

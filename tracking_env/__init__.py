@@ -7,12 +7,12 @@ Importing this package registers the environment ids with Gymnasium::
 
     env = gym.make("OTBTrack-v0", root="OTB", sequences="drlt30")
 
-``gym.make("tracking_env:OTBTrack-v0")`` does both. Nothing heavy is imported: no torch.
+``gym.make("tracking_env:OTBTrack-v0")`` does both. No torch is imported.
 """
 
 import gymnasium as _gym
 
-from tracking_env.datasets.sequence import Sequence
+from tracking_env.datasets import Sequence
 from tracking_env.errors import InputError
 
 __all__ = ["InputError", "Sequence"]
@@ -21,9 +21,9 @@ __version__ = "0.1.0"
 for _id, _single, _vector in (
     ("OTBTrack-v0", "otb_track:OTBTrackEnv", "vector:OTBTrackVectorEnv"),
     ("OTBTrackPixels-v0", "otb_track_pixels:OTBTrackPixelsEnv", "vector:OTBTrackPixelsVectorEnv"),
-    ("OTBTrackSearch-v0", "otb_track_search:OTBTrackSearchEnv", None),  # what is seen depends on what was said
+    ("OTBTrackSearch-v0", "otb_track_search:OTBTrackSearchEnv", None),  # observations depend on actions
     ("OTBTrackExperts-v0", "otb_track_experts:OTBTrackExpertsEnv", None),
-    ("SyntheticTrack-v0", "synthetic_track:SyntheticTrackEnv", None),  # each environment draws: nothing is shared
+    ("SyntheticTrack-v0", "synthetic_track:SyntheticTrackEnv", None),  # each environment draws its own sequences
 ):
     if _id not in _gym.registry:
         _gym.register(

@@ -1,13 +1,13 @@
-"""Box formats and their measures: pure functions on ``(..., 4)`` arrays of NumPy, torch or any array-API library.
+"""Box formats and overlap measures: pure functions on ``(..., 4)`` arrays of NumPy, torch or any array-API library.
 
 Two formats are used everywhere:
 
-* **pixel box** ``x, y, w, h``: top-left corner, in pixels, 1-based as OTB writes it;
-* **relative box** ``cx, cy, w, h``: centre and size divided by the image's width and height, so all in [0, 1] for a box
-  inside the image. This is the paper's ``l_t`` (section 3.1.2) and the environment's action.
+* **pixel box** ``x, y, w, h``: top-left corner and size in pixels; the first pixel is 1, as in OTB's files;
+* **relative box** ``cx, cy, w, h``: centre and size divided by the image's width and height, so all are in [0, 1] for a
+  box inside the image. This is the paper's ``l_t`` (section 3.1.2) and the environment's action.
 
-Instead of an array, a box may be a tuple of its four components: finite Python floats (one box at a time costs a tenth
-of an array's time, and the environment steps so), or arrays of one shape. The answer comes in kind.
+Instead of an array, a box may be a tuple of its four components: finite Python floats, or arrays of one shape. The
+functions then return a tuple. For a single box floats take a tenth of the time of an array; the environments use them.
 """
 
 import math
@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-Array = Any  # NumPy array, torch tensor, or a tuple of four components: the formulas below serve all
+Array = Any
+"""A NumPy array, a torch tensor, or a tuple of four components."""
 Size = tuple[int, int]
+"""Width and height of an image in pixels."""
 
 
 class _Floats:
-    """What the formulas use of an array namespace, for Python floats."""
+    """The functions of an array library that the formulas use, for Python floats."""
 
     abs, sqrt, maximum, minimum = abs, math.sqrt, max, min
 
@@ -39,12 +41,12 @@ class _Floats:
 
 
 def namespace(component: Array) -> Any:
-    """The functions for a component of a box: its array library's, or those of Python floats."""
+    """The array library of a component of a box, or its substitute for Python floats."""
     return _Floats if type(component) is float else array_namespace(component)
 
 
 def components(boxes: Array) -> tuple[Array, Array, Array, Array]:
-    """``(..., 4)`` as four views ``(...)``; a tuple as it is."""
+    """The four components of boxes ``(..., 4)`` as views ``(...)``; a tuple is returned as it is."""
     return boxes if isinstance(boxes, tuple) else (boxes[..., 0], boxes[..., 1], boxes[..., 2], boxes[..., 3])
 
 
@@ -54,40 +56,53 @@ def _like(boxes: Array, *parts: Array) -> Array:
 
 
 def _limit(component: Array, low: float, high: float | None = None) -> Array:
+    """A component brought into ``[low, high]``."""
     if type(component) is float:
         return low if component < low else high if high is not None and component > high else component
-    if isinstance(component, np.ndarray):  # on a few hundred numbers `clip` takes four times as long
+    if isinstance(component, np.ndarray):  # np.clip takes four times as long on a few hundred numbers
         component = np.maximum(component, low)
         return component if high is None else np.minimum(component, high)
     return component.clip(low, high)
 
 
 def top_left(boxes: Array) -> Array:
-    """Centre boxes ``cx, cy, w, h`` as top-left boxes ``x, y, w, h``, in the same unit. Shape ``(..., 4)`` kept."""
+    """Centre boxes ``cx, cy, w, h`` as top-left boxes ``x, y, w, h`` in the same unit: ``(..., 4)`` -> ``(..., 4)``."""
     x, y, w, h = components(boxes)
     return _like(boxes, x - w / 2, y - h / 2, w, h)
 
 
 def centre(boxes: Array) -> Array:
-    """Top-left boxes ``x, y, w, h`` as centre boxes ``cx, cy, w, h``, in the same unit. Shape ``(..., 4)`` kept."""
+    """Top-left boxes ``x, y, w, h`` as centre boxes ``cx, cy, w, h`` in the same unit: ``(..., 4)`` -> ``(..., 4)``."""
     x, y, w, h = components(boxes)
     return _like(boxes, x + w / 2, y + h / 2, w, h)
 
 
 def to_zero_based(boxes: Array) -> Array:
-    """Top-left boxes ``x, y, w, h`` whose first pixel is 1 as boxes whose first pixel is 0. Shape ``(..., 4)`` kept."""
+    """Pixel boxes, whose first pixel is 1, as top-left boxes whose first pixel is 0: ``(..., 4)`` -> ``(..., 4)``."""
     x, y, w, h = components(boxes)
     return _like(boxes, x - 1, y - 1, w, h)
 
 
 def to_one_based(boxes: Array) -> Array:
-    """Top-left boxes whose first pixel is 0 as boxes whose first pixel is 1. Shape ``(..., 4)`` kept."""
+    """Top-left boxes whose first pixel is 0 as pixel boxes: the inverse of `to_zero_based`."""
     x, y, w, h = components(boxes)
     return _like(boxes, x + 1, y + 1, w, h)
 
 
 def to_relative(boxes: Array, size: Size) -> Array:
-    """Pixel boxes (1-based) as relative boxes, for an image of ``size = (width, height)``. Shape ``(..., 4)`` kept."""
+    """Pixel boxes as relative boxes.
+
+    Args:
+        boxes: ``x, y, w, h``, ``(..., 4)``.
+        size: width and height of the image in pixels.
+
+    Returns:
+        ``cx, cy, w, h``, ``(..., 4)``.
+
+    Example::
+
+        to_relative((51.0, 11.0, 20.0, 10.0), (200, 100))  # (0.3, 0.15, 0.1, 0.1)
+    """
     x, y, w, h = components(boxes)
     width, height = size
     cx, cy, w, h = centre((x - 1, y - 1, w, h))
@@ -95,9 +110,14 @@ def to_relative(boxes: Array, size: Size) -> Array:
 
 
 def to_pixels(boxes: Array, size: Size) -> Array:
-    """Relative boxes as pixel boxes (1-based): the inverse of `to_relative`. Shape ``(..., 4)`` kept.
+    """Relative boxes as pixel boxes: the inverse of `to_relative`.
 
-    With components, ``size`` may be two arrays of their shape.
+    Args:
+        boxes: ``cx, cy, w, h``, ``(..., 4)``.
+        size: width and height of the image in pixels; for a tuple of arrays they may be arrays of the same shape.
+
+    Returns:
+        ``x, y, w, h``, ``(..., 4)``.
     """
     cx, cy, w, h = components(boxes)
     width, height = size
@@ -106,7 +126,7 @@ def to_pixels(boxes: Array, size: Size) -> Array:
 
 
 def clip_box(boxes: Array) -> Array:
-    """Relative boxes with every component brought into [0, 1]. Shape ``(..., 4)`` kept."""
+    """Relative boxes with every component clipped to [0, 1]: ``(..., 4)`` -> ``(..., 4)``."""
     if not isinstance(boxes, tuple):
         return boxes.clip(0, 1)
     x, y, w, h = boxes
@@ -114,22 +134,24 @@ def clip_box(boxes: Array) -> Array:
 
 
 def annotated(boxes: Array) -> Array:
-    """Which rows are boxes: both sides above 0. ``(..., 4)`` -> ``(...)`` bool; False for NaN.
+    """Which rows are boxes, with both sides above 0: ``(..., 4)`` -> ``(...)`` bool. It is False for NaN.
 
-    The others stand for frames without a true box: the target is out of sight, or nobody wrote down where it is.
+    The other rows stand for frames without a ground-truth box: the target is out of sight, or nobody annotated it.
     """
     return (boxes[..., 2] > 0) & (boxes[..., 3] > 0)
 
 
 def iou(a: Array, b: Array) -> Array:
-    """Overlap of continuous top-left boxes: intersection area over union area (Eq. 3), in [0, 1].
+    """Overlap of top-left boxes: intersection area over union area (Eq. 3).
+
+    Boxes are continuous: a box of width 10 is 10 wide, wherever it starts.
 
     Args:
-        a: boxes ``x, y, w, h``, shape ``(..., 4)``, any unit.
-        b: boxes in the same unit; broadcast against ``a``.
+        a: boxes ``x, y, w, h``, ``(..., 4)``, in any unit.
+        b: boxes in the same unit, broadcast against ``a``.
 
     Returns:
-        Shape ``(...)``. 0 where either box has ``w <= 0`` or ``h <= 0``, NaN where either has a NaN.
+        ``(...)`` in [0, 1]; 0 where either box has ``w <= 0`` or ``h <= 0``, NaN where either has a NaN.
     """
     ax, ay, aw, ah = components(a)
     bx, by, bw, bh = components(b)
@@ -141,11 +163,11 @@ def iou(a: Array, b: Array) -> Array:
     one, zero = xp.ones_like(union), xp.zeros_like(union)
     empty = (aw <= 0) | (ah <= 0) | (bw <= 0) | (bh <= 0) | (union <= 0)
     ratio = intersection / xp.where(empty, one, union)
-    return xp.where(empty, zero, _limit(ratio, 0.0, 1.0))  # rounding takes equal boxes a hair past 1
+    return xp.where(empty, zero, _limit(ratio, 0.0, 1.0))  # rounding can give equal boxes slightly more than 1
 
 
 def centre_error(a: Array, b: Array) -> Array:
-    """Euclidean distance between the centres of top-left boxes, in their unit. ``(..., 4)`` twice -> ``(...)``."""
+    """Euclidean distance between the centres of top-left boxes, in their unit: ``(..., 4)`` twice -> ``(...)``."""
     ax, ay, _, _ = centre(components(a))
     bx, by, _, _ = centre(components(b))
     dx, dy = ax - bx, ay - by

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read within bounds; and where those live that can be made again."""
+"""Files: written completely or not at all, read up to a limit, and the cache folder."""
 
 import hashlib
 import json
@@ -16,26 +16,36 @@ import platformdirs
 from tracking_env.errors import InputError
 
 PARTIAL = ".partial-"
-"""How names of unfinished files and folders begin."""
-LIMIT = 16 << 20
-"""Bytes of the largest text that is read, as stored and as unpacked: ten times the largest of OTB's toolkits."""
+"""First characters of the names of unfinished files and folders."""
+MOST_BYTES = 16 << 20
+"""Size of the largest file that is read as a whole: ten times the largest one of OTB's toolkits."""
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A temporary name to write a file or a folder under; it gets its real name when the block ends well.
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Write a file or a folder under a temporary name, which becomes ``path`` when the block ends without an error.
 
-    A file replaces an older one of that name; a folder must have a name of its own. After an error nothing is left.
+    A file replaces an older one of that name; a folder must not exist yet. After an error nothing is left.
+
+    Args:
+        path: the final path; missing parent folders are created.
+
+    Yields:
+        The temporary path, in the same folder and with the same suffix.
 
     Raises:
-        InputError: the folder that it lies in cannot be made.
+        InputError: the parent folder cannot be created.
+
+    Example::
+
+        with write_atomically(Path("runs/report.json")) as partial:
+            partial.write_text("{}")
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; give another folder") from None
-    # Random, since processes of two containers may have the same id; the suffix is kept, since some writers go by it.
-    partial = path.with_name(f"{PARTIAL}{secrets.token_hex(4)}-{path.name}")
+    partial = _temporary_name(path)
     try:
         yield partial
         partial.replace(path)
@@ -46,14 +56,9 @@ def whole(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def natural(path: Path) -> list[tuple[int, str]]:
-    """To sort by: ``run-2`` comes before ``run-10``."""
-    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", path.name)]
-
-
 def remove(path: Path) -> None:
-    """Delete a file or a folder; of a process that dies meanwhile nothing half is left under this name."""
-    doomed = path.with_name(f"{PARTIAL}{secrets.token_hex(4)}-{path.name}")
+    """Delete a file or a folder. If the process dies meanwhile, nothing incomplete is left under this name."""
+    doomed = _temporary_name(path)
     path.replace(doomed)
     if doomed.is_dir():
         shutil.rmtree(doomed)
@@ -61,23 +66,33 @@ def remove(path: Path) -> None:
         doomed.unlink()
 
 
-def read_bytes(path: Path, what: str = "") -> bytes:
-    """A file's content, if it is no larger than `LIMIT`.
+def _temporary_name(path: Path) -> Path:
+    # Random, since processes in two containers may have the same id. The suffix stays, since some writers depend on it.
+    return path.with_name(f"{PARTIAL}{secrets.token_hex(4)}-{path.name}")
+
+
+def natural_key(path: Path) -> list[tuple[int, str]]:
+    """A key to sort paths by, with numbers in their names as numbers: ``run-2`` comes before ``run-10``."""
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", path.name)]
+
+
+def read_bytes(path: Path, kind: str = "") -> bytes:
+    """The content of a file of at most `MOST_BYTES`.
 
     Args:
         path: the file.
-        what: how an error calls it, such as ``the frame ``.
+        kind: words before the path in error messages, such as ``the frame ``.
 
     Raises:
-        InputError: it cannot be read, or is larger.
+        InputError: the file cannot be read, or is larger.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(LIMIT + 1)
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise InputError(f"cannot read {what}{path}: {error.strerror}") from None
-    if len(data) > LIMIT:
-        raise InputError(f"{path} is larger than {LIMIT >> 20} MiB, which no file of its kind is; give another")
+        raise InputError(f"cannot read {kind}{path}: {error.strerror}") from None
+    if len(data) > MOST_BYTES:
+        raise InputError(f"{path} is larger than {MOST_BYTES >> 20} MiB, which no file of its kind is; give another")
     return data
 
 
@@ -85,7 +100,7 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file's content as 64 hexadecimal digits. The file may be of any size.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -95,19 +110,19 @@ def sha256(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object that a file holds.
+    """The JSON object in a file.
 
     Raises:
-        InputError: it cannot be read, is larger than `LIMIT`, or holds something else.
+        InputError: the file cannot be read, is larger than `MOST_BYTES`, or holds something else.
     """
     data = read_bytes(path)
     try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):  # no JSON, no UTF-8, or a number of thousands of digits
-        found = None
-    if not isinstance(found, dict):
+        content = json.loads(data)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, nested too deeply, or a number of thousands of digits
+        content = None
+    if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object; it is damaged, or another program's")
-    return found
+    return content
 
 
 def cache_folder() -> Path:

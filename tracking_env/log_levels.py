@@ -1,36 +1,23 @@
-"""Libraries without their messages, where what they say is told better by an exception, or not worth telling."""
+"""Silencing OpenCV's log where an exception says more."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import cv2
 
-NOTHING, ERRORS = 0, 2
-"""What OpenCV may still say: its levels, the same numbers in all versions."""
+SILENT, ERRORS = 0, 2
+"""OpenCV's log levels, the same numbers in all versions: nothing, and errors only."""
 
-_LOG: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the functions at its top
+_LOG: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the functions in cv2 itself
 
 
 @contextmanager
-def quiet(level: int = NOTHING) -> Iterator[None]:
-    """Let OpenCV say no more than this in the block."""
+def quiet_opencv(level: int = SILENT) -> Iterator[None]:
+    """Limit OpenCV's log to a level within the block."""
     before = _LOG.getLogLevel()
     _LOG.setLogLevel(level)
     try:
         yield
     finally:
         _LOG.setLogLevel(before)
-
-
-@contextmanager
-def hushed(name: str) -> Iterator[None]:
-    """Let a logger of Python's, and those below it, tell of nothing less than errors in the block."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

@@ -1,4 +1,4 @@
-"""Boxes on frames: pictures, windows and videos."""
+"""Drawing boxes on frames, and showing or writing the pictures."""
 
 import os
 import sys
@@ -11,16 +11,16 @@ import numpy as np
 
 from tracking_env import boxes as bx
 from tracking_env.errors import InputError
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 
 COLOURS = {"truth": (60, 220, 90), "agent": (240, 60, 60), "rival": (70, 130, 250)}
-"""RGB by role."""
-SMALLEST = 320  # pixels: narrower frames are enlarged, so that lines and labels stay thin
+"""Colours of boxes by role, RGB."""
+LEAST_WIDTH = 320  # pixels; narrower frames are enlarged, so that lines and labels look thin
 WINDOW = "tracking-env"
 _CODECS = {".mp4": "mp4v", ".webm": "VP80"}  # MPEG-4, which any OpenCV writes; VP8, which browsers play
-_FAR = 30_000  # pixels: OpenCV draws no farther
-_SCREEN = 1280, 720  # pixels: larger frames are shown smaller for drawing a box
-_QUIT = {ord("q"), 27}  # 27: Esc
+_FAR = 30_000  # pixels; OpenCV draws nothing at larger coordinates
+_SCREEN = 1280, 720  # pixels; larger frames are shown smaller while the user draws a box
+_QUIT_KEYS = {ord("q"), 27}  # 27 is Esc
 
 
 def draw(
@@ -30,16 +30,20 @@ def draw(
 
     Args:
         frame: ``(height, width, 3)`` uint8 RGB.
-        boxes: pixel boxes ``(4,)`` by role, one of `COLOURS`; a true one without sides is left out (there is none), and
-            so is one that is not finite.
-        caption: written in the top-left corner.
-        spread: the deviation ``(4,)`` of the agent's box in pixels: centre x, centre y, width, height. Those of the
-            centre are drawn as an ellipse of two of them each way; the larger, the less sure it is.
+        boxes: pixel boxes ``(4,)`` by role, one of `COLOURS`. Boxes that are not finite are left out, and so is a
+            ground-truth box without sides, which stands for no box.
+        caption: text in the top-left corner.
+        spread: standard deviation ``(4,)`` of the agent's box in pixels: centre x, centre y, width, height. An ellipse
+            with radii of two deviations of the centre shows it.
 
     Returns:
-        uint8 RGB; frames narrower than `SMALLEST` are enlarged by a whole factor.
+        The picture ``(height, width, 3)`` uint8 RGB. Frames narrower than `LEAST_WIDTH` are enlarged by a whole factor.
+
+    Example::
+
+        picture = draw(sequence.frames[0], {"truth": sequence.boxes[0]}, caption="frame 0")
     """
-    factor = -(-SMALLEST // frame.shape[1])
+    factor = -(-LEAST_WIDTH // frame.shape[1])  # rounded up
     picture = np.repeat(np.repeat(frame, factor, axis=0), factor, axis=1)
     for role, box in boxes.items():
         if (role == "truth" and not bx.annotated(np.asarray(box))) or not np.isfinite(box).all():
@@ -59,40 +63,44 @@ def draw(
     return picture
 
 
-def need_display(what: str, instead: str) -> None:
-    """Go on only where windows can be opened.
+def require_display(purpose: str, instead: str) -> None:
+    """Check that windows can be opened.
+
+    Args:
+        purpose: what needs a display, for the error message.
+        instead: what the user can do without one.
 
     Raises:
-        InputError: there is no display for ``what``; it says what to do ``instead``.
+        InputError: there is no display.
     """
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise InputError(f"{what} needs a display, and there is none; {instead}")
+        raise InputError(f"{purpose} needs a display, and there is none; {instead}")
 
 
 def show(picture: np.ndarray, fps: float) -> bool:
-    """Show a picture ``(height, width, 3)`` uint8 RGB in a window, for one frame's time.
+    """Show a picture ``(height, width, 3)`` uint8 RGB in a window, for the time of a frame at ``fps``.
 
     Returns:
-        Whether to go on: False where q or Esc was pressed.
+        False if the user pressed q or Esc, else True.
 
     Raises:
         InputError: there is no display.
     """
-    need_display("render_mode 'human'", "use render_mode='rgb_array'")
+    require_display("render_mode 'human'", "use render_mode='rgb_array'")
     cv2.imshow(WINDOW, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    return cv2.waitKey(max(1, round(1000 / fps))) not in _QUIT
+    return cv2.waitKey(max(1, round(1000 / fps))) not in _QUIT_KEYS
 
 
-def select(frame: np.ndarray) -> np.ndarray:
+def select_box(frame: np.ndarray) -> np.ndarray:
     """Let the user drag a box on a frame ``(height, width, 3)`` uint8 RGB.
 
     Returns:
-        The pixel box ``(4,)``; without sides where none was drawn.
+        The pixel box ``(4,)`` float64; its sides are 0 if the user drew none.
 
     Raises:
         InputError: there is no display.
     """
-    need_display("drawing a box", "give it as --box x,y,w,h, in pixels, the top-left one being 1,1")
+    require_display("drawing a box", "give it as --box x,y,w,h, in pixels, the top-left one being 1,1")
     height, width, _ = frame.shape
     scale = min(1, _SCREEN[0] / width, _SCREEN[1] / height)
     cv2.namedWindow(WINDOW, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
@@ -100,32 +108,42 @@ def select(frame: np.ndarray) -> np.ndarray:
     cv2.setWindowTitle(WINDOW, "Drag a box, then press Enter; c cancels")
     picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
     x, y, w, h = cv2.selectROI(WINDOW, picture, showCrosshair=False, fromCenter=False, printNotice=False)
-    close()
+    close_window()
     return bx.to_one_based(np.array([x, y, w, h], dtype=np.float64))
 
 
-def close() -> None:
-    """Close the window of `show`."""
+def close_window() -> None:
+    """Close the window of `show` and `select_box`."""
     cv2.destroyAllWindows()
 
 
-def strip(pictures: list[np.ndarray]) -> np.ndarray:
-    """Pictures of one size side by side, ``(height, n * width, 3)``."""
+def join_horizontally(pictures: list[np.ndarray]) -> np.ndarray:
+    """Pictures ``(height, width, 3)`` of one size side by side: ``(height, n * width, 3)``."""
     return np.concatenate(pictures, axis=1)
 
 
 @contextmanager
-def video(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]:
-    """A function that adds a picture ``(height, width, 3)`` uint8 RGB, all of one size, to an ``.mp4`` or ``.webm``.
+def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write a video picture by picture. The file is complete when the block ends without an error, or else absent.
 
-    Browsers play the latter, which takes several times as long to write. The file appears whole when the block ends
-    well, or not at all.
+    Args:
+        path: an ``.mp4`` file, or a ``.webm`` file, which browsers play but which takes several times as long to write.
+        fps: frames per second.
+
+    Yields:
+        A function that adds a picture ``(height, width, 3)`` uint8 RGB. All pictures must have one size.
 
     Raises:
-        InputError: the file cannot be written, there are no pictures or of several sizes, or this OpenCV has no encoder
-            for it. What adding a picture raised is raised again at the end, should the block have gone on without.
+        InputError: the file cannot be written, there are no pictures or of several sizes, or OpenCV has no encoder for
+            it. If adding a picture raised an error and the block went on, it is raised again at the end of the block.
+
+    Example::
+
+        with open_video_writer(Path("overlay.mp4")) as write:
+            for frame in frames:
+                write(draw(frame, {}))
     """
-    with whole(path) as partial:
+    with write_atomically(path) as partial:
         writer: cv2.VideoWriter | None = None
         written = 0
         shape: tuple[int, ...] = ()
@@ -139,7 +157,7 @@ def video(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]
                 writer = cv2.VideoWriter(str(partial), codec, fps, shape[1::-1])
                 if not writer.isOpened():
                     failure = InputError(f"cannot write the video {path}: no encoder for {path.suffix} in this OpenCV")
-            if picture.shape != shape:  # OpenCV would leave it out without a word
+            if picture.shape != shape:  # OpenCV would drop it without an error
                 failure = InputError(f"cannot write the video {path}: pictures of size {shape} and {picture.shape}")
             if failure is not None:
                 raise failure
@@ -153,12 +171,12 @@ def video(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]
                 writer.release()
         if failure is not None:
             raise failure
-        if int(cv2.VideoCapture(str(partial)).get(cv2.CAP_PROP_FRAME_COUNT)) != written:  # OpenCV says nothing
-            raise InputError(f"cannot write the video {path}: it broke off; make room on the disk")
+        if int(cv2.VideoCapture(str(partial)).get(cv2.CAP_PROP_FRAME_COUNT)) != written:  # OpenCV reports no error
+            raise InputError(f"cannot write the video {path}: it is incomplete; make room on the disk")
 
 
 def write_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25) -> None:
-    """Write pictures as an ``.mp4``, see `video`."""
-    with video(path, fps) as write:
+    """Write pictures ``(height, width, 3)`` uint8 RGB of one size as a video, see `open_video_writer`."""
+    with open_video_writer(path, fps) as write:
         for picture in pictures:
             write(picture)

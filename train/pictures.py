@@ -51,7 +51,7 @@ def film_strip(sequence: Sequence, boxes: np.ndarray, rows: int = 2, columns: in
     strips = []
     for row in indices.tolist():
         frames = [film_strips.draw_frame(sequence.frames, index, *_overlay(sequence, boxes, index)) for index in row]
-        strips.append(rendering.strip(frames))
+        strips.append(rendering.join_horizontally(frames))
     return np.concatenate(strips)
 
 

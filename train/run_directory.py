@@ -28,7 +28,7 @@ from torch.utils.tensorboard import summary
 
 from agents.removed_options import check_removed_options
 from tracking_env.errors import InputError
-from tracking_env.files import PARTIAL, read_json, remove, whole
+from tracking_env.files import PARTIAL, read_json, remove, write_atomically
 from tracking_env.trackers.checkpoint import newest
 from train.events import EventFile
 from train.flags import CONTROL, RunFlags, differences, flatten
@@ -144,7 +144,7 @@ class RunDirectory:
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file into the directory, whole or not at all."""
-        with whole(self.path / name) as partial:
+        with write_atomically(self.path / name) as partial:
             partial.write_text(json.dumps(value, indent=1))
 
     def catch_interrupts(self, once: bool = True) -> None:
@@ -201,7 +201,7 @@ class RunDirectory:
             return
         lines = self._metrics.read_text(errors="replace").splitlines()
         valid = [line for line in lines if 0 < self._step_of(line) <= done]
-        with whole(self._metrics) as partial:
+        with write_atomically(self._metrics) as partial:
             partial.write_text("".join(line + "\n" for line in valid))
 
     def _step_of(self, line: str) -> int:

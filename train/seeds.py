@@ -9,7 +9,7 @@ from typing import Any
 from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files
 from tracking_env.evaluation.score_report import Report
-from tracking_env.files import read_json, whole
+from tracking_env.files import read_json, write_atomically
 from tracking_env.report.text_tables import format_trackers
 from train import results
 from train.data import load_data
@@ -77,7 +77,7 @@ def _write_summary(config: RunFlags, runs: list[Config], label: str, facts: Call
     report = results.score(result_files.Results(predictions), data.testing, data.unseen)
     baselines = results.baseline_scores(data)
     about = {"config": asdict(config), "dataset": data.facts(), "seeds": [run.seed for run in runs]}
-    with whole(out / "report.json") as partial:
+    with write_atomically(out / "report.json") as partial:
         partial.write_text(json.dumps(report_content(report, baselines, **about, **facts(report)), indent=1))
     print(format_trackers(baselines | {f"{label}, {len(runs)} seeds": report}))
     print(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")

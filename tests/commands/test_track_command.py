@@ -296,7 +296,7 @@ def test_the_user_draws_the_box_on_a_display(monkeypatch):
 
 
 def test_no_box_drawn_is_one_line(monkeypatch, capsys):
-    monkeypatch.setattr(rendering, "select", lambda frame: np.array([1.0, 1, 0, 0]))
+    monkeypatch.setattr(rendering, "select_box", lambda frame: np.array([1.0, 1, 0, 0]))
     assert track(box=None) == 2
     assert "no box was drawn; drag one and press Enter" in capsys.readouterr().err
 

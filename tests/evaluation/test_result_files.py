@@ -14,7 +14,7 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.evaluation.scoring import score_folder
-from tracking_env.files import LIMIT
+from tracking_env.files import MOST_BYTES
 
 BOXES = np.array([[1.0, 2, 3, 4], [2, 3, 4, 5], [3.5, 4, 5, 6]])
 
@@ -244,7 +244,7 @@ def test_files_that_cannot_be_used(tmp_path, file, content, reason):
 def test_files_that_are_too_large(tmp_path, monkeypatch):
     for file in ("Deer.txt", "Suv.json", "Car4_T.mat"):
         with (tmp_path / file).open("wb") as large:
-            large.truncate(LIMIT + 1)
+            large.truncate(MOST_BYTES + 1)
     read = result_files.read_results(tmp_path, ["Deer", "Suv", "Car4"])
     assert all("larger than 16 MiB" in reason for reason in read.unreadable.values())
     assert len(read.unreadable) == 3

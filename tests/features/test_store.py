@@ -91,7 +91,7 @@ def test_a_file_in_place_of_the_folder_is_an_input_error(tmp_path):
 
 
 def test_a_store_that_another_process_is_just_making_is_no_stranger(tmp_path):
-    (tmp_path / f"{PARTIAL}12345-{FeatureStore.HEADER}").write_text("")  # see `files.whole`
+    (tmp_path / f"{PARTIAL}12345-{FeatureStore.HEADER}").write_text("")  # see `files.write_atomically`
     assert FeatureStore(Counting(), tmp_path)[sequence()].shape == (5, 3)
 
 

@@ -21,7 +21,7 @@ from tracking_env import rendering
 from tracking_env.apps.video_source import Source
 from tracking_env.errors import InputError, describe
 from tracking_env.evaluation.result_files import write_result
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 from tracking_env.trackers.base import Step, Tracker, Trajectory, follow
 
 INTERRUPTED = "stopped by Ctrl-C"
@@ -78,7 +78,7 @@ class TrackedVideo:
             # JSON has no NaN and no infinity.
             numbers = [round(number, 4) if np.isfinite(number) else None for number in box.tolist()]
             rows.append({"frame": frame, "box": numbers, "seconds": round(seconds, 6)})
-        with whole(self.files["json"]) as partial:
+        with write_atomically(self.files["json"]) as partial:
             partial.write_text(json.dumps(self.facts() | {"boxes": rows}, indent=1) + "\n", encoding="utf-8")
 
 
@@ -113,7 +113,7 @@ def choose_box(text: str | None, frame: np.ndarray) -> np.ndarray:
     """
     if text is not None:
         return parse_box(text, frame)
-    box = rendering.select(frame)
+    box = rendering.select_box(frame)
     if not (box[2:] > 0).all():
         raise InputError("no box was drawn; drag one and press Enter, or give it as --box x,y,w,h")
     return box
@@ -139,18 +139,18 @@ def track(
         InputError: there is no first frame or no box in it, the tracker fails on it, or the files cannot be written.
     """
     if show:
-        rendering.need_display("--show", "leave it out")
+        rendering.require_display("--show", "leave it out")
     first = next(source.frames)
     steps = follow(tracker, itertools.chain([first], source.frames), choose_box(box, first))
     try:
-        with rendering.video(result.files["overlay"], source.fps) as write:
+        with rendering.open_video_writer(result.files["overlay"], source.fps) as write:
             with tqdm(total=source.total, desc=label, unit="frame", disable=None) as bar:
                 _run(steps, result, label, write, show, bar)
             if not result.boxes:
                 raise InputError(f"nothing was tracked: {result.stopped}")
             result.write()
     except InputError as error:
-        # `rendering.video` raises the overlay's error again at its end. The boxes are written by then.
+        # `rendering.open_video_writer` raises the overlay's error again at its end. The boxes are written by then.
         if str(error) != result.problem:
             raise
     except OSError as error:
@@ -159,7 +159,7 @@ def track(
         ) from None
     finally:
         if show:
-            rendering.close()
+            rendering.close_window()
 
 
 def _run(

@@ -10,8 +10,8 @@ import numpy as np
 from tracking_env.datasets.sequence import IMAGE_SUFFIXES, Frames, ImageFiles
 from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError
-from tracking_env.files import natural
-from tracking_env.log_levels import quiet
+from tracking_env.files import natural_key
+from tracking_env.log_levels import quiet_opencv
 
 _UNKNOWN_FPS = 25.0  # of images and cameras, which do not say how fast they play
 
@@ -73,12 +73,12 @@ def _images(folder: Path) -> ImageFiles:
             continue
         paths = [path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
         if paths:
-            return ImageFiles(sorted(paths, key=natural))
+            return ImageFiles(sorted(paths, key=natural_key))
     raise InputError(f"no images in {folder}; wanted files that end in {', '.join(sorted(IMAGE_SUFFIXES))}")
 
 
 def _camera(number: int, start: int) -> Iterator[np.ndarray]:
-    with quiet():  # OpenCV tries several drivers, and each that fails prints a warning.
+    with quiet_opencv():  # OpenCV tries several drivers, and each that fails prints a warning.
         capture = cv2.VideoCapture(number)
     try:
         if not capture.isOpened():

@@ -11,7 +11,7 @@ from typing import Any
 
 from tracking_env.clients import model_card
 from tracking_env.errors import InputError, MissingPackageError, first_line
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 from tracking_env.trackers.checkpoint import EXPORT, POLICY, SCRIPTS, WEIGHTS, kind_of
 
 SCHEME = "hf://"
@@ -63,7 +63,7 @@ def push(checkpoint: Path, to: str, private: bool = False) -> str:
     if not to.startswith(SCHEME):
         if Path(to).exists():
             raise InputError(f"{to} exists; give a folder that does not, or hf://USER/REPO")
-        with whole(Path(to)) as partial:
+        with write_atomically(Path(to)) as partial:
             _write_files(checkpoint, partial, "FOLDER")
         return to
     repository = to.removeprefix(SCHEME)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tracking_env.clients import hub, trax
 from tracking_env.errors import InputError
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 from tracking_env.registry import TrackerSpec
 
 
@@ -42,7 +42,7 @@ def serve_trax(
     if weights:
         command += ["--weights", *(str(path.resolve()) for path in weights)]
     try:
-        with whole(ini) as partial:
+        with write_atomically(ini) as partial:
             partial.write_text(trax.trackers_ini(spec.folder, command), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {ini}: {error.strerror}; give another --ini") from None

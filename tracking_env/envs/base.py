@@ -173,7 +173,7 @@ class TrackEnv(RewardSwitch, gym.Env[Any, np.ndarray]):
     def close(self) -> None:
         """Close the window, if there is one."""
         if self.render_mode == "human":
-            rendering.close()
+            rendering.close_window()
 
 
 def as_boxes(action: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 
 from tracking_env.errors import InputError
 from tracking_env.evaluation import matfile
-from tracking_env.files import LIMIT, read_bytes
+from tracking_env.files import MOST_BYTES, read_bytes
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read_mat(path: Path) -> list[Record]:
     """
     data = read_bytes(path)
     try:
-        variables = matfile.parse(data, LIMIT)
+        variables = matfile.parse(data, MOST_BYTES)
     except ValueError as error:
         raise InputError(f"{path} cannot be read ({error}); save it again in MATLAB with save(..., '-v7')") from None
     if "results" not in variables:

@@ -24,7 +24,7 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation import otb_toolkit_files
 from tracking_env.evaluation.result_index import STARTS, index_files, list_parts, list_repetitions, refuse_parent
 from tracking_env.evaluation.robustness import ProtocolName
-from tracking_env.files import read_bytes, whole
+from tracking_env.files import read_bytes, write_atomically
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ def write_result(path: Path, boxes: np.ndarray) -> None:
 
     The file appears whole or not at all.
     """
-    with whole(path) as partial:
+    with write_atomically(path) as partial:
         np.savetxt(partial, boxes, fmt="%.4f", delimiter=",")
 
 

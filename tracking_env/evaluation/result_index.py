@@ -7,7 +7,7 @@ from pathlib import Path
 from tracking_env.datasets import otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation.robustness import ProtocolName
-from tracking_env.files import natural, read_json
+from tracking_env.files import natural_key, read_json
 
 STARTS = "starts.json"
 """Name of the file of TRE's start frames."""
@@ -17,7 +17,7 @@ _FILES = (".txt", ".json", ".mat")
 
 def list_parts(folder: Path) -> tuple[list[Path], ProtocolName, Mapping[str, tuple[int, ...]]]:
     """The folders of the runs or starts in their order, the protocol, and TRE's start frames."""
-    inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=natural)
+    inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=natural_key)
     file, name = folder / STARTS, folder.resolve().name.lower()
     if file.is_file() or name.endswith(("-tre", "-sre")):
         if not inner:

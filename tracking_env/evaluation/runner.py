@@ -25,7 +25,7 @@ from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.evaluation.score_report import Report
 from tracking_env.evaluation.scoring import score_folder
 from tracking_env.evaluation.tasks import Task, plan_tasks
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 from tracking_env.trackers.base import Runner, TrackerFactory, Trajectory
 
 
@@ -90,12 +90,12 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
                 "delete it, or give another --out or --name"
             )
         # Written also when it exists: a folder that cannot be written to is refused before tracking starts.
-        with whole(id_path) as partial:
+        with write_atomically(id_path) as partial:
             partial.write_text(tracker_id + "\n", encoding="utf-8")
         if starts:
             # Earlier calls may have run other sequences: keep their start frames.
             earlier = read_starts(starts_path) if starts_path.exists() else {}
-            with whole(starts_path) as partial:
+            with write_atomically(starts_path) as partial:
                 partial.write_text(json.dumps(earlier | starts), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; give another folder with --out") from None
@@ -133,7 +133,7 @@ def write_run(task: Task, trajectory: Trajectory) -> None:
     """
     # The boxes come last: their file marks the run as finished.
     if not np.isnan(trajectory.seconds).any():
-        with whole(task.times_path) as partial:
+        with write_atomically(task.times_path) as partial:
             np.savetxt(partial, trajectory.seconds, fmt="%.6g")
     write_result(task.path, trajectory.boxes)
 

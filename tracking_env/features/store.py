@@ -27,7 +27,7 @@ from tracking_env.datasets import prefetch
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, first_line
 from tracking_env.features.base import Extractor
-from tracking_env.files import PARTIAL, cache_folder, read_json, whole
+from tracking_env.files import PARTIAL, cache_folder, read_json, write_atomically
 
 DTYPE = np.dtype("<f2")
 FEATURE_LIMIT = float(np.finfo(DTYPE).max)
@@ -273,7 +273,7 @@ def _append(path: Path, data: bytes) -> None:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with _writing(path), whole(path) as partial:
+    with _writing(path), write_atomically(path) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation.ground_truth import GroundTruth
 from tracking_env.evaluation.result_files import Results
 from tracking_env.evaluation.score_report import Report
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 from tracking_env.report import film_strips, page_tables, published
 from tracking_env.report.gallery import SEEN, Gallery
 from tracking_env.report.page_content import PART_NAMES, Page
@@ -50,7 +50,7 @@ def write_page(
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}; give another one as --out") from None
     html = _render(page)
-    with whole(folder / "index.html") as partial:
+    with write_atomically(folder / "index.html") as partial:
         partial.write_text(html, encoding="utf-8")
     return page.reports
 

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tracking_env.files import whole
+from tracking_env.files import write_atomically
 
 INK = "#2a2a2e"
 """Colour of text and axes; `inline_svg` replaces it by the page's text colour, light or dark."""
@@ -171,7 +171,7 @@ def save_figure(figure: Figure, stem: Path) -> None:
     formats: dict[str, Any] = {"png": {"dpi": 150, "facecolor": "white"}, "svg": {"transparent": True} | bare}
     for suffix, options in formats.items():
         path = stem.with_name(f"{stem.name}.{suffix}")
-        with matplotlib.rc_context(_SETTINGS | {"svg.hashsalt": stem.name}), whole(path) as partial:
+        with matplotlib.rc_context(_SETTINGS | {"svg.hashsalt": stem.name}), write_atomically(path) as partial:
             figure.savefig(partial, format=suffix, **options)
 
 

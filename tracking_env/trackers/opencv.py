@@ -14,7 +14,7 @@ import numpy as np
 
 from tracking_env import boxes as bx
 from tracking_env.errors import InputError
-from tracking_env.log_levels import ERRORS, quiet
+from tracking_env.log_levels import ERRORS, quiet_opencv
 
 _cv2: Any = cv2  # its stubs know no trackers
 
@@ -81,7 +81,7 @@ def nano(weights: Sequence[str] = ()) -> OpenCVTracker:
     parameters.backbone, parameters.neckhead = map(str, weights)
 
     def create() -> Any:
-        with quiet(ERRORS):  # it warns of a default of its own
+        with quiet_opencv(ERRORS):  # it warns of a default of its own
             return _cv2.TrackerNano_create(parameters)
 
     try:

@@ -188,7 +188,7 @@ class Page:
             tracker, other = self.trackers[ours].make().live(), self.trackers[rival].make().live()
             with TemporaryDirectory(dir=self.folder) as folder:
                 path = Path(folder, "tracked.webm")
-                with rendering.video(path, source.fps) as write:
+                with rendering.open_video_writer(path, source.fps) as write:
                     for picture in comparison.run(tracker, other, islice(source.frames, total), box, "frame"):
                         write(shrink(picture))
                         # A browser cannot show every frame while it is tracked; the video has them all.

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from tracking_env.datasets import sequence as sq
 from tracking_env.errors import InputError, first_line
-from tracking_env.files import PARTIAL, cache_folder, read_json, whole
+from tracking_env.files import PARTIAL, cache_folder, read_json, write_atomically
 from tracking_env.search.ensemble.team import Report, Team
 from tracking_env.search.experts import Expert
 
@@ -114,7 +114,7 @@ class RunStore:
             raise InputError(f"{self.folder} is not empty and no store of experts' runs; give another folder")
         self.experts = names
         try:
-            with whole(header) as partial:
+            with write_atomically(header) as partial:
                 partial.write_text(json.dumps(_header(names), indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise InputError(f"cannot write {header}: {error.strerror or error}; give another folder") from None
@@ -173,7 +173,7 @@ class RunStore:
             with FileLock(lock):  # of several programs that miss a run one makes it
                 if not path.exists():
                     rows = run_team(self._team, sequence, start)
-                    with whole(path) as partial:
+                    with write_atomically(path) as partial:
                         np.save(partial, rows)
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror or error}; give another folder") from None
