@@ -1,65 +1,101 @@
+"""Gymnasium's wrappers around the environment, and `RewardSchedule`."""
+
+import gymnasium as gym
+import numpy as np
 import pytest
+from gymnasium.wrappers import (
+    FlattenObservation,
+    FrameStackObservation,
+    RecordEpisodeStatistics,
+    RecordVideo,
+    RescaleAction,
+    TimeLimit,
+)
 
+from tracking_env.envs.wrappers import RewardSchedule
 from tracking_env.errors import InputError
-from train.schedule import Phase, Progress, ScheduleConfig
+
+ACTION = np.array([0.5, 0.5, 0.25, 0.25], np.float32)
 
 
-def walk(schedule, rewards):
-    """The phase and the epoch of every epoch that is run, given each one's reward."""
-    progress, seen = Progress(), []
-    for reward in rewards:
-        phase = schedule.phase(progress)
-        if phase is None:
-            break
-        seen.append((progress.epoch, phase.number, phase.reward))
-        progress = schedule.after(progress, reward)
-    return seen, progress
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
+    return lambda name="OTBTrack-v0", **options: gym.make(name, sequences="synthetic:0-1", **options)
 
 
-def test_the_defaults_are_the_papers():
-    schedule = ScheduleConfig()
-    assert (schedule.l1_epochs, schedule.iou_epochs, schedule.warm_epochs, schedule.plateau) == (300, 200, 0, None)
-    assert schedule.phase(Progress()) == Phase(1, "l1", 300)
-    assert schedule.rate(0) == 1e-5 and schedule.rate(499) == pytest.approx(1e-6)
-    assert schedule.rate(250) == pytest.approx(1e-5 * 0.1 ** (250 / 499))
+def test_flattened_rescaled_limited_and_recorded(make):
+    env = RecordEpisodeStatistics(
+        TimeLimit(FlattenObservation(RescaleAction(make(clip_length=9), -1, 1)), max_episode_steps=4)
+    )
+    observation, _ = env.reset(seed=0)
+    assert observation.shape == (1540,) and observation in env.observation_space
+    total = 0.0
+    for step in range(4):
+        _, reward, terminated, truncated, info = env.step(np.zeros(4, np.float32))
+        assert info["prediction"][2] == pytest.approx(80)  # 0 of [-1, 1] is 0.5 of [0, 1]; 160 pixels wide
+        total += reward
+        assert (terminated, truncated) == (False, step == 3)
+    assert info["episode"]["l"] == 4
+    assert info["episode"]["r"] == pytest.approx(total)
 
 
-def test_phases_follow_each_other():
-    seen, end = walk(ScheduleConfig(warm_epochs=1, l1_epochs=2, iou_epochs=1), [0.0] * 9)
-    assert seen == [(0, 0, "l1"), (1, 1, "l1"), (2, 1, "l1"), (3, 2, "iou")]
-    assert end == Progress(epoch=4, phase=3)
+def test_stacked_frames_are_the_last_ones_of_each_part_of_the_observation(make):
+    env, alone = FrameStackObservation(make("OTBTrackPixels-v0"), 3), make("OTBTrackPixels-v0")
+    observation, _ = env.reset(seed=0)
+    observations = [alone.reset(seed=0)[0]] * 3
+    for _ in range(4):
+        assert observation in env.observation_space
+        assert observation["features"].shape == (3, 84, 84, 3) and observation["location"].shape == (3, 4)
+        for key in ("features", "location"):
+            assert np.array_equal(observation[key], np.stack([single[key] for single in observations]))
+        observation = env.step(ACTION)[0]
+        observations = [*observations[1:], alone.step(ACTION)[0]]
 
 
-def test_a_phase_of_no_epochs_is_left_out():
-    assert [one[1] for one in walk(ScheduleConfig(l1_epochs=0, iou_epochs=2), [0.0] * 9)[0]] == [2, 2]
-    assert [one[1] for one in walk(ScheduleConfig(warm_epochs=1, l1_epochs=0, iou_epochs=1), [0.0] * 9)[0]] == [0, 2]
+def test_episodes_become_videos(make, tmp_path):
+    pytest.importorskip("moviepy")  # RecordVideo writes with it
+    env = RecordVideo(make(render_mode="rgb_array", clip_length=3), str(tmp_path / "videos"), lambda episode: True)
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(ACTION)
+    env.close()
+    assert [path.name for path in (tmp_path / "videos").iterdir()] == ["rl-video-episode-0.mp4"]
 
 
-def test_a_plateau_ends_each_phase_for_itself():
-    schedule = ScheduleConfig(l1_epochs=10, iou_epochs=10, plateau=2)
-    # L1: best -0.5 at its third epoch, then two without a new best (an equal one is none).
-    # IoU: starts from its own first reward, worse in number or not.
-    l1 = [-0.9, -0.95, -0.5, -0.5, -0.6]
-    seen, end = walk(schedule, [*l1, 0.1, 0.3, 0.2, 0.25, 9.0])
-    assert [number for _, number, _ in seen] == [1] * 5 + [2] * 4
-    assert schedule.phase(end) is None and end.epoch == 9
-    assert walk(schedule, [*l1[:4], -0.4, -0.6, -0.6, 0.1])[0][-1] == (7, 2, "iou")  # a new best begins the count anew
+def test_the_reward_is_switched_after_so_many_steps_over_all_episodes(make):
+    env = RewardSchedule(TimeLimit(make(clip_length=3), 3), switch_after=5)
+    names = []
+    for _ in range(3):
+        env.reset()
+        for _ in range(3):
+            _, reward, _, _, info = env.step(ACTION)
+            names.append("l1" if reward == info["reward_l1"] else "iou" if reward == info["reward_iou"] else None)
+    assert names == ["l1"] * 5 + ["iou"] * 4
+    assert env.unwrapped.reward == "iou"
 
 
-def test_without_a_plateau_no_phase_ends_early():
-    assert len(walk(ScheduleConfig(l1_epochs=4, iou_epochs=3), [-1.0 - k for k in range(20)])[0]) == 7
+def test_a_schedule_goes_the_other_way_too_and_survives_a_spec(make):
+    env = RewardSchedule(make(), switch_after=1, first="iou", then="l1")
+    copy = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    for schedule in (env, copy):
+        schedule.reset(seed=0)
+        assert [schedule.step(ACTION)[1] < 0 for _ in range(3)] == [False, True, True]
 
 
-def test_in_between_is_exponential():
-    schedule = ScheduleConfig(l1_epochs=2, iou_epochs=1)
-    assert [schedule.between(0.1, 0.001, epoch) for epoch in range(3)] == pytest.approx([0.1, 0.01, 0.001])
-    assert [schedule.between(0.3, 0.3, epoch) for epoch in range(3)] == [0.3] * 3
+def test_an_action_that_was_refused_does_not_count(make):
+    env = RewardSchedule(make(), switch_after=1)
+    env.reset(seed=0)
+    with pytest.raises(InputError):
+        env.step(np.full(4, np.nan, np.float32))
+    _, reward, _, _, info = env.step(ACTION)
+    assert reward == info["reward_l1"]
 
 
 @pytest.mark.parametrize(
-    "numbers",
-    [{"l1_epochs": -1}, {"l1_epochs": 0, "iou_epochs": 0}, {"plateau": 0}, {"lr": 0.0}, {"warm_epochs": -2}],
+    ("arguments", "message"),
+    [({"switch_after": -1}, "switch_after is -1"), ({"switch_after": 1, "then": "giou"}, "unknown reward 'giou'")],
 )
-def test_numbers_out_of_range_are_an_input_error(numbers):
-    with pytest.raises(InputError, match="--"):
-        ScheduleConfig(**numbers)
+def test_a_wrong_schedule_is_an_input_error(make, arguments, message):
+    with pytest.raises(InputError, match=message):
+        RewardSchedule(make(), **arguments)
