@@ -97,6 +97,7 @@ class Clips:
             for index in np.unique(number):
                 self._check_start(self.names[index], start)
             begin = np.full(len(generators), start)
+        # Near the end of the split clips are shorter.
         stop = self._stops[number]
         return ChosenClips(number, begin, stop if length is None else np.minimum(begin + length, stop))
 
@@ -105,7 +106,7 @@ class Clips:
 
         A sequence in which no frame leaves one has a single start frame: the first with a true box.
         """
-        if length not in self._starts:
+        if length not in self._starts:  # computed once per length: resets happen often, and lengths hardly differ
             frames = []
             for sequence in self.sequences.values():
                 annotated, part = _annotated(sequence, self.split), sequence.part(self.split)

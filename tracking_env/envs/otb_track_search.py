@@ -115,6 +115,7 @@ class OTBTrackSearchEnv(TrackEnv):
 
     def first_observation(self, sequence: Sequence, start: int) -> Observation:
         """Take the template, and observe the first frame around the true box, or beside it."""
+        # The tracker takes its template from the video's first frame; `video` trains on the same, later in the video.
         template_frame = start
         if self.template == "video":
             template_frame = int(np.flatnonzero(sequence.annotated)[0])

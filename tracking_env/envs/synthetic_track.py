@@ -78,6 +78,7 @@ class SyntheticTrackEnv(TrackEnv):
 
     def episode_clips(self) -> Clips:
         """The clips of one new sequence."""
+        # One number from the environment's generator, so that a seed repeats its sequences.
         return self._draw_clips(FIRST + int(self.np_random.random() * (LAST - FIRST)))
 
     def observer(self, sequence: Sequence) -> FrameObserver:

@@ -39,6 +39,7 @@ class RewardSchedule(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarra
 
     def step(self, action: np.ndarray) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
         """Step the environment with the reward of the current phase."""
+        # Set in every step, since the environment may have been given another reward in between.
         self.env.set_wrapper_attr("reward", self.first if self.steps < self.switch_after else self.then)
         result = self.env.step(action)
         self.steps += 1  # after the step: an action that was refused does not count

@@ -19,6 +19,7 @@ class BestProposal:
     def act(self, observation: Observation, state: None = None) -> tuple[np.ndarray, None]:
         """The action ``(4,)`` float32 for one observation, and no state."""
         proposal = proposals.best(observation["proposals"])
+        # Proposed sizes are noisy, and a wrong size changes the next region: take over only a share of the change.
         last_sides = observation["location"][2:]
         sides = last_sides * (np.maximum(proposal[2:], 1e-4) / last_sides) ** PACE
         return np.concatenate([proposal[:2], sides]).astype(np.float32), None

@@ -17,7 +17,7 @@ LIMIT = 0.5
 def best(proposals: np.ndarray) -> np.ndarray:
     """The mean of the proposed boxes under a sharp softmax of their scores: ``(5, n, n)`` -> ``(4,)``."""
     scores, boxes = proposals[0].ravel(), proposals[1:].reshape(4, -1)
-    weights = np.exp(SHARPNESS * (scores - scores.max()))
+    weights = np.exp(SHARPNESS * (scores - scores.max()))  # less the maximum, so that no exponential overflows
     return (boxes * weights).sum(axis=1) / weights.sum()
 
 
@@ -31,6 +31,7 @@ def offset(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
     proposal = best(proposals)
     shift = (truth[:2] - proposal[:2]) / proposal[2:]
     growth = np.log(truth[2:] / proposal[2:])
+    # Proposals that miss the target altogether would need a huge correction, which would be wrong in every later frame.
     return np.concatenate([shift, growth]).clip(-LIMIT, LIMIT)
 
 

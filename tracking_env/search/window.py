@@ -84,9 +84,11 @@ class SearchWindow:
         search = self.maps(regions.crop(frame, self.region, SEARCH, self.fill))
         observation = {
             "search": search,
+            # Copies, because callers may keep or change what they observed.
             "template": self.template.copy(),
             "target": self.target.copy(),
             "location": np.clip(regions.to_region(self.box, self.region), 0, 1).astype(np.float32),
+            # The region's scale is lost in the resized crop; policies that track sizes need it.
             "zoom": np.array([self.region[2] / self._first_side], dtype=np.float32),
         }
         if self._proposer:
