@@ -1,14 +1,15 @@
-"""Which option helps: one training run per variant, a table, a plot.
+"""Compare options of training: one run per variant, a table, a plot.
 
 python benchmarks/ablation.py --study credit --out runs/credit --seeds 3 -- --preset small --root OTB --sequences drlt30
 python benchmarks/ablation.py --vary "" "--episodes 20" "--sigma 0.03" --out runs/mine -- --preset demo --hidden 64
 python benchmarks/ablation.py --study horizon --out runs/horizon -- --start runs/search --preset small --root OTB ...
 
-Each variant is train/reinforce.py (of the studies `horizon` and `parts`, and with ``--script search``, train/search.py)
-with the flags after ``--`` and then its own, in a folder of ``--out``; the empty variant has none of its own. The same
-command goes on where it stopped, and finished variants are only read. Prints a Markdown table of the test sequences,
-whole, seen and unseen, with deviations over the seeds, and of the closed loop how often targets were lost; writes it to
-OUT/table.md, and OUT/auc.png and .svg beside it.
+Each variant runs train/reinforce.py with the flags after ``--`` and then its own, in a folder of ``--out``. The studies
+`horizon`, `parts` and `loop-reward`, and ``--script search``, run train/search.py instead. The empty variant has no
+flags of its own. The same command continues where it stopped, and finished variants are only read.
+
+It prints a Markdown table of the scores on the test sequences, whole, seen and unseen, with deviations over the seeds;
+for the closed loop also how often targets were lost. The table is in OUT/table.md, a plot in OUT/auc.png and .svg.
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -52,9 +53,9 @@ STUDIES = {
     "beyond": ("", "--reuse 4", "--precision bf16"),
     "order": ("--order sequential", "--order shuffled", "--first-location video"),
 }
-"""Variants by question; ``{epochs}`` are all epochs of the common flags."""
+"""Variants of train/reinforce.py by question; ``{epochs}`` is the number of epochs of the common flags."""
 LOOP_STUDIES = {
-    # Equal budgets of frames: the common flags' updates are those of 20 steps.
+    # Equal numbers of frames: the common flags' updates are for clips of 20 steps.
     "horizon": (
         "--l1-updates 0 --iou-updates 0",
         "--learner supervised --steps 20",
@@ -75,28 +76,29 @@ LOOP_STUDIES = {
     ),
     "loop-reward": ("", "--l1-updates {all} --iou-updates 0", "--l1-updates 0 --iou-updates {all}"),
 }
-"""The same of train/search.py; ``{half}`` and ``{double}`` the IoU updates of the common flags, ``{all}`` all."""
+"""Variants of train/search.py; ``{half}`` and ``{double}`` are of the common flags' IoU updates, ``{all}`` is of all their
+updates."""
 Parse = Callable[[list[str]], RunFlags]
 OWN = ("--study", "--vary", "--out", "--seeds", "--script", "--help")
-"""Flags that are not a variant's."""
+"""Flags of this script, which do not belong to a variant."""
 COLUMNS = (("AUC", "auc"), ("P@20", "precision20"))
-DRIFT = {"failures_per_100_frames": "failures per 100 frames", "frames_to_failure": "frames to the first failure"}
+FAILURES = {"failures_per_100_frames": "failures per 100 frames", "frames_to_failure": "frames to the first failure"}
 
 
 def run(
     common: list[str], variant: str, folder: Path, script: Path = TRAIN, parse: Parse = config.parse
 ) -> dict[str, Any]:
-    """The report of one variant: read where it is finished, else trained, from where it stopped.
+    """The report of one variant. A finished one is read, any other is trained or resumed.
 
     Args:
         common: flags of all variants.
-        variant: its own.
-        folder: where it is kept.
-        script: that trains it.
-        parse: the script's configuration from flags.
+        variant: its own flags.
+        folder: its run directory.
+        script: the training script.
+        parse: the script's parser of flags.
 
     Raises:
-        InputError: the flags are refused, or the training did not come to its end.
+        InputError: a flag is refused, or training did not finish.
     """
     flags = [*common, *shlex.split(variant), "--out", str(folder)]
     report = folder / "report.json"
@@ -114,37 +116,36 @@ def run(
 
 
 def table(reports: dict[str, dict[str, Any]]) -> str:
-    """Markdown: a row per variant."""
-    losses = [one["drift"] for one in reports.values() if "drift" in one]
-    lost = DRIFT if losses and len(losses) == len(reports) else {}
-    head = ["variant", *(f"{title} {part}" for title, _ in COLUMNS for part in PARTS), *lost.values()]
-    rows = [
-        [f"`{name}`", *(cell(one, part, what) for _, what in COLUMNS for part in PARTS)]
-        + [f"{one['drift'][what]:.3g}" for what in lost]
-        for name, one in reports.items()
-    ]
+    """A Markdown table with a row per variant."""
+    failures = FAILURES if all("drift" in report for report in reports.values()) else {}
+    head = ["variant", *(f"{title} {part}" for title, _ in COLUMNS for part in PARTS), *failures.values()]
+    rows = []
+    for name, report in reports.items():
+        scores = [cell(report, part, metric) for _, metric in COLUMNS for part in PARTS]
+        rows.append([f"`{name}`", *scores, *(f"{report['drift'][key]:.3g}" for key in failures)])
     rule = ["---"] + ["---:"] * (len(head) - 1)
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
-def cell(report: dict[str, Any], part: str, what: str) -> str:
+def cell(report: dict[str, Any], part: str, metric: str) -> str:
+    """A score with its deviation over the seeds; "-" if the part has no frames."""
     mean, std = ((report[key] or {}).get(part) for key in ("mean", "std"))
-    return "-" if not mean else f"{mean[what]:.3f}" + (f" ± {std[what]:.3f}" if std else "")
+    return "-" if not mean else f"{mean[metric]:.3f}" + (f" ± {std[metric]:.3f}" if std else "")
 
 
 def plot(reports: dict[str, dict[str, Any]]) -> Figure:
-    """AUC of each part: a point per variant, with its deviation."""
+    """A plot of the AUC of each part: a point per variant, with its deviation."""
     figure = Figure(figsize=(7, 1.2 + 0.34 * len(reports)), layout="constrained")
     axes = figure.add_subplot()
     for offset, (part, style) in enumerate(plots.assign_styles(PARTS).items()):
-        there = [(row, one) for row, one in enumerate(reports.values()) if one["mean"][part]]
+        points = [(row, report) for row, report in enumerate(reports.values()) if report["mean"][part]]
         axes.errorbar(
-            [one["mean"][part]["auc"] for _, one in there],
-            [row + 0.15 * (offset - 1) for row, _ in there],
-            xerr=[one["std"][part]["auc"] if one["std"] else 0.0 for _, one in there],
+            [report["mean"][part]["auc"] for _, report in points],
+            [row + 0.15 * (offset - 1) for row, _ in points],
+            xerr=[report["std"][part]["auc"] if report["std"] else 0.0 for _, report in points],
             fmt="o",
             color=style.colour,
-            label=part if there else None,
+            label=part if points else None,
         )
     axes.set_yticks(range(len(reports)), list(reports))
     axes.set(xlabel="AUC", ylim=(len(reports) - 0.5, -0.5))
@@ -155,23 +156,22 @@ def plot(reports: dict[str, dict[str, Any]]) -> Figure:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--study", choices=[*STUDIES, *LOOP_STUDIES], help="variants that answer one question")
-    what.add_argument("--vary", nargs="+", metavar="FLAGS", help="variants of your own, each one quoted argument")
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--study", choices=[*STUDIES, *LOOP_STUDIES], help="variants that answer one question")
+    group.add_argument("--vary", nargs="+", metavar="FLAGS", help="variants of your own, each one quoted argument")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and of the table")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each variant")
     parser.add_argument(
-        "--script", choices=("reinforce", "search"), default="reinforce", help="what --vary trains with"
+        "--script", choices=("reinforce", "search"), default="reinforce", help="training script of --vary"
     )
-    given = sys.argv[1:]
-    cut = given.index("--") if "--" in given else len(given)
-    # argparse takes a variant that is a single flag for a flag of its own, unless a blank stands before it.
-    arguments = parser.parse_args(
-        [one if one.split("=")[0] in OWN or one[:2] != "--" else f" {one}" for one in given[:cut]]
-    )
-    common = given[cut + 1 :] + (["--seeds", str(arguments.seeds)] if arguments.seeds > 1 else [])
+    args = sys.argv[1:]
+    cut = args.index("--") if "--" in args else len(args)
+    # argparse would read a variant of a single flag as a flag of this script; a blank before it prevents that.
+    own_args = [arg if arg.split("=")[0] in OWN or arg[:2] != "--" else f" {arg}" for arg in args[:cut]]
+    arguments = parser.parse_args(own_args)
+    common = args[cut + 1 :] + (["--seeds", str(arguments.seeds)] if arguments.seeds > 1 else [])
     loop = arguments.script == "search" or arguments.study in LOOP_STUDIES
-    wanted = (STUDIES | LOOP_STUDIES).get(arguments.study, arguments.vary)
+    templates = (STUDIES | LOOP_STUDIES).get(arguments.study, arguments.vary)
     script: tuple[Path, Parse] = (SEARCH, search_config.parse) if loop else (TRAIN, config.parse)
     try:
         if loop:
@@ -180,8 +180,8 @@ def main() -> int:
             numbers = {"half": updates // 2, "double": 2 * updates, "all": loop_config.updates}
         else:
             numbers = {"epochs": config.parse(common).schedule.epochs}
-        variants = [one.strip().format(**numbers) for one in wanted]
-        folders = [re.sub(r"[^\w.]+", "-", one).strip("-") or "as-given" for one in variants]
+        variants = [template.strip().format(**numbers) for template in templates]
+        folders = [re.sub(r"[^\w.]+", "-", variant).strip("-") or "as-given" for variant in variants]
         reports = {
             variant or "as given": run(common, variant, arguments.out / folder, *script)
             for variant, folder in zip(variants, folders, strict=True)

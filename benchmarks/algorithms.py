@@ -1,14 +1,14 @@
-"""Which algorithm learns most from the same number of environment steps: one row per algorithm, on any data.
+"""Compare algorithms at the same number of environment steps: one row per algorithm, on any data.
 
 python benchmarks/algorithms.py --out runs/algorithms --env-steps 500000 --seeds 3 -- --root OTB --sequences drlt30
 
-Trains SB3's five with train/sb3.py, REINFORCE and its supervised control with train/reinforce.py, all with the flags
-after ``--`` (data, store, device), and prints the Markdown table, with deviations over the seeds; also in OUT/table.md.
-The same command goes on where it stopped, and finished runs are only read.
+It trains SB3's five algorithms with train/sb3.py, and REINFORCE and its supervised control with train/reinforce.py, all
+with the flags after ``--`` (data, store, device). It prints a Markdown table with deviations over the seeds, also in
+OUT/table.md. The same command continues where it stopped, and finished runs are only read.
 
-An environment step is one box that was said and rewarded. REINFORCE says N for each frame that it visits, so that its
-epochs are as many as give the same number of boxes, L1 and IoU in the paper's proportion. The control samples nothing:
-it visits the same frames as often. Layer sizes are the same for all (``--hidden``).
+An environment step is an action with its reward. REINFORCE samples N boxes for each frame, so its number of epochs is
+chosen to give the same number of boxes, with L1 and IoU in the paper's proportion. The control samples no boxes; it
+visits the same frames as often. Layer sizes are the same for all (``--hidden``).
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -31,32 +31,32 @@ L1_SHARE = 0.6  # 300 of 500 epochs
 
 
 def epochs(env_steps: int, frames: int, episodes: int) -> tuple[int, int]:
-    """Epochs on L1 and on IoU in which REINFORCE says as many boxes; at least one of each.
+    """Epochs on L1 and on IoU in which REINFORCE samples as many boxes; at least one epoch each.
 
     Args:
         env_steps: the budget.
-        frames: that it is trained on.
-        episodes: N, boxes for each.
+        frames: number of training frames.
+        episodes: N, boxes per frame.
     """
-    every = max(2, round(env_steps / (frames * episodes)))
-    first = min(every - 1, max(1, round(L1_SHARE * every)))
-    return first, every - first
+    total = max(2, round(env_steps / (frames * episodes)))
+    l1 = min(total - 1, max(1, round(L1_SHARE * total)))
+    return l1, total - l1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and of the table")
-    parser.add_argument("--env-steps", type=int, default=200_000, help="budget of each")
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each")
+    parser.add_argument("--env-steps", type=int, default=200_000, help="environment steps of each algorithm")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each algorithm")
     parser.add_argument("--hidden", type=int, default=256, help="neurons of the layer on the features, and of the next")
-    parser.add_argument("--preset", default="demo", help="of train/reinforce.py: rates, batch")
+    parser.add_argument("--preset", default="demo", help="preset of train/reinforce.py, for rates and batch")
     rows = [*sb3_config.PRESETS, "reinforce", "supervised"]
     parser.add_argument("--only", nargs="+", choices=rows, default=rows, metavar="ALGORITHM", help=", ".join(rows))
-    given = sys.argv[1:]
-    cut = given.index("--") if "--" in given else len(given)
-    arguments = parser.parse_args(given[:cut])
+    args = sys.argv[1:]
+    cut = args.index("--") if "--" in args else len(args)
+    arguments = parser.parse_args(args[:cut])
     seeds = ["--seeds", str(arguments.seeds)] if arguments.seeds != 1 else []
-    common, hidden = given[cut + 1 :] + seeds, arguments.hidden
+    common, hidden = args[cut + 1 :] + seeds, arguments.hidden
     try:
         drlt = [*common, "--preset", arguments.preset, "--observation", str(hidden), "--hidden", str(hidden)]
         sb3 = [*common, "--hidden", str(hidden), "--env-steps", str(arguments.env_steps)]
@@ -74,8 +74,8 @@ def main() -> int:
             else:
                 runs.append((drlt, f"--learner {name}", arguments.out / name, TRAIN, config.parse))
         for flags, variant, _, _, parse in runs:
-            parse([*flags, *variant.split()])  # what is refused is refused before hours of training
-        reports = {name: run(*one) for name, one in zip(arguments.only, runs, strict=True)}
+            parse([*flags, *variant.split()])  # refuse bad flags before hours of training
+        reports = {name: run(*options) for name, options in zip(arguments.only, runs, strict=True)}
     except InputError as error:
         print(f"benchmarks/algorithms.py: error: {error}", file=sys.stderr)
         return 2

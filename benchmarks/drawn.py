@@ -1,4 +1,4 @@
-"""Drawn frames as JPEG files in OTB's layout: what measurements decode where no data set is at hand."""
+"""Drawn frames as JPEG files in OTB's layout, for measurements without a data set."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ import numpy as np
 
 from tracking_env.datasets.synthetic import generate
 
-SIZE = 640, 480  # as most of OTB's, or larger
+SIZE = 640, 480  # as large as most of OTB's frames, or larger
 LENGTH = 100  # frames of a sequence
 
 
 def write(root: Path, frames: int) -> str:
-    """Sequences ``Drawn0``, ... of so many frames in all; returns their names, separated by commas."""
+    """Write sequences ``Drawn0``, ... with ``frames`` frames in all; returns their names, separated by commas."""
     starts = range(0, frames, LENGTH)
     names = [f"Drawn{seed}" for seed in range(len(starts))]
     for seed, (name, start) in enumerate(zip(names, starts, strict=True)):

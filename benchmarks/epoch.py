@@ -1,4 +1,4 @@
-"""How long an epoch of a preset takes, against what the memory allows; needs no data.
+"""Measure an epoch of a preset, and compare it with the bound that memory bandwidth sets; needs no data.
 
 python benchmarks/epoch.py --device cuda                             # 220 M parameters, 5,475 frames of 4096 numbers
 python benchmarks/epoch.py --device cuda --precision bf16 --batch 8
@@ -47,7 +47,7 @@ from tracking_env.features import torch_device
 from train.config import PRESETS, RunConfig
 from train.learner import Learner
 
-VIDEO = 180  # frames of a video
+VIDEO = 180  # frames per video
 WARM_UP = 3  # updates
 
 
@@ -60,19 +60,19 @@ def random_windows(frames: int, dim: int, config: RunConfig, device: torch.devic
     return Windows(features, boxes, config.windows, device)
 
 
-def moved(model: DRLT, config: RunConfig) -> float:
+def bytes_per_update(model: DRLT, config: RunConfig) -> float:
     """Bytes that an update must read or write, by the formula above."""
 
     def size(*tensors: torch.Tensor) -> int:
-        return sum(one.numel() * one.element_size() for one in tensors)
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
-    every, first, recurrent = size(*model.parameters()), size(*model.fc.parameters()), size(model.lstm.weight_hh_l0)
-    passes = 2 * every - first + 2 * (config.windows.steps - 1) * recurrent
-    return passes / (2 if config.precision == "bf16" else 1) + (11 if config.schedule.clip_norm else 9) * every
+    total, first, recurrent = size(*model.parameters()), size(*model.fc.parameters()), size(model.lstm.weight_hh_l0)
+    passes = 2 * total - first + 2 * (config.windows.steps - 1) * recurrent
+    return passes / (2 if config.precision == "bf16" else 1) + (11 if config.schedule.clip_norm else 9) * total
 
 
 def bandwidth(device: torch.device, megabytes: int, repeat: int = 9) -> float:
-    """Bytes per second of a copy, read and written ones counted: the best of some."""
+    """Bytes per second of the fastest of ``repeat`` copies; both reading and writing count."""
     source = torch.zeros(megabytes << 18, device=device)
     target = torch.empty_like(source)
     times = []
@@ -86,13 +86,13 @@ def bandwidth(device: torch.device, megabytes: int, repeat: int = 9) -> float:
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what it was given."""
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def measure(config: RunConfig, frames: int, dim: int, most: int | None, megabytes: int) -> dict[str, Any]:
-    """All numbers."""
+def measure(config: RunConfig, frames: int, dim: int, count: int | None, megabytes: int) -> dict[str, Any]:
+    """Time ``count`` updates (by default one epoch) and the copy; returns the printed numbers by name."""
     device = torch_device.find(config.device)
     torch.manual_seed(0)
     windows = random_windows(frames, dim, config, device)
@@ -101,25 +101,25 @@ def measure(config: RunConfig, frames: int, dim: int, most: int | None, megabyte
     noise = torch.Generator(device).manual_seed(0)
     times = []
     updates = list(windows.epoch(torch.Generator().manual_seed(0)))
-    for chosen, _ in islice(cycle(updates), WARM_UP + (most or len(updates))):
+    for chosen, _ in islice(cycle(updates), WARM_UP + (count or len(updates))):
         wait(device)
         begun = time.perf_counter()
-        drawn = torch.randn(
+        samples = torch.randn(
             (config.reinforce.episodes, len(chosen), config.windows.steps, 4), generator=noise, device=device
         )
-        learner.update(windows[chosen], drawn, len(chosen), None, config.learner, "l1", config.reinforce.sigma)
+        learner.update(windows[chosen], samples, len(chosen), None, config.learner, "l1", config.reinforce.sigma)
         wait(device)
         times.append(time.perf_counter() - begun)
-    peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else resident()
+    peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else peak_memory()
     seconds = statistics.median(times[WARM_UP:]) * len(updates)
-    speed, least = bandwidth(device, megabytes), moved(learner.model, config)
+    speed, least = bandwidth(device, megabytes), bytes_per_update(learner.model, config)
     floor = least / speed * len(updates)
     return {
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"cpu, {torch.get_num_threads()} threads",
         "precision": config.precision,
-        "parameters": sum(one.numel() for one in learner.model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in learner.model.parameters()),
         "frames": frames,
         "updates": len(updates),
         "measured_updates": len(times) - WARM_UP,
@@ -133,8 +133,8 @@ def measure(config: RunConfig, frames: int, dim: int, most: int | None, megabyte
     }
 
 
-def resident() -> int:
-    """Most bytes of memory that this process had."""
+def peak_memory() -> int:
+    """Largest number of bytes of memory that this process used."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -143,13 +143,13 @@ def main() -> None:
     parser.add_argument("--preset", default="paper", choices=PRESETS)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
-    parser.add_argument("--frames", type=int, default=5475, help="of an epoch; the default is OTB-30's first thirds")
-    parser.add_argument("--dim", type=int, default=4096, help="numbers of a frame's features")
+    parser.add_argument("--frames", type=int, default=5475, help="frames per epoch, by default OTB-30's first thirds")
+    parser.add_argument("--dim", type=int, default=4096, help="length of a frame's feature vector")
     parser.add_argument(
         "--size", type=int, help="neurons of the first layer and units of the LSTM, if not the preset's"
     )
     parser.add_argument("--batch", type=int, help="windows per update, if not the preset's")
-    parser.add_argument("--updates", type=int, help="measure so many, and reckon the epoch from them; by default all")
+    parser.add_argument("--updates", type=int, help="updates to measure, by default all of an epoch")
     parser.add_argument("--copy", type=int, default=1024, help="megabytes copied to measure the bandwidth")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     args = parser.parse_args()

@@ -1,14 +1,15 @@
-"""How fast one frame at a time goes, as a live tracker must: decode, extract, one step of DRLT; and the step alone.
+"""Measure DRLT one frame at a time, as in live tracking: decoding, features, one step; and the step alone.
 
 python benchmarks/online.py [--root OTB] [--sequences NAME] [--features NAME] [--weights PATH] [--threads N]
                             [--observation N] [--hidden N] [--device cuda] [--half] [--json]
 python benchmarks/online.py --synthetic --features yolov1-small --weights random --device cuda    # no data needed
 
-The network's weights are random: they do not matter to the speed. Every frame is timed; the first 10 warm up and are
-not counted. fps is frames over the sum of their times, the rest are medians in milliseconds.
-The paper's sizes are the default: --observation 5000 --hidden 5000 (220 M parameters); preset small has 512 and 512.
-A step of that size reads all weights, 0.88 GB, or 0.44 GB with --half (DRLT in half precision; extractors are on a GPU
-always): what memory allows is its bandwidth over that. --synthetic decodes drawn frames of 640 x 480 from JPEG files.
+The network's weights are random, since they do not affect the speed. Every frame is timed; the first 10 are a warm-up
+and do not count. fps is the number of frames over the sum of their times; other numbers are medians in milliseconds.
+
+The paper's sizes are the default: --observation 5000 --hidden 5000 (220 M parameters); preset small has 512 and 512. A
+step of that size reads all weights, 0.88 GB, or 0.44 GB with --half, so memory bandwidth over that bounds the speed.
+Extractors always use half precision on a GPU. --synthetic decodes drawn frames of 640 x 480 from JPEG files.
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -39,16 +40,16 @@ WARM_UP = 10  # frames
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, help="folder of sequences; without it frames are drawn")
-    parser.add_argument("--sequences", help="the first of these is used; by default of all, or synthetic:0")
-    parser.add_argument("--synthetic", action="store_true", help="draw frames into JPEG files, and take those")
+    parser.add_argument("--sequences", help="the first of these is used; by default the first of all, or synthetic:0")
+    parser.add_argument("--synthetic", action="store_true", help="draw frames, and decode them from JPEG files")
     parser.add_argument("--features", default="grid", help="the extractor's name")
     parser.add_argument("--weights", type=Path, help="its weights file or their folder")
     parser.add_argument("--observation", type=int, default=DRLTConfig.observation, help="neurons of the first layer")
     parser.add_argument("--hidden", type=int, default=DRLTConfig.hidden, help="units of the LSTM")
-    parser.add_argument("--device", default="cpu", help="of the extractor and of the network: auto, cpu, cuda, ...")
+    parser.add_argument("--device", default="cpu", help="device of extractor and network: auto, cpu, cuda, ...")
     parser.add_argument("--half", action="store_true", help="DRLT's weights in half precision")
     parser.add_argument("--threads", type=int, help="torch's threads; by default its own choice")
-    parser.add_argument("--frames", type=int, default=300, help="how many are timed")
+    parser.add_argument("--frames", type=int, default=300, help="number of timed frames")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     args = parser.parse_args()
     if args.synthetic:
@@ -61,6 +62,7 @@ def main() -> None:
 
 
 def show(args: argparse.Namespace) -> None:
+    """Measure and print."""
     if args.threads:
         torch.set_num_threads(args.threads)
     device = torch_device.find(args.device)
@@ -79,7 +81,8 @@ def show(args: argparse.Namespace) -> None:
         decoded = time.perf_counter()
         features = extract(extractor, [frame])[0]
         extracted = time.perf_counter()
-        _, state = model.act({"features": features, "location": location}, state)  # the box is on the CPU when it ends
+        # The box is on the CPU when this returns, so the device has finished.
+        _, state = model.act({"features": features, "location": location}, state)
         times.append((decoded - begun, extracted - decoded, time.perf_counter() - extracted))
         location = np.zeros(4, np.float32)
         vectors.append(features)

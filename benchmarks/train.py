@@ -1,20 +1,20 @@
-"""Frames per second of training: the fast path, stepping the environment, and sb3-contrib's RecurrentPPO.
+"""Measure training in frames per second: the fast path, stepping the environment, sb3-contrib's RecurrentPPO.
 
 python benchmarks/train.py [--json] [--seconds 10] [--hidden 256] [--steps 10] [--episodes 5] [--batch 32]
 
-One process, the same drawn videos, features and layer sizes for all three; the first two do the same updates (windows,
-samples, baseline, Adam). A frame is a video frame of a window that was learned from.
+All three run in one process, on the same drawn videos, features and layer sizes; the first two make the same updates
+(windows, samples, baseline, Adam). A frame is a video frame of a window that was learned from.
 
-* ``fast``: what train/reinforce.py does: all T steps of a batch in one pass, N boxes drawn from each mean.
-* ``plain``: agents/plain.py: gym.make("OTBTrack-v0"), one step of the LSTM at a time, N episodes one after the other.
-* ``recurrent_ppo_lean``: sb3-contrib on the same environment, as many of them at once as the batch has windows, an
-  update after T steps of each, one pass over them (gamma = 0), one LSTM for policy and value: the least work it can do.
-  It learns from one box a frame, the others from N: ``boxes_per_second`` counts those.
-* ``recurrent_ppo``: the same with an LSTM of that size and sb3-contrib's own defaults for the rest (ten passes, 128
-  steps an update, an LSTM for the value).
+* ``fast``: train/reinforce.py; all T steps of a batch in one pass, N boxes sampled from each mean.
+* ``plain``: agents/plain.py; gym.make("OTBTrack-v0"), one step of the LSTM at a time, N episodes one after the other.
+* ``recurrent_ppo_lean``: sb3-contrib with the least work: one environment per window of the batch, an update after T
+  steps of each, one pass over them (gamma = 0), one LSTM for policy and value. It learns from one box per frame, the
+  others from N; ``boxes_per_second`` counts boxes.
+* ``recurrent_ppo``: sb3-contrib's defaults with an LSTM of that size (ten passes, 128 steps per update, another LSTM
+  for the value).
 
-Then how the fast path grows with T, N and the hidden size, and the share of its time in matrix products (torch's
-profiler). The exit code is 1 where the fast path learns from less than GOAL times the boxes of either alternative.
+Then it measures how the fast path scales with T, N and the hidden size, and the share of its time in matrix products
+(by torch's profiler). The exit code is 1 if the fast path learns from less than GOAL times the boxes of an alternative.
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -57,7 +57,8 @@ GROWTH = {"steps": (5, 10, 20, 40), "episodes": (5, 10, 20, 50), "hidden": (128,
 PRODUCTS = ("mm", "rnn")  # in the names of mm, addmm, bmm, cudnn_rnn, mkldnn_rnn_layer
 
 
-def new_model(store: FeatureStore, windows: Windows, hidden: int, device: str) -> DRLT:
+def make_model(store: FeatureStore, windows: Windows, hidden: int, device: str) -> DRLT:
+    """A network with the normaliser of the windows' features."""
     torch.manual_seed(0)
     model = DRLT(store.extractor.dim, DRLTConfig(hidden, hidden)).to(device)
     model.fit_normaliser(windows.features)
@@ -65,14 +66,14 @@ def new_model(store: FeatureStore, windows: Windows, hidden: int, device: str) -
 
 
 def batches(windows: Windows) -> Iterator[list[int]]:
-    """Rows of windows, epoch after epoch."""
+    """Numbers of the windows of each batch, epoch after epoch."""
     order = torch.Generator().manual_seed(0)
     while True:
         yield from (rows for rows, _ in windows.epoch(order))
 
 
 def fast(windows: Windows, model: DRLT, options: ReinforceConfig) -> Callable[[], int]:
-    """One update of train/reinforce.py; returns its frames."""
+    """An update of train/reinforce.py, as a function that returns its number of frames."""
     device = windows.truth.device
     learner = Learner(model, RunConfig(reinforce=options, schedule=ScheduleConfig(lr=1e-4, clip_norm=10.0)))
     rows, noise = batches(windows), torch.Generator(device).manual_seed(0)
@@ -80,8 +81,8 @@ def fast(windows: Windows, model: DRLT, options: ReinforceConfig) -> Callable[[]
     def update() -> int:
         chosen = next(rows)
         batch = windows[chosen]
-        drawn = torch.randn((options.episodes, *batch.truth.shape), generator=noise, device=device)
-        learner.update(batch, drawn, len(chosen), None, "reinforce", "l1", options.sigma)
+        samples = torch.randn((options.episodes, *batch.truth.shape), generator=noise, device=device)
+        learner.update(batch, samples, len(chosen), None, "reinforce", "l1", options.sigma)
         return int(batch.mask.sum())
 
     return update
@@ -90,7 +91,7 @@ def fast(windows: Windows, model: DRLT, options: ReinforceConfig) -> Callable[[]
 def stepped(
     env: gym.Env, clips: list[dict[str, Any]], windows: Windows, model: DRLT, options: ReinforceConfig
 ) -> Callable[[], int]:
-    """The same update on the plain path."""
+    """The same update by stepping the environment."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     rows, noise = batches(windows), torch.Generator().manual_seed(0)
 
@@ -110,7 +111,7 @@ def stepped(
 def recurrent_ppo(
     make: Callable[[], gym.Env], hidden: int, steps: int, batch: int, lean: bool
 ) -> Callable[[], int] | None:
-    """One rollout and one update of RecurrentPPO; None where it is not installed."""
+    """One rollout and one update of RecurrentPPO; None if it is not installed."""
     try:
         from sb3_contrib import RecurrentPPO
         from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
@@ -119,11 +120,11 @@ def recurrent_ppo(
         return None
 
     class Observation(BaseFeaturesExtractor):
-        """DRLT's fully connected layer on feature + location."""
+        """DRLT's fully connected layer on features and location."""
 
         def __init__(self, space: gym.spaces.Dict) -> None:
             super().__init__(space, hidden)
-            self.fc = torch.nn.Linear(sum(one.shape[0] for one in space.values()), hidden)
+            self.fc = torch.nn.Linear(sum(entry.shape[0] for entry in space.values()), hidden)
 
         def forward(self, observation: dict[str, torch.Tensor]) -> torch.Tensor:
             return torch.relu(self.fc(torch.cat([observation["features"], observation["location"]], dim=-1)))
@@ -151,28 +152,33 @@ def recurrent_ppo(
 
 
 def rate(update: Callable[[], int], seconds: float) -> float:
-    """Frames per second over at least ``seconds``, after one update that is not counted."""
+    """Frames per second over at least ``seconds``, after an update that does not count."""
     update()
     frames, begun = 0, time.perf_counter()
     while (passed := time.perf_counter() - begun) < seconds or not frames:
-        frames += update()  # ends with a number from the device, so nothing is still under way
+        frames += update()  # its result comes from the device, so the device has finished
     return frames / passed
 
 
 def products(update: Callable[[], int], updates: int = 10) -> float:
-    """The share of the time that is spent in matrix products, the LSTM's among them, in [0, 1]."""
+    """The share of the time in matrix products, including the LSTM's, in [0, 1]."""
     update()
     with torch.profiler.profile() as profile:
         for _ in range(updates):
             update()
-    operations = [one for one in profile.key_averages() if one.device_type == torch.autograd.DeviceType.CPU]
-    on_device = any(one.self_device_time_total for one in operations)
-    spent = [(one.key, one.self_device_time_total if on_device else one.self_cpu_time_total) for one in operations]
-    return sum(t for name, t in spent if any(part in name for part in PRODUCTS)) / sum(t for _, t in spent)
+    events = [event for event in profile.key_averages() if event.device_type == torch.autograd.DeviceType.CPU]
+    on_device = any(event.self_device_time_total for event in events)
+    total, in_products = 0.0, 0.0
+    for event in events:
+        spent = event.self_device_time_total if on_device else event.self_cpu_time_total
+        total += spent
+        if any(part in event.key for part in PRODUCTS):
+            in_products += spent
+    return in_products / total
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """All numbers."""
+    """All measurements, by name."""
     store = FeatureStore(make_extractor("grid"), folder)
     videos = loading.load(None, arguments.sequences)
     store.build(videos)
@@ -180,8 +186,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
     def path(steps: int = steps, episodes: int = episodes, hidden: int = hidden, device: str = arguments.device):
         config = WindowConfig(steps=steps, batch=batch, order="shuffled")
-        windows = Windows([store[one] for one in videos], [one.relative for one in videos], config, device)
-        return windows, new_model(store, windows, hidden, device), ReinforceConfig(episodes=episodes)
+        windows = Windows([store[video] for video in videos], [video.relative for video in videos], config, device)
+        return windows, make_model(store, windows, hidden, device), ReinforceConfig(episodes=episodes)
 
     def make() -> gym.Env:
         return gym.make("OTBTrack-v0", sequences=videos, store=folder, split="all", clip_length=steps)
@@ -190,7 +196,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         return {"sequence": video.name, "start": part.start, "length": steps}
 
     fps = {"fast": rate(fast(*path()), arguments.seconds)}
-    clips = [clip(one, part) for one in videos for part in one.windows("all", steps)]
+    clips = [clip(video, part) for video in videos for part in video.windows("all", steps)]
     fps["plain"] = rate(stepped(make(), clips, *path(device="cpu")), arguments.seconds)
     for name, lean in (("recurrent_ppo_lean", True), ("recurrent_ppo", False)):
         other = recurrent_ppo(make, hidden, steps, batch, lean)
@@ -198,10 +204,10 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             print("RecurrentPPO is left out; type: pip install sb3-contrib", file=sys.stderr)
             break
         fps[name] = rate(other, arguments.seconds)
-    boxes = {name: one * (1 if "ppo" in name else episodes) for name, one in fps.items()}
+    boxes = {name: frames * (1 if "ppo" in name else episodes) for name, frames in fps.items()}
     growth = {
-        what: {str(value): rate(fast(*path(**{what: value})), arguments.seconds / 2) for value in values}
-        for what, values in GROWTH.items()
+        size: {str(value): rate(fast(*path(**{size: value})), arguments.seconds / 2) for value in values}
+        for size, values in GROWTH.items()
     }
     return {
         "threads": torch.get_num_threads(),
@@ -209,15 +215,15 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "sizes": {"hidden": hidden, "steps": steps, "episodes": episodes, "batch": batch},
         "frames_per_second": fps,
         "boxes_per_second": boxes,
-        "fast_is_times": {name: fps["fast"] / one for name, one in fps.items() if name != "fast"},
-        "fast_is_times_in_boxes": {name: boxes["fast"] / one for name, one in boxes.items() if name != "fast"},
+        "fast_is_times": {name: fps["fast"] / other for name, other in fps.items() if name != "fast"},
+        "fast_is_times_in_boxes": {name: boxes["fast"] / other for name, other in boxes.items() if name != "fast"},
         "growth": growth,
         "share_of_matrix_products": products(fast(*path())),
     }
 
 
 def show(numbers: dict[str, Any]) -> None:
-    """The numbers as tables."""
+    """Print the measurements as tables."""
     print(f"{'path':<20}{'frames/s':>12}{'boxes/s':>12}{'fast is times':>15}{'in boxes':>10}")
     for name, fps in numbers["frames_per_second"].items():
         times, in_boxes = (
@@ -226,21 +232,21 @@ def show(numbers: dict[str, Any]) -> None:
         )
         print(f"{name:<20}{fps:>12,.0f}{numbers['boxes_per_second'][name]:>12,.0f}{times:>15}{in_boxes:>10}")
     print(f"\nshare of matrix products in the fast path: {numbers['share_of_matrix_products']:.0%}\n")
-    for what, row in numbers["growth"].items():
-        print(f"{what:<10}" + "".join(f"{value:>12}" for value in row))
+    for size, row in numbers["growth"].items():
+        print(f"{size:<10}" + "".join(f"{value:>12}" for value in row))
         print(f"{'frames/s':<10}" + "".join(f"{fps:>12,.0f}" for fps in row.values()))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement")
     parser.add_argument("--sequences", default="synthetic:0-31", help="drawn videos to train on")
     parser.add_argument("--hidden", type=int, default=256, help="neurons of the FC layer and units of the LSTM")
     parser.add_argument("--steps", type=int, default=10, help="T")
     parser.add_argument("--episodes", type=int, default=5, help="N")
     parser.add_argument("--batch", type=int, default=32, help="windows per update")
-    parser.add_argument("--device", default="cpu", help="of the fast path; the others step on the CPU")
+    parser.add_argument("--device", default="cpu", help="device of the fast path; the others step on the CPU")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")

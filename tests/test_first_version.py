@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.paths import ROOT
 from tracking_env.datasets import synthetic
 from tracking_env.datasets.box_files import read_boxes
+from tracking_env.features.base import extract
 from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
 from tracking_env.registry import TrackerSpec
@@ -68,5 +69,5 @@ def test_its_features_are_found_and_not_extracted_again(folder):
     video = synthetic.generate(0)
     store = FeatureStore(Grid(), folder / "features")
     store.build([video], progress=False)
-    expected = make_extractor("grid")(np.stack([video.frames[at] for at in range(2)]))
+    expected = extract(make_extractor("grid"), [video.frames[index] for index in range(2)])
     np.testing.assert_allclose(store[video][:2], expected, atol=1e-3)
