@@ -67,6 +67,11 @@ def test_to_pixels_inverts_to_relative(a, size):
     assert_allclose(bx.top_left(bx.centre(a)), a)
 
 
+def test_zero_based_boxes_begin_one_pixel_earlier():
+    assert bx.to_zero_based(np.array([[1, 2, 30, 40]])).tolist() == [[0, 1, 30, 40]]
+    assert bx.to_one_based((0.0, 1.0, 30.0, 40.0)) == (1, 2, 30, 40)
+
+
 def test_clip():
     assert_allclose(bx.clip_box(np.array([-0.1, 0.5, 1.2, 1.0])), [0, 0.5, 1, 1])
 
@@ -80,7 +85,7 @@ def test_centre_error_by_hand():
 @given(st.lists(st.tuples(box, box), min_size=1, max_size=5), size)
 def test_numpy_and_torch_agree(pairs, size):
     torch = pytest.importorskip("torch")
-    a, b = np.array([one for one, _ in pairs]), np.array([two for _, two in pairs])
+    a, b = np.array(pairs).swapaxes(0, 1)
     ta, tb = torch.from_numpy(a), torch.from_numpy(b)
     for measure in (bx.iou, bx.centre_error):
         assert_allclose(measure(ta, tb).numpy(), measure(a, b), rtol=1e-12)
@@ -90,12 +95,14 @@ def test_numpy_and_torch_agree(pairs, size):
 
 @given(box, box, size)
 def test_boxes_of_floats_measure_to_the_same_bits_as_arrays(a, b, size):
-    one, two = tuple(map(float, a)), tuple(map(float, b))
+    p, q = tuple(map(float, a)), tuple(map(float, b))
     for measure in (bx.iou, bx.centre_error):
-        assert type(measure(one, two)) is float and measure(one, two) == measure(a, b)
+        assert type(measure(p, q)) is float and measure(p, q) == measure(a, b)
     for convert in (bx.to_relative, bx.to_pixels):
-        assert np.array_equal(convert(one, size), convert(a, size))
-    assert np.array_equal(bx.clip_box(bx.to_relative(one, size)), bx.clip_box(bx.to_relative(a, size)))
+        assert np.array_equal(convert(p, size), convert(a, size))
+    for convert in (bx.to_zero_based, bx.to_one_based):
+        assert np.array_equal(convert(p), convert(a))
+    assert np.array_equal(bx.clip_box(bx.to_relative(p, size)), bx.clip_box(bx.to_relative(a, size)))
 
 
 def test_boxes_of_component_arrays_are_boxes_too():

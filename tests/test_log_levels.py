@@ -18,13 +18,13 @@ def test_it_is_quiet_in_the_block_and_as_before_after_it():
 
 def test_opencv_4_has_the_functions_elsewhere(monkeypatch):
     monkeypatch.delattr(cv2.utils, "logging", raising=False)
-    said = [5]
-    monkeypatch.setattr(cv2, "getLogLevel", lambda: said[-1], raising=False)
-    monkeypatch.setattr(cv2, "setLogLevel", said.append, raising=False)
+    levels = [5]
+    monkeypatch.setattr(cv2, "getLogLevel", lambda: levels[-1], raising=False)
+    monkeypatch.setattr(cv2, "setLogLevel", levels.append, raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(log_levels, "_LOG", importlib.reload(log_levels)._LOG)
         with log_levels.quiet_opencv(log_levels.ERRORS):
-            assert said == [5, log_levels.ERRORS]
-    assert said == [5, 2, 5]
+            assert levels == [5, log_levels.ERRORS]
+    assert levels == [5, 2, 5]
     monkeypatch.undo()
     importlib.reload(log_levels)

@@ -122,7 +122,7 @@ def test_a_webm_is_vp8_which_browsers_play(tmp_path):
     path = tmp_path / "overlay.webm"
     write_video(path, pictures(9))
     assert b"V_VP8" in path.read_bytes()[:1000]
-    assert [int(one.mean()) for one in frames_of(path)] == pytest.approx(range(0, 180, 20), abs=4)
+    assert [int(frame.mean()) for frame in frames_of(path)] == pytest.approx(range(0, 180, 20), abs=4)
 
 
 def test_a_video_without_pictures_is_an_input_error_and_leaves_nothing(tmp_path):

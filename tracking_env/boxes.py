@@ -160,10 +160,11 @@ def iou(a: Array, b: Array) -> Array:
     height = _limit(xp.minimum(ay + ah, by + bh) - xp.maximum(ay, by), 0.0)
     intersection = width * height
     union = aw * ah + bw * bh - intersection
-    one, zero = xp.ones_like(union), xp.zeros_like(union)
     empty = (aw <= 0) | (ah <= 0) | (bw <= 0) | (bh <= 0) | (union <= 0)
-    ratio = intersection / xp.where(empty, one, union)
-    return xp.where(empty, zero, _limit(ratio, 0.0, 1.0))  # rounding can give equal boxes slightly more than 1
+    ratio = intersection / xp.where(empty, xp.ones_like(union), union)  # no division by 0
+    return xp.where(
+        empty, xp.zeros_like(union), _limit(ratio, 0.0, 1.0)
+    )  # rounding can give equal boxes slightly more than 1
 
 
 def centre_error(a: Array, b: Array) -> Array:

@@ -26,10 +26,10 @@ def test_the_box_goes_where_the_pixels_go(copy: int) -> None:
 
 def test_copies_differ_and_a_copy_is_always_the_same() -> None:
     source = synthetic.generate(3)
-    one, again, other = (augment_clip(source, range(20), copy) for copy in (0, 0, 1))
-    assert one.name == again.name == "Synthetic-0003~0" and other.name == "Synthetic-0003~1"
-    assert np.array_equal(one.boxes, again.boxes) and not np.array_equal(one.boxes, other.boxes)
-    assert one.frames.fingerprint == again.frames.fingerprint != other.frames.fingerprint
+    first, again, other = (augment_clip(source, range(20), copy) for copy in (0, 0, 1))
+    assert first.name == again.name == "Synthetic-0003~0" and other.name == "Synthetic-0003~1"
+    assert np.array_equal(first.boxes, again.boxes) and not np.array_equal(first.boxes, other.boxes)
+    assert first.frames.fingerprint == again.frames.fingerprint != other.frames.fingerprint
 
 
 def test_frames_keep_the_size_they_announce() -> None:

@@ -22,7 +22,7 @@ def encoded(picture: np.ndarray = RED, suffix: str = ".jpg") -> bytes:
 
 
 def cmyk() -> bytes:
-    """A JPEG that says it has four components, which is what of CMYK is looked at."""
+    """A JPEG whose header states four components, which the check takes for CMYK."""
     data = bytearray(encoded())
     frame = data.index(b"\xff\xc0")
     data[frame + 9] = 4
@@ -120,7 +120,7 @@ FAULTS = {
     "three": (truth("1,2,3\n" * 6), "line 1 is '1,2,3', and 5 more such lines; write four numbers"),
     "utf-16": (truth("\n".join(ROWS).encode("utf-16")), "is UTF-16 text; save it as UTF-8"),
     "binary": (truth(encoded()), "is no text"),
-    "folder": (lambda one: (without("groundtruth_rect.txt")(one), (one / "groundtruth_rect.txt").mkdir()), "cannot be"),
+    "folder": (lambda at: (without("groundtruth_rect.txt")(at), (at / "groundtruth_rect.txt").mkdir()), "cannot be"),
 }
 NOTES = {
     "windows": (truth("\r\n".join(ROWS)), "Windows line ends; read all the same"),
@@ -129,7 +129,7 @@ NOTES = {
     "extra": (frame("0008.jpg", b""), "has 1 images beyond the 6 that count: 8; they are not read"),
     "others": (frame("Thumbs.db", b""), "has 1 other files: Thumbs.db"),
     "upper-suffix": (moved("img/0002.jpg", "img/0002.JPG"), "names in .JPG; read all the same; rename them to .jpg"),
-    "all-grey": (lambda one: [frame(f"000{at}.jpg", encoded(RED[..., 0]))(one) for at in range(1, 7)], "are grey"),
+    "all-grey": (lambda at: [frame(f"000{n}.jpg", encoded(RED[..., 0]))(at) for n in range(1, 7)], "are grey"),
     "unseen": (row(3, "0,0,0,0"), "no box in 1 frames: 3; they are not scored"),
     "rim": (row(3, "9,2,5,6"), "reach beyond the 12x8 pixels: 3; targets at the border"),
 }
@@ -148,26 +148,26 @@ def root(tmp_path_factory) -> Path:
 def test_all_is_found_in_one_pass_and_nothing_else(root):
     checked = check(root)
     assert sorted(checked.sequences) == sorted(["good", *FAULTS, *NOTES])
-    found: dict[str, list[str]] = {}
-    for one in checked.findings:
-        found.setdefault(one.sequence, []).append(str(one))
-    assert {name: len(lines) for name, lines in found.items()} == dict.fromkeys([*FAULTS, *NOTES], 1)
+    lines_of: dict[str, list[str]] = {}
+    for finding in checked.findings:
+        lines_of.setdefault(finding.sequence, []).append(str(finding))
+    assert {name: len(lines) for name, lines in lines_of.items()} == dict.fromkeys([*FAULTS, *NOTES], 1)
     for kind, table in (("fault", FAULTS), ("note", NOTES)):
         for name, (_, message) in table.items():
-            assert re.match(rf"{kind}  {name}.*{message}", found[name][0]), (name, found[name][0])
+            assert re.match(rf"{kind}  {name}.*{message}", lines_of[name][0]), (name, lines_of[name][0])
     assert checked.faults == len(FAULTS)
 
 
 def test_what_the_library_refuses_is_a_fault_and_what_it_reads_is_at_most_a_note(root):
-    """The two do not contradict each other; faults that load are named here, each with what it would be read as."""
-    loads = {  # but is not what it should be: silently other pixels or other boxes
+    """The check and the loader agree. Faults that load all the same are named here."""
+    loads = {  # with other pixels or other boxes than were meant
         *("twice", "grey", "cmyk", "alpha", "outside", "corners", "negative", "no-first"),
     }
     for name in ("good", *FAULTS, *NOTES):
         try:
-            one = otb.load_sequence(root, name)
-            for at in range(len(one)):
-                one.frames[at]
+            sequence = otb.load_sequence(root, name)
+            for index in range(len(sequence)):
+                sequence.frames[index]
             refused = False
         except InputError:
             refused = True
@@ -261,5 +261,5 @@ def test_nothing_is_wrong_with_the_real_folder(otb_root):
         0,
         sum(otb.TABLE[name].frames for name in some),
     )
-    beyond = {one.sequence for one in checked.findings if "images beyond" in one.problem}
+    beyond = {finding.sequence for finding in checked.findings if "images beyond" in finding.problem}
     assert beyond == {"Diving", "Football1"} & {*some}

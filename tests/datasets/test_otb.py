@@ -96,8 +96,8 @@ def test_two_targets_share_the_frames(tmp_path):
     for target in "12":
         make(tmp_path / "Jogging", range(1, 308), 307, truth=f"groundtruth_rect.{target}.txt")
     assert otb.resolve_names("available", tmp_path) == ["Jogging-1", "Jogging-2"]
-    one, two = otb.load(tmp_path)
-    assert one.frames.fingerprint == two.frames.fingerprint
+    first, second = otb.load(tmp_path)
+    assert first.frames.fingerprint == second.frames.fingerprint
 
 
 @pytest.mark.parametrize("numbers", [range(1, 771), range(300, 771)])
@@ -188,7 +188,7 @@ def test_unknown_names(spec, message):
 def test_a_list_is_loaded_as_far_as_it_is_there(tmp_path, caplog):
     make(tmp_path / SMALL, range(1, 72), 71)
     with caplog.at_level(logging.WARNING):
-        assert [one.name for one in otb.load(tmp_path, "otb2013")] == [SMALL]
+        assert [first.name for first in otb.load(tmp_path, "otb2013")] == [SMALL]
     (record,) = caplog.records
     assert record.message.startswith("1 of the 51 sequences of otb2013 are in")
     assert "Basketball, Bolt" in record.message

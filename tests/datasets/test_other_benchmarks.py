@@ -105,18 +105,18 @@ def test_each_layout_is_recognised_and_gives_the_same_boxes(layout, tmp_path):
     assert other_benchmarks.detect_layout(tmp_path) == layout
     assert other_benchmarks.LAYOUTS.keys() == MAKERS.keys()
     loaded = loading.load(tmp_path)
-    assert [one.name for one in loaded] == NAMES[layout]
-    for one in loaded:
-        assert one.dataset == layout
-        assert one.size == SIZE
-        assert_array_equal(one.boxes, TRUTH)
+    assert [sequence.name for sequence in loaded] == NAMES[layout]
+    for sequence in loaded:
+        assert sequence.dataset == layout
+        assert sequence.size == SIZE
+        assert_array_equal(sequence.boxes, TRUTH)
 
 
 def test_names_and_prefixes(layout, tmp_path):
     first, second, *_ = NAMES[layout]
     for spec in (f"{second}, {first},{second}", f"{layout}:{second},{first}"):
-        assert [one.name for one in loading.load(tmp_path, spec)] == [second, first]
-    assert [one.name for one in loading.load(tmp_path, f"{layout}:")] == NAMES[layout]
+        assert [sequence.name for sequence in loading.load(tmp_path, spec)] == [second, first]
+    assert [sequence.name for sequence in loading.load(tmp_path, f"{layout}:")] == NAMES[layout]
     with pytest.raises(InputError, match=f"unknown sequence '{first}x' of {layout} in .*did you mean '{first}'"):
         loading.load(tmp_path, f"{first}x")
 
@@ -125,8 +125,8 @@ def test_boxes_lie_on_the_target(layout, tmp_path):
     """The first pixel is 1 in the boxes, whatever the files call it."""
     if layout == "video":
         pytest.skip("the codec blurs edges")
-    one = loading.load(tmp_path)[0]
-    for frame, (x, y, w, h) in zip((one.frames[at] for at in range(6)), one.boxes, strict=True):
+    sequence = loading.load(tmp_path)[0]
+    for frame, (x, y, w, h) in zip((sequence.frames[at] for at in range(6)), sequence.boxes, strict=True):
         ys, xs = np.nonzero(frame[..., 0] > 128)
         assert [xs.min() + 1, ys.min() + 1, np.ptp(xs) + 1, np.ptp(ys) + 1] == [x, y, w, h]
 
@@ -137,7 +137,7 @@ def test_the_environment_and_the_commands_take_each_layout(layout, tmp_path, cap
     env.reset(seed=0)
     assert env.step(np.full(4, 0.5, np.float32))[4]["dataset"] == layout
     assert cli.main(["sequences", "--root", str(tmp_path)]) == 0
-    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [[one, "6"] for one in NAMES[layout]]
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [[name, "6"] for name in NAMES[layout]]
     out = str(tmp_path / "results")
     assert cli.main(["evaluate", "--tracker", "static", "--root", str(tmp_path), "--out", out]) == 0
     capsys.readouterr()
@@ -150,23 +150,27 @@ def test_the_environment_and_the_commands_take_each_layout(layout, tmp_path, cap
 def test_got10k_root_is_the_data_set_or_one_of_its_folders(tmp_path):
     got10k(tmp_path)
     got10k(tmp_path, ["train/GOT-10k_Train_000001"])
-    assert [one.name for one in loading.load(tmp_path, "val")] == NAMES["got10k"]
-    assert [one.name for one in loading.load(tmp_path / "val")] == NAMES["got10k"]
-    assert [one.name for one in loading.load(tmp_path)] == ["GOT-10k_Train_000001", *NAMES["got10k"]]
+    assert [sequence.name for sequence in loading.load(tmp_path, "val")] == NAMES["got10k"]
+    assert [sequence.name for sequence in loading.load(tmp_path / "val")] == NAMES["got10k"]
+    assert [sequence.name for sequence in loading.load(tmp_path)] == ["GOT-10k_Train_000001", *NAMES["got10k"]]
 
 
 def test_a_list_says_what_there_is(tmp_path, caplog):
     vot(tmp_path)
     write(tmp_path / "list.txt", "bag\nbasketball\n")
     with caplog.at_level(logging.WARNING):
-        assert [one.name for one in loading.load(tmp_path)] == ["bag"]
+        assert [sequence.name for sequence in loading.load(tmp_path)] == ["bag"]
     assert "1 of the 2 sequences of" in caplog.text and "missing: basketball" in caplog.text
-    assert [one.name for one in loading.load(tmp_path, "ball")] == ["ball"]
+    assert [sequence.name for sequence in loading.load(tmp_path, "ball")] == ["ball"]
 
 
 def test_a_class_of_lasot_stands_for_its_sequences(tmp_path):
     lasot(tmp_path)
-    assert [one.name for one in loading.load(tmp_path, "cat,airplane")] == ["cat-1", "airplane-1", "airplane-2"]
+    assert [sequence.name for sequence in loading.load(tmp_path, "cat,airplane")] == [
+        "cat-1",
+        "airplane-1",
+        "airplane-2",
+    ]
 
 
 def test_flagged_frames_have_no_box(tmp_path):
@@ -174,9 +178,9 @@ def test_flagged_frames_have_no_box(tmp_path):
     folder = tmp_path / "lasot" / "cat" / "cat-1"
     write(folder / "full_occlusion.txt", "0,1,0,0,0,0\n")
     write(folder / "out_of_view.txt", "0,0,0,1,0,0\n")
-    (one,) = loading.load(tmp_path / "lasot", "cat-1")
-    assert one.annotated.tolist() == [True, False, True, False, True, True]
-    assert_array_equal(one.boxes, TRUTH * one.annotated[:, None])
+    (sequence,) = loading.load(tmp_path / "lasot", "cat-1")
+    assert sequence.annotated.tolist() == [True, False, True, False, True, True]
+    assert_array_equal(sequence.boxes, TRUTH * sequence.annotated[:, None])
     got10k(tmp_path / "got10k")
     write(tmp_path / "got10k" / "val" / "GOT-10k_Val_000002" / "absence.label", "0\n0\n0\n0\n1\n1\n")
     assert loading.load(tmp_path / "got10k")[1].annotated.tolist() == [True] * 4 + [False] * 2
@@ -186,26 +190,26 @@ def test_flagged_frames_have_no_box(tmp_path):
 def test_what_is_no_box_is_a_row_of_zeros(tmp_path, row):
     uav123(tmp_path)
     write(tmp_path / "anno" / "UAV123" / "bike1.txt", text(TRUTH[:2]) + row + "\n" + text(TRUTH[3:]))
-    (one,) = loading.load(tmp_path, "bike1")
-    assert one.boxes[2].tolist() == one.relative[2].tolist() == [0, 0, 0, 0]
-    assert_array_equal(np.delete(one.boxes, 2, axis=0), np.delete(TRUTH, 2, axis=0))
+    (sequence,) = loading.load(tmp_path, "bike1")
+    assert sequence.boxes[2].tolist() == sequence.relative[2].tolist() == [0, 0, 0, 0]
+    assert_array_equal(np.delete(sequence.boxes, 2, axis=0), np.delete(TRUTH, 2, axis=0))
 
 
 def test_a_frame_without_a_box_is_scored_as_otb_scores_an_invalid_one(tmp_path):
     lasot(tmp_path)
     write(tmp_path / "cat" / "cat-1" / "out_of_view.txt", "0,0,0,1,1,1")
-    (one,) = loading.load(tmp_path, "cat-1")
-    assert_array_equal(metrics.overlaps(TRUTH, one.boxes), [1, 1, 1, -1, -1, -1])
-    assert_array_equal(metrics.centre_errors(TRUTH, one.boxes), [0, 0, 0, -1, -1, -1])
-    score = score_boxes(TRUTH, one.boxes).parts["whole"]
+    (sequence,) = loading.load(tmp_path, "cat-1")
+    assert_array_equal(metrics.overlaps(TRUTH, sequence.boxes), [1, 1, 1, -1, -1, -1])
+    assert_array_equal(metrics.centre_errors(TRUTH, sequence.boxes), [0, 0, 0, -1, -1, -1])
+    score = score_boxes(TRUTH, sequence.boxes).parts["whole"]
     assert (score.mean_iou, score.precision20, score.frames) == (0.5, 1, 6)
 
 
 def test_a_box_partly_outside_the_image_stays_a_box(tmp_path):
     vot(tmp_path)
     write(tmp_path / "bag" / "groundtruth.txt", text([[-5, -4, 30, 20]] * 6))
-    (one,) = loading.load(tmp_path, "bag")
-    assert one.boxes.tolist() == [[-4, -3, 30, 20]] * 6
+    (sequence,) = loading.load(tmp_path, "bag")
+    assert sequence.boxes.tolist() == [[-4, -3, 30, 20]] * 6
 
 
 def test_vot_rows_are_boxes_polygons_and_codes(tmp_path):
@@ -214,8 +218,8 @@ def test_vot_rows_are_boxes_polygons_and_codes(tmp_path):
         tmp_path / "bag" / "groundtruth.txt",
         "10,5,30,20\n0\n20,0,30,10,20,20,10,10\nnan,nan,nan,nan\n" + text(TRUTH[:2]),
     )
-    (one,) = loading.load(tmp_path, "bag")
-    assert one.boxes[:4].tolist() == [[11, 6, 30, 20], [0] * 4, [11, 1, 20, 20], [0] * 4]
+    (sequence,) = loading.load(tmp_path, "bag")
+    assert sequence.boxes[:4].tolist() == [[11, 6, 30, 20], [0] * 4, [11, 1, 20, 20], [0] * 4]
     write(tmp_path / "bag" / "groundtruth.txt", "m0,0,3,3,1,1\n")
     with pytest.raises(InputError, match=r"line 1: got 'm0,0,3,3,1,1', expected four numbers .* or the eight .*masks"):
         loading.load(tmp_path, "bag")
@@ -278,9 +282,9 @@ def test_sequences_of_uav123_that_share_a_folder(tmp_path, monkeypatch):
     write(tmp_path / "anno" / "UAV123" / "car1_1.txt", text(TRUTH[:4]))
     write(tmp_path / "anno" / "UAV123" / "car1_2.txt", text(TRUTH[3:]))
     write(tmp_path / "anno" / "UAV123" / "bird1_1.txt", text(TRUTH))  # without images
-    one, two = loading.load(tmp_path)
-    assert [path.name for path in two.frames.paths] == ["000004.jpg", "000005.jpg", "000006.jpg"]
-    assert_array_equal(one.boxes[3], two.boxes[0])
+    first, second = loading.load(tmp_path)
+    assert [path.name for path in second.frames.paths] == ["000004.jpg", "000005.jpg", "000006.jpg"]
+    assert_array_equal(first.boxes[3], second.boxes[0])
     with pytest.raises(InputError, match=r"bird1_1\.txt has 6 boxes, UAV123's bird1_1 253"):
         loading.load(tmp_path, "bird1_1")
 
@@ -292,17 +296,17 @@ def test_the_first_box_alone_tracks_but_does_not_score(tmp_path, kind, capsys):
     for path in tmp_path.rglob("groundtruth.txt") if kind == "got10k" else tmp_path.glob("*.txt"):
         path.write_text(text(TRUTH[:1]))
         (path.parent / "absence.label").unlink(missing_ok=True)
-    one, two = loading.load(tmp_path)
-    assert_array_equal(one.boxes, np.pad(TRUTH[:1], ((0, 5), (0, 0))))
+    first, second = loading.load(tmp_path)
+    assert_array_equal(first.boxes, np.pad(TRUTH[:1], ((0, 5), (0, 0))))
     out = tmp_path / "results"
     assert cli.main(["evaluate", "--tracker", "static", "--root", str(tmp_path), "--out", str(out)]) == 1
-    assert f"{one.name}: only its first frame has a true box" in capsys.readouterr().err
-    assert_array_equal(read_boxes(out / "static" / f"{two.name}.txt"), np.repeat(TRUTH[:1], 6, axis=0))
+    assert f"{first.name}: only its first frame has a true box" in capsys.readouterr().err
+    assert_array_equal(read_boxes(out / "static" / f"{second.name}.txt"), np.repeat(TRUTH[:1], 6, axis=0))
 
 
 def test_a_video_file_is_a_root(tmp_path):
     video(tmp_path)
-    assert [one.name for one in loading.load(tmp_path / "two.mp4")] == ["two"]
+    assert [sequence.name for sequence in loading.load(tmp_path / "two.mp4")] == ["two"]
     (tmp_path / "two.txt").unlink()
     with pytest.raises(InputError, match=r"two\.mp4 has no first box; write .* to two\.txt"):
         loading.load(tmp_path / "two.mp4")
@@ -348,5 +352,5 @@ def test_otb_folders_are_still_otb(tmp_path):
     write(tmp_path / "mine" / "groundtruth_rect.txt", text(TRUTH))
     assert other_benchmarks.detect_layout(tmp_path) == "otb"
     for spec in ("mine", "otb:mine"):
-        (one,) = loading.load(tmp_path, spec)
-        assert (one.name, one.dataset) == ("mine", "otb")
+        (sequence,) = loading.load(tmp_path, spec)
+        assert (sequence.name, sequence.dataset) == ("mine", "otb")

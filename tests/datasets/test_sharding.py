@@ -20,7 +20,7 @@ def sequence(name, length):
 def shares(lengths, processes):
     """Names (a number each) of every process's sequences."""
     sequences = [sequence(str(i), length) for i, length in enumerate(lengths)]
-    return [[int(one.name) for one in select_share(sequences, Shard(rank, processes))] for rank in range(processes)]
+    return [[int(own.name) for own in select_share(sequences, Shard(rank, processes))] for rank in range(processes)]
 
 
 def test_without_variables_there_is_one_process():
@@ -82,8 +82,8 @@ def test_two_real_processes_build_one_store_together(tmp_path):
         for rank in range(2)
     ]
     facts = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
-    assert [one["rank"] for one in facts] == [0, 1]
-    assert [one["extracted_frames"] for one in facts] == [120, 60]  # three sequences of 60 frames
+    assert [item["rank"] for item in facts] == [0, 1]
+    assert [item["extracted_frames"] for item in facts] == [120, 60]  # three sequences of 60 frames
     assert len(list((tmp_path / "store").glob("*.npy"))) == 3
     alone = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (json.loads(alone.stdout)["sequences"], json.loads(alone.stdout)["extracted_frames"]) == (3, 0)

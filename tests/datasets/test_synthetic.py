@@ -129,8 +129,8 @@ def test_the_true_box_holds_the_vivid_pixels_of_the_frame():
     for s in plain:
         for i in range(0, len(s), 15):
             rows, columns = np.nonzero(saturation(s.frames[i]) > 0.6)
-            found = np.array([columns.min() + 1, rows.min() + 1, np.ptp(columns) + 1, np.ptp(rows) + 1], float)
-            assert bx.iou(found, s.boxes[i]) > 0.85, (s.name, i)
+            measured = np.array([columns.min() + 1, rows.min() + 1, np.ptp(columns) + 1, np.ptp(rows) + 1], float)
+            assert bx.iou(measured, s.boxes[i]) > 0.85, (s.name, i)
 
 
 def test_the_mask_is_the_place_of_the_vivid_pixels():

@@ -59,9 +59,9 @@ def test_a_frame_given_out_is_the_callers(path):
 
 def test_threads_pickles_and_forks_read_the_same(path):
     frames = VideoFrames(path)
-    wanted = list(range(LENGTH)) * 2
+    indices = list(range(LENGTH)) * 2
     with ThreadPoolExecutor(4) as threads:
-        assert [number(frame) for frame in threads.map(frames.__getitem__, wanted)] == wanted
+        assert [number(frame) for frame in threads.map(frames.__getitem__, indices)] == indices
     assert number(pickle.loads(pickle.dumps(frames))[7]) == 7
     fresh = VideoFrames(path)
     assert number(fresh[5]) == 5
@@ -76,7 +76,7 @@ def test_threads_pickles_and_forks_read_the_same(path):
 
 def test_the_fingerprint_changes_with_the_file(path, tmp_path):
     write_video(tmp_path / "clip.mp4", [np.zeros((48, 64, 3), np.uint8)] * 3)
-    prints = [VideoFrames(one).fingerprint for one in (path, path, tmp_path / "clip.mp4")]
+    prints = [VideoFrames(video).fingerprint for video in (path, path, tmp_path / "clip.mp4")]
     assert prints[0] == prints[1] != prints[2]
 
 

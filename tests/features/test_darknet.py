@@ -176,11 +176,11 @@ def test_a_connected_layer_reads_biases_and_then_rows_of_weights_over_channel_ro
     got = run(net, IMAGE)
     assert got.shape == (3, 1, 1)
     # output o is bias o + the sum over c, h, w of weight[o, 16 c + 4 h + w] x[c, h, w]
-    wanted = [
+    expected = [
         bias[o] + sum(weight[32 * o + 16 * c + 4 * h + w] * IMAGE[c, h, w] for c, h, w in np.ndindex(2, 4, 4))
         for o in range(3)
     ]
-    assert got.ravel() == pytest.approx(wanted, rel=1e-4)
+    assert got.ravel() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("version", [TRANSPOSED, (0, 1001, 0)])
@@ -220,11 +220,11 @@ def test_a_local_layer_has_other_weights_at_every_place(network, size, stride, p
     layer = f"[local]\nfilters=3\nsize={size}\nstride={stride}\npad={pad}\nactivation=leaky\n"
     got = run(network(layer, [*bias.ravel(), *weight.ravel()], channels=2), IMAGE)
     padded = np.pad(IMAGE, ((0, 0), (pad, pad), (pad, pad)))
-    wanted = np.empty((filters, side, side))
-    for f, r, c in np.ndindex(wanted.shape):
+    expected = np.empty((filters, side, side))
+    for f, r, c in np.ndindex(expected.shape):
         window = padded[:, r * stride : r * stride + size, c * stride : c * stride + size]
-        wanted[f, r, c] = bias[f, r, c] + (weight[r, c, f] * window).sum()
-    assert got == pytest.approx(np.where(wanted > 0, wanted, 0.1 * wanted), rel=1e-3, abs=1e-5)
+        expected[f, r, c] = bias[f, r, c] + (weight[r, c, f] * window).sum()
+    assert got == pytest.approx(np.where(expected > 0, expected, 0.1 * expected), rel=1e-3, abs=1e-5)
 
 
 def test_dropout_and_detection_pass_their_input_on_and_hold_no_numbers(network):
@@ -251,7 +251,7 @@ def test_numbers_after_the_last_tapped_layer_must_be_there_but_are_not_kept(netw
 def test_several_taps_come_in_the_order_asked_for(network):
     net = network(conv() + conv(), [1, 1, 0, 10], taps=(1, 0))
     with torch.no_grad():
-        assert [float(one) for one in net(torch.full((1, 1, 1, 1), 2.0))] == [30, 3]
+        assert [float(value) for value in net(torch.full((1, 1, 1, 1), 2.0))] == [30, 3]
 
 
 @pytest.mark.parametrize("version", [WIDE, NARROW])
@@ -262,9 +262,9 @@ def test_both_lengths_of_the_header_are_read(network, version):
 def test_weights_come_with_the_sha256_of_their_file(tmp_path):
     data = header() + np.array([1.5, -2], "<f4").tobytes()
     (tmp_path / "a.weights").write_bytes(data)
-    found = read_weights(tmp_path / "a.weights")
-    assert found.numbers.tolist() == [1.5, -2]
-    assert found.sha256 == hashlib.sha256(data).hexdigest()
+    weights = read_weights(tmp_path / "a.weights")
+    assert weights.numbers.tolist() == [1.5, -2]
+    assert weights.sha256 == hashlib.sha256(data).hexdigest()
 
 
 def test_comments_and_blanks_in_a_cfg_are_skipped(tmp_path):

@@ -23,7 +23,7 @@ def detector(otb_root):
     if not weights.is_file():
         pytest.skip(f"no weights at {weights}")
     sections = read_cfg(weights.with_suffix(".cfg"))[1:]
-    heads = [(index, one) for index, one in enumerate(sections) if one["type"] == "yolo"]
+    heads = [(index, section) for index, section in enumerate(sections) if section["type"] == "yolo"]
     assert [index - 1 for index, _ in heads] == [68, 78]
     net = read(weights.with_suffix(".cfg"), weights, (68, 78))
 
@@ -31,20 +31,20 @@ def detector(otb_root):
         image = cv2.resize(frame, (320, 320), interpolation=cv2.INTER_LINEAR)
         with torch.inference_mode():
             maps = net(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)
-        found, scores = [], []
-        for (_, head), one in zip(heads, maps, strict=True):
+        boxes_of_heads, scores = [], []
+        for (_, head), output in zip(heads, maps, strict=True):
             anchors = np.array(head["anchors"].split(","), float).reshape(6, 2)[
                 [int(i) for i in head["mask"].split(",")]
             ]
-            raw = one[0].double().reshape(3, 25, *one.shape[-2:])
+            raw = output[0].double().reshape(3, 25, *output.shape[-2:])
             rows, columns = raw.shape[-2:]
             squashed, stretch = raw.sigmoid().numpy(), float(head["scale_x_y"])
             cx = (stretch * (squashed[:, 0] - 0.5) + 0.5 + np.arange(columns)) / columns
             cy = (stretch * (squashed[:, 1] - 0.5) + 0.5 + np.arange(rows)[:, None]) / rows
             w, h = (raw[:, [2, 3]].exp().numpy() * anchors[:, :, None, None] / 320).swapaxes(0, 1)
-            found.append(np.stack([cx, cy, w, h], axis=-1).reshape(-1, 4))
+            boxes_of_heads.append(np.stack([cx, cy, w, h], axis=-1).reshape(-1, 4))
             scores.append(np.moveaxis(squashed[:, 4:5] * squashed[:, 5:], 1, -1).reshape(-1, 20))
-        return np.concatenate(found), np.concatenate(scores)
+        return np.concatenate(boxes_of_heads), np.concatenate(scores)
 
     return detect
 
@@ -92,7 +92,7 @@ def test_the_extractors_features_are_the_finer_head_of_the_whole_frame_in_rgb(ot
     image = cv2.resize(frame, (320, 320), interpolation=cv2.INTER_LINEAR)
     net = read(weights.with_suffix(".cfg"), weights, (78,))
     with torch.inference_mode():
-        (fine,) = (one[0].numpy() for one in net(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255))
+        (fine,) = (output[0].numpy() for output in net(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255))
     assert fine.shape == (75, 20, 20)
     pooled = fine.reshape(75, 10, 2, 10, 2).mean(axis=(2, 4))
     features = extract(make_extractor("yolo-nano-voc", weights), [frame])[0]

@@ -31,7 +31,7 @@ def file(server, *paths, **known):
 
 
 def names(folder):
-    return sorted(one.name for one in folder.iterdir() if one.name != ".locks")
+    return sorted(path.name for path in folder.iterdir() if path.name != ".locks")
 
 
 def test_a_file_is_fetched_once_and_only_it_is_left(server, tmp_path):
@@ -40,7 +40,7 @@ def test_a_file_is_fetched_once_and_only_it_is_left(server, tmp_path):
     assert path == folder / "a.weights" and path.read_bytes() == DATA
     assert names(folder) == ["a.weights"]
     assert fetch(file(server, "whole"), folder) == path
-    assert [(one, ranged) for one, ranged, _ in server.log] == [("whole", None)]
+    assert [(page, ranged) for page, ranged, _ in server.log] == [("whole", None)]
     assert "urllib" not in server.log[0][2].lower()  # some hosts refuse it
 
 
@@ -85,7 +85,7 @@ def test_a_partial_file_as_long_as_the_whole_or_longer_is_no_dead_end(server, tm
 def test_the_next_address_is_tried(server, tmp_path):
     path = fetch(file(server, "missing", "page", "never", "whole"), tmp_path)
     assert path.read_bytes() == DATA
-    assert list(dict.fromkeys(one for one, _, _ in server.log)) == ["missing", "page", "never", "whole"]
+    assert list(dict.fromkeys(page for page, _, _ in server.log)) == ["missing", "page", "never", "whole"]
 
 
 def test_what_is_known_of_a_file_may_be_little(server, tmp_path):
@@ -106,7 +106,7 @@ def test_what_is_not_the_file_is_refused_and_not_kept(server, tmp_path, path, si
     with pytest.raises(InputError, match=message) as caught:
         fetch(file(server, path, size=size, sha256=sha256), tmp_path)
     assert server.url(path) in str(caught.value) and "\n" not in str(caught.value)
-    assert not [one for one in names(tmp_path) if (tmp_path / one).stat().st_size]
+    assert not [name for name in names(tmp_path) if (tmp_path / name).stat().st_size]
 
 
 def test_without_internet_one_line_says_what_to_fetch_by_hand_and_where_to_put_it(tmp_path):
@@ -139,10 +139,10 @@ def test_a_file_in_place_of_the_folder_is_an_input_error(server, tmp_path):
 def test_several_processes_that_fetch_the_same_file_do_no_harm(server, tmp_path):
     server.breaks = 4
     threads = [threading.Thread(target=fetch, args=(file(server, "breaks"), tmp_path)) for _ in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert (tmp_path / "a.weights").read_bytes() == DATA
     assert names(tmp_path) == ["a.weights"]
 
@@ -197,7 +197,7 @@ def test_the_files_at_hand_are_the_published_ones(expert_files, name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_table_tells_every_file_from_others(name):
-    for one in NETWORKS[name].files:
-        assert one.urls and all(url.startswith("https://") and url.endswith(one.name) for url in one.urls)
-        assert one.size or one.sha256
+    for file in NETWORKS[name].files:
+        assert file.urls and all(url.startswith("https://") and url.endswith(file.name) for url in file.urls)
+        assert file.size or file.sha256
     assert model_zoo.NETWORKS[name].dim > 0

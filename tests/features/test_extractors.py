@@ -51,10 +51,10 @@ def test_a_vertical_edge_is_a_horizontal_gradient_and_nothing_else():
     # the two columns beside the edge, so one of the eight columns of the cells there has magnitude 1: mean 1 / 8.
     frame = np.zeros((96, 128, 3), np.uint8)
     frame[:, 64:] = 255
-    wanted = np.zeros((12, 16))
-    wanted[:, [7, 8]] = 1 / 8
+    expected = np.zeros((12, 16))
+    expected[:, [7, 8]] = 1 / 8
     got = cells(frame)
-    assert np.array_equal(got[..., HORIZONTAL], wanted)
+    assert np.array_equal(got[..., HORIZONTAL], expected)
     assert not got[..., [FALLING, VERTICAL, RISING]].any()
     assert np.array_equal(cells(255 - frame)[..., HORIZONTAL:], got[..., HORIZONTAL:]), "contrast's sign is not kept"
 
@@ -62,10 +62,10 @@ def test_a_vertical_edge_is_a_horizontal_gradient_and_nothing_else():
 def test_a_horizontal_edge_is_a_vertical_gradient_and_nothing_else():
     frame = np.zeros((96, 128, 3), np.uint8)
     frame[48:] = 255
-    wanted = np.zeros((12, 16))
-    wanted[[5, 6]] = 1 / 8
+    expected = np.zeros((12, 16))
+    expected[[5, 6]] = 1 / 8
     got = cells(frame)
-    assert np.array_equal(got[..., VERTICAL], wanted)
+    assert np.array_equal(got[..., VERTICAL], expected)
     assert not got[..., [HORIZONTAL, FALLING, RISING]].any()
 
 
@@ -254,7 +254,7 @@ def test_the_real_networks_extractor_keeps_its_id_and_its_vectors(weights):
 
 @pytest.mark.otb
 def test_another_cfg_beside_the_same_weights_makes_another_id(weights, tmp_path):
-    file, cfg = (weights / one.name for one in NETWORKS["yolo-nano-voc"].files)
+    file, cfg = (weights / entry.name for entry in NETWORKS["yolo-nano-voc"].files)
     (tmp_path / file.name).symlink_to(file)
     (tmp_path / cfg.name).write_text(cfg.read_text().replace("activation=relu\n", "activation=relu6\n"))
     assert make_extractor("yolo-nano-voc", tmp_path).id != make_extractor("yolo-nano-voc", weights).id

@@ -19,9 +19,9 @@ def noise(side, seed=0):
 @pytest.mark.parametrize(("side", "cells"), [(SEARCH, 16), (TEMPLATE, 8)])
 def test_cells_have_sixteen_pixels_each(side, cells):
     maps = make_maps("cells")
-    found = maps(noise(side))
-    assert found.shape == (maps.channels, cells, cells) and found.dtype == np.float32
-    assert np.isfinite(found).all() and np.abs(found).max() < 10
+    computed = maps(noise(side))
+    assert computed.shape == (maps.channels, cells, cells) and computed.dtype == np.float32
+    assert np.isfinite(computed).all() and np.abs(computed).max() < 10
 
 
 def test_cells_know_colour_and_place():
@@ -49,17 +49,17 @@ def test_cells_are_what_they_are_said_to_be(side):
     edge = np.pad(grey, 1, mode="reflect")
     dx, dy = edge[1:-1, 2:] - edge[1:-1, :-2], edge[2:, 1:-1] - edge[:-2, 1:-1]
     magnitude, bins = np.hypot(dx, dy), np.floor(np.arctan2(dy, dx) % np.pi * 9 / np.pi).clip(0, 8)
-    found = make_maps("cells")(crop)
-    means, shares = np.empty((3, *found.shape[1:])), np.empty((9, *found.shape[1:]))
-    for y, x in np.ndindex(found.shape[1:]):
+    computed = make_maps("cells")(crop)
+    means, shares = np.empty((3, *computed.shape[1:])), np.empty((9, *computed.shape[1:]))
+    for y, x in np.ndindex(computed.shape[1:]):
         inside = np.s_[16 * y : 16 * y + 16, 16 * x : 16 * x + 16]
         means[:, y, x] = frame[inside].mean(axis=(0, 1))
-        np.testing.assert_allclose(found[3:6, y, x], 4 * frame[inside].std(axis=(0, 1)), atol=1e-4)
-        each = [(magnitude[inside] * (bins[inside] == one)).sum() for one in range(9)]
+        np.testing.assert_allclose(computed[3:6, y, x], 4 * frame[inside].std(axis=(0, 1)), atol=1e-4)
+        each = [(magnitude[inside] * (bins[inside] == number)).sum() for number in range(9)]
         shares[:, y, x] = 4 * np.array(each) / (magnitude[inside].sum() + 0.05 * 256)
     # OpenCV's angles are good to a third of a degree: a pixel on the border of two orientations may count to either.
-    assert np.abs(found[6:] - shares).max() < 0.03 and np.abs(found[6:] - shares).mean() < 5e-4
-    np.testing.assert_allclose(found[:3], 2 * (means - means.mean(axis=(1, 2), keepdims=True)), atol=1e-4)
+    assert np.abs(computed[6:] - shares).max() < 0.03 and np.abs(computed[6:] - shares).mean() < 5e-4
+    np.testing.assert_allclose(computed[:3], 2 * (means - means.mean(axis=(1, 2), keepdims=True)), atol=1e-4)
 
 
 def test_the_same_crop_gives_the_same_map():
@@ -93,18 +93,18 @@ def test_nanotrack_gives_maps_and_pickles(nanotrack):
 @pytest.mark.otb
 def test_nanotrack_head_proposes_a_box_on_the_target(otb_root, nanotrack):
     maps = make_maps("nanotrack-head", nanotrack)
-    one = load(otb_root, "Human7")[0]
+    sequence = load(otb_root, "Human7")[0]
     window = SearchWindow(maps)
-    window.start(one.frames[0], one.boxes[0])
-    window.centre_on(one.boxes[5] + [6, -4, 0, 0], one.size)  # beside it
-    seen = window.observe(one.frames[5])
-    found = regions.from_region(proposals.best(seen["proposals"]), window.region)
-    assert bx.iou(found, one.boxes[5]) > 0.75
+    window.start(sequence.frames[0], sequence.boxes[0])
+    window.centre_on(sequence.boxes[5] + [6, -4, 0, 0], sequence.size)  # beside it
+    seen = window.observe(sequence.frames[5])
+    proposed = regions.from_region(proposals.best(seen["proposals"]), window.region)
+    assert bx.iou(proposed, sequence.boxes[5]) > 0.75
     proposed = pickle.loads(pickle.dumps(maps)).propose(seen["template"], seen["search"])
     np.testing.assert_array_equal(proposals.corrected(proposed, window.offset), seen["proposals"])
-    window.centre_on(one.boxes[0], one.size)
-    first = regions.from_region(proposals.best(window.observe(one.frames[0])["proposals"]), window.region)
-    np.testing.assert_allclose(first, one.boxes[0], atol=2)  # where the truth is known they are corrected
+    window.centre_on(sequence.boxes[0], sequence.size)
+    first = regions.from_region(proposals.best(window.observe(sequence.frames[0])["proposals"]), window.region)
+    np.testing.assert_allclose(first, sequence.boxes[0], atol=2)  # where the truth is known they are corrected
 
 
 @pytest.mark.otb

@@ -22,16 +22,16 @@ def test_a_file_that_is_no_network_is_refused(tmp_path, opened):
 
 
 def test_onnxruntime_writes_and_reports_nothing(tmp_path):
-    """Its own files lie in TMPDIR and in the user's cache: a session's number, a device's, what is to be sent."""
+    """onnxruntime keeps ids and pending reports in TMPDIR and in the user's cache."""
     code = "from tracking_env.search.trained import tracker; print(type(tracker().policy).__name__)"
     homes = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
-    # It is silent by itself where these are set, so that they would hide what is wanted to be seen.
+    # onnxruntime reports nothing if these are set, so they would hide a failure of ours.
     silent = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI")
-    environment = {name: one for name, one in os.environ.items() if name not in silent} | homes
+    environment = {name: value for name, value in os.environ.items() if name not in silent} | homes
     command = [sys.executable, "-c", code]
-    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout == "OnnxPolicy\n"
-    assert {one.name for one in tmp_path.iterdir()} <= {f"torchinductor_{getpass.getuser()}"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "OnnxPolicy\n"
+    assert {path.name for path in tmp_path.iterdir()} <= {f"torchinductor_{getpass.getuser()}"}
 
 
 def test_without_onnxruntime_the_error_says_what_to_install(tmp_path, monkeypatch):
@@ -61,9 +61,9 @@ def test_what_a_network_returns_is_the_callers(nanotrack, opened):
     run = opened(backbone)
     picture = CROP.transpose(2, 0, 1)[None].astype(np.float32)
     (first,) = run(picture)
-    kept = first.copy()
+    copy = first.copy()
     run(picture[:, :, ::-1].copy())
-    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(first, copy)
 
 
 @pytest.mark.otb

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.helpers.counting import Counting, sequence
+from tests.helpers.counting import CountingExtractor, sequence
 from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError
 from tracking_env.features.base import extract
@@ -25,7 +25,7 @@ def test_stored_features_are_the_extractors_in_half_precision(tmp_path):
 
 
 def test_features_are_extracted_on_first_use_and_kept(tmp_path):
-    extractor, s = Counting(), sequence()
+    extractor, s = CountingExtractor(), sequence()
     first = FeatureStore(extractor, tmp_path / "store")[s]
     assert extractor.frames == 5
     again = FeatureStore(extractor, tmp_path / "store")[s]
@@ -35,7 +35,7 @@ def test_features_are_extracted_on_first_use_and_kept(tmp_path):
 
 
 def test_build_extracts_what_is_missing_only(tmp_path):
-    extractor, several = Counting(), [sequence(v, name=f"s{v}") for v in (1, 2, 3)]
+    extractor, several = CountingExtractor(), [sequence(v, name=f"s{v}") for v in (1, 2, 3)]
     store = FeatureStore(extractor, tmp_path / "store")
     assert store[several[1]][0, 0] == 2
     store.build(several)
@@ -45,22 +45,22 @@ def test_build_extracts_what_is_missing_only(tmp_path):
 
 
 def test_a_sequence_longer_than_a_batch_keeps_its_order(tmp_path):
-    extractor, s = Counting(), sequence(0, length=2 * FeatureStore.BATCH + 1)
+    extractor, s = CountingExtractor(), sequence(0, length=2 * FeatureStore.BATCH + 1)
     assert FeatureStore(extractor, tmp_path / "store")[s][:, 0].tolist() == list(range(2 * FeatureStore.BATCH + 1))
     assert extractor.calls == 3
 
 
 def test_the_default_folder_is_the_extractors_own_in_the_cache(tmp_path):
-    FeatureStore(Counting("a"))
-    FeatureStore(Counting("b"))
+    FeatureStore(CountingExtractor("a"))
+    FeatureStore(CountingExtractor("b"))
     assert sorted(p.name for p in (tmp_path / "cache" / "features").iterdir()) == ["a", "b"]
 
 
 def test_another_extractors_store_is_refused_naming_both(tmp_path):
-    FeatureStore(Counting("grey"), tmp_path)
+    FeatureStore(CountingExtractor("grey"), tmp_path)
     with pytest.raises(InputError, match=r"'grey'.*'colour'"):
-        FeatureStore(Counting("colour"), tmp_path)
-    wider = Counting("grey")
+        FeatureStore(CountingExtractor("colour"), tmp_path)
+    wider = CountingExtractor("grey")
     wider.dim = 4
     with pytest.raises(InputError, match="'grey'"):
         FeatureStore(wider, tmp_path)
@@ -69,41 +69,41 @@ def test_another_extractors_store_is_refused_naming_both(tmp_path):
 def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("all my work")
     with pytest.raises(InputError, match="not a feature store and not empty"):
-        FeatureStore(Counting(), tmp_path)
+        FeatureStore(CountingExtractor(), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_an_empty_folder_becomes_a_store(tmp_path):
-    assert FeatureStore(Counting(), tmp_path)[sequence()].shape == (5, 3)
+    assert FeatureStore(CountingExtractor(), tmp_path)[sequence()].shape == (5, 3)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\x80"])
 def test_a_header_that_does_not_read_is_an_input_error(tmp_path, content):
     (tmp_path / "store.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(InputError, match=r"store\.json|feature store"):
-        FeatureStore(Counting(), tmp_path)
+        FeatureStore(CountingExtractor(), tmp_path)
 
 
 def test_a_file_in_place_of_the_folder_is_an_input_error(tmp_path):
     (tmp_path / "store").write_text("")
     with pytest.raises(InputError, match="store"):
-        FeatureStore(Counting(), tmp_path / "store")
+        FeatureStore(CountingExtractor(), tmp_path / "store")
 
 
 def test_a_store_that_another_process_is_just_making_is_no_stranger(tmp_path):
     (tmp_path / f"{PARTIAL}12345-{FeatureStore.HEADER}").write_text("")  # see `files.write_atomically`
-    assert FeatureStore(Counting(), tmp_path)[sequence()].shape == (5, 3)
+    assert FeatureStore(CountingExtractor(), tmp_path)[sequence()].shape == (5, 3)
 
 
 def test_changed_frames_never_meet_old_features(tmp_path):
-    store = FeatureStore(Counting(), tmp_path / "store")
+    store = FeatureStore(CountingExtractor(), tmp_path / "store")
     assert store[sequence(7)][0, 0] == 7
     assert store[sequence(9)][0, 0] == 9
     assert store[sequence(7)][0, 0] == 7
 
 
 def test_a_store_says_what_it_was_made_from(tmp_path):
-    store, s = FeatureStore(Counting("mean"), tmp_path), sequence()
+    store, s = FeatureStore(CountingExtractor("mean"), tmp_path), sequence()
     store[s]
     assert json.loads((tmp_path / "store.json").read_text()) == {
         "format": 2,
@@ -125,8 +125,8 @@ def test_a_store_says_what_it_was_made_from(tmp_path):
 
 def test_another_extractors_file_in_the_folder_is_refused(tmp_path):
     store, other = (
-        FeatureStore(Counting("mine"), tmp_path / "mine"),
-        FeatureStore(Counting("yours"), tmp_path / "yours"),
+        FeatureStore(CountingExtractor("mine"), tmp_path / "mine"),
+        FeatureStore(CountingExtractor("yours"), tmp_path / "yours"),
     )
     store[sequence()], other[sequence()]
     for path in other.folder.glob("one-*"):
@@ -139,7 +139,7 @@ def test_another_extractors_file_in_the_folder_is_refused(tmp_path):
 
 
 def test_features_of_other_frames_under_this_name_are_refused(tmp_path):
-    store, old, new = FeatureStore(Counting(), tmp_path), sequence(7), sequence(9)
+    store, old, new = FeatureStore(CountingExtractor(), tmp_path), sequence(7), sequence(9)
     store[old]
     for path in tmp_path.glob("one-*"):
         path.rename(tmp_path / path.name.replace(old.frames.fingerprint, new.frames.fingerprint))
@@ -150,7 +150,7 @@ def test_features_of_other_frames_under_this_name_are_refused(tmp_path):
 
 
 def test_features_without_a_word_on_their_origin_are_refused(tmp_path):
-    store = FeatureStore(Counting(), tmp_path)
+    store = FeatureStore(CountingExtractor(), tmp_path)
     store[sequence()]
     (record,) = tmp_path.glob("one-*.json")
     record.write_text("{")
@@ -163,15 +163,15 @@ def test_features_without_a_word_on_their_origin_are_refused(tmp_path):
 
 @pytest.mark.parametrize(("key", "value"), [("format", 1), ("dtype", "uint8"), ("dim", 4)])
 def test_a_store_of_another_make_is_refused_with_the_reason(tmp_path, key, value):
-    FeatureStore(Counting(), tmp_path)
+    FeatureStore(CountingExtractor(), tmp_path)
     header = tmp_path / FeatureStore.HEADER
     header.write_text(json.dumps(json.loads(header.read_text()) | {key: value}))
     with pytest.raises(InputError, match=rf"of 'counting' has {key} {value!r}, not .*; delete it, or .* --store"):
-        FeatureStore(Counting(), tmp_path)
+        FeatureStore(CountingExtractor(), tmp_path)
 
 
 def test_features_of_a_wrong_shape_are_refused(tmp_path):
-    store = FeatureStore(Counting(), tmp_path / "store")
+    store = FeatureStore(CountingExtractor(), tmp_path / "store")
     store[sequence()]
     (file,) = store.folder.glob("*.npy")
     np.save(file, np.zeros((4, 3), np.float16))
@@ -181,7 +181,7 @@ def test_features_of_a_wrong_shape_are_refused(tmp_path):
 
 @pytest.mark.parametrize("left", [0, 7, 100, 150])
 def test_damaged_features_are_an_input_error_that_says_to_delete_them(tmp_path, left):
-    store = FeatureStore(Counting(), tmp_path / "store")
+    store = FeatureStore(CountingExtractor(), tmp_path / "store")
     store[sequence()]
     (file,) = store.folder.glob("*.npy")
     assert len(file.read_bytes()) == 128 + 5 * 3 * 2
@@ -191,6 +191,8 @@ def test_damaged_features_are_an_input_error_that_says_to_delete_them(tmp_path, 
 
 
 def test_values_beyond_half_precision_stay_finite(tmp_path):
-    extractor = Counting()
-    extractor.__class__ = type("Large", (Counting,), {"__call__": lambda self, frames: np.full((len(frames), 3), 1e6)})
+    extractor = CountingExtractor()
+    extractor.__class__ = type(
+        "Large", (CountingExtractor,), {"__call__": lambda self, frames: np.full((len(frames), 3), 1e6)}
+    )
     assert np.isfinite(FeatureStore(extractor, tmp_path / "store")[sequence()]).all()

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.helpers.counting import Counting, sequence, several
+from tests.helpers.counting import CountingExtractor, make_sequences, sequence
 from tests.helpers.paths import ROOT
 from tracking_env.datasets.prefetch import AHEAD
 from tracking_env.datasets.sequence import ImageFiles, Sequence
@@ -63,13 +63,13 @@ CHILD = os.environ | {
 WORKER = """
 import json, resource, sys, time
 from pathlib import Path
-from tests.helpers.counting import Counting, sequence, several
+from tests.helpers.counting import CountingExtractor, sequence, make_sequences
 from tracking_env.errors import InputError
 from tracking_env.features.store import FeatureStore
 
 folder, length, sequences, stop_at, limit = Path(sys.argv[1]), *map(json.loads, sys.argv[2:])
 
-class Stopping(Counting):
+class Stopping(CountingExtractor):
     def __call__(self, frames):
         if self.calls + 1 == stop_at:
             (folder / "stopped").touch()
@@ -81,7 +81,7 @@ store = FeatureStore(Stopping(), folder / "store")
 if limit is not None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    built = store.build(several(sequences) if sequences else [sequence(0, length)])
+    built = store.build(make_sequences(sequences) if sequences else [sequence(0, length)])
 except InputError as error:
     print(error, file=sys.stderr)
     sys.exit(2)
@@ -114,7 +114,7 @@ def wait_for(path, pattern=None):
 
 def test_a_failure_in_the_middle_leaves_nothing_and_the_next_use_works(tmp_path):
     s = sequence(0, length=FeatureStore.BATCH + 1)
-    failing = Counting(fail_at=2)
+    failing = CountingExtractor(fail_at=2)
     store = FeatureStore(failing, tmp_path / "store")
     with pytest.raises(RuntimeError, match="out of memory"):
         store[s]
@@ -130,11 +130,11 @@ def test_a_disk_that_fills_up_is_an_input_error_and_leaves_no_file(tmp_path, sta
     assert process.returncode == 2
     assert re.fullmatch(r"cannot write .*one-.*npy: File too large; make room there, .*--store\n", message)
     assert files(tmp_path / "store") == [FeatureStore.HEADER]
-    assert FeatureStore(Counting(), tmp_path / "store")[sequence()].shape == (5, 3)
+    assert FeatureStore(CountingExtractor(), tmp_path / "store")[sequence()].shape == (5, 3)
 
 
 def test_a_disk_that_fills_up_at_the_last_moment_is_an_input_error_too(tmp_path, monkeypatch):
-    store = FeatureStore(Counting(), tmp_path / "store")
+    store = FeatureStore(CountingExtractor(), tmp_path / "store")
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -167,7 +167,7 @@ def test_a_real_full_disk(tmp_path):
 def test_an_unreadable_frame_stops_with_one_line_and_leaves_no_file(tmp_path):
     s = image_files(tmp_path, 3 * FeatureStore.BATCH)
     s.frames.paths[2 * FeatureStore.BATCH].write_bytes(b"no image")
-    store = FeatureStore(Counting(), tmp_path / "store")
+    store = FeatureStore(CountingExtractor(), tmp_path / "store")
     with pytest.raises(InputError, match=r"the frame .*0032\.png does not decode as an image \(8 bytes\)") as caught:
         store[s]
     assert "\n" not in str(caught.value)
@@ -177,7 +177,7 @@ def test_an_unreadable_frame_stops_with_one_line_and_leaves_no_file(tmp_path):
 def test_sequences_before_an_unreadable_frame_are_kept(tmp_path):
     bad = image_files(tmp_path, 4)
     bad.frames.paths[3].write_bytes(b"")
-    store = FeatureStore(Counting(), tmp_path / "store")
+    store = FeatureStore(CountingExtractor(), tmp_path / "store")
     with pytest.raises(InputError, match="does not decode"):
         store.build([sequence(), bad])
     assert store.has(sequence()) and not store.has(bad)
@@ -187,7 +187,7 @@ def test_sequences_before_an_unreadable_frame_are_kept(tmp_path):
 def test_frames_decoded_out_of_order_keep_their_rows(tmp_path, jobs):
     length = 3 * FeatureStore.BATCH + 7
     s = Sequence("shuffled", LateFrames(length), np.ones((length, 4)))
-    assert FeatureStore(Counting(), tmp_path, jobs)[s][:, 0].tolist() == list(range(length))
+    assert FeatureStore(CountingExtractor(), tmp_path, jobs)[s][:, 0].tolist() == list(range(length))
 
 
 def test_decoding_runs_ahead_but_not_far(tmp_path):
@@ -195,7 +195,7 @@ def test_decoding_runs_ahead_but_not_far(tmp_path):
     frames = LateFrames(12 * FeatureStore.BATCH)
     furthest = []
 
-    class Looking(Counting):
+    class Looking(CountingExtractor):
         def __call__(self, batch):
             asked = -1
             while self.calls == 0 and len(frames.asked) > asked:  # decoding goes on while this extractor is busy
@@ -211,7 +211,7 @@ def test_decoding_runs_ahead_but_not_far(tmp_path):
 def test_frames_are_prepared_on_the_decoding_threads(tmp_path):
     threads = set()
 
-    class Halving(Counting):
+    class Halving(CountingExtractor):
         def prepare(self, frame):
             threads.add(threading.current_thread().name)
             return frame[::2, ::2]
@@ -227,11 +227,11 @@ def test_frames_are_prepared_on_the_decoding_threads(tmp_path):
 
 def test_jobs_below_one_are_refused(tmp_path):
     with pytest.raises(InputError, match="--jobs is 0; give a number of decoding threads >= 1"):
-        FeatureStore(Counting(), tmp_path, jobs=0)[sequence()]
+        FeatureStore(CountingExtractor(), tmp_path, jobs=0)[sequence()]
 
 
 def test_build_says_what_it_did(tmp_path):
-    store = FeatureStore(Counting(), tmp_path)
+    store = FeatureStore(CountingExtractor(), tmp_path)
     store[sequence(1, name="s1")]
     built = store.build([sequence(v, name=f"s{v}") for v in (1, 2, 3)])
     assert (built.sequences, built.frames) == (2, 10)
@@ -241,35 +241,35 @@ def test_build_says_what_it_did(tmp_path):
 
 def test_what_a_killed_process_extracted_is_not_extracted_again(tmp_path, start):
     length = 5 * FeatureStore.BATCH + 3
-    straight = np.array(FeatureStore(Counting(), tmp_path / "other")[sequence(0, length)])
+    straight = np.array(FeatureStore(CountingExtractor(), tmp_path / "other")[sequence(0, length)])
     process = start(length=length, stop_at=4)  # hangs in the fourth batch
     wait_for(tmp_path / "stopped")
     process.kill()
     process.wait()
     assert files(tmp_path / "store") == [f"{PARTIAL}one-{sequence(0, length).frames.fingerprint}.npy", "store.json"]
-    extractor = Counting()
+    extractor = CountingExtractor()
     assert np.array_equal(FeatureStore(extractor, tmp_path / "store")[sequence(0, length)], straight)
     assert extractor.frames == length - 3 * FeatureStore.BATCH
     assert not list((tmp_path / "store").glob(f"{PARTIAL}*"))
 
 
 @pytest.mark.parametrize(
-    ("size", "kept"),  # 128 bytes of header, 32 frames of 6 bytes in a batch
+    ("size", "rows_left"),  # 128 bytes of header, 32 frames of 6 bytes in a batch
     [(0, 0), (1, 0), (127, 0), (128, 0), (129, 0), (319, 0), (320, 32), (325, 32), (511, 32), (512, 64), (530, 64)],
 )
-def test_a_file_broken_off_anywhere_goes_on_from_its_last_whole_batch(tmp_path, monkeypatch, size, kept):
+def test_a_file_broken_off_anywhere_goes_on_from_its_last_whole_batch(tmp_path, monkeypatch, size, rows_left):
     monkeypatch.setattr(FeatureStore, "BATCH", 32)
-    s, store = sequence(0, length=67), FeatureStore(Counting(), tmp_path / "whole")
+    s, store = sequence(0, length=67), FeatureStore(CountingExtractor(), tmp_path / "whole")
     straight = np.array(store[s])
     (file,) = store.folder.glob("*.npy")
-    broken = FeatureStore(Counting(), tmp_path / "broken")
+    broken = FeatureStore(CountingExtractor(), tmp_path / "broken")
     (broken.folder / f"{PARTIAL}{file.name}").write_bytes(file.read_bytes()[:size])
     assert np.array_equal(broken[s], straight)
-    assert broken.extractor.frames == 67 - kept
+    assert broken.extractor.frames == 67 - rows_left
 
 
 def test_a_broken_off_file_of_another_shape_is_begun_anew(tmp_path):
-    s, store = sequence(0, length=67), FeatureStore(Counting(), tmp_path)
+    s, store = sequence(0, length=67), FeatureStore(CountingExtractor(), tmp_path)
     (tmp_path / f"{PARTIAL}{s.name}-{s.frames.fingerprint}.npy").write_bytes(b"something else " * 50)
     assert store[s][:, 0].tolist() == list(range(67))
     assert store.extractor.frames == 67
@@ -278,7 +278,7 @@ def test_a_broken_off_file_of_another_shape_is_begun_anew(tmp_path):
 def test_ctrl_c_keeps_whole_batches(tmp_path):
     length = 3 * FeatureStore.BATCH
 
-    class Interrupted(Counting):
+    class Interrupted(CountingExtractor):
         def __call__(self, frames):
             if self.calls == 2:
                 raise KeyboardInterrupt
@@ -286,7 +286,7 @@ def test_ctrl_c_keeps_whole_batches(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         FeatureStore(Interrupted(), tmp_path / "store")[sequence(0, length)]
-    extractor = Counting()
+    extractor = CountingExtractor()
     assert FeatureStore(extractor, tmp_path / "store")[sequence(0, length)][:, 0].tolist() == list(range(length))
     assert extractor.frames == FeatureStore.BATCH
 
@@ -302,8 +302,8 @@ def test_two_processes_share_the_work(tmp_path, start):
     assert (first.wait(30), second.wait(30)) == (0, 0)
     built = sorted(json.loads(process.stdout.read())["frames"] for process in (first, second))
     assert built == [5, 10], "nothing was extracted twice"
-    store = FeatureStore(Counting(fail_at=1), tmp_path / "store")
-    assert [store[s][0, 0] for s in several(3)] == [1, 2, 3]
+    store = FeatureStore(CountingExtractor(fail_at=1), tmp_path / "store")
+    assert [store[s][0, 0] for s in make_sequences(3)] == [1, 2, 3]
     assert not list(store.folder.glob(f"{PARTIAL}*"))
 
 
@@ -317,4 +317,4 @@ def test_the_second_process_takes_over_when_the_first_is_killed(tmp_path, start)
     first.wait()
     assert second.wait(30) == 0
     assert json.loads(second.stdout.read())["frames"] == 5
-    assert FeatureStore(Counting(fail_at=1), tmp_path / "store")[several(1)[0]].shape == (5, 3)
+    assert FeatureStore(CountingExtractor(fail_at=1), tmp_path / "store")[make_sequences(1)[0]].shape == (5, 3)

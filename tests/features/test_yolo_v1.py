@@ -32,7 +32,7 @@ def test_the_byte_counts_are_those_of_the_files():
 @pytest.mark.parametrize("name", V1)
 def test_building_a_network_takes_no_memory_for_its_numbers(name):
     network = Darknet(yolo_v1.make_sections(name), NETWORKS[name].taps)
-    assert all(one.is_meta for one in network.parameters())
+    assert all(parameter.is_meta for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("name", ["yolov1", "yolov1-small", "yolov1-tiny"])
@@ -45,11 +45,11 @@ def test_what_is_taken_is_the_leaky_layer_of_4096_before_the_last(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"), [("yolov1", ["1470"]), ("yolov1-small", ["1470"]), ("yolov1-tiny", ["256", "1470"])]
+    ("name", "outputs"), [("yolov1", ["1470"]), ("yolov1-small", ["1470"]), ("yolov1-tiny", ["256", "1470"])]
 )
-def test_all_layers_are_leaky_but_the_last_and_the_first_connected_one_of_tiny(name, wanted):
-    linear = [one["output"] for one in yolo_v1.make_sections(name)[1:] if one.get("activation") == "linear"]
-    assert linear == wanted
+def test_all_layers_are_leaky_but_the_last_and_the_first_connected_one_of_tiny(name, outputs):
+    linear = [section["output"] for section in yolo_v1.make_sections(name)[1:] if section.get("activation") == "linear"]
+    assert linear == outputs
 
 
 def test_what_is_taken_of_the_later_release_is_its_last_hidden_map():
@@ -64,7 +64,7 @@ def test_only_the_networks_of_2015_scale_their_input_further():
 @pytest.mark.parametrize("name", ["yolov1", "yolov1-small", "yolov1-2016"])
 def test_there_are_24_convolutions_and_a_7_by_7_map(name):
     layers = yolo_v1.make_sections(name)[1:]
-    convolutions = [index for index, one in enumerate(layers) if one["type"] == "convolutional"]
+    convolutions = [index for index, layer in enumerate(layers) if layer["type"] == "convolutional"]
     assert len(convolutions) == 24
     assert Darknet(yolo_v1.make_sections(name), (convolutions[-1],)).shapes == [(1024, 7, 7)]
 
@@ -95,7 +95,7 @@ def small(tmp_path, monkeypatch):
 
 
 def expected(numbers, frame, low=-1.0):
-    """The second but last layer by plain loops over an 8 x 8 frame; ``low``: what black becomes."""
+    """The last but one layer by plain loops over an 8 x 8 frame; black becomes ``low``."""
     image = low + (1 - low) * frame.astype(np.float64).transpose(2, 0, 1) / 255
     padded = np.pad(image, ((0, 0), (1, 1), (1, 1)))
     kernels = numbers[2:56].reshape(2, 3, 3, 3)
@@ -127,9 +127,9 @@ def test_half_precision_as_on_a_gpu_changes_the_third_digit(small):
 
 
 def write_cfg(path, sections):
-    lines = [
-        line for one in sections for line in [f"[{one['type']}]", *(f"{k}={v}" for k, v in one.items() if k != "type")]
-    ]
+    lines = []
+    for section in sections:
+        lines += [f"[{section['type']}]", *(f"{key}={value}" for key, value in section.items() if key != "type")]
     path.write_text("\n".join(lines))
 
 

@@ -1,12 +1,12 @@
-"""What the tests of the store extract, and with what."""
+"""Sequences and an extractor for the tests of the store."""
 
 import numpy as np
 
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 
 
-class Counting:
-    """The mean colour of each frame; notes how often it was asked, and fails from a given call on."""
+class CountingExtractor:
+    """The mean colour of each frame. It counts its calls and frames, and fails at a chosen call."""
 
     dim = 3
 
@@ -30,5 +30,5 @@ def sequence(value=7, length=5, name="one"):
     return Sequence(name, ArrayFrames(frames), np.ones((length, 4)))
 
 
-def several(number, length=5):
+def make_sequences(number, length=5):
     return [sequence(v, length, name) for v, name in enumerate(("one", "two", "three")[:number], 1)]
