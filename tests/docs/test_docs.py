@@ -260,4 +260,4 @@ def test_every_environment_has_a_page_with_an_animation(tmp_path):
         with image.open(tmp_path / published.name) as drawn, image.open(published) as shown:
             assert drawn.n_frames == (6 if name == "agent" else 3) and drawn.size == shown.size
             first = np.asarray(drawn.convert("RGB"), int) - np.asarray(shown.convert("RGB"), int)
-            assert np.abs(first).mean() < 3, "drawn anew it looks the same: python docs/make_gifs.py"
+            assert np.abs(first).mean() < 3, "drawn again it looks the same: python docs/make_gifs.py"
