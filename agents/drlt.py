@@ -13,7 +13,7 @@ State = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class DRLTConfig:
-    """Sizes of the network. The paper's are the defaults (section 4.2)."""
+    """Sizes of the network. The preset `paper` has those of section 4.2."""
 
     observation: int = 5000
     """neurons of the fully connected layer on top of feature + location"""

@@ -12,7 +12,7 @@ from tracking_env.errors import InputError
 
 @dataclass(frozen=True)
 class ReinforceConfig:
-    """Options of the gradient estimator; the defaults are the paper's (Algorithm 1, section 4.2)."""
+    """Options of the gradient estimator (Algorithm 1). The preset `paper` has the values of section 4.2."""
 
     episodes: int = 5
     """N, episodes sampled from one forward pass"""

@@ -14,7 +14,7 @@ from tracking_env.errors import InputError
 
 @dataclass(frozen=True)
 class WindowConfig:
-    """Length, order and batches of windows; the defaults are the paper's (Algorithm 1)."""
+    """Length, order and batches of windows. The preset `paper` has those of Algorithm 1."""
 
     steps: int = 10
     """T, frames per window"""

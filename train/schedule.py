@@ -51,7 +51,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """Length and learning rates of a run; the paper's numbers are the defaults (section 4.2)."""
+    """Length and learning rates of a run. The preset `paper` has those of section 4.2."""
 
     warm_epochs: int = 0
     """epochs of supervised training on the L1 reward, before all others"""
