@@ -21,6 +21,8 @@ class Tracker(Protocol):
     A tracker that estimates its own error also has an attribute ``spread``: the standard deviation ``(4,)`` in pixels
     of the last box's centre x, centre y, width and height.
 
+    A tracker that scores its boxes has an attribute ``confidence``: the last box's score, in [0, 1].
+
     Example:
         A tracker that stands still::
 
