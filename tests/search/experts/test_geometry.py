@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tracking_env.search.experts.geometry import best_cell, from_sides, grow, hann, in_pixels, mean_colour, square
+from tracking_env.search.experts.geometry import best_cell, from_sides, grow, hann, in_pixels, square
 
 BOX = np.array([11.0, 21.0, 20.0, 5.0])  # centre 21, 23.5
 
@@ -34,9 +34,3 @@ def test_the_window_and_the_best_cell():
     assert hann(15)[7, 7] == 1 and hann(15)[0].max() == 0
     assert hann(16).max() == pytest.approx(0.978, abs=1e-3)  # an even number of cells has none in the middle
     assert best_cell(np.array([[0, 1, 0], [5, 2, 5]])) == (1, 0)
-
-
-def test_the_mean_colour_counts_every_pixel():
-    frame = np.zeros((3, 5, 3), np.uint8)
-    frame[1, 2] = [150, 15, 30]
-    assert mean_colour(frame) == pytest.approx((10, 1, 2))

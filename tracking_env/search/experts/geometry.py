@@ -1,6 +1,5 @@
 """Crops and maps of boxes of the experts. Pure functions."""
 
-import cv2
 import numpy as np
 
 
@@ -47,9 +46,3 @@ def best_cell(values: np.ndarray) -> tuple[int, int]:
     """Row and column of the largest value of a map ``(n, n)``."""
     row, column = np.unravel_index(int(np.argmax(values)), values.shape)
     return int(row), int(column)
-
-
-def mean_colour(frame: np.ndarray) -> tuple[float, float, float]:
-    """The mean of all pixels of a frame ``(height, width, 3)``, as the trackers' authors have it."""
-    red, green, blue, _ = cv2.mean(frame)
-    return red, green, blue

@@ -12,7 +12,7 @@ import numpy as np
 from tracking_env.features.onnx_inference import resolve_device
 from tracking_env.search import regions
 from tracking_env.search.experts.base import Choice, Colour, Expert, ExpertTracker, Look
-from tracking_env.search.experts.geometry import best_cell, from_sides, hann, mean_colour
+from tracking_env.search.experts.geometry import best_cell, from_sides, hann
 from tracking_env.search.experts.networks import find_weights, identify, open_network
 
 STRIDE = 16
@@ -96,7 +96,7 @@ class NanoTrackV3(Expert):
 
     def fill(self, frame: np.ndarray) -> Colour:
         """The frame's mean colour."""
-        return mean_colour(frame)
+        return regions.mean_colour(frame)
 
     def prepare(self, crop: np.ndarray) -> np.ndarray:
         """``(side, side, 3)`` uint8 RGB -> ``(3, side, side)`` float32: BGR in [0, 255]."""
