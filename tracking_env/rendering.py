@@ -23,6 +23,13 @@ _SCREEN = 1280, 720  # pixels; larger frames are shown smaller while the user dr
 _QUIT_KEYS = {ord("q"), 27}  # 27 is Esc
 
 
+class VideoWriteError(InputError):
+    """A video cannot be written, for a reason in words."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"cannot write the video {path}: {reason}")
+
+
 def draw(
     frame: np.ndarray, boxes: Mapping[str, np.ndarray], caption: str = "", spread: np.ndarray | None = None
 ) -> np.ndarray:
@@ -134,8 +141,9 @@ def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndar
         A function that adds a picture ``(height, width, 3)`` uint8 RGB. All pictures must have one size.
 
     Raises:
-        InputError: the file cannot be written, there are no pictures or of several sizes, or OpenCV has no encoder for
-            it. If adding a picture raised an error and the block went on, it is raised again at the end of the block.
+        InputError: the folder cannot be created.
+        VideoWriteError: the file cannot be written, there are no pictures or of several sizes, or OpenCV has no encoder
+            for it. An error of the function that adds pictures is raised again at the end of the block.
 
     Example::
 
@@ -147,7 +155,7 @@ def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndar
         writer: cv2.VideoWriter | None = None
         written = 0
         shape: tuple[int, ...] = ()
-        failure: InputError | None = InputError(f"cannot write the video {path}: it has no pictures")
+        failure: VideoWriteError | None = VideoWriteError(path, "it has no pictures")
 
         def write(picture: np.ndarray) -> None:
             nonlocal writer, shape, failure, written
@@ -156,9 +164,9 @@ def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndar
                 codec = cv2.VideoWriter.fourcc(*_CODECS.get(path.suffix, "mp4v"))
                 writer = cv2.VideoWriter(str(partial), codec, fps, shape[1::-1])
                 if not writer.isOpened():
-                    failure = InputError(f"cannot write the video {path}: no encoder for {path.suffix} in this OpenCV")
+                    failure = VideoWriteError(path, f"no encoder for {path.suffix} in this OpenCV")
             if picture.shape != shape:  # OpenCV would drop it without an error
-                failure = InputError(f"cannot write the video {path}: pictures of size {shape} and {picture.shape}")
+                failure = VideoWriteError(path, f"pictures of size {shape} and {picture.shape}")
             if failure is not None:
                 raise failure
             writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -172,7 +180,7 @@ def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndar
         if failure is not None:
             raise failure
         if int(cv2.VideoCapture(str(partial)).get(cv2.CAP_PROP_FRAME_COUNT)) != written:  # OpenCV reports no error
-            raise InputError(f"cannot write the video {path}: it is incomplete; make room on the disk")
+            raise VideoWriteError(path, "it is incomplete; make room on the disk")
 
 
 def write_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25) -> None:

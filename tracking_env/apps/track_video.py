@@ -82,8 +82,8 @@ class TrackedVideo:
             partial.write_text(json.dumps(self.facts() | {"boxes": rows}, indent=1) + "\n", encoding="utf-8")
 
 
-def parse_box(text: str, frame: np.ndarray) -> np.ndarray:
-    """The pixel box ``(4,)`` in a text ``x,y,w,h``.
+def parse_box(text: str, frame: np.ndarray, name: str = "--box") -> np.ndarray:
+    """The pixel box ``(4,)`` in a text ``x,y,w,h``; error messages call it ``name``.
 
     Raises:
         InputError: the text is not four numbers, or the box has no width or no height or lies outside the frame.
@@ -95,13 +95,13 @@ def parse_box(text: str, frame: np.ndarray) -> np.ndarray:
     try:
         x, y, w, h = map(float, text.replace(",", " ").split())
     except ValueError:
-        raise InputError(f"--box is {text!r}, wanted four numbers x,y,w,h in pixels, such as 120,80,40,60") from None
+        raise InputError(f"{name} is {text!r}, wanted four numbers x,y,w,h in pixels, such as 120,80,40,60") from None
     box = np.array([x, y, w, h])
     if not (np.isfinite(box).all() and w > 0 and h > 0):
-        raise InputError(f"--box {text} has no width or no height; give x,y,w,h with both above 0")
+        raise InputError(f"{name} {text} has no width or no height; give x,y,w,h with both above 0")
     height, width, _ = frame.shape
     if x > width or y > height or x + w <= 1 or y + h <= 1:
-        raise InputError(f"--box {text} lies outside the frame of {width}x{height} pixels, the first of which is 1,1")
+        raise InputError(f"{name} {text} lies outside the frame of {width}x{height} pixels, the first of which is 1,1")
     return box
 
 
@@ -149,9 +149,9 @@ def track(
             if not result.boxes:
                 raise InputError(f"nothing was tracked: {result.stopped}")
             result.write()
-    except InputError as error:
+    except rendering.VideoWriteError:
         # `rendering.open_video_writer` raises the overlay's error again at its end. The boxes are written by then.
-        if str(error) != result.problem:
+        if result.problem is None:
             raise
     except OSError as error:
         raise InputError(
@@ -174,7 +174,7 @@ def _run(
             if result.problem is None:
                 try:
                     write(picture)
-                except InputError as error:
+                except rendering.VideoWriteError as error:
                     result.problem = str(error)
                     # An overlay of an earlier run would show other boxes.
                     result.files.pop("overlay").unlink(missing_ok=True)

@@ -213,7 +213,4 @@ def box_of(numbers: tuple[float | None, ...], frame: np.ndarray) -> np.ndarray:
     """
     if None in numbers:
         raise InputError("there is no box yet; drag one on the first frame, or fill in its four numbers")
-    try:
-        return parse_box(",".join(f"{number:g}" for number in numbers), frame)
-    except InputError as error:
-        raise InputError(str(error).replace("--box", "the box")) from None
+    return parse_box(",".join(f"{number:g}" for number in numbers), frame, "the box")
