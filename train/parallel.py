@@ -5,6 +5,7 @@ so all take the same step. Random numbers are drawn for the whole update in ever
 size, so the number of processes changes only the order of sums. Process 0 alone evaluates, logs and writes.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+
+# Imported while no process group exists: its functions keep the default group of that moment, and so its threads.
+import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
@@ -117,10 +121,9 @@ def joined() -> Iterator[Group]:
     if shard.world_size == 1:
         yield ALONE
         return
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
         store, rank, size = next(rendezvous("env://"))
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+        dist.init_process_group(_backend(), store=store, rank=rank, world_size=size, timeout=PATIENCE)
     except (ValueError, RuntimeError) as error:
         raise InputError(
             f"process {shard.rank} of {shard.world_size} cannot join: {first_line(error)}; start with torchrun"
@@ -128,4 +131,20 @@ def joined() -> Iterator[Group]:
     group = Group(shard, store)
     yield group
     group.wait()  # process 0 may still be writing its report
-    dist.destroy_process_group()
+
+
+def leave(failed: bool) -> None:
+    """Stop communicating with the other processes: to call last, when errors are reported.
+
+    A thread of gloo needs Python's lock to release a tensor. If Python shuts down meanwhile, the process aborts.
+
+    Args:
+        failed: this process has failed. NCCL would then wait for the others, so its group is left as it is.
+    """
+    if dist.is_initialized() and not (failed and _backend() != "gloo"):
+        gc.collect()  # a model of `Group.share` is part of a reference cycle, and would keep the threads running
+        dist.destroy_process_group()
+
+
+def _backend() -> str:
+    return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"

@@ -207,7 +207,9 @@ def main(args: Sequence[str] | None = None) -> int:
             config = parse(args)
             run_seeds(config, train, label(config), group)
 
-    return run_main("train/reinforce.py", work, lambda: group.reports())
+    code = run_main("train/reinforce.py", work, lambda: group.reports())
+    parallel.leave(failed=code != 0)
+    return code
 
 
 if __name__ == "__main__":
