@@ -10,32 +10,48 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from agents.drlt import standardising
+from agents import reinforce
+from agents.drlt import mean_and_scale
+from tracking_env.errors import InputError
+from tracking_env.search.ensemble.fusion import SHARPNESS
 
 NEVER = -4.0
-"""Logit with which resets begin: a probability of 0.02."""
+"""Logit with which resets and pauses begin: a probability of 0.02."""
+APART, WORSE, PATIENCE = 0.2, 0.1, 5
+"""The hand-made reset rule, see `reset_targets`."""
 
 
 @dataclass(frozen=True)
 class ArbiterConfig:
-    """Sizes of the network."""
+    """Sizes of the network, and what keeps it from memorising the training videos."""
 
     width: int = 64
     """neurons of the layer on the observation"""
     hidden: int = 48
     """units of the GRU"""
+    input_dropout: float = 0.2
+    """share of the observation's numbers that are hidden in a frame of the warm start"""
+    dropout: float = 0.3
+    """share of the neurons of both layers that are switched off in a frame of the warm start"""
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.hidden) < 1:
+            raise InputError(f"width is {self.width} and hidden {self.hidden}; give at least 1")
+        if not (0 <= self.input_dropout < 1 and 0 <= self.dropout < 1):
+            raise InputError("give --input-dropout and --dropout from 0 to below 1")
 
 
 class Outputs(NamedTuple):
-    """What the network says of T frames in B episodes."""
+    """Output of the network for T frames of B episodes."""
 
     overlap: Tensor
     """expected IoU of each expert's box, in (0, 1), ``(B, T, K)``"""
     residual: Tensor
     """mean of the residual, in (-1, 1), ``(B, T, 4)``"""
-    reset: Tensor
-    """logit of putting each expert back, ``(B, T, K)``"""
+    switches: Tensor
+    """logits of putting each expert back and, with pauses, of pausing each, ``(B, T, K)`` or ``(B, T, 2 K)``"""
 
 
 class Arbiter(nn.Module):
@@ -45,29 +61,33 @@ class Arbiter(nn.Module):
         features: D, numbers of an observation.
         experts: K.
         config: sizes.
+        pausing: whether the action also says which experts pause.
     """
 
     observation_mean: Tensor
     observation_scale: Tensor
 
-    def __init__(self, features: int, experts: int, config: ArbiterConfig = ArbiterConfig()) -> None:
+    def __init__(
+        self, features: int, experts: int, config: ArbiterConfig = ArbiterConfig(), pausing: bool = False
+    ) -> None:
         super().__init__()
-        self.config, self.experts = config, experts
+        self.config, self.features, self.experts, self.pausing = config, features, experts, pausing
         self.register_buffer("observation_mean", torch.zeros(features))
         self.register_buffer("observation_scale", torch.ones(features))
+        self.input_dropout, self.dropout = nn.Dropout(config.input_dropout), nn.Dropout(config.dropout)
         self.fc = nn.Linear(features, config.width)
         self.gru = nn.GRU(config.width, config.hidden, batch_first=True)
         self.overlap = nn.Linear(config.hidden, experts)
         self.residual = nn.Linear(config.hidden, 4)
-        self.reset = nn.Linear(config.hidden, experts)
-        for layer in (self.overlap, self.residual, self.reset):
+        self.switches = nn.Linear(config.hidden, (2 if pausing else 1) * experts)
+        for layer in (self.overlap, self.residual, self.switches):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        nn.init.constant_(self.reset.bias, NEVER)
+        nn.init.constant_(self.switches.bias, NEVER)
 
     def fit_normaliser(self, observations: Tensor) -> None:
         """Standardise each number of the observation by its mean and deviation over ``(frames, D)``."""
-        mean, scale = standardising(observations)
+        mean, scale = mean_and_scale(observations)
         self.observation_mean.copy_(mean)
         self.observation_scale.copy_(scale)
 
@@ -81,20 +101,42 @@ class Arbiter(nn.Module):
         Returns:
             The outputs, and the state after the last frame.
         """
-        standard = (observations - self.observation_mean) * self.observation_scale
-        hidden, state = self.gru(torch.relu(self.fc(standard)), state)
-        outputs = Outputs(torch.sigmoid(self.overlap(hidden)), torch.tanh(self.residual(hidden)), self.reset(hidden))
-        return outputs, state
+        standard = self.input_dropout((observations - self.observation_mean) * self.observation_scale)
+        hidden, state = self.gru(self.dropout(torch.relu(self.fc(standard))), state)
+        hidden = self.dropout(hidden)
+        residual = torch.tanh(self.residual(hidden))
+        return Outputs(torch.sigmoid(self.overlap(hidden)), residual, self.switches(hidden)), state
+
+    def mean_action(self, outputs: Outputs) -> Tensor:
+        """The action ``(B, T, A)`` without noise: a switch is on where that is likelier than not."""
+        return join_action(outputs.overlap, outputs.residual, (outputs.switches > 0).float(), self.experts)
 
     @torch.inference_mode()
     def act(self, observation: np.ndarray, state: Tensor | None = None) -> tuple[np.ndarray, Tensor]:
-        """The action of the mean policy for one observation ``(D,)``, and the next state.
-
-        An expert is put back where that is likelier than not.
-        """
+        """The action ``(A,)`` without noise for one observation ``(D,)``, and the next state."""
         outputs, state = self(torch.as_tensor(observation)[None, None], state)
-        overlap, residual, reset = (part[0, 0] for part in outputs)
-        return torch.cat([overlap, residual, torch.sign(reset)]).numpy(), state
+        return self.mean_action(outputs)[0, 0].numpy(), state
+
+
+def join_action(trust: Tensor, residual: Tensor, switches: Tensor, experts: int) -> Tensor:
+    """The environment's action ``(..., A)`` from its parts; switches ``(..., K)`` or ``(..., 2 K)`` are 0 or 1."""
+    # A pause is asked for by a negative number, a reset by a positive one.
+    return torch.cat([trust, residual, switches[..., :experts], -switches[..., experts:]], dim=-1)
+
+
+def sample_action(outputs: Outputs, sigma: float, generator: torch.Generator) -> Outputs:
+    """A sample of the policy in the form of its outputs: trust and residual are Gaussian, switches are 0 or 1."""
+    noise = [torch.randn(part.shape, generator=generator) for part in outputs[:2]]
+    chance = torch.rand(outputs.switches.shape, generator=generator)
+    trust, residual = (mean.detach() + sigma * part for mean, part in zip(outputs[:2], noise, strict=True))
+    return Outputs(trust, residual, (chance < torch.sigmoid(outputs.switches.detach())).float())
+
+
+def log_density(outputs: Outputs, sample: Outputs, sigma: float) -> Tensor:
+    """Logarithm of the policy's density at a sample of it, up to a constant: ``(B, T)``."""
+    means, actions = (torch.cat(parts[:2], dim=-1) for parts in (outputs, sample))
+    switches = F.binary_cross_entropy_with_logits(outputs.switches, sample.switches, reduction="none").sum(dim=-1)
+    return reinforce.log_density(actions, means, sigma) - switches
 
 
 def overlap_loss(overlap: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -112,5 +154,26 @@ def overlap_loss(overlap: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     difference = truth[..., :, None] - truth[..., None, :]
     margin = overlap[..., :, None] - overlap[..., None, :]
     # The action weighs boxes by exp(8 trust), so a margin of 0.5 already decides.
-    ranking = (difference.clamp(min=0) * nn.functional.softplus(-8 * margin)).sum(dim=(-2, -1))
-    return ((squared + ranking) * mask).sum() / mask.sum()
+    ranking = (difference.clamp(min=0) * F.softplus(-SHARPNESS * margin)).sum(dim=(-2, -1))
+    return ((squared + ranking) * mask).sum() / mask.sum().clamp(min=1)
+
+
+def reset_targets(overlap: Tensor, iou: Tensor) -> Tensor:
+    """Which experts the hand-made rule puts back: an example to start from.
+
+    It puts an expert back whose box has overlapped the best one's by less than 0.2 for 5 frames, and whose expected
+    IoU is lower than the best by more than 0.1.
+
+    Args:
+        overlap: expected IoU of each expert's box, ``(B, T, K)``.
+        iou: IoU of the experts' boxes with each other, ``(B, T, K, K)``.
+
+    Returns:
+        1 where an expert is put back, ``(B, T, K)``.
+    """
+    best = overlap.argmax(dim=-1, keepdim=True)
+    with_best = iou.gather(-1, best[..., None].expand(*iou.shape[:-1], 1))[..., 0]
+    lost = ((with_best < APART) & (overlap < overlap.gather(-1, best) - WORSE)).float()
+    # A frame counts if the four before it were the same.
+    padded = F.pad(lost.transpose(1, 2), (PATIENCE - 1, 0))
+    return padded.unfold(-1, PATIENCE, 1).amin(dim=-1).transpose(1, 2)

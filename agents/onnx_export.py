@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from agents.arbiter import Arbiter
 from agents.drlt import DRLT
 from agents.region_agent import SAMPLES, RegionAgent, State
 from tracking_env.search.window import CELLS, TEMPLATE_CELLS
@@ -42,6 +43,27 @@ def export_region_agent(model: RegionAgent) -> bytes:
     if model.propose is not None:
         inputs["proposals"] = torch.ones(1, 5, CELLS, CELLS)
     return graph(_RegionAgentFrame(model, list(inputs)), inputs, ["box", "spread", "memory_next", "velocity_next"])
+
+
+def export_arbiter(model: Arbiter) -> bytes:
+    """The arbiter: ``observation (1, D)`` -> ``action (1, A)`` and ``confidence``; state ``h`` ``(1, 1, hidden)``.
+
+    The confidence is the expected overlap of the most trusted expert's box.
+    """
+    inputs = {"observation": torch.zeros(1, model.features), "h": torch.zeros(1, 1, model.config.hidden)}
+    return graph(_ArbiterFrame(model), inputs, ["action", "confidence", "h_next"])
+
+
+class _ArbiterFrame(nn.Module):
+    """`Arbiter.forward` on one frame, and the action without noise."""
+
+    def __init__(self, model: Arbiter) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, observation: Tensor, h: Tensor) -> tuple[Tensor, ...]:
+        outputs, h = self.model(observation[None], h)
+        return self.model.mean_action(outputs)[0], outputs.overlap[0].amax(dim=-1, keepdim=True), h
 
 
 class _DRLTFrame(nn.Module):

@@ -270,7 +270,7 @@ class RegionAgent(nn.Module):
     def act(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[np.ndarray, State]:
         """The box of `predict` alone: observation -> action ``(4,)`` and the next state."""
         prediction, state = self.predict(observation, state)
-        return prediction.box, state
+        return prediction.action, state
 
 
 @contextmanager

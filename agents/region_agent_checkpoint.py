@@ -136,7 +136,7 @@ def export(path: Path) -> None:
     write_policy(path, export_region_agent(load(path).model))
 
 
-def restore(optimizer: torch.optim.Adam, model: RegionAgent, moments: dict[str, Tensor]) -> None:
+def restore(optimizer: torch.optim.Adam, model: torch.nn.Module, moments: dict[str, Tensor]) -> None:
     """Give a new optimiser of ``model`` the state from a checkpoint."""
     for name, parameter in model.named_parameters():
         state = {

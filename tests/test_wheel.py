@@ -93,7 +93,7 @@ def test_every_named_tracker_runs_and_is_scored(installed, folder):
     codes, _, err = run_commands(installed, folder, *commands)
     assert codes == [0] * len(commands), err
     assert all((folder / "results" / name / "video.txt").exists() for name in names)
-    others = {"nano", "kcf", "csrt", "drlt", "proposals", "sb3"}  # these need files, or another OpenCV
+    others = {"nano", "kcf", "csrt", "drlt", "proposals", "sb3", "experts"}  # these need files, or another OpenCV
     assert set(TABLE) <= {*names, *others, "nanotrack-v3", "fear-xs", "vittrack"}
 
 

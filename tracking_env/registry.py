@@ -62,6 +62,7 @@ TABLE: Mapping[str, Entry] = {
     "search": Entry("tracking_env.search.trained:tracker"),
     "proposals": Entry("tracking_env.search.best_proposal:tracker", files=NANOTRACK_FILES),
     "sb3": Entry("tracking_env.trackers.trained:sb3"),
+    "experts": Entry("tracking_env.search.ensemble.trained:tracker"),
 }
 """What a name stands for."""
 

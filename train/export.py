@@ -17,13 +17,13 @@ from pathlib import Path
 
 import tyro
 
-from agents import checkpoint, region_agent_checkpoint, sb3_checkpoint
+from agents import arbiter_checkpoint, checkpoint, region_agent_checkpoint, sb3_checkpoint
 from tracking_env.errors import InputError
 from tracking_env.files import read_json
 from tracking_env.trackers.checkpoint import CONFIG, POLICY, SCRIPTS, find, kind_of
 from train.entry_point import run_main
 
-MODULES = {"drlt": checkpoint, "search": region_agent_checkpoint, "sb3": sb3_checkpoint}
+MODULES = {"drlt": checkpoint, "search": region_agent_checkpoint, "sb3": sb3_checkpoint, "experts": arbiter_checkpoint}
 
 
 def export(folder: tyro.conf.Positional[Path]) -> None:

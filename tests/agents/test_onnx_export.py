@@ -115,7 +115,7 @@ def test_a_region_agent_gives_the_same_boxes_frame_by_frame(config, proposals):
         for observation in region_observations(6, proposals, 30):
             prediction, state = exported.predict(observation, state)
             expected, torch_state = model.predict(observation, torch_state)
-            np.testing.assert_allclose(prediction.box, expected.box, atol=1e-5)
+            np.testing.assert_allclose(prediction.action, expected.action, atol=1e-5)
             np.testing.assert_allclose(prediction.spread, expected.spread, atol=1e-5)
             np.testing.assert_allclose(state["memory"], torch_state.memory, atol=1e-4)
             np.testing.assert_allclose(state["velocity"], torch_state.velocity, atol=1e-4)
@@ -130,7 +130,7 @@ def test_the_shipped_graphs_are_their_weights(name):
         for observation in region_observations(model.channels, model.propose is not None, 20):
             prediction, state = policy.predict(observation, state)
             expected, torch_state = model.predict(observation, torch_state)
-            np.testing.assert_allclose(prediction.box, expected.box, atol=1e-5)
+            np.testing.assert_allclose(prediction.action, expected.action, atol=1e-5)
             np.testing.assert_allclose(prediction.spread, expected.spread, atol=1e-5)
 
 

@@ -99,7 +99,7 @@ def library(monkeypatch):
     return calls
 
 
-DRLT_KIND, SEARCH_KIND, SB3_KIND = model_card.KINDS.values()
+DRLT_KIND, SEARCH_KIND, SB3_KIND, EXPERTS_KIND = model_card.KINDS.values()
 
 
 def weights(folder):
@@ -229,6 +229,21 @@ def write_run(kind, folder):
         sb3_checkpoint.export(path)
         (folder / "checkpoints" / "000000040" / "training.safetensors").write_bytes(b"only for training")
     (folder / "report.json").write_text(json.dumps(report))
+
+
+def test_the_card_of_an_arbiter_names_its_experts(tmp_path):
+    from agents import arbiter_checkpoint
+    from agents.arbiter import Arbiter, ArbiterConfig
+
+    path = tmp_path / "run" / "checkpoints" / "000040"
+    run = {"data": RUN["data"] | {"features": "grey,colour"}, "loop": {"updates": 5}}
+    arbiter_checkpoint.save(path, Arbiter(40, 2, ArbiterConfig(4, 3)), ["grey v1", "colour v1"], 40, run)
+    arbiter_checkpoint.export(path)
+    hub.push(find(tmp_path / "run"), str(tmp_path / "published"))
+    card = (tmp_path / "published" / "README.md").read_text()
+    for text in ("trained with REINFORCE", "The trackers are grey v1, colour v1.", "3 recurrent units and reads 40"):
+        assert text in card
+    assert EXPERTS_KIND.script in card and "--tracker experts --checkpoint FOLDER" in card
 
 
 @pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda kind: kind.tracker)

@@ -58,6 +58,14 @@ KINDS = {
         progress_key="steps",
         report_key="env_steps",
     ),
+    "experts": Kind(
+        tracker="experts",
+        script="train/experts.py",
+        preset_flag="preset",
+        progress_key="done",
+        report_key="updates",
+        extractor_key="experts",
+    ),
 }
 """One kind per training script, by the name of its tracker."""
 
@@ -89,13 +97,14 @@ def render(kind: Kind, config: dict[str, Any], report: dict[str, Any] | None, ad
     environment.filters["number"] = _format_score
     run = config.get("run", {})
     data = run.get("data", {})
+    extractor = config[kind.extractor_key]
     return environment.get_template("model_card.md").render(
         kind=kind,
         config=config,
         run=run,
         data=data,
         progress=config[kind.progress_key],
-        extractor=config[kind.extractor_key],
+        extractor=extractor if isinstance(extractor, str) else ", ".join(extractor),
         # Weights of the other extractors are downloaded when they are needed, or there are none.
         needs_weights=kind.tracker == "search" and str(data.get("features")).startswith("nanotrack"),
         report=report,

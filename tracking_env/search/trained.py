@@ -38,7 +38,7 @@ class TrainedWindowTracker(WindowTracker):
         assert prediction.spread is not None
         # The policy's spread is relative to the region that it observed; the window moves only after this line.
         self.spread = prediction.spread.astype(np.float64) * self.window.region[2]
-        return self.window.move_to(prediction.box, (frame.shape[1], frame.shape[0]))
+        return self.window.move_to(prediction.action, (frame.shape[1], frame.shape[0]))
 
 
 def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedWindowTracker:

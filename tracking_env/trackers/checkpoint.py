@@ -22,17 +22,19 @@ CONFIG, WEIGHTS, POLICY = "config.json", "model.safetensors", "policy.onnx"
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Trained agents that come with the package, by their extractor's name; ``README.md`` says how they were trained."""
 
-Kind = Literal["drlt", "search", "sb3"]
+Kind = Literal["drlt", "search", "sb3", "experts"]
 """The tracker's name under which an agent runs."""
 SCRIPTS: Mapping[Kind, str] = {
     "drlt": "train/reinforce.py",
     "search": "train/search.py",
     "sb3": "train/sb3.py",
+    "experts": "train/experts.py",
 }
 _KEYS: Mapping[Kind, frozenset[str]] = {
     "drlt": frozenset({"network", "extractor", "features", "epoch"}),
     "search": frozenset({"agent", "network", "channels", "maps", "done"}),
     "sb3": frozenset({"algorithm", "hidden", "extractor", "features", "steps"}),
+    "experts": frozenset({"agent", "network", "experts", "observations", "pausing", "done"}),
 }
 """Keys of ``config.json`` by which an agent is recognised."""
 EXPORT = "python train/export.py"
@@ -60,7 +62,10 @@ class Checkpoint:
 
     @property
     def extractor(self) -> str:
-        """The id of the extractor that it was trained on."""
+        """The id of the extractor that it was trained on; the names and ids of the experts that it decides among."""
+        if self.kind == "experts":
+            experts = self.config["experts"]
+            return ", ".join(map(str, experts)) if isinstance(experts, list) else experts
         return self.config["maps" if self.kind == "search" else "extractor"]
 
     @property
@@ -132,7 +137,10 @@ def read(folder: Path, kind: Kind | None = None) -> Checkpoint:
         raise InputError(f"{path} is a checkpoint of {SCRIPTS[recognised]}; type --tracker {recognised}")
     checkpoint = Checkpoint(path, recognised, config)
     if not isinstance(config.get("run", {}), dict) or not isinstance(checkpoint.extractor, str):
-        raise InputError(f"the checkpoint {path} is damaged or of another version: its run is {config.get('run')!r}")
+        raise InputError(
+            f"the checkpoint {path} is damaged or of another version: its run is {str(config.get('run'))[:200]!r}, its "
+            f"extractor {checkpoint.extractor!r}"
+        )
     return checkpoint
 
 

@@ -3,10 +3,11 @@
 One graph decides one frame of one episode:
 
 ============  ======================================================================================================
-inputs        the observation's entries by name, each with a first axis of 1; the recurrent state, whatever its names;
-              ``fresh`` where the graph has it: 1 in an episode's first frame, else 0
-outputs       ``box`` ``(1, 4)``, the action; ``spread`` ``(1, 4)`` where the policy has one; ``X_next`` for each
-              state ``X``
+inputs        the observation's entries by name, each with a first axis of 1; ``observation`` where it is one array; the
+              recurrent state, whatever its names; ``fresh`` where the graph has it: 1 in an episode's first frame,
+              else 0
+outputs       the action: ``box`` ``(1, 4)``, or ``action`` ``(1, A)`` where it is more than a box; ``spread``
+              ``(1, 4)`` and ``confidence`` ``(1, 1)`` where the policy has them; ``X_next`` for each state ``X``
 ============  ======================================================================================================
 
 The state is zeros before the first frame. `agents.onnx_export` writes such graphs.
@@ -22,7 +23,10 @@ from tracking_env.features import onnx_inference
 
 NEXT = "_next"
 """Ends the name of an output that is the next value of a state."""
-FRESH = "fresh"
+FRESH, OBSERVATION = "fresh", "observation"
+BOX, ACTION = "box", "action"
+EXTRAS = {"spread": (1, 4), "confidence": (1, 1)}
+"""Further outputs that a graph may have."""
 State = dict[str, np.ndarray]
 """The recurrent state by name, as the graph takes it."""
 
@@ -30,10 +34,12 @@ State = dict[str, np.ndarray]
 class Prediction(NamedTuple):
     """What a policy predicts in one frame."""
 
-    box: np.ndarray
-    """the action, ``(4,)`` float32"""
-    spread: np.ndarray | None
+    action: np.ndarray
+    """a box ``(4,)``, or an action ``(A,)``, float32"""
+    spread: np.ndarray | None = None
     """standard deviation of the box's four numbers, ``(4,)`` float32; None where the policy has none"""
+    confidence: float | None = None
+    """expected overlap with the true box, in [0, 1]; None where the policy has none"""
 
 
 class OnnxPolicy:
@@ -44,6 +50,7 @@ class OnnxPolicy:
 
     Attributes:
         observation: shapes of the observation's entries by name, without the first axis.
+        size: numbers of an action.
 
     Raises:
         InputError: onnxruntime cannot read it, or it is no graph of the kind above.
@@ -54,20 +61,27 @@ class OnnxPolicy:
         outputs = [output.name for output in session.get_outputs()]
         inputs = {entry.name: tuple(entry.shape) for entry in session.get_inputs()}
         states = [name for name in inputs if name + NEXT in outputs]
-        if "box" not in outputs or not all(isinstance(side, int) for shape in inputs.values() for side in shape):
+        fixed = all(isinstance(side, int) for shape in inputs.values() for side in shape)
+        if (BOX in outputs) == (ACTION in outputs) or not fixed:
             raise InputError(f"it is no policy: its inputs are {inputs}, its outputs {', '.join(outputs)}")
         self._session = session
-        self._outputs = ["box", *(["spread"] if "spread" in outputs else []), *(name + NEXT for name in states)]
+        self._action = BOX if BOX in outputs else ACTION
+        self._extras = [name for name in EXTRAS if name in outputs]
+        self._outputs = [self._action, *self._extras, *(name + NEXT for name in states)]
         self._zeros = {name: np.zeros(inputs[name], np.float32) for name in states}
         self._fresh_shape = inputs.get(FRESH)
         self.observation = {name: shape[1:] for name, shape in inputs.items() if name not in states and name != FRESH}
-        self.predict({name: np.zeros(shape, np.float32) for name, shape in self.observation.items()})
+        prediction, _ = self.predict({name: np.zeros(shape, np.float32) for name, shape in self.observation.items()})
+        self.size = len(prediction.action)
 
-    def predict(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[Prediction, State]:
+    def predict(
+        self, observation: dict[str, np.ndarray] | np.ndarray, state: State | None = None
+    ) -> tuple[Prediction, State]:
         """Decide one frame.
 
         Args:
-            observation: of the environment, float32; entries that the graph does not take are ignored.
+            observation: of the environment, float32: one array, or entries by name. Entries that the graph does not
+                take are ignored.
             state: what the last call returned; None in an episode's first frame.
 
         Returns:
@@ -76,20 +90,33 @@ class OnnxPolicy:
         Raises:
             InputError: the observation is not of the environment that the policy was trained in.
         """
+        entries = {OBSERVATION: observation} if isinstance(observation, np.ndarray) else observation
+        if not self.observation.keys() <= entries.keys():
+            raise InputError(f"it does not run: it observes {', '.join(self.observation)}, not {', '.join(entries)}")
         arrays = self._zeros if state is None else state
-        arrays = arrays | {name: observation[name][None] for name in self.observation}
+        arrays = arrays | {name: entries[name][None] for name in self.observation}
         if self._fresh_shape is not None:
             arrays |= {FRESH: np.full(self._fresh_shape, state is None, np.float32)}
         try:
-            box, *others = self._session.run(self._outputs, arrays)
+            action, *others = self._session.run(self._outputs, arrays)
         except Exception as error:  # onnxruntime's exceptions share no base but this
             raise InputError(f"it does not run: {first_line(error)}") from None
-        if box.shape != (1, 4):
-            raise InputError(f"it is no policy: its box has the shape {box.shape}, wanted (1, 4)")
-        spread = others.pop(0)[0] if "spread" in self._outputs else None
-        return Prediction(box[0], spread), dict(zip(self._zeros, others, strict=True))
+        extras = dict(zip(self._extras, others, strict=False))
+        self._check_shape(self._action, action, (1, 4) if self._action == BOX else (1, action.size))
+        for name, value in extras.items():
+            self._check_shape(name, value, EXTRAS[name])
+        spread = extras["spread"][0] if "spread" in extras else None
+        confidence = extras["confidence"].item() if "confidence" in extras else None
+        states = dict(zip(self._zeros, others[len(extras) :], strict=True))
+        return Prediction(action[0], spread, confidence), states
 
-    def act(self, observation: dict[str, np.ndarray], state: State | None = None) -> tuple[np.ndarray, State]:
-        """The action ``(4,)`` float32 of one observation, and the next state; arguments as of `predict`."""
+    def act(
+        self, observation: dict[str, np.ndarray] | np.ndarray, state: State | None = None
+    ) -> tuple[np.ndarray, State]:
+        """The action, float32, for one observation, and the next state; arguments as of `predict`."""
         prediction, state = self.predict(observation, state)
-        return prediction.box, state
+        return prediction.action, state
+
+    def _check_shape(self, name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
+        if value.shape != shape:
+            raise InputError(f"it is no policy: its {name} has the shape {value.shape}, wanted {shape}")

@@ -9,7 +9,7 @@ from tracking_env.datasets.loading import load
 from tracking_env.errors import InputError
 from tracking_env.registry import TrackerSpec
 from tracking_env.search import regions
-from tracking_env.search.experts import EXPERTS, Choice, Expert, ExpertTracker, make_expert
+from tracking_env.search.experts import EXPERTS, Choice, Expert, ExpertTracker, make_expert, make_experts
 from tracking_env.search.experts.geometry import best_cell, grow
 from tracking_env.trackers.base import run
 
@@ -180,3 +180,11 @@ def test_a_device_that_is_not_there_is_refused(expert_files, monkeypatch):
 def test_other_trackers_take_no_device():
     with pytest.raises(InputError, match="mil takes no --device; leave it out"):
         TrackerSpec("mil", device="cpu").make()
+
+
+def test_a_folder_of_weights_is_for_the_experts_that_need_files(tmp_path):
+    with pytest.raises(InputError, match="grey has no weights"):
+        make_experts(["grey", "colour"], tmp_path)
+    with pytest.raises(InputError, match="nanotrack-v3 needs one"):
+        make_experts(["grey", "nanotrack-v3"], tmp_path)
+    assert [expert.name for expert in make_experts(["colour", "grey"])] == ["colour", "grey"]

@@ -59,9 +59,13 @@ class EnsembleTracker:
         """The reported pixel box ``(4,)`` in the next frame."""
         report = self.team.look([frame], [0], self._running)
         observation, self._means = observe(report, self._means)
-        action, self._state = self.policy.act(observation[0], self._state)
-        decision = split_action(action[None], len(self.team.experts), self.pausing)
+        decision = split_action(self.decide(observation[0])[None], len(self.team.experts), self.pausing)
         box = fusion.fuse(report.boxes, decision.trust, report.confidence, report.running)
         self.team.put_back([0], decision.reset, decision.trust, report)
         self._running = decision.running
         return fusion.move_box(box, decision.residual)[0]
+
+    def decide(self, observation: np.ndarray) -> np.ndarray:
+        """The policy's action for an observation ``(D,)``."""
+        action, self._state = self.policy.act(observation, self._state)
+        return action

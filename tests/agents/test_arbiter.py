@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+
+from agents import arbiter
+from agents.arbiter import Arbiter, ArbiterConfig, Outputs
+from tracking_env.datasets import synthetic
+from tracking_env.errors import InputError
+from tracking_env.search.ensemble import EnsembleTracker, HandMadeRule
+from tracking_env.search.ensemble.action import action_size, split_action
+from tracking_env.search.experts import make_experts
+from tracking_env.trackers.base import run
+
+
+@pytest.mark.parametrize("pausing", [False, True])
+def test_an_untrained_arbiter_gives_exactly_the_boxes_of_the_rule(pausing):
+    torch.manual_seed(0)
+    experts, video = make_experts(["grey", "colour"]), synthetic.generate(5, 30, (160, 120))
+    untrained = Arbiter(40, 2, pausing=pausing).eval()
+    trackers = [
+        EnsembleTracker(policy, experts, "", pausing) for policy in (untrained, HandMadeRule(action_size(2, pausing)))
+    ]
+    boxes = [run(tracker, video).boxes for tracker in trackers]
+    np.testing.assert_array_equal(*boxes)
+
+
+def test_actions_are_those_of_the_environment():
+    trust, residual = torch.tensor([[0.1, 0.2]]), torch.tensor([[0.3, 0.4, 0.5, 0.6]])
+    action = arbiter.join_action(trust, residual, torch.tensor([[0.0, 1.0, 1.0, 0.0]]), 2)
+    decision = split_action(action.numpy(), 2, True)
+    np.testing.assert_allclose(decision.trust, trust)
+    np.testing.assert_allclose(decision.residual, residual)
+    assert decision.reset.tolist() == [[False, True]] and decision.running.tolist() == [[False, True]]
+
+
+def test_samples_are_likely_under_the_policy_that_they_are_of():
+    outputs = Outputs(torch.full((1, 5, 2), 0.5), torch.zeros(1, 5, 4), torch.tensor([-20.0, 20.0]).expand(1, 5, 2))
+    sample = arbiter.sample_action(outputs, 0.1, torch.Generator().manual_seed(0))
+    assert (sample.switches == torch.tensor([0.0, 1.0])).all()
+    assert 0 < (sample.overlap - outputs.overlap).abs().max() < 0.5
+    moved = outputs._replace(overlap=outputs.overlap + 1.0)
+    other = outputs._replace(switches=-outputs.switches)
+    densities = [arbiter.log_density(policy, sample, 0.1) for policy in (outputs, moved, other)]
+    assert densities[0].shape == (1, 5)
+    assert (densities[0] > densities[1]).all() and (densities[0] > densities[2]).all()
+
+
+def test_the_gradient_of_a_switch_is_that_of_a_bernoulli():
+    logit = torch.zeros(1, 1, 1, requires_grad=True)
+    outputs = Outputs(torch.zeros(1, 1, 1), torch.zeros(1, 1, 4), logit)
+    arbiter.log_density(outputs, outputs._replace(switches=torch.ones(1, 1, 1)), 0.1).sum().backward()
+    assert logit.grad.item() == pytest.approx(0.5)  # 1 - p
+
+
+def test_the_warm_start_prefers_the_better_expert():
+    truth, mask = torch.tensor([[[0.8, 0.1]]]), torch.ones(1, 1)
+    right, wrong = torch.tensor([[[0.8, 0.1]]]), torch.tensor([[[0.1, 0.8]]])
+    assert arbiter.overlap_loss(right, truth, mask) < arbiter.overlap_loss(wrong, truth, mask)
+    assert arbiter.overlap_loss(right, truth, torch.zeros(1, 1)) == 0
+
+
+def test_the_rule_puts_the_worse_expert_back_after_five_frames_apart():
+    overlap = torch.tensor([[0.7, 0.5]]).repeat(8, 1)[None]
+    iou = torch.eye(2).expand(1, 8, 2, 2).clone()
+    iou[0, 2] = 0.5  # together in one frame
+    expected = [[0, 0]] * 7 + [[0, 1]]  # the fifth frame after it
+    assert arbiter.reset_targets(overlap, iou)[0].tolist() == expected
+    assert arbiter.reset_targets(torch.tensor([[[0.7, 0.65]]]).expand(1, 8, 2), iou).sum() == 0
+
+
+def test_sizes_that_make_no_sense_are_refused():
+    with pytest.raises(InputError, match="give at least 1"):
+        ArbiterConfig(width=0)
+    with pytest.raises(InputError, match="give --input-dropout and --dropout from 0 to below 1"):
+        ArbiterConfig(dropout=1.0)

@@ -1,0 +1,75 @@
+"""A trained agent of ``OTBTrackExperts-v0`` as a tracker on raw frames."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tracking_env.errors import InputError
+from tracking_env.search.ensemble.action import action_size
+from tracking_env.search.ensemble.observation import observation_names
+from tracking_env.search.ensemble.tracker import EnsembleTracker
+from tracking_env.search.experts import Expert, make_experts
+from tracking_env.trackers import checkpoint as ck
+from tracking_env.trackers.onnx_policy import OnnxPolicy
+from tracking_env.trackers.trained import weights_file
+
+
+class TrainedEnsembleTracker(EnsembleTracker):
+    """Several experts under a trained policy.
+
+    Args:
+        policy: from its ``policy.onnx``.
+        experts: those that it was trained with, in that order.
+        id: tells the checkpoint's files and the experts' from others.
+        pausing: whether the policy's actions also say which experts run.
+
+    Attributes:
+        confidence: expected overlap of the most trusted expert's box with the true one, in [0, 1]; 1 on the first
+            frame, and NaN of a policy that expects nothing.
+    """
+
+    policy: OnnxPolicy
+
+    def __init__(self, policy: OnnxPolicy, experts: Sequence[Expert], id: str, pausing: bool) -> None:
+        super().__init__(policy, experts, id, pausing)
+        self.confidence = 1.0
+
+    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
+        """Start on the first frame."""
+        super().init(frame, box)
+        self.confidence = 1.0  # the box was given
+
+    def decide(self, observation: np.ndarray) -> np.ndarray:
+        """The policy's action for an observation ``(D,)``; sets the confidence."""
+        prediction, self._state = self.policy.predict(observation, self._state)
+        self.confidence = float("nan") if prediction.confidence is None else prediction.confidence
+        return prediction.action
+
+
+def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedEnsembleTracker:
+    """An agent of ``train/experts.py`` as a tracker, with the experts that it was trained with.
+
+    Args:
+        checkpoint: a checkpoint's folder, or a run's, of which the newest checkpoint is taken.
+        weights: one path, the folder of the experts' files; by default the one that the run used, else the downloads'.
+
+    Raises:
+        InputError: there is no checkpoint, a file of an expert is missing or is not the one that the agent was trained
+            with, or the policy is one of other experts.
+    """
+    if checkpoint is None:
+        raise InputError("a trained agent needs its weights; give --checkpoint RUN, a folder of train/experts.py")
+    loaded, folder = ck.read(checkpoint, "experts"), weights_file(weights)
+    names = [str(identity).partition(" ")[0] for identity in loaded.config["experts"]]
+    _, run_folder = loaded.features
+    experts = make_experts(names, folder or run_folder)
+    loaded.check_extractor(", ".join(f"{expert.name} {expert.id}" for expert in experts))
+    policy, pausing = loaded.policy(), bool(loaded.config["pausing"])
+    expected = {"observation": (len(observation_names(names)),)}
+    if policy.observation != expected or policy.size != action_size(len(names), pausing):
+        raise InputError(
+            f"the policy in {loaded.path} observes {policy.observation} and gives {policy.size} numbers, wanted "
+            f"{expected} and {action_size(len(names), pausing)}; type in a checkout: {ck.EXPORT} {loaded.path}"
+        )
+    return TrainedEnsembleTracker(policy, experts, f"{loaded.path.name} {loaded.digest} {loaded.extractor}", pausing)
