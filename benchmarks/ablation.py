@@ -76,8 +76,7 @@ LOOP_STUDIES = {
     ),
     "loop-reward": ("", "--l1-updates {all} --iou-updates 0", "--l1-updates 0 --iou-updates {all}"),
 }
-"""Variants of train/search.py; ``{half}`` and ``{double}`` are of the common flags' IoU updates, ``{all}`` is of all their
-updates."""
+"""Variants of train/search.py; ``{half}``, ``{double}`` are of the common flags' IoU updates, ``{all}`` is of all."""
 Parse = Callable[[list[str]], RunFlags]
 OWN = ("--study", "--vary", "--out", "--seeds", "--script", "--help")
 """Flags of this script, which do not belong to a variant."""

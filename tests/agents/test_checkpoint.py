@@ -61,8 +61,8 @@ def test_training_goes_on_bit_by_bit_where_it_stopped(tmp_path, trained):
     for step in (3, 4):
         train(*trained, step)
         train(loaded.model, optimizer, step)
-    for (name, wanted), got in zip(trained[0].named_parameters(), loaded.model.parameters(), strict=True):
-        assert torch.equal(wanted, got), name
+    for (name, expected), got in zip(trained[0].named_parameters(), loaded.model.parameters(), strict=True):
+        assert torch.equal(expected, got), name
 
 
 def test_without_adams_state_it_would_go_another_way(tmp_path, trained):

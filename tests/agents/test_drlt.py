@@ -112,10 +112,10 @@ def test_a_clip_can_be_split_where_the_state_is_handed_on(network):
 def test_the_callers_state_is_left_as_it_was(network):
     features, location = clip(batch=1)
     _, state = network(features, location)
-    kept = [one.clone() for one in state]
+    before = [part.clone() for part in state]
     network(features, location, state)
     network.act({"features": features[0, 0].numpy(), "location": location[0, 0].numpy()}, state)
-    assert all(torch.equal(a, b) for a, b in zip(state, kept, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(state, before, strict=True))
 
 
 def test_the_network_keeps_no_state_of_its_own(network):
@@ -170,7 +170,7 @@ def test_the_gradient_reaches_every_parameter(network):
 def test_acting_and_tracking_build_no_graph(network):
     features, location = clip(batch=1)
     _, state = network.act({"features": features[0, 0].numpy(), "location": location[0, 0].numpy()})
-    assert not any(one.requires_grad for one in state)
+    assert not any(part.requires_grad for part in state)
 
 
 def test_halved_weights_track_nearly_the_same_and_keep_the_normaliser(network):

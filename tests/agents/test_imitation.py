@@ -34,6 +34,6 @@ def test_the_loss_is_least_where_scores_and_boxes_are_right():
 
 def test_the_gradient_draws_boxes_to_the_truth():
     truth = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
-    one = decision(truth + torch.tensor([0.05, 0, 0.1, 0]), torch.zeros(1, 256))
-    imitation.loss(one, truth, CELLS).sum().backward()
-    assert one.boxes.grad[0, 0].sum() > 0 and one.boxes.grad[0, 2].sum() > 0
+    output = decision(truth + torch.tensor([0.05, 0, 0.1, 0]), torch.zeros(1, 256))
+    imitation.loss(output, truth, CELLS).sum().backward()
+    assert output.boxes.grad[0, 0].sum() > 0 and output.boxes.grad[0, 2].sum() > 0

@@ -33,12 +33,12 @@ def trained(steps=2):
 def test_what_is_saved_is_what_is_loaded(tmp_path):
     model, optimizer = trained()
     path = pc.save_newest(tmp_path, model, MAPS, 7, RUN, optimizer)
-    found = pc.load(path)
-    assert (found.maps, found.done, found.run) == (MAPS, 7, RUN)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), found.model.parameters(), strict=True))
-    again = torch.optim.Adam(found.model.last_layers(), lr=1e-2)
-    pc.restore(again, found.model, found.optimizer)
-    for a, b in zip(model.last_layers(), found.model.last_layers(), strict=True):
+    loaded = pc.load(path)
+    assert (loaded.maps, loaded.done, loaded.run) == (MAPS, 7, RUN)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.model.parameters(), strict=True))
+    again = torch.optim.Adam(loaded.model.last_layers(), lr=1e-2)
+    pc.restore(again, loaded.model, loaded.optimizer)
+    for a, b in zip(model.last_layers(), loaded.model.last_layers(), strict=True):
         assert optimizer.state[a].keys() == again.state[b].keys()
         assert all(torch.equal(value, again.state[b][key]) for key, value in optimizer.state[a].items())
 
@@ -77,15 +77,15 @@ def test_its_spread_is_how_far_its_cells_are_apart_in_pixels():
         one.init(sequence.frames[0], sequence.boxes[0])
     assert tracker.spread is None
     side = plain.window.region[2]
-    seen = {name: torch.from_numpy(one)[None] for name, one in plain.window.observe(sequence.frames[1]).items()}
+    inputs = {name: torch.from_numpy(one)[None] for name, one in plain.window.observe(sequence.frames[1]).items()}
     with torch.no_grad():
-        decision, _ = model(**seen, state=plain.state)
+        decision, _ = model(**inputs, state=plain.state)
     weights = np.exp(decision.scores[0].numpy().astype(float))
     boxes = decision.boxes[0].numpy().astype(float) * side
     middle = np.average(boxes, axis=1, weights=weights)
-    wanted = np.sqrt(np.average((boxes - middle[:, None]) ** 2, axis=1, weights=weights))
+    expected = np.sqrt(np.average((boxes - middle[:, None]) ** 2, axis=1, weights=weights))
     np.testing.assert_allclose(tracker.update(sequence.frames[1]), plain.update(sequence.frames[1]), atol=1e-2)
-    np.testing.assert_allclose(tracker.spread, wanted, rtol=1e-3)
+    np.testing.assert_allclose(tracker.spread, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

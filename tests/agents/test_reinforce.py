@@ -124,8 +124,8 @@ def climb(reward, start, truth, steps, rate):
         for group in adam.param_groups:
             group["lr"] = rate * (1 - step / steps)
         actions = reinforce.sample(mean, torch.randn(8, *mean.shape, generator=generator), 0.01)
-        gained = rewards.REWARDS[reward](actions, torch.tensor(truth))
-        advantages = gained - returns.baseline(gained, "mean")
+        gains = rewards.REWARDS[reward](actions, torch.tensor(truth))
+        advantages = gains - returns.baseline(gains, "mean")
         adam.zero_grad()
         reinforce.loss(mean, actions, advantages, 0.01).mean().backward()
         adam.step()

@@ -18,23 +18,23 @@ REWARDS = torch.tensor([[[1.0, 0, 4]], [[3.0, 2, 0]]])
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted"),
+    ("kind", "expected"),
     [
         ("step", [[1, 0, 4], [3, 2, 0]]),
         ("to_go", [[5, 4, 4], [5, 2, 0]]),
     ],
 )
-def test_what_a_step_is_credited_with(kind, wanted):
-    assert returns.returns(REWARDS, kind)[:, 0].tolist() == wanted
+def test_what_a_step_is_credited_with(kind, expected):
+    assert returns.returns(REWARDS, kind)[:, 0].tolist() == expected
 
 
 @pytest.mark.parametrize(("kind", "mean"), [("step", [-1, -1, 2]), ("to_go", [0, 1, 2])])
 def test_two_ways_to_credit_three_steps(kind, mean):
     # Both episodes have equal rewards in all; the reward to go forgets what is past.
-    gained = returns.returns(REWARDS, kind)
-    advantages = gained - returns.baseline(gained, "mean")
-    assert advantages[0, 0].tolist() == mean and advantages[1, 0].tolist() == [-one for one in mean]
-    others = gained - returns.baseline(gained, "leave_one_out")  # N / (N - 1) = 2 times as much
+    gains = returns.returns(REWARDS, kind)
+    advantages = gains - returns.baseline(gains, "mean")
+    assert advantages[0, 0].tolist() == mean and advantages[1, 0].tolist() == [-value for value in mean]
+    others = gains - returns.baseline(gains, "leave_one_out")  # N / (N - 1) = 2 times as much
     assert torch.equal(others, 2 * advantages)
 
 
@@ -57,9 +57,9 @@ def test_windows_do_not_meet():
 
 def test_advantages_are_what_exceeds_the_mean_over_episodes():
     # Step 1: 1, 2, 6 with mean 3, and without oneself 4, 3.5, 1.5; step 2: equal rewards.
-    gained = torch.tensor([[[1.0, 5]], [[2, 5]], [[6, 5]]])
-    assert (gained - returns.baseline(gained, "mean"))[:, 0].tolist() == [[-2, 0], [-1, 0], [3, 0]]
-    assert returns.baseline(gained, "leave_one_out")[:, 0].tolist() == [[4, 5], [3.5, 5], [1.5, 5]]
+    gains = torch.tensor([[[1.0, 5]], [[2, 5]], [[6, 5]]])
+    assert (gains - returns.baseline(gains, "mean"))[:, 0].tolist() == [[-2, 0], [-1, 0], [3, 0]]
+    assert returns.baseline(gains, "leave_one_out")[:, 0].tolist() == [[4, 5], [3.5, 5], [1.5, 5]]
 
 
 @pytest.mark.parametrize("kind", RETURNS)
@@ -82,7 +82,9 @@ def test_the_mean_of_the_estimates_is_the_true_gradient(kind, baseline):
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_every_baseline_lowers_the_variance(kind, baseline):
     for steps in (1, 3):
-        compared, free = (estimate(kind, one, steps)[0].var(dim=0) for one in (baseline, None))
+        compared, free = (
+            estimate(kind, kind_of_baseline, steps)[0].var(dim=0) for kind_of_baseline in (baseline, None)
+        )
         assert (compared < 0.7 * free).all()
 
 
@@ -96,8 +98,8 @@ def estimate(kind, baseline, steps, count=20_000, sigma=0.1):
     mean[..., 0] = means
     mean.requires_grad_()
     actions = reinforce.sample(mean, torch.randn(EPISODES, *mean.shape, generator=seeded(steps)), sigma)
-    gained = returns.returns(-((actions[..., 0] - targets) ** 2), kind)
-    advantages = gained - returns.baseline(gained, baseline) if baseline else gained
+    gains = returns.returns(-((actions[..., 0] - targets) ** 2), kind)
+    advantages = gains - returns.baseline(gains, baseline) if baseline else gains
     reinforce.loss(mean, actions, advantages, sigma).mean().backward()
     return -mean.grad[..., 0] * count, -2 * (means - targets)
 
@@ -111,8 +113,8 @@ def test_less_credit_less_variance():
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_equal_rewards_give_no_gradient(kind, baseline):
     mean = torch.rand(2, 3, 4, generator=seeded()).requires_grad_()
-    gained = returns.returns(torch.full((4, 2, 3), -0.5), kind)
-    advantages = gained - returns.baseline(gained, baseline)
+    gains = returns.returns(torch.full((4, 2, 3), -0.5), kind)
+    advantages = gains - returns.baseline(gains, baseline)
     reinforce.loss(
         mean, reinforce.sample(mean, torch.randn(4, *mean.shape, generator=seeded()), 0.01), advantages, 0.01
     ).mean().backward()

@@ -181,8 +181,8 @@ def test_a_checkpoint_is_a_tracker_without_a_pickle(trained, monkeypatch):
     for name in ("load", "loads"):
         monkeypatch.setattr(f"pickle.{name}", lambda *_: pytest.fail("a pickle is read"))
     runner = TrackerSpec("sb3", checkpoint=path.parents[1]).make()
-    wanted = run(PolicyTracker(SB3Agent(made), GridExtractor()), SEQUENCE).boxes
-    np.testing.assert_allclose(runner.track(SEQUENCE).boxes, wanted, atol=1e-3)
+    expected = run(PolicyTracker(SB3Agent(made), GridExtractor()), SEQUENCE).boxes
+    np.testing.assert_allclose(runner.track(SEQUENCE).boxes, expected, atol=1e-3)
     assert runner.id == TrackerSpec("sb3", checkpoint=path).make().id
 
 

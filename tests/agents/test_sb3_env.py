@@ -26,14 +26,14 @@ def single(**options):
     return gym.wrappers.RescaleAction(gym.make("OTBTrack-v0", **options), -one, one)
 
 
-def equal(one, other):
+def equal(first, second):
     """Deep equality; NaN equals itself."""
-    if isinstance(other, dict):
-        assert one.keys() == other.keys()
-        for key in other:
-            equal(one[key], other[key])
+    if isinstance(second, dict):
+        assert first.keys() == second.keys()
+        for key in second:
+            equal(first[key], second[key])
     else:
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(first, second)
 
 
 def test_step_for_step_it_is_sb3s_own_vec_env(options):

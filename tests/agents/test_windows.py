@@ -29,8 +29,8 @@ def windows(lengths, **config):
     """Videos whose one feature is 100 * video + frame + 1, and whose boxes have it, divided by 1000, in every place."""
     marks = [100.0 * video + np.arange(1, length + 1) for video, length in enumerate(lengths)]
     return Windows(
-        [one[:, None].astype(np.float16) for one in marks],
-        [np.repeat(one[:, None] / 1000, 4, axis=1).astype(np.float32) for one in marks],
+        [array[:, None].astype(np.float16) for array in marks],
+        [np.repeat(array[:, None] / 1000, 4, axis=1).astype(np.float32) for array in marks],
         WindowConfig(**config),
     )
 
@@ -235,24 +235,24 @@ def test_the_fast_and_the_plain_path_have_equal_returns_and_gradients(environmen
     batch = w[rows]
     mean, _ = model(batch.features, batch.location)
     actions = reinforce.sample(mean, torch.randn(3, *mean.shape, generator=generator(1)), 0.05)
-    gained = returns.returns(REWARDS[reward](actions, batch.truth), kind, batch.mask)
-    advantages = gained - returns.baseline(gained, baseline)
+    gains = returns.returns(REWARDS[reward](actions, batch.truth), kind, batch.mask)
+    advantages = gains - returns.baseline(gains, baseline)
     fast = reinforce.loss(mean, actions, advantages, 0.05, batch.mask).mean()
     fast.backward()
-    wanted = {name: parameter.grad for name, parameter in model.named_parameters()}
+    expected = {name: parameter.grad for name, parameter in model.named_parameters()}
     model.zero_grad(set_to_none=True)
 
     noise = torch.randn((3, *mean.shape), generator=generator(1))
     options = [{"sequence": clips[row][0].name, "start": clips[row][1].start, "length": 5} for row in rows]
     slow, stepped = plain.loss(environment, options, model, noise, config)
     slow.backward()
-    for place, one in enumerate(stepped):
-        assert torch.allclose(one, gained[:, place, : one.shape[1]], atol=1e-5)
-    assert gained.any(), "some box overlaps"
+    for row, clip_returns in enumerate(stepped):
+        assert torch.allclose(clip_returns, gains[:, row, : clip_returns.shape[1]], atol=1e-5)
+    assert gains.any(), "some box overlaps"
     for name, parameter in model.named_parameters():
-        scale = float(wanted[name].abs().max())
+        scale = float(expected[name].abs().max())
         assert scale > 0
-        assert float((parameter.grad - wanted[name]).abs().max()) < 1e-5 * scale, name
+        assert float((parameter.grad - expected[name]).abs().max()) < 1e-5 * scale, name
 
 
 def test_reinforce_reaches_the_known_optimum_of_a_tiny_env():

@@ -45,16 +45,16 @@ def tensorboard(run: Path) -> EventAccumulator:
 def picture(log: EventAccumulator, name: str) -> np.ndarray:
     """The last picture of a name, RGB; its size is the one that it is said to have."""
     event = log.Images(name)[-1]
-    found = cv2.imdecode(np.frombuffer(event.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-    assert found.shape == (event.height, event.width, 3)
-    return found
+    decoded = cv2.imdecode(np.frombuffer(event.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert decoded.shape == (event.height, event.width, 3)
+    return decoded
 
 
 def hyperparameters(run: Path) -> tuple[dict[str, Any], dict[str, float]]:
     """What TensorBoard's page of hyper-parameters shows of a run: the flags, and the scores."""
     log = tensorboard(run)
     content = log.PluginTagToContent(metadata.PLUGIN_NAME)
-    begun = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG])
-    about = metadata.parse_experiment_plugin_data(content[metadata.EXPERIMENT_TAG])
-    flags = {name: getattr(value, value.WhichOneof("kind")) for name, value in begun.hparams.items()}
-    return flags, {one.name.tag: log.Scalars(one.name.tag)[-1].value for one in about.metric_infos}
+    session = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG])
+    experiment = metadata.parse_experiment_plugin_data(content[metadata.EXPERIMENT_TAG])
+    flags = {name: getattr(value, value.WhichOneof("kind")) for name, value in session.hparams.items()}
+    return flags, {info.name.tag: log.Scalars(info.name.tag)[-1].value for info in experiment.metric_infos}

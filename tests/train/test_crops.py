@@ -34,11 +34,11 @@ def test_the_true_box_is_mostly_inside_and_not_always_in_the_middle(crops):
 
 def test_a_mirrored_crop_goes_with_a_mirrored_template():
     """Cells know no left and right of a channel, so the mirrored template is the template mirrored."""
-    found = cut_crops(SEQUENCES[:1], make_maps("cells"), each=1, pretended=0, seed=0)
-    plain, mirrored = found.template[0].float(), found.template[1].float()
+    cut = cut_crops(SEQUENCES[:1], make_maps("cells"), each=1, pretended=0, seed=0)
+    plain, mirrored = cut.template[0].float(), cut.template[1].float()
     colours = slice(0, 6)
     torch.testing.assert_close(mirrored[colours].flip(-1), plain[colours], atol=0.1, rtol=0)
-    torch.testing.assert_close(found.target[0, 1:], found.target[1, 1:])
+    torch.testing.assert_close(cut.target[0, 1:], cut.target[1, 1:])
 
 
 def test_equal_seeds_cut_equally():
@@ -49,13 +49,13 @@ def test_equal_seeds_cut_equally():
 
 def test_a_batch_has_the_share_of_what_is_no_target(crops):
     model = RegionAgent(15, RegionAgentConfig(width=8))
-    for share, wanted in ((0.0, 0), (1.0, 400)):
+    for share, expected in ((0.0, 0), (1.0, 400)):
         generator = torch.Generator().manual_seed(0)
         search, location, state, truth, proposals = crops.batch(model, 400, share, generator)
         assert search.shape == (400, 15, 16, 16) and location.shape == truth.shape == (400, 4) and proposals is None
         alone = (crops.first == crops.last).nonzero()[:, 0]
         rows = {tuple(row.tolist()) for row in crops.truth[alone]}
-        assert sum(tuple(row.tolist()) in rows for row in truth) == wanted
+        assert sum(tuple(row.tolist()) in rows for row in truth) == expected
         assert state.memory.shape == state.template.shape == (400, 8, 25)
 
 
@@ -67,11 +67,11 @@ class Proposing(CellMaps):
 
 
 def test_proposals_are_made_with_the_template_that_the_batch_has():
-    found = cut_crops(SEQUENCES, Proposing(), each=2, pretended=1, seed=0)
-    wanted = found.template[found.origin].float().mean(dim=(1, 2, 3))
-    torch.testing.assert_close(found.proposals[:, 0, 0, 0].float(), wanted, atol=2e-3, rtol=2e-3)
-    assert ((found.origin // 2 >= found.first) & (found.origin // 2 <= found.last)).all()
-    batch = found.batch(
+    cut = cut_crops(SEQUENCES, Proposing(), each=2, pretended=1, seed=0)
+    expected = cut.template[cut.origin].float().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(cut.proposals[:, 0, 0, 0].float(), expected, atol=2e-3, rtol=2e-3)
+    assert ((cut.origin // 2 >= cut.first) & (cut.origin // 2 <= cut.last)).all()
+    batch = cut.batch(
         RegionAgent(15, RegionAgentConfig(width=8), proposals=True), 7, 0.5, torch.Generator().manual_seed(0)
     )
     assert batch.proposals.shape == (7, 5, 16, 16)
@@ -89,16 +89,16 @@ def test_a_stretched_crop_shows_the_stretched_target():
             return super().__call__(crop)
 
     white = Sequence("white", ArrayFrames(np.stack([frame] * 2)), np.array([[101.0, 81, 80, 40]] * 2))
-    found = cut_crops([white], Seeing(), each=10, pretended=0, seed=1, stretch=0.4)
-    shapes = found.truth[:, 2] / found.truth[:, 3]
+    cut = cut_crops([white], Seeing(), each=10, pretended=0, seed=1, stretch=0.4)
+    shapes = cut.truth[:, 2] / cut.truth[:, 3]
     assert shapes.min() < 1.7 and shapes.max() > 2.3
     inside = 0
-    for crop, (x, y, w, h) in zip([one for one in crops if len(one) == SEARCH], found.truth.tolist(), strict=True):
+    for crop, (x, y, w, h) in zip([one for one in crops if len(one) == SEARCH], cut.truth.tolist(), strict=True):
         rows, columns = np.nonzero(crop.mean(axis=2) > 60)
         seen = [columns.min(), columns.max() + 1, rows.min(), rows.max() + 1]
-        wanted = np.array([x - w / 2, x + w / 2, y - h / 2, y + h / 2]) * SEARCH
-        if wanted.min() > 0 and wanted.max() < SEARCH:  # all of it is to be seen
-            np.testing.assert_allclose(seen, wanted, atol=2.5)
+        expected = np.array([x - w / 2, x + w / 2, y - h / 2, y + h / 2]) * SEARCH
+        if expected.min() > 0 and expected.max() < SEARCH:  # all of it is to be seen
+            np.testing.assert_allclose(seen, expected, atol=2.5)
             inside += 1
     assert inside > 10
 

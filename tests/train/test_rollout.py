@@ -25,33 +25,33 @@ def rollout():
 
 
 def test_shapes_and_the_end_of_a_short_clip(rollout):
-    _, found = rollout
-    assert found.actions.shape == (6, 5, 4) and found.rewards["iou"].shape == (3, 2, 5)
-    np.testing.assert_array_equal(found.mask.sum(dim=1), [5, 3, 5, 3, 5, 3])  # the second clip has three frames left
-    assert (found.rewards["iou"][:, 1, 3:] == 0).all()
+    _, episodes = rollout
+    assert episodes.actions.shape == (6, 5, 4) and episodes.rewards["iou"].shape == (3, 2, 5)
+    np.testing.assert_array_equal(episodes.mask.sum(dim=1), [5, 3, 5, 3, 5, 3])  # the second clip has three frames left
+    assert (episodes.rewards["iou"][:, 1, 3:] == 0).all()
 
 
 def test_episodes_of_a_clip_begin_alike_and_part(rollout):
-    _, found = rollout
-    first, later = found.observations[0]["search"], found.observations[2]["search"]
+    _, episodes = rollout
+    first, later = episodes.observations[0]["search"], episodes.observations[2]["search"]
     assert torch.equal(first[0], first[2]) and torch.equal(first[0], first[4])
     assert not torch.equal(first[0], first[1])
     assert not torch.equal(later[0], later[2])
 
 
 def test_rewards_are_those_of_the_actions(rollout):
-    _, found = rollout
-    said = to_image(found.actions.clip(0, 1), found.regions)
-    again = rewards.iou(said, found.truth).view(3, 2, 5) * found.mask.view(3, 2, 5)
-    torch.testing.assert_close(again, found.rewards["iou"], atol=1e-4, rtol=0)
+    _, episodes = rollout
+    predicted = to_image(episodes.actions.clip(0, 1), episodes.regions)
+    recomputed = rewards.iou(predicted, episodes.truth).view(3, 2, 5) * episodes.mask.view(3, 2, 5)
+    torch.testing.assert_close(recomputed, episodes.rewards["iou"], atol=1e-4, rtol=0)
 
 
 def test_replaying_gives_the_means_that_were_sampled_from(rollout):
-    model, found = rollout
-    again = replay(model, found)
-    noise = (found.actions - again) / 0.02
+    model, episodes = rollout
+    recomputed = replay(model, episodes)
+    noise = (episodes.actions - recomputed) / 0.02
     assert 0.7 < noise.std() < 1.3 and noise.abs().max() < 5
-    assert torch.equal(again, replay(model, found))
+    assert torch.equal(recomputed, replay(model, episodes))
 
 
 def test_at_one_step_reinforce_estimates_the_gradient_of_the_reward():
@@ -62,13 +62,13 @@ def test_at_one_step_reinforce_estimates_the_gradient_of_the_reward():
         gym.make("OTBTrackSearch-v0", sequences=SEQUENCES[:1], split="all", clip_length=1, jitter=0.2)
         for _ in range(200)
     ]
-    found = sample_episodes(envs, model, [{"start": 0}], [3], 1, 0.01, torch.Generator().manual_seed(0))
-    mean = replay(model, found)
-    gained = returns.returns(found.rewards["iou"], "to_go", gamma=0.9)
-    advantages = (gained - returns.baseline(gained, "mean")).flatten(0, 1)
-    sampled = reinforce.loss(mean, found.actions[None], advantages[None], 0.01, found.mask).mean()
-    moved = to_image(mean + (found.actions - mean).detach(), found.regions)
-    differentiated = supervised.loss(moved, found.truth, "iou", found.mask).mean()
+    episodes = sample_episodes(envs, model, [{"start": 0}], [3], 1, 0.01, torch.Generator().manual_seed(0))
+    mean = replay(model, episodes)
+    gains = returns.returns(episodes.rewards["iou"], "to_go", gamma=0.9)
+    advantages = (gains - returns.baseline(gains, "mean")).flatten(0, 1)
+    sampled = reinforce.loss(mean, episodes.actions[None], advantages[None], 0.01, episodes.mask).mean()
+    moved = to_image(mean + (episodes.actions - mean).detach(), episodes.regions)
+    differentiated = supervised.loss(moved, episodes.truth, "iou", episodes.mask).mean()
     ours, exact = (
         torch.autograd.grad(loss, mean, retain_graph=True)[0].sum(dim=0) for loss in (sampled, differentiated)
     )
@@ -79,6 +79,6 @@ def test_at_one_step_reinforce_estimates_the_gradient_of_the_reward():
 def test_a_clip_leaves_room_for_all_its_steps():
     rng = np.random.default_rng(0)
     drawn = [draw_clip(SEQUENCES, 7, rng) for _ in range(50)]
-    assert {one["sequence"] for one in drawn} == {"Synthetic-0000", "Synthetic-0001"}
-    assert {one["start"] for one in drawn} == {0, 1, 2}
+    assert {options["sequence"] for options in drawn} == {"Synthetic-0000", "Synthetic-0001"}
+    assert {options["start"] for options in drawn} == {0, 1, 2}
     assert draw_clip(SEQUENCES, 100, rng)["start"] == 0

@@ -41,8 +41,8 @@ def _weights(run: Path) -> dict[str, np.ndarray]:
     return load_file(folder / "model.safetensors") | load_file(folder / "optimizer.safetensors")
 
 
-def _equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
-    return one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
+def _equal(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
+    return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
 
 
 def test_a_run_leaves_what_its_page_says(finished: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_report_scores_the_result_files(finished: Path) -> None:
     from tracking_env.datasets import synthetic
     from tracking_env.evaluation import scoring
 
-    truths = {one.name: one.boxes for one in synthetic.parse("synthetic:100-102")}
+    truths = {sequence.name: sequence.boxes for sequence in synthetic.parse("synthetic:100-102")}
     again = scoring.score_folder(finished / "results", truths, dict.fromkeys(truths, 0))
     report = json.loads((finished / "report.json").read_text())
     assert again.to_json()["mean"]["whole"] == pytest.approx(report["mean"]["whole"], abs=1e-4)
@@ -158,22 +158,22 @@ def test_tensorboard_s_film_strips_are_of_the_best_the_median_and_the_worst_sequ
     log = tensorboard(finished)
     report = json.loads((finished / "report.json").read_text())["sequences"]
     ranked = sorted(report, key=lambda name: report[name]["whole"]["auc"])
-    for name, one in zip(("worst", "median", "best"), map(_drawn, ranked), strict=True):
+    for name, sequence in zip(("worst", "median", "best"), map(_drawn, ranked), strict=True):
         shown = picture(log, f"overlay/{name}")
         assert shown.shape == (480, 960, 3), "two rows of three"
-        last = cv2.resize(one.frames[59], (320, 240))[:120, 160:]  # without the caption; boxes cover little
+        last = cv2.resize(sequence.frames[59], (320, 240))[:120, 160:]  # without the caption; boxes cover little
         assert np.median(np.abs(shown[240:360, 800:].astype(int) - last)) < 8
 
 
 def test_tensorboard_s_success_plot_is_of_the_result_files(finished: Path, tmp_path: Path) -> None:
     data = load_data(parse(TINY).data)
-    boxes = {one.name: read_boxes(finished / "results" / f"{one.name}.txt") for one in data.testing}
+    boxes = {sequence.name: read_boxes(finished / "results" / f"{sequence.name}.txt") for sequence in data.testing}
 
     def plot(boxes: dict[str, np.ndarray]) -> np.ndarray:
         return plots.rasterise(pictures.success_plot(results.score(boxes, data.testing, data.unseen), data.unseen))
 
     assert np.array_equal(picture(tensorboard(finished), "eval/success"), plot(boxes))
-    moved = {name: one + np.array([3, 0, 0, 0]) for name, one in boxes.items()}
+    moved = {name: sequence + np.array([3, 0, 0, 0]) for name, sequence in boxes.items()}
     assert not np.array_equal(plot(moved), plot(boxes))
 
 
@@ -181,14 +181,14 @@ def test_the_success_plot_has_the_scores_of_each_part(monkeypatch: pytest.Monkey
     drawn: list[dict[str, tuple[np.ndarray, float]]] = []
     monkeypatch.setattr(plots, "draw_curves", lambda *args: drawn.append(args[3]))
     sequences = synthetic.parse("synthetic:0-2")
-    late = {one.name: np.concatenate([one.boxes[:1], one.boxes[:-1]]) for one in sequences}
+    late = {sequence.name: np.concatenate([sequence.boxes[:1], sequence.boxes[:-1]]) for sequence in sequences}
     for unseen in (False, True):
         report = results.score(late, sequences, unseen)
         pictures.success_plot(report, unseen)
         means = report.mean
         means = {"unseen": means["unseen"]} if unseen else means  # the whole is the same then
         assert {part: auc for part, (_, auc) in drawn[-1].items()} == pytest.approx(
-            {part: one.auc for part, one in means.items()}
+            {part: sequence.auc for part, sequence in means.items()}
         )
 
 
@@ -255,7 +255,7 @@ def test_several_seeds_are_runs_of_their_own_with_a_mean_and_a_deviation(
     assert _equal(_weights(finished), _weights(out / "seed-0"))
     assert not _equal(_weights(finished), _weights(out / "seed-1"))
     reports = [json.loads((out / name / "report.json").read_text()) for name in ("seed-0", "seed-1", ".")]
-    aucs = [one["mean"]["whole"]["auc"] for one in reports]
+    aucs = [report["mean"]["whole"]["auc"] for report in reports]
     assert aucs[2] == pytest.approx((aucs[0] + aucs[1]) / 2, abs=1e-4)  # result files have four decimals
     assert reports[2]["runs"] == 2
     assert reports[2]["std"]["whole"]["auc"] == pytest.approx(abs(aucs[0] - aucs[1]) / math.sqrt(2), abs=1e-4)

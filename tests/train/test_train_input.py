@@ -115,9 +115,9 @@ def test_the_last_good_checkpoint_is_kept_and_the_bad_window_named(
     assert main(flags) == 2
     err = capsys.readouterr().err
     assert "epoch 4, update 1: Synthetic-0000, window 3 (frames 21-30);" in err and "checkpoints" in err
-    kept = checkpoint.load(newest(tmp_path / "run" / "checkpoints"))
-    assert kept.epoch == 2
-    assert all(parameter.isfinite().all() for parameter in kept.model.parameters())
+    loaded = checkpoint.load(newest(tmp_path / "run" / "checkpoints"))
+    assert loaded.epoch == 2
+    assert all(parameter.isfinite().all() for parameter in loaded.model.parameters())
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run_too(
@@ -125,8 +125,8 @@ def test_a_gradient_that_is_not_finite_stops_the_run_too(
 ) -> None:
     monkeypatch.setattr("torch.nn.utils.get_total_norm", lambda _: torch.tensor(math.nan))
     assert main([*TINY, "--out", str(tmp_path / "run"), "--order", "sequential"]) == 2
-    said = "the gradient is not finite in epoch 1, update 1: Synthetic-0000, window 1 (frames 1-10) and 31 more;"
-    assert said in capsys.readouterr().err
+    message = "the gradient is not finite in epoch 1, update 1: Synthetic-0000, window 1 (frames 1-10) and 31 more;"
+    assert message in capsys.readouterr().err
 
 
 def test_a_truncated_frame_stops_before_anything_is_written(

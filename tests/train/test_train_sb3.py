@@ -111,9 +111,9 @@ def test_a_resumed_run_goes_on_to_the_same_numbers_and_one_curve(finished, tmp_p
     (half / "report.json").unlink()
     assert last(half).name == "000000040"
     assert main(flags(algo, "--out", half, "--resume")) == 0
-    one, other = weights(whole), weights(half)
-    assert one.keys() == other.keys()
-    assert all(np.array_equal(one[key], other[key]) for key in one)
+    expected, resumed = weights(whole), weights(half)
+    assert expected.keys() == resumed.keys()
+    assert all(np.array_equal(expected[key], resumed[key]) for key in expected)
     assert metrics(whole) == metrics(half)
     log = tensorboard(half)
     for events in (log.Scalars("eval/training_iou"), log.Images("eval/success"), log.Images("overlay/median")):
@@ -159,8 +159,8 @@ def test_the_paper_s_schedule_switches_the_reward(finished):
 
 def test_the_normaliser_is_saved_with_the_policy(finished):
     policy = sb3_checkpoint.load(last(finished("sac"))).policy()
-    layers = [one for one in policy.modules() if isinstance(one, FrameFeatures)]
-    features = np.concatenate([extract(GridExtractor(), one.frames) for one in synthetic.parse("synthetic:0-1")])
+    layers = [module for module in policy.modules() if isinstance(module, FrameFeatures)]
+    features = np.concatenate([extract(GridExtractor(), video.frames) for video in synthetic.parse("synthetic:0-1")])
     assert len(layers) >= 3, "the actor's, the critics' and the targets'"
     for layer in layers:
         assert np.allclose(layer.feature_mean, features.mean(axis=0), atol=1e-3)

@@ -49,7 +49,7 @@ def test_what_a_run_leaves(finished):
 def test_it_shows_its_test_in_tensorboard_and_sorts_by_it(finished):
     report = json.loads((finished / "report.json").read_text())
     log = tensorboard(finished)
-    assert {name: [one.step for one in log.Images(name)] for name in log.Tags()["images"]} == {
+    assert {name: [event.step for event in log.Images(name)] for name in log.Tags()["images"]} == {
         "eval/success": [8],
         "overlay/median": [8],  # of one sequence
     }
@@ -110,7 +110,7 @@ def test_several_seeds_start_from_their_own_and_count_their_failures_together(tm
     each = [json.loads((on / f"seed-{seed}" / "report.json").read_text()) for seed in range(2)]
     drift = json.loads((on / "report.json").read_text())["drift"]
     assert drift["runs"] == 2 and drift["frames"] == 120
-    assert drift["failures"] == sum(one["drift"]["failures"] for one in each)
+    assert drift["failures"] == sum(report["drift"]["failures"] for report in each)
     for seed in range(2):
         (trained,) = (on / f"seed-{seed}" / "checkpoints").iterdir()
         began, ended = (load_file(path / "model.safetensors") for path in (first / f"seed-{seed}" / "warm", trained))
@@ -189,7 +189,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step():
     from agents.region_agent import RegionAgent, RegionAgentConfig
 
     model = RegionAgent(3, RegionAgentConfig(width=2))
-    before = [one.clone() for one in model.parameters()]
+    before = [parameter.clone() for parameter in model.parameters()]
     with pytest.raises(InputError, match="not finite in update 5; nothing was learned"):
         search.step(model, torch.optim.Adam(model.parameters()), model.pace.sum() * float("nan"), 1.0, 4)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
