@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from functools import cache
 
 import pytest
@@ -168,6 +170,14 @@ def test_modules_of_a_room_form_no_cycle():
 def test_rooms_are_small(folder):
     files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
     assert len(files) <= LARGEST_ROOM or folder.name in BELOW
+
+
+def test_importing_all_rooms_loads_no_heavy_package():
+    rooms = sorted(path.parent.name for path in (ROOT / "tracking_env").glob("*/__init__.py"))
+    heavy = {"torch", "matplotlib", "jinja2", "gradio", "agents", "train"}
+    code = f"import sys, {', '.join(f'tracking_env.{room}' for room in rooms)}; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=name)

@@ -14,6 +14,7 @@ METADATA = [
     "onnxruntime>=1.20; extra == 'demo'",
     'ray[rllib]>=2.50; extra == "demo"',
     "torch<2.14,>=2.8; extra == 'demo'",
+    "stable-baselines3>=2.7; extra == 'train'",
     "six; python_version < '3.13' and extra == 'demo'",
 ]
 
@@ -42,6 +43,8 @@ def test_a_missing_package_is_an_error_with_the_packages_to_install(installed):
     assert isinstance(error, InputError) and error.package == "torch"
     assert str(error) == "yolo-nano-voc needs torch; type: pip install 'torch>=2.8,<2.14'"
     assert str(MissingPackageError("it", "numpy")) == "it needs numpy; type: pip install 'numpy>=2.0,<3'"
+    error = ModuleNotFoundError("no", name="stable_baselines3")
+    assert str(MissingPackageError("a model", error)).endswith("; type: pip install 'stable-baselines3>=2.7'")
     assert str(MissingPackageError("a tracker", "mine")) == "a tracker needs mine; type: pip install mine"
 
 

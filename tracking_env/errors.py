@@ -65,7 +65,8 @@ def requirements(extra: str) -> list[str]:
 
 def _bounds_of(package: str) -> list[str]:
     """A package in pip's notation, if this library requires it anywhere; else an empty list."""
-    return [name + bounds for name, bounds, _ in _read_metadata() if name == package][:1]
+    distribution = package.replace("_", "-")  # modules have underscores, distributions most often hyphens
+    return [name + bounds for name, bounds, _ in _read_metadata() if name.replace("_", "-") == distribution][:1]
 
 
 def _read_metadata() -> list[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from tracking_env.errors import InputError, first_line
+from tracking_env.errors import InputError, MissingPackageError, first_line
 from tracking_env.features.base import Extractor
 from tracking_env.features.extractors import make_extractor
 from tracking_env.files import sha256
@@ -18,10 +18,7 @@ try:
     from stable_baselines3.common.policies import BasePolicy
     from stable_baselines3.common.save_util import load_from_zip_file
 except ModuleNotFoundError as error:
-    raise InputError(
-        f"a model of Stable-Baselines3 needs {error.name}; type: pip install 'stable-baselines3>=2.7' "
-        "'sb3-contrib>=2.7'"
-    ) from None
+    raise MissingPackageError("a model of Stable-Baselines3", error) from None
 
 
 class SB3Policy:
