@@ -11,7 +11,7 @@ from tracking_env.datasets.loading import load
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.envs import rewards
 from tracking_env.errors import InputError
-from tracking_env.search.ensemble import Report, Team, fuse
+from tracking_env.search.ensemble import Report, Team, fuse, observe_run
 from tracking_env.search.ensemble.runs import RunStore, columns, pack, run_team, unpack
 from tracking_env.search.experts import make_expert
 from tracking_env.search.experts.base import ExpertTracker
@@ -70,6 +70,22 @@ def test_runs_may_start_later(store):
     report = store.get(DRAWN, 7)
     assert report.boxes.shape == (5, 2, 4) and len(store[DRAWN].boxes) == 12
     assert (bx.iou(report.boxes[0], DRAWN.boxes[7]) > 0.5).all()
+
+
+def test_runs_may_start_with_a_made_loss_and_end_early(store):
+    around = np.array([DRAWN.boxes[2], DRAWN.boxes[2] + [60, 30, 0, 0]])
+    report = store.get(DRAWN, 2, 8, around)
+    assert report.boxes.shape == (6, 2, 4) and len(store.get(DRAWN, 2).boxes) == 10
+    assert bx.iou(report.boxes[0, 0], DRAWN.boxes[2]) > 0.5 > bx.iou(report.boxes[0, 1], DRAWN.boxes[2])
+    assert len(list(store.folder.glob("*.npy"))) == 2
+    np.testing.assert_array_equal(pack(store.get(DRAWN, 2, 8, around)), pack(report))
+
+
+def test_observations_of_a_run_are_those_of_the_environment(store):
+    env = gym.make("OTBTrackExperts-v0", experts=EXPERTS, sequences=[DRAWN], split="all")
+    observations = [env.reset(seed=0, options={"start": 0, "sequence": DRAWN.name})[0]]
+    observations += [env.step(np.zeros(8, np.float32))[0] for _ in range(len(DRAWN) - 1)]
+    np.testing.assert_array_equal(observe_run(store[DRAWN]), observations)
 
 
 def test_other_frames_or_boxes_are_other_runs(store):

@@ -1,7 +1,7 @@
 """Several experts on one target: what each reports, one box from theirs, and putting a lost expert back."""
 
 from tracking_env.search.ensemble.fusion import correct_boxes, fuse, move_box
-from tracking_env.search.ensemble.observation import observation_names, observe
+from tracking_env.search.ensemble.observation import observation_names, observe, observe_run
 from tracking_env.search.ensemble.runs import RunStore
 from tracking_env.search.ensemble.team import Report, Team
 from tracking_env.search.ensemble.tracker import EnsembleTracker, HandMadeRule
@@ -17,4 +17,5 @@ __all__ = [
     "move_box",
     "observation_names",
     "observe",
+    "observe_run",
 ]

@@ -58,17 +58,42 @@ def observation_names(experts: list[str]) -> list[str]:
 def observe(report: Report, means: Means) -> tuple[np.ndarray, Means]:
     """The observation ``(N, D)`` float32 of a report, and the running means with this frame in them."""
     numbers = _numbers(report)
-    averaged = np.stack([numbers[name] for name in AVERAGED], axis=-1)
+    means = _update(means, _averaged(numbers))
+    return _vectors(numbers, means.values), means
+
+
+def observe_run(report: Report) -> np.ndarray:
+    """The observations ``(T, D)`` float32 of a whole run, a report with T for N: those of `observe`, frame by frame."""
+    numbers = _numbers(report)
+    means = Means.new(1, report.confidence.shape[1])
+    values = []
+    for averaged in _averaged(numbers):
+        means = _update(means, averaged[None])
+        values.append(means.values[0])
+    return _vectors(numbers, np.stack(values))
+
+
+def _averaged(numbers: dict[str, np.ndarray]) -> np.ndarray:
+    """The numbers of which there are means, ``(N, K, len(AVERAGED))``."""
+    return np.stack([numbers[name] for name in AVERAGED], axis=-1)
+
+
+def _update(means: Means, averaged: np.ndarray) -> Means:
+    """Running means with one more frame in them."""
     frames = means.frames + 1
     # Young means are plain averages, so that the first frames do not look like a target that is half lost.
     rates = [np.maximum(1 / memory, 1 / frames)[:, None, None] for memory in MEMORIES]
     width = len(AVERAGED)
     parts = [means.values[..., at * width : (at + 1) * width] for at in range(len(MEMORIES))]
     updated = [part + rate * (averaged - part) for part, rate in zip(parts, rates, strict=True)]
-    values = np.concatenate(updated, axis=-1)
+    return Means(np.concatenate(updated, axis=-1), frames)
+
+
+def _vectors(numbers: dict[str, np.ndarray], means: np.ndarray) -> np.ndarray:
+    """The numbers of a frame and the running means as vectors ``(N, D)``."""
     current = np.stack([numbers[name] for name in PER_EXPERT], axis=-1)
-    vector = np.concatenate([current, values], axis=-1).reshape(len(current), -1)
-    return np.clip(vector, -LIMIT, LIMIT).astype(np.float32), Means(values, frames)
+    vector = np.concatenate([current, means], axis=-1).reshape(len(current), -1)
+    return np.clip(vector, -LIMIT, LIMIT).astype(np.float32)
 
 
 def _numbers(report: Report) -> dict[str, np.ndarray]:

@@ -4,7 +4,8 @@ Such a run depends on the experts, the frames and the first box alone. So it is 
 no network. A store is a folder::
 
     runs.json            the header: format, experts, columns
-    NAME-KEY.npy         reports of a sequence from a first frame on, (T, K, columns) float64, see `columns`
+    NAME-KEY.npy         reports of frames of a sequence, (T, K, columns) float64, see `columns`; the key stands for the
+                         frames, the first box, and the boxes that the experts started from
     .partial-...         a run that is being written
 """
 
@@ -58,18 +59,27 @@ def unpack(rows: np.ndarray) -> Report:
     return Report(**(parts | {"running": parts["running"].astype(bool)}))
 
 
-def run_team(team: Team, sequence: sq.Sequence, start: int = 0) -> np.ndarray:
-    """Reports of a team on its first target, started on the true box of a frame: ``(T - start, K, columns)``.
+def run_team(
+    team: Team, sequence: sq.Sequence, start: int = 0, stop: int | None = None, around: np.ndarray | None = None
+) -> np.ndarray:
+    """Reports of a team on its first target, started on the true box of a frame: ``(stop - start, K, columns)``.
 
     No expert is put back, all run, and all are trusted alike; the first frame is looked at too.
+
+    Args:
+        team: the experts.
+        sequence: the frames.
+        start: first frame, 0-based.
+        stop: the frame after the last one; by default the end.
+        around: what each expert looks around first, ``(K, 4)``, if not the true box.
 
     Raises:
         InputError: a frame does not decode.
     """
-    team.start(0, sequence.frames[start], sequence.boxes[start])
+    team.start(0, sequence.frames[start], sequence.boxes[start], around)
     equal = np.zeros((1, len(team.experts)))
     rows = []
-    for index in range(start, len(sequence)):
+    for index in range(start, len(sequence) if stop is None else stop):
         report = team.look([sequence.frames[index]], [0])
         # The team's memory of how the target looked lately goes on here.
         team.put_back([0], equal > 0, equal, report)
@@ -123,16 +133,25 @@ class RunStore:
         """The reports from the first frame on, see `get`."""
         return self.get(sequence)
 
-    def get(self, sequence: sq.Sequence, start: int = 0) -> Report:
-        """Reports from the true box of frame ``start`` (0-based) on, with T - start frames for N.
+    def get(
+        self, sequence: sq.Sequence, start: int = 0, stop: int | None = None, around: np.ndarray | None = None
+    ) -> Report:
+        """Reports from the true box of frame ``start`` (0-based) on, with stop - start frames for N.
+
+        Args:
+            sequence: the frames.
+            start: first frame, 0-based.
+            stop: the frame after the last one; by default the end.
+            around: what each expert looks around first, ``(K, 4)``, if not the true box.
 
         Raises:
             InputError: the file is damaged; or it is missing and there are no experts to make it.
         """
-        path = self._path(sequence, start)
+        stop = len(sequence) if stop is None else stop
+        path = self._path(sequence, start, stop, around)
         if not path.exists():
-            self._make(sequence, start, path)
-        shape = len(sequence) - start, len(self.experts), len(columns(len(self.experts)))
+            self._make(sequence, start, stop, around, path)
+        shape = stop - start, len(self.experts), len(columns(len(self.experts)))
         try:
             rows = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, EOFError, OSError) as error:
@@ -151,20 +170,24 @@ class RunStore:
         Raises:
             InputError: a frame does not decode, or the disk is full; the runs before it stay.
         """
-        missing = [sequence for sequence in sequences if not self._path(sequence, 0).exists()]
+        missing = [sequence for sequence in sequences if not self._path(sequence, 0, len(sequence)).exists()]
         hidden = None if missing and progress else True  # None: hidden but on a terminal
         with tqdm(total=sum(map(len, missing)), desc="experts", unit="frame", disable=hidden) as bar:
             for sequence in missing:
-                self._make(sequence, 0, self._path(sequence, 0))
+                self.get(sequence)
                 bar.update(len(sequence))
         return len(missing)
 
-    def _path(self, sequence: sq.Sequence, start: int) -> Path:
+    def _path(self, sequence: sq.Sequence, start: int, stop: int, around: np.ndarray | None = None) -> Path:
         # The first box is part of the key: other annotations of the same frames are other runs.
         origin = f"{sequence.frames.fingerprint} {start} {sequence.boxes[start].tolist()}"
+        if stop < len(sequence):
+            origin += f" to {stop}"
+        if around is not None:
+            origin += f" around {around.tolist()}"
         return self.folder / f"{sequence.name}-{sq.short_hash(origin)}.npy"
 
-    def _make(self, sequence: sq.Sequence, start: int, path: Path) -> None:
+    def _make(self, sequence: sq.Sequence, start: int, stop: int, around: np.ndarray | None, path: Path) -> None:
         if self._team is None:
             raise InputError(f"{self.folder} has no run of {sequence.name} from frame {start + 1} on; build it")
         lock = self.folder / ".locks" / f"{path.stem}.lock"
@@ -172,7 +195,7 @@ class RunStore:
             lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):  # of several programs that miss a run one makes it
                 if not path.exists():
-                    rows = run_team(self._team, sequence, start)
+                    rows = run_team(self._team, sequence, start, stop, around)
                     with write_atomically(path) as partial:
                         np.save(partial, rows)
         except OSError as error:
