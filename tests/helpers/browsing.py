@@ -1,4 +1,4 @@
-"""A headless Chromium, where there is one."""
+"""A headless Chromium for the tests of pages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-CHROMIUM, CHROMEDRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")  # where Debian's packages put them
+CHROMIUM, CHROMEDRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")  # as Debian's packages install them
 FLAGS = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
 
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Any]:
-    """Selenium's driver; skips the test where selenium or Chromium is missing.
+    """Selenium's driver of a new Chromium. Skips the test if selenium or Chromium is missing.
 
     Args:
-        profile: a folder of its own.
+        profile: an empty folder for the browser's files.
     """
     webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium: pip install 'tracking-env[dev]'")
     from selenium.webdriver.chrome.service import Service
@@ -37,6 +37,6 @@ def chromium(profile: Path) -> Iterator[Any]:
 
 
 def resize(browser: Any, width: int, height: int = 900) -> None:
-    """Look at it as on a screen of so many pixels; a narrow one is a phone's."""
+    """Show the page as on a screen of this size in pixels. A screen narrower than 500 pixels counts as a phone."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)

@@ -60,6 +60,7 @@ class Comparison:
         Raises:
             InputError: tracking failed on the first frame.
         """
+        # The trackers take turns, so `tee` keeps one frame at a time.
         our_frames, rival_frames = itertools.tee(frames)
         try:
             for ours, theirs in zip(follow(tracker, our_frames, box), follow(rival, rival_frames, box), strict=True):

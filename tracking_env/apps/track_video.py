@@ -100,6 +100,7 @@ def parse_box(text: str, frame: np.ndarray, name: str = "--box") -> np.ndarray:
     if not (np.isfinite(box).all() and w > 0 and h > 0):
         raise InputError(f"{name} {text} has no width or no height; give x,y,w,h with both above 0")
     height, width, _ = frame.shape
+    # Pixels count from 1: a box that ends at 1 covers none of them.
     if x > width or y > height or x + w <= 1 or y + h <= 1:
         raise InputError(f"{name} {text} lies outside the frame of {width}x{height} pixels, the first of which is 1,1")
     return box
@@ -140,6 +141,7 @@ def track(
     """
     if show:
         rendering.require_display("--show", "leave it out")
+    # The user may draw the box, so the first frame is read before tracking starts.
     first = next(source.frames)
     steps = follow(tracker, itertools.chain([first], source.frames), choose_box(box, first))
     try:

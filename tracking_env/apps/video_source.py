@@ -52,11 +52,13 @@ def open_source(video: str, start: int = 1) -> Source:
     path = Path(video)
     if start < 1:
         raise InputError(f"--start is {start}; frames count from 1")
+    # A file or folder may have a number as its name; it comes before a camera.
     if video.isdecimal() and not path.exists():
         return Source(f"camera-{int(video)}", _camera(int(video), start), None, _UNKNOWN_FPS)
     frames: Frames
     if path.is_dir():
         frames, fps = _images(path), _UNKNOWN_FPS
+        # The images of a sequence lie in SEQUENCE/img. Results are named after the sequence.
         name = (path if path.resolve().name != "img" else path.resolve().parent).resolve().name
     else:
         name, frames = path.stem, VideoFrames(path)

@@ -43,6 +43,7 @@ class Got10kTracker(Tracker):
     """
 
     def __init__(self, tracker: Any, name: str) -> None:
+        # The toolkit runs a deterministic tracker once per sequence, others several times.
         super().__init__(name=name, is_deterministic=True)
         self.tracker = tracker
 

@@ -90,6 +90,7 @@ def _write_files(checkpoint: Path, folder: Path, address: str) -> None:
         tracker = kind_of(config)
         if tracker is None:
             raise InputError(f"{checkpoint} is no checkpoint of {', '.join(SCRIPTS.values())}; give one of those")
+        # The policy is all that tracking needs; more training starts from the weights.
         for file in (WEIGHTS, POLICY):
             if not (checkpoint / file).is_file():
                 raise InputError(f"{checkpoint} has no {file}; type in a checkout: {EXPORT} {checkpoint}")
@@ -98,6 +99,7 @@ def _write_files(checkpoint: Path, folder: Path, address: str) -> None:
         raise InputError(f"cannot read the checkpoint {checkpoint}: {first_line(error)}") from None
     kind = model_card.KINDS[tracker]
     (folder / "config.json").write_text(json.dumps(_without_paths(config), indent=1), encoding="utf-8")
+    # A checkpoint lies in RUN/checkpoints/NUMBER, the report in RUN.
     report = _read_report(checkpoint.resolve().parents[1] / "report.json", kind, config)
     (folder / "README.md").write_text(model_card.render(kind, config, report, address), encoding="utf-8")
 

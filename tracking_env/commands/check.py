@@ -21,6 +21,7 @@ def check_folder(root: Path, sequences: str | None = None, as_json: Json = False
     if as_json:
         print(json.dumps(checked.to_json(), indent=1))
     else:
+        # Faults come before notes.
         for finding in sorted(checked.findings, key=lambda finding: not finding.fault):
             print(finding)
         notes = len(checked.findings) - checked.faults

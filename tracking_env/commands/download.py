@@ -39,7 +39,7 @@ def download_weights(
     for name in names:
         for file in published[name]:
             paths.append(str(download.fetch(file, folder)))
-            if not as_json:
+            if not as_json:  # A download takes long, so each path is printed when its file is there.
                 print(paths[-1])
     if as_json:
         print(json.dumps(paths, indent=1))

@@ -38,6 +38,7 @@ def extract_features(
         as_json: print JSON instead of text.
     """
     shard = sharding.from_environment(os.environ)
+    # Every process lists all sequences and selects its share, so the processes need not communicate.
     chosen = sharding.select_share(loading.load(root, sequences), shard)
     feature_store = FeatureStore(make_extractor(features, weights, device), store, jobs)
     try:

@@ -55,6 +55,7 @@ def track_video(
     folder = out / spec.folder
     suffixes = {"boxes": ".txt", "json": ".track.json", "overlay": ".mp4"}
     files = {kind: folder / f"{source.name}{suffix}" for kind, suffix in suffixes.items()}
+    # The overlay of out/TRACKER/NAME.mp4 is a file of that name, too.
     if any(path.resolve() == Path(video).resolve() for path in files.values()):
         raise InputError(f"{video} would be overwritten; give another --out")
     result = TrackedVideo(video, runner.id, start, files)

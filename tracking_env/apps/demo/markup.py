@@ -21,6 +21,7 @@ STOPPED = "stopped"
 
 def image_url(frame: np.ndarray) -> str:
     """A frame ``(height, width, 3)`` uint8 RGB as the ``src`` of an HTML image, at most `WIDEST` pixels wide."""
+    # JPEG, since several pictures a second are sent while the trackers run.
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(shrink(frame), cv2.COLOR_RGB2BGR))[1]
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}"
 
@@ -73,6 +74,7 @@ def plot_html(comparison: Comparison, folder: Path, ours: str, rival: str) -> st
             "Confidence is the overlap of a box with the box one standard deviation away. "
             "The ellipse in the video spans two standard deviations each way."
         )
+    # The colours of the boxes in the video: the rival's for the overlap, ours for the confidence.
     colours = ("#{:02x}{:02x}{:02x}".format(*rendering.COLOURS[role]) for role in ("rival", "agent"))
     styles = {name: plots.Style(colour, (), "") for name, colour in zip(lines, colours, strict=False)}
     plots.save_figure(plots.draw_overlap("per frame", lines, 0, styles, legend=True), folder / "plot")
@@ -105,4 +107,5 @@ def error_line(error: Exception, upload: str | None) -> str:
 
 
 def _hide_folder(text: str, upload: str | None) -> str:
+    # Gradio stores an upload in a folder with a random name, which tells the user nothing.
     return text if upload is None else text.replace(upload, Path(upload).name)

@@ -57,11 +57,12 @@ def available_trackers(chosen: TrackerSpec) -> dict[str, TrackerSpec]:
     """
     chosen.make().live()
     trackers = {chosen.name: chosen}
+    # These need no weights, or only files that are there already.
     for name in ("search", "mil", "nano", "kcf", "csrt"):
-        choice = TrackerSpec(name, chosen.weights if name == "nano" else ())
+        spec = TrackerSpec(name, chosen.weights if name == "nano" else ())
         with suppress(InputError):
-            choice.make()
-            trackers.setdefault(name, choice)
+            spec.make()
+            trackers.setdefault(name, spec)
     return trackers
 
 
@@ -180,8 +181,9 @@ class Page:
             Status as HTML, frame as HTML, path of the video, plot as HTML. The video's path is valid until the next
             value is asked for.
         """
-        self.stopping.discard(session)
+        self.stopping.discard(session)  # left from an earlier run
         try:
+            # A source is read once, so the first frame comes from a source of its own.
             box, source = box_of(numbers, self.first_frame(name, upload)), self.open(name, upload)
             total = min(source.total or self.limit, self.limit)
             comparison, last_picture = Comparison(), 0.0

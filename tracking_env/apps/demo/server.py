@@ -72,7 +72,7 @@ def layout(page: Page, ours: str, rival: str) -> gr.Blocks:
                 plot = gr.HTML(elem_id="plot")
 
         def choose_sequence(name: str) -> Any:
-            return None, *page.choose_sequence(name)
+            return None, *page.choose_sequence(name)  # removes the upload, which would come before the sequence
 
         def change_upload(name: str, upload: str | None) -> Any:
             if upload is None:
@@ -140,14 +140,14 @@ def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int) -> Itera
             server_name=host,
             server_port=port,
             max_file_size=largest,
-            prevent_thread_lock=True,
+            prevent_thread_lock=True,  # so that `launch` returns
             share=False,
             quiet=True,
             inbrowser=False,
             footer_links=[],
             run_history=False,
             enable_monitoring=False,
-            ssr_mode=False,
+            ssr_mode=False,  # it would need Node.js
             pwa=False,
             mcp_server=False,
             state_session_capacity=20,
