@@ -19,6 +19,7 @@ DIFFERENT = {  # options that mean something else in these commands
     ("push", "checkpoint"),
     ("report", "out"),
     ("report", "rival"),
+    ("score", "protocol"),
 }
 
 
