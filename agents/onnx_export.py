@@ -1,4 +1,4 @@
-"""Networks as ONNX graphs that decide one frame: what `tracking_env.trackers.onnx_policy` runs without torch.
+"""Export of networks as ONNX graphs of one frame, which `tracking_env.trackers.onnx_policy` runs without torch.
 
 Each function returns the content of a file ``policy.onnx``.
 """
@@ -28,7 +28,7 @@ def export_drlt(model: DRLT) -> bytes:
 def export_region_agent(model: RegionAgent) -> bytes:
     """The closed-loop agent: the observation of ``OTBTrackSearch-v0`` -> ``box`` and ``spread``.
 
-    The state is ``memory`` and ``velocity``; with ``fresh`` at 1 both are made anew from the observation.
+    The state is ``memory`` and ``velocity``; if ``fresh`` is 1, both start from the observation.
     """
     inputs = {
         "memory": torch.zeros(1, model.config.width, SAMPLES**2),
@@ -79,11 +79,11 @@ class _DRLTFrame(nn.Module):
 
 
 class _RegionAgentFrame(nn.Module):
-    """`RegionAgent.forward` on one frame, with what of `State` follows from the observation made anew.
+    """`RegionAgent.forward` on one frame; the parts of `State` that the observation determines are computed again.
 
     Args:
         model: the network.
-        names: of the inputs, in the order in which `forward` gets them.
+        names: names of the inputs, in the order of `forward`'s arguments.
     """
 
     def __init__(self, model: RegionAgent, names: list[str]) -> None:
@@ -104,17 +104,17 @@ def graph(module: nn.Module, inputs: Mapping[str, Tensor], outputs: list[str]) -
     """A module as the content of an ``.onnx`` file.
 
     Args:
-        module: takes the inputs in their order; is left in evaluation mode.
-        inputs: examples by name; the graph takes arrays of just these sizes.
-        outputs: names of what the module returns.
+        module: takes the inputs in their order; it is left in evaluation mode.
+        inputs: example arrays by name; the graph takes arrays of exactly these sizes.
+        outputs: names of the module's results.
     """
     file = io.BytesIO()
-    with warnings.catch_warnings(action="ignore"), torch.no_grad():  # it warns of its age, and of fixed batch sizes
-        # torch's older exporter: a tenth of the time of the newer one, and no further package.
+    with warnings.catch_warnings(action="ignore"), torch.no_grad():  # about its age, and fixed batch sizes
+        # torch's older exporter takes a tenth of the newer one's time, and needs no further package.
         torch.onnx.export(
             module.eval(),
             tuple(inputs.values()),
-            file,  # type: ignore[arg-type]  # it takes files, too
+            file,  # type: ignore[arg-type]  # it also takes files
             input_names=list(inputs),
             output_names=outputs,
             opset_version=OPSET,

@@ -117,7 +117,7 @@ class RegionAgent(nn.Module):
         self.score = nn.Conv2d(width, 1, 1)
         self.box = nn.Conv2d(width, 4, 1)
         nn.init.zeros_(self.box.weight)
-        nn.init.zeros_(self.box.bias)  # type: ignore[arg-type]  # it has one
+        nn.init.zeros_(self.box.bias)  # type: ignore[arg-type]  # it has a bias
         self.pace_logit = nn.Parameter(torch.tensor(_logit(0.3) / QUICK))
         self.pull_logit = nn.Parameter(torch.tensor(_logit(0.002 if proposals else 0.02) / QUICK))
         self.renew = nn.Linear(2, 1)

@@ -1,4 +1,4 @@
-"""Options of older versions: a configuration that used one is refused by name, one that did not still loads."""
+"""Options that older versions had. Configurations that used one are refused by its name; all others still load."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ REMOVED: Mapping[str, tuple[Any, ...]] = {
     "normalise": (False,),
     "glance": (True, False),
 }
-"""Fields that no longer exist, with the values that still load: the old default, and what is done today."""
+"""Fields that no longer exist, with the values that still load: the old default, and today's behaviour."""
 REMOVED_VALUES: Mapping[str, tuple[str, ...]] = {
     "returns": ("episode",),
     "baseline": ("none", "value"),

@@ -1,4 +1,4 @@
-"""Policies of Stable-Baselines3 as ONNX graphs that decide one frame, see `agents.onnx_export`."""
+"""Export of Stable-Baselines3's policies as ONNX graphs of one frame, see `agents.onnx_export`."""
 
 import torch
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
@@ -11,10 +11,10 @@ from agents.onnx_export import graph
 
 
 def export_sb3(policy: BasePolicy) -> bytes:
-    """A policy of Stable-Baselines3 on ``OTBTrack-v0``, as `agents.sb3.new_policy` makes it.
+    """The content of ``policy.onnx`` for a policy made by `agents.sb3.new_policy`.
 
-    ``features (1, D)`` and ``location (1, 4)`` -> ``box`` in [0, 1]; of a recurrent policy also the state ``h`` and
-    ``c`` of the actor's LSTM.
+    Inputs are ``features (1, D)`` and ``location (1, 4)``, the output is ``box`` in [0, 1]. A recurrent policy also has
+    the state ``h`` and ``c`` of the actor's LSTM.
     """
     observation = policy.observation_space
     inputs = {name: torch.zeros(1, *space.shape) for name, space in observation.items()}  # type: ignore[attr-defined]
@@ -26,9 +26,9 @@ def export_sb3(policy: BasePolicy) -> bytes:
 
 
 class _SB3Frame(nn.Module):
-    """``BasePolicy.predict`` with ``deterministic=True`` on one frame, as far as torch does it.
+    """``BasePolicy.predict`` with ``deterministic=True`` on one frame, in torch alone.
 
-    The actions of on-policy algorithms are clipped to their bounds, those of the others lie within by a tanh.
+    Actions of on-policy algorithms are clipped to their bounds; those of the others are within them, by a tanh.
     """
 
     def __init__(self, policy: BasePolicy) -> None:

@@ -17,8 +17,7 @@ from tracking_env.search.window import CONTEXT
 from train.crops import Crops
 
 CLOSE, FAR = 0.25, 0.6
-"""Scales of the error of a crop's centre, in target sizes: every other crop has the larger one (Laplace: a few much
-more)."""
+"""Scales of the error of a crop's centre, in target sizes, for every other crop; the errors are Laplace-distributed."""
 
 
 def cut_crops(

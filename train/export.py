@@ -1,6 +1,6 @@
 """Add ``policy.onnx`` to a trained agent's folder, so that it tracks without torch and without this checkout.
 
-python train/export.py runs/small          # a run, of which the newest checkpoint is taken, or one checkpoint's folder
+python train/export.py runs/small          # the newest checkpoint of a run; or give the folder of one checkpoint
 
 The training scripts do the same for the last checkpoint of a finished run.
 """
@@ -30,7 +30,7 @@ def export(folder: tyro.conf.Positional[Path]) -> None:
     """Add policy.onnx to a trained agent's folder, in place of an older one.
 
     Args:
-        folder: of a run, of which the newest checkpoint is taken, or of one checkpoint.
+        folder: folder of a run, for its newest checkpoint, or of one checkpoint.
 
     Raises:
         InputError: there is no checkpoint, or it is damaged.
@@ -43,9 +43,9 @@ def export(folder: tyro.conf.Positional[Path]) -> None:
     print(path / POLICY)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run on ``argv``, by default the process's arguments; returns exit code 2 where the input cannot be used."""
-    return run_main("train/export.py", lambda: tyro.cli(export, prog="train/export.py", args=argv))
+def main(args: Sequence[str] | None = None) -> int:
+    """Export with these arguments, by default those of this process; returns the exit code, see `run_main`."""
+    return run_main("train/export.py", lambda: tyro.cli(export, prog="train/export.py", args=args))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 ``events.out.*``        TensorBoard: scalars, success plots, film strips, the configuration with the final scores
 ``checkpoints/``        the newest two, see `agents.checkpoint` and `agents.sb3_checkpoint`
 ``best/``               train/sb3.py only: the policy with the best score on the training clips
-``report.json``         final scores, see `train.finish_run`
+``report.json``         final scores, see `train.runs.finish_run`
 ``results/NAME.txt``    final boxes on every test sequence, in OTB's format
 ``overlay.mp4``         the test sequence of median AUC with the true box and the agent's
 ======================  ===============================================================================
