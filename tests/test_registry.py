@@ -160,7 +160,7 @@ def trained(tmp_path):
         torch.manual_seed(epoch)
         model = DRLT(GridExtractor.dim, DRLTConfig(observation=8, hidden=8))
         optimizer = torch.optim.Adam(model.parameters())
-        sum(one.sum() for one in model.parameters()).backward()
+        sum(parameter.sum() for parameter in model.parameters()).backward()
         optimizer.step()
         data = {"data": {"features": "grid", "weights": None}}
         path = checkpoint.save(tmp_path / "run" / "checkpoints", model, optimizer, GridExtractor.id, epoch, data)
@@ -171,12 +171,12 @@ def trained(tmp_path):
 def test_a_trained_agent_sees_raw_frames(trained):
     folder, model = trained
     runner = TrackerSpec("drlt", checkpoint=folder).make()
-    wanted = run(PolicyTracker(model, GridExtractor()), SEQUENCE).boxes
-    np.testing.assert_allclose(runner.track(SEQUENCE).boxes, wanted, atol=1e-3)
-    one = folder / "checkpoints" / "000001"
-    assert np.abs(TrackerSpec("drlt", checkpoint=one).make().track(SEQUENCE).boxes - wanted).max() > 0.1
+    expected = run(PolicyTracker(model, GridExtractor()), SEQUENCE).boxes
+    np.testing.assert_allclose(runner.track(SEQUENCE).boxes, expected, atol=1e-3)
+    older = folder / "checkpoints" / "000001"
+    assert np.abs(TrackerSpec("drlt", checkpoint=older).make().track(SEQUENCE).boxes - expected).max() > 0.1
     assert TrackerSpec("drlt", checkpoint=folder / "checkpoints" / "000002").make().id == runner.id
-    assert TrackerSpec("drlt", checkpoint=one).make().id != runner.id
+    assert TrackerSpec("drlt", checkpoint=older).make().id != runner.id
     assert runner.id.startswith("drlt 000002 ") and runner.id.endswith(GridExtractor.id)
 
 

@@ -78,15 +78,15 @@ class Failed:
 def test_of_the_closed_loop_it_says_how_often_targets_are_lost(tmp_path, monkeypatch, capsys):
     common = ["--preset", "demo", "--iou-updates", "8"]
     for number, flags in enumerate(LOOP_STUDIES["horizon"]):
-        given = flags.format(half=4, double=16)
-        folder = tmp_path / "-".join(given.replace("--", "").split())
+        changed = flags.format(half=4, double=16)
+        folder = tmp_path / "-".join(changed.replace("--", "").split())
         folder.mkdir()
         drift = {"failures_per_100_frames": 0.5 + number, "frames_to_failure": 120.0}
         report = {
             "mean": {part: score(0.5) for part in ("whole", "seen", "unseen")},
             "std": None,
             "drift": drift,
-            "config": asdict(search_config.parse([*common, *given.split()])),
+            "config": asdict(search_config.parse([*common, *changed.split()])),
         }
         (folder / "report.json").write_text(json.dumps(report))
     monkeypatch.setattr(sys, "argv", ["ablation.py", "--study", "horizon", "--out", str(tmp_path), "--", *common])

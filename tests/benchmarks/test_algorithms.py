@@ -63,8 +63,9 @@ def test_bad_input_is_told_before_any_training(algorithms, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("steps", "frames", "wanted"), [(100_000, 200, (60, 40)), (1, 1000, (1, 1)), (3000, 200, (2, 1)), (500, 10, (6, 4))]
+    ("steps", "frames", "expected"),
+    [(100_000, 200, (60, 40)), (1, 1000, (1, 1)), (3000, 200, (2, 1)), (500, 10, (6, 4))],
 )
-def test_epochs_of_the_same_number_of_boxes(steps, frames, wanted):
+def test_epochs_of_the_same_number_of_boxes(steps, frames, expected):
     epochs = runpy.run_path(str(SCRIPT), run_name="algorithms")["epochs"]
-    assert epochs(steps, frames, 5) == wanted
+    assert epochs(steps, frames, 5) == expected

@@ -53,7 +53,7 @@ def test_trackers():
     flags = ["search", "mil", "--sequences", "synthetic:0", "--frames", "4", "--repeat", "2"]
     numbers = json.loads(measure("trackers", *flags, "--json"))
     assert list(numbers["trackers"]) == ["search", "mil"]
-    assert numbers["trackers"]["search"]["times"] == 1 and min(one["fps"] for one in numbers["trackers"].values()) > 0
+    assert numbers["trackers"]["search"]["times"] == 1 and min(row["fps"] for row in numbers["trackers"].values()) > 0
     table = measure("trackers", "search", "--frames", "3", "--repeat", "1")
     assert table.splitlines()[-1].split()[::2] == ["search", "1.00"]
 

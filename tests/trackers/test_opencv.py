@@ -42,7 +42,7 @@ def test_opencv_gets_bgr_and_whole_boxes_that_count_from_0():
 
 
 @pytest.mark.parametrize(
-    ("box", "inside", "wanted"),
+    ("box", "inside", "expected"),
     [
         ([-3, 51, 20, 20], True, (0, 50, 16, 10)),  # columns -4 to 15, rows 50 to 69 of an image of 80 x 60
         ([-3, 51, 20, 20], False, (-4, 50, 20, 20)),
@@ -50,10 +50,10 @@ def test_opencv_gets_bgr_and_whole_boxes_that_count_from_0():
         ([-50, 5, 20, 20], True, (0, 4, 1, 20)),
     ],
 )
-def test_a_box_that_sticks_out_is_cut_where_that_is_needed(box, inside, wanted):
+def test_a_box_that_sticks_out_is_cut_where_that_is_needed(box, inside, expected):
     fake = Fake()
     opencv.OpenCVTracker(lambda: fake, inside=inside).init(red(), np.array(box, float))
-    assert fake.got[0][1] == wanted
+    assert fake.got[0][1] == expected
 
 
 def test_mil_starts_on_a_box_that_sticks_out():

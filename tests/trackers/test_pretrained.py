@@ -35,9 +35,9 @@ def test_the_one_without_weights_follows_what_it_never_saw():
     tracker = tracker_of()
     ours, still = [], []
     for seed in (500, 501, 502):
-        one = generate(seed, length=30)
-        ours.append(overlaps(run(tracker, one).boxes, one.boxes).mean())
-        still.append(overlaps(static_first_box(one), one.boxes).mean())
+        sequence = generate(seed, length=30)
+        ours.append(overlaps(run(tracker, sequence).boxes, sequence.boxes).mean())
+        still.append(overlaps(static_first_box(sequence), sequence.boxes).mean())
     assert sum(ours) > sum(still) + 0.3
 
 
@@ -48,5 +48,5 @@ def test_the_other_needs_its_weights(tmp_path):
 
 @pytest.mark.otb
 def test_on_real_video(otb_root, nanotrack):
-    (one,) = load(otb_root, "Couple")
-    assert overlaps(run(tracker_of(weights=[nanotrack]), one).boxes, one.boxes).mean() > 0.5
+    (sequence,) = load(otb_root, "Couple")
+    assert overlaps(run(tracker_of(weights=[nanotrack]), sequence).boxes, sequence.boxes).mean() > 0.5
