@@ -9,7 +9,7 @@ import pytest
 
 from tracking_env import cli
 from tracking_env.datasets import image_header, otb
-from tracking_env.datasets.sequence import read_image
+from tracking_env.datasets.images import read_image
 from tracking_env.datasets.validation.folder import check
 from tracking_env.errors import InputError
 

@@ -17,8 +17,9 @@ import pytest
 
 from tests.helpers.counting import CountingExtractor, make_sequences, sequence
 from tests.helpers.paths import ROOT
+from tracking_env.datasets.images import ImageFiles
 from tracking_env.datasets.prefetch import AHEAD
-from tracking_env.datasets.sequence import ImageFiles, Sequence
+from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError
 from tracking_env.features.store import FeatureStore
 from tracking_env.files import PARTIAL

@@ -9,7 +9,7 @@ import numpy as np
 from tests.soak.parser import Parser
 from tests.soak.sample_files import BOXES, encode_boxes, encode_frame
 from tracking_env.datasets import otb, other_benchmarks
-from tracking_env.datasets.sequence import read_image
+from tracking_env.datasets.images import read_image
 from tracking_env.datasets.validation.folder import check
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tracking_env.datasets.sequence import IMAGE_SUFFIXES, Frames, ImageFiles
+from tracking_env.datasets.images import IMAGE_SUFFIXES, ImageFiles
+from tracking_env.datasets.sequence import Frames
 from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError
 from tracking_env.files import natural_key

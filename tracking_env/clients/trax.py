@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tracking_env import boxes as bx
-from tracking_env.datasets.sequence import read_image
+from tracking_env.datasets.images import read_image
 from tracking_env.errors import InputError, MissingPackageError, describe
 from tracking_env.trackers.base import Tracker
 

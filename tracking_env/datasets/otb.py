@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.datasets.box_files import read_boxes
-from tracking_env.datasets.sequence import Sequence, numbered_images
+from tracking_env.datasets.images import numbered_images
+from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, suggest
 
 AVAILABLE = "available"

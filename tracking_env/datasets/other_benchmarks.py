@@ -17,8 +17,9 @@ import numpy as np
 
 from tracking_env import boxes as bx
 from tracking_env.datasets.box_files import read_rows
+from tracking_env.datasets.images import numbered_images
 from tracking_env.datasets.otb import AVAILABLE
-from tracking_env.datasets.sequence import Frames, Sequence, numbered_images
+from tracking_env.datasets.sequence import Frames, Sequence
 from tracking_env.datasets.video import SUFFIXES, VideoFrames
 from tracking_env.errors import InputError, suggest
 

@@ -14,8 +14,8 @@ import numpy as np
 from tqdm import tqdm
 
 from tracking_env.datasets import otb, other_benchmarks, prefetch
+from tracking_env.datasets.images import images_by_number
 from tracking_env.datasets.otb import AVAILABLE, LISTS, TABLE, TRUTH, Entry
-from tracking_env.datasets.sequence import images_by_number
 from tracking_env.datasets.validation.annotations import check_boxes, check_text
 from tracking_env.datasets.validation.findings import Finding, Remark
 from tracking_env.datasets.validation.frames import check_frames

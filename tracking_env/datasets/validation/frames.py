@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tracking_env.boxes import Size
 from tracking_env.datasets import image_header
-from tracking_env.datasets.sequence import TruncatedImageError, images_by_number, read_image
+from tracking_env.datasets.images import TruncatedImageError, images_by_number, read_image
 from tracking_env.datasets.validation.findings import Remark, format_spans
 from tracking_env.errors import InputError
 
