@@ -23,7 +23,7 @@ TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*
 TEXTS |= {ROOT / name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
 OTHER_PROGRAMS = {"--nproc-per-node", "--logdir", "--summary", "--strict", "--no-deps", "--wheel-dir"}
 """Flags of torchrun, TensorBoard, pip-licenses, pip-audit and pip."""
-LOGGERS = ("reinforce", "search", "sb3", "sb3_callbacks", "results", "pictures", "runs")
+LOGGERS = ("reinforce", "search", "experts", "sb3", "sb3_callbacks", "results", "pictures", "runs")
 
 
 def blocks(page, language):
@@ -187,7 +187,7 @@ def test_packages_that_a_line_installs_have_the_versions_of_pyproject():
 def test_every_flag_that_is_named_exists(commands):
     pytest.importorskip("torch")
     markers = {marker for text in TEXTS.values() for marker in commands.MARKER.findall(text)}
-    assert markers == {"tracking-env", "train/reinforce.py", "train/search.py", "train/sb3.py"}
+    assert markers == {"tracking-env", "train/reinforce.py", "train/search.py", "train/experts.py", "train/sb3.py"}
     helps = [f"tracking-env {name}" for name in commands.names()] + sorted(markers - {"tracking-env"})
     known = set(re.findall(r"--[a-z][\w-]*", "".join(map(commands.read_help, helps)))) | OTHER_PROGRAMS
     for folder in ("benchmarks", "examples", "tests/soak", "docs"):

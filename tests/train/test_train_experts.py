@@ -1,0 +1,282 @@
+"""train/experts.py, and what it leaves."""
+
+import json
+import os
+import subprocess
+import sys
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from tests.helpers.paths import ROOT
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+
+import tracking_env  # noqa: E402, F401  (registers the ids)
+from agents import arbiter_checkpoint  # noqa: E402
+from agents.arbiter import Arbiter, ArbiterConfig  # noqa: E402
+from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
+from tracking_env import cli  # noqa: E402
+from tracking_env.datasets import synthetic  # noqa: E402
+from tracking_env.errors import InputError  # noqa: E402
+from tracking_env.search.ensemble import RunStore, Team  # noqa: E402
+from tracking_env.search.experts import make_experts  # noqa: E402
+from train import experts as script  # noqa: E402
+from train.experts import main  # noqa: E402
+from train.experts_config import LoopConfig, WarmConfig, parse  # noqa: E402
+from train.run_directory import RunDirectory  # noqa: E402
+from train.stored_runs import draw_windows, read_run, read_runs, stored_auc  # noqa: E402
+from train.team_rollout import Start, draw_start, sample_episodes  # noqa: E402
+
+TINY = [
+    *("--sequences", "synthetic:0-1", "--test-sequences", "synthetic:100", "--width", "8", "--hidden", "6"),
+    *("--warm-steps", "4", "--losses", "1", "--warm-batch", "2", "--window", "20", "--choose-every", "2"),
+    *("--updates", "4", "--clips", "1", "--episodes", "2", "--steps", "3", "--checkpoint-every", "3"),
+]
+EXPERTS = make_experts(["grey", "colour"])
+VIDEO = synthetic.generate(5, 30, (160, 120))
+
+
+@pytest.fixture(scope="module")
+def cache(environment):
+    """The cache of stored runs, which these tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACKING_ENV_CACHE", environment["TRACKING_ENV_CACHE"])
+        yield
+
+
+@pytest.fixture(scope="module")
+def finished(cache, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    assert main([*TINY, "--out", str(out)]) == 0
+    return out
+
+
+def metrics_of(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_files_of_a_run(finished):
+    report = json.loads((finished / "report.json").read_text())
+    assert report["updates"] == 8 and report["mean"]["seen"] is None and report["fps"]["online"] > 0
+    rows = {"static first box", "grey", "colour", "hand-made rule", "Arbiter, warm start"}
+    assert rows <= set(report["lines"])
+    assert report["extractor"] == ["grey v1", "colour v1"] and report["drift"]["frames"] == 60
+    assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["000006", "000008"]
+    for name in ("overlay.mp4", "results/Synthetic-0100.txt", "warm/policy.onnx", "checkpoints/000008/policy.onnx"):
+        assert (finished / name).exists(), name
+
+
+def test_metrics_of_both_parts(finished):
+    lines = metrics_of(finished)
+    assert [line["update"] for line in lines] == list(range(1, 9))
+    assert {"warm/overlap_loss", "warm/reset_loss", "train/learning_rate"} <= lines[0].keys()
+    assert [line["update"] for line in lines if "warm/auc_stored" in line] == [2, 4]
+    assert {"reward/iou", "reward/l1", "loop/resets_per_100_frames"} <= lines[-1].keys()
+    assert tensorboard(finished).Tags()["images"] == ["eval/success", "overlay/median"]
+    flags, scores = hyperparameters(finished)
+    assert flags["agent"] == "Arbiter (REINFORCE)" and "final/auc_unseen" in scores
+
+
+def test_the_warm_start_keeps_the_best_weights_and_the_loop_changes_them(finished):
+    scores = {line["update"]: line["warm/auc_stored"] for line in metrics_of(finished) if "warm/auc_stored" in line}
+    warm = arbiter_checkpoint.load(finished / "warm")
+    assert warm.done == max(scores, key=scores.get)
+    before, after = (load_file(finished / name / "model.safetensors") for name in ("warm", "checkpoints/000008"))
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert {"overlap.bias", "residual.bias", "switches.bias", "fc.weight"} <= changed
+    assert not changed & {"observation_mean", "observation_scale"}
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4, 6])  # in the warm start, at its end, in the loop
+def test_a_stopped_run_goes_on_to_the_same_weights(finished, tmp_path, monkeypatch, stop_after):
+    out, steps, runs, take_step = tmp_path / "stopped", [], [], script.step
+
+    def count_steps(*arguments):
+        steps.append(take_step(*arguments))
+        runs[0].stop_requested = len(steps) == stop_after
+        return steps[-1]
+
+    monkeypatch.setattr(RunDirectory, "catch_interrupts", lambda self, once=True: runs.append(self))
+    monkeypatch.setattr(script, "step", count_steps)
+    assert main([*TINY, "--out", str(out)]) == 0
+    assert not (out / "report.json").exists() and len(steps) == stop_after
+    monkeypatch.undo()
+    assert main([*TINY, "--out", str(out), "--resume"]) == 0
+    for name in ("warm/model.safetensors", "checkpoints/000008/model.safetensors"):
+        whole, resumed = load_file(finished / name), load_file(out / name)
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert metrics_of(finished) == metrics_of(out)
+
+
+def test_the_tracker_experts_is_the_runs(finished, tmp_path, capsys):
+    flags = ["evaluate", "--tracker", "experts", "--checkpoint", str(finished), "--sequences", "synthetic:100"]
+    assert cli.main([*flags, "--out", str(tmp_path), "--json"]) == 0
+    report = json.loads((finished / "report.json").read_text())
+    assert json.loads(capsys.readouterr().out)["mean"]["whole"]["auc"] == pytest.approx(
+        report["mean"]["unseen"]["auc"], abs=0.01
+    )  # boxes are rounded in files
+
+
+def test_the_rows_of_the_experts_are_their_trackers(finished, cache, tmp_path, capsys):
+    """Their runs without resets, which the warm start learned from; corrected by the first frame."""
+    report = json.loads((finished / "report.json").read_text())
+    store = RunStore(EXPERTS)
+    stored = read_run(store, synthetic.generate(100))
+    for index, name in enumerate(("grey", "colour")):
+        boxes = np.concatenate([stored.truth[:1], stored.boxes[1:, index]])
+        assert report["lines"][name]["unseen"]["auc"] == pytest.approx(stored.auc(boxes), abs=0.02)
+
+
+def test_another_runs_warm_start_is_taken_and_costs_teach_pauses(finished, tmp_path, cache, capsys):
+    out = tmp_path / "on"
+    assert main([*TINY, "--start", str(finished), "--out", str(out), "--lr", "1e-12", "--lr-end", "1e-12"]) == 0
+    before, after = (load_file(path / "model.safetensors") for path in (finished / "warm", out / "checkpoints/000008"))
+    assert all(torch.allclose(before[key], after[key], atol=1e-9) for key in before)
+    assert main([*TINY, "--start", str(finished), "--cost", "0.01", "--out", str(tmp_path / "x")]) == 2
+    assert "give --features, --weights and --cost as there" in capsys.readouterr().err
+    pausing = tmp_path / "pausing"
+    assert main([*TINY, "--cost", "0.01", "--reward", "l1", "--out", str(pausing)]) == 0
+    assert json.loads((pausing / "checkpoints/000008/config.json").read_text())["pausing"] is True
+
+
+def test_by_the_papers_protocol_the_last_weights_are_taken(tmp_path, cache):
+    out = tmp_path / "thirds"
+    assert main([*TINY[:2], *TINY[4:], "--updates", "0", "--out", str(out)]) == 0
+    assert not any("warm/auc_stored" in line for line in metrics_of(out))
+    assert arbiter_checkpoint.load(out / "warm").done == 4
+
+
+def test_it_runs_as_a_script_and_refuses_in_one_line(tmp_path):
+    command = [sys.executable, str(ROOT / "train" / "experts.py"), "--features", "gray", "--out", str(tmp_path / "x")]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""}, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == "" and not (tmp_path / "x").exists()
+    assert done.stderr.startswith("train/experts.py: error: unknown expert 'gray'")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--warm-stepz", "1"], "unknown flag '--warm-stepz'"),
+        (["--preset", "small", "--weights", "nowhere"], "nanotrack-v3 needs "),
+        (["--weights", "folder"], "grey has no weights"),
+        (["--start", "nowhere", "--sequences", "synthetic:0"], "cannot read nowhere/warm/config.json"),
+        (["--store", "{here}", "--sequences", "synthetic:0"], "is not empty and no store of experts' runs"),
+    ],
+)
+def test_bad_flags(flags, message, tmp_path, capsys, own_cache):
+    (tmp_path / "file").touch()
+    flags = [flag.replace("{here}", str(tmp_path)) for flag in flags]
+    assert main([*flags, "--out", str(tmp_path / "x")]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "message"),
+    [
+        (LoopConfig, {"episodes": 1}, "give at least 2, since the baseline averages over them"),
+        (LoopConfig, {"steps": 0}, "--steps and --clips count from 1"),
+        (LoopConfig, {"gamma": 1.5}, "--gamma from 0 to 1"),
+        (LoopConfig, {"cost": -1.0}, "--cost >= 0"),
+        (WarmConfig, {"loss_share": 2.0}, "--loss-share is 2.0; give a number from 0 to 1"),
+        (WarmConfig, {"window": 0}, "--window, --warm-batch and --choose-every from 1"),
+        (WarmConfig, {"warm_lr": 0.0}, "give --warm-lr and --warm-clip-norm > 0"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(config, options, message):
+    with pytest.raises(InputError, match=message):
+        config(**options)
+
+
+def test_presets_name_their_experts():
+    assert parse([]).out == "runs/experts-demo" and parse([]).data.experts == ["grey", "colour"]
+    assert parse(["--preset", "small"]).data.experts == ["nanotrack-v3", "fear-xs"]
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step():
+    model = Arbiter(40, 2, ArbiterConfig(4, 3))
+    before = [parameter.clone() for parameter in model.parameters()]
+    with pytest.raises(InputError, match="not finite in update 5; nothing was learned"):
+        script.step(model, torch.optim.Adam(model.parameters()), model.fc.weight.sum() * float("nan"), 1.0, 4)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("pausing", [False, True])
+@pytest.mark.parametrize("reward", ["iou", "l1"])
+def test_rewards_of_sampled_episodes_are_those_of_the_environment(pausing, reward):
+    torch.manual_seed(0)
+    model = Arbiter(40, 2, ArbiterConfig(8, 6), pausing).eval()
+    for parameter in model.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    model.switches.bias.data[:] = -1.0  # some resets and pauses
+    other = synthetic.generate(7, 10, (200, 120))
+    starts = [Start(VIDEO, 4, 30, None), Start(other, 2, 10, None)]
+    cost = 0.002 if pausing else 0.0
+    team, generator = Team(EXPERTS, 4), torch.Generator().manual_seed(0)
+    rollout = sample_episodes(team, model, starts, 12, 0.1, np.full(2, cost * 0.5), generator)
+    assert rollout.mask.sum(dim=1).tolist() == [12, 8, 12, 8]
+    assert 0 < rollout.sample.switches.mean() < 1
+    env = gym.make(
+        "OTBTrackExperts-v0", experts=EXPERTS, sequences=[VIDEO, other], split="all", reward=reward, cost=cost
+    )
+    for episode in range(4):
+        start = starts[episode % 2]
+        observation, _ = env.reset(seed=0, options={"sequence": start.sequence.name, "start": start.start})
+        for step in range(int(rollout.mask[episode].sum())):
+            np.testing.assert_allclose(rollout.observations[episode, step], observation, atol=1e-6)
+            observation, value, *_ = env.step(rollout.actions[episode, step])
+            earned = rollout.rewards[reward].flatten(0, 1)[episode, step]
+            assert float(earned) == pytest.approx(value, abs=1e-6)
+
+
+def test_clips_begin_with_a_true_box_and_some_with_a_made_loss():
+    rng = np.random.default_rng(0)
+    starts = [draw_start([(VIDEO, range(5, 25))], 8, 2, 0.5, rng) for _ in range(40)]
+    assert {5 <= start.start <= 17 and start.stop == 25 for start in starts} == {True}
+    lost = sum(start.around is not None for start in starts)
+    assert 5 < lost < 35
+
+
+def test_windows_of_stored_runs(tmp_path):
+    store = RunStore(EXPERTS, tmp_path / "runs")
+    whole, made = read_runs(store, [(VIDEO, range(30))], 2)
+    assert [len(stored.iou) for stored in whole] == [30] and len(made) == 2
+    windows = draw_windows(whole, made, 4, 50, 0.5, np.random.default_rng(0))
+    assert windows.observations.shape == (4, 50, 40) and windows.mutual_iou.shape == (4, 50, 2, 2)
+    assert windows.mask.sum(dim=1).tolist()[2:] == [30, 30] and (windows.iou[:, 30:] == 0).all()
+    first = windows.iou[0, 0]
+    assert first.min() < 0.2 < first.max()  # one of the experts is lost
+    untrained = Arbiter(40, 2)
+    rule = whole[0].fused(np.full((30, 2), 0.5), np.zeros((30, 4)))
+    assert stored_auc(untrained, whole) == whole[0].auc(rule) and untrained.training
+
+
+def test_the_warm_start_beats_the_rule_on_videos_that_were_neither_learned_from_nor_chosen_on(tmp_path, cache):
+    out = tmp_path / "learned"
+    flags = ["--sequences", "synthetic:0-11", "--test-sequences", "synthetic:100-103", "--losses", "1"]
+    assert main([*flags, "--warm-steps", "80", "--warm-batch", "16", "--updates", "0", "--out", str(out)]) == 0
+    store = RunStore(EXPERTS)
+    held_out = [read_run(store, synthetic.generate(seed)) for seed in range(10_000, 10_010)]
+    learned = stored_auc(arbiter_checkpoint.load(out / "warm").model, held_out)
+    rule = stored_auc(Arbiter(40, 2), held_out)
+    experts = [np.mean([run.auc(run.boxes[:, index]) for run in held_out]) for index in range(2)]
+    assert learned > rule + 0.02 and learned > max(experts) - 0.01
+
+
+def test_reinforce_learns_in_the_loop_alone_which_expert_is_better(tmp_path, cache):
+    """On these sequences the grey expert follows the target far better; nothing but the reward tells."""
+    out = tmp_path / "loop"
+    flags = ["--sequences", "synthetic:0-11", "--test-sequences", "synthetic:100", "--warm-steps", "0", "--losses", "0"]
+    flags += ["--updates", "12", "--clips", "4", "--episodes", "6", "--steps", "12", "--lost-share", "0"]
+    assert main([*flags, "--sigma", "0.2", "--lr", "0.01", "--lr-end", "0.01", "--out", str(out)]) == 0
+    model = arbiter_checkpoint.load(out / "checkpoints" / "000012").model
+    stored = read_run(RunStore(EXPERTS), synthetic.generate(100))
+    outputs, _ = model(torch.as_tensor(stored.observations)[None])
+    grey, colour = outputs.overlap[0].mean(dim=0).tolist()
+    assert grey > colour + 0.02

@@ -1,0 +1,296 @@
+"""Train the agent that decides among experts: a warm start on stored runs, then REINFORCE in the loop; test it.
+
+python train/experts.py                                                  # drawn sequences, experts without files
+python train/experts.py --preset small --root VIDEOS --sequences a,b,c --test-sequences d,e --weights FOLDER
+"""
+
+if not __package__:  # run as a file: sys.path[0] is train/; make it the repository root
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import os
+
+# Threads that wait must sleep: spinning ones make training ten times slower wherever another program runs too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
+
+import logging
+import math
+import sys
+from collections.abc import Sequence as Args
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from agents import arbiter_checkpoint, returns
+from agents.arbiter import Arbiter, log_density, overlap_loss, reset_targets
+from agents.region_agent_checkpoint import restore
+from tracking_env.envs.otb_track_experts import MILLISECONDS, OTHER_MILLISECONDS
+from tracking_env.errors import InputError
+from tracking_env.evaluation.score_report import Report
+from tracking_env.search.ensemble import EnsembleTracker, Team, observation_names
+from tracking_env.search.ensemble.runs import RunStore
+from tracking_env.search.experts import Expert, make_experts
+from tracking_env.trackers.base import run as run_tracker
+from train import results
+from train.data import Data
+from train.entry_point import run_main
+from train.experts_config import ExpertsConfig, parse
+from train.pictures import show_evaluation
+from train.run_directory import RunDirectory
+from train.runs import finish_run, open_run
+from train.seeds import run_seeds
+from train.stored_runs import Windows, draw_windows, read_run, read_runs, stored_auc
+from train.team_rollout import draw_start, sample_episodes
+
+
+def train(config: ExpertsConfig) -> bool:
+    """One run from flags to report; returns False if it was stopped before its end."""
+    torch.manual_seed(config.seed)
+    warm, loop = config.warm, config.loop
+    total = warm.warm_steps + loop.updates
+
+    # Data and agent: the agent is new, or that of another run's warm start, or as the last checkpoint left it.
+    run, data = open_run(config, "update")
+    experts = make_experts(config.data.experts, config.data.weights)
+    store = RunStore(experts, Path(config.data.store) if config.data.store else None)
+    done = 0
+    saved: arbiter_checkpoint.Checkpoint | None = None
+    if run.newest or config.start:
+        saved = arbiter_checkpoint.load(run.newest or warm_start_folder(config))
+        if saved.experts != store.experts or saved.model.pausing != (loop.cost > 0):
+            raise InputError(
+                f"the run in {run.newest or config.start} has the experts {', '.join(saved.experts)}"
+                f"{' and pauses' if saved.model.pausing else ''}; give --features, --weights and --cost as there"
+            )
+        model, done = saved.model, saved.done if run.newest else warm.warm_steps
+    else:
+        features = len(observation_names(config.data.experts))
+        model = Arbiter(features, len(experts), config.network, pausing=loop.cost > 0)
+    run.start(done)
+    run.catch_interrupts()
+
+    # Warm start: supervised, on stored runs, in which no expert is put back.
+    if done < warm.warm_steps:
+        whole, made = read_runs(store, data.clips, warm.losses)
+        # Videos that are learned from cannot tell which weights are best for others.
+        tests = [read_run(store, sequence) for sequence in data.testing] if data.unseen else []
+        if not saved:
+            observed = [stored.observations for stored in whole + made]
+            model.fit_normaliser(torch.from_numpy(np.concatenate(observed)))
+        best = -1.0
+        if saved and (run.path / "warm").exists():
+            best = stored_auc(arbiter_checkpoint.load(run.path / "warm").model, tests) if tests else best
+        optimizer: torch.optim.Adam = torch.optim.AdamW(parameter_groups(model, warm.weight_decay), lr=warm.warm_lr)
+        if saved:
+            restore(optimizer, model, saved.optimizer)
+        bar = tqdm(desc="warm start", initial=done, total=warm.warm_steps, unit="update", disable=None)
+        while done < warm.warm_steps:
+            lr = warm.rate(done)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            # Randomness depends on seed and update alone, so that a resumed run repeats an uninterrupted one.
+            rng = np.random.default_rng([config.seed, done])
+            torch.manual_seed(config.seed * 1_000_003 + done)  # dropout draws from torch's own generator
+            windows = draw_windows(whole, made, warm.warm_batch, warm.window, warm.loss_share, rng)
+            model.train()
+            overlap_part, reset_part = warm_losses(model, windows)
+            loss = overlap_part + warm.imitation * reset_part
+            norm = step(model, optimizer, loss, warm.warm_clip_norm, done)
+            scalars = {"warm/overlap_loss": overlap_part.item(), "warm/reset_loss": reset_part.item()}
+            scalars |= {"train/gradient_norm": norm, "train/learning_rate": lr}
+            done += 1
+            if done % warm.choose_every == 0 or done == warm.warm_steps:
+                if tests:
+                    scalars["warm/auc_stored"] = stored_auc(model, tests)
+                # Without videos to choose on, the last weights are taken.
+                if scalars.get("warm/auc_stored", math.inf) > best:
+                    best = scalars.get("warm/auc_stored", best)
+                    arbiter_checkpoint.save(run.path / "warm", model, store.experts, done, asdict(config))
+            run.log(done, scalars)
+            bar.update()
+            if done == warm.warm_steps:
+                saved = None  # its optimiser is not that of the loop
+                model = arbiter_checkpoint.load(run.path / "warm").model
+            if save_or_stop(run, config, model, optimizer, store.experts, done, total):
+                return False
+        bar.close()
+
+    # In the loop: REINFORCE, where putting an expert back changes what it sees from then on.
+    model.eval()  # a policy that forgets at random would be another one in the second pass
+    team = Team(experts, loop.clips * loop.episodes)
+    cost = loop.cost * np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
+    optimizer = torch.optim.Adam(model.parameters(), lr=loop.lr)
+    if saved and done > warm.warm_steps:
+        restore(optimizer, model, saved.optimizer)
+    bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
+    while done < total:
+        lr = loop.rate(done - warm.warm_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        rng = np.random.default_rng([config.seed, done])
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
+        starts = [draw_start(data.clips, loop.steps, len(experts), loop.lost_share, rng) for _ in range(loop.clips)]
+        rollout = sample_episodes(team, model, starts, loop.steps, loop.sigma, cost, generator)
+        gains = returns.returns(rollout.rewards[loop.reward], loop.returns, gamma=loop.gamma)
+        advantages = (gains - returns.baseline(gains, "mean")).flatten(0, 1)
+        # The episodes have no gradient: a second pass over the same observations gives that of the density.
+        outputs, _ = model(rollout.observations)
+        density = log_density(outputs, rollout.sample, loop.sigma)
+        losses = -(density * advantages * rollout.mask).sum(dim=-1)
+        norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
+        frames = float(rollout.mask.sum().clamp(min=1))
+        scalars = {f"reward/{name}": float(values.sum()) / frames for name, values in rollout.rewards.items()}
+        bar.set_postfix(iou=f"{scalars['reward/iou']:.3f}")
+        resets = rollout.sample.switches[..., : len(experts)].sum(dim=-1) * rollout.mask
+        scalars |= {"train/gradient_norm": norm, "train/learning_rate": lr}
+        scalars |= {"loop/resets_per_100_frames": 100 * float(resets.sum()) / frames}
+        done += 1
+        run.log(done, scalars)
+        bar.update()
+        if save_or_stop(run, config, model, optimizer, store.experts, done, total):
+            return False
+    bar.close()
+
+    # Checkpoints that are used for tracking also get the network as policy.onnx.
+    for folder in (run.path / "warm", run.checkpoints / f"{total:06d}"):
+        if folder.exists():
+            arbiter_checkpoint.export(folder)
+
+    # Report: the experts alone, the hand-made rule, and the agent before and after the loop.
+    compared = fixed_scores(store, data)
+    if loop.updates and not config.start and (run.path / "warm").exists():
+        warm_model = arbiter_checkpoint.load(run.path / "warm").model
+        compared["Arbiter, warm start"] = evaluate_agent(warm_model, experts, data)[0].report
+    evaluation, fps = evaluate_agent(model, experts, data)
+    show_evaluation(run, done, evaluation, data)
+    failures = evaluation.report.count_failures()
+    facts = {"updates": done, "drift": failures.to_json(), "extractor": store.experts}
+    finish_run(run, data, label(config), evaluation, {"online": fps}, facts, compared=compared)
+    print(
+        f"drift: {failures.per_hundred:.2f} failures per 100 frames, {failures.recovered} of {failures.failures} "
+        f"recovered, {failures.lost_share:.1%} of frames lost"
+    )
+    return True
+
+
+def warm_losses(model: Arbiter, windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss of the expected overlaps, and that of imitating the hand-made rule for resets; scalars."""
+    outputs, _ = model(windows.observations)
+    resets = outputs.switches[..., : model.experts]
+    targets = reset_targets(outputs.overlap.detach(), windows.mutual_iou)
+    entropy = F.binary_cross_entropy_with_logits(resets, targets, reduction="none").sum(dim=-1)
+    imitation = (entropy * windows.mask).sum() / windows.mask.sum().clamp(min=1)
+    return overlap_loss(outputs.overlap, windows.iou, windows.mask), imitation
+
+
+def parameter_groups(model: Arbiter, weight_decay: float) -> list[dict[str, Any]]:
+    """The network's parameters for AdamW. Biases do not decay: the one of resets keeps them rare."""
+    weights = [parameter for parameter in model.parameters() if parameter.dim() > 1]
+    biases = [parameter for parameter in model.parameters() if parameter.dim() == 1]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
+
+
+def step(model: Arbiter, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_norm: float, done: int) -> float:
+    """One step of the optimiser; returns the gradient's norm before clipping.
+
+    Args:
+        model: the network.
+        optimizer: of its parameters.
+        loss: scalar, with gradient.
+        clip_norm: largest norm of the gradient.
+        done: number of updates done, for the error.
+
+    Raises:
+        InputError: loss or gradient are not finite; the step was not taken.
+    """
+    model.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    if not torch.isfinite(loss.detach() + norm):
+        raise InputError(
+            f"loss or gradient is not finite in update {done + 1}; nothing was learned from it; try a smaller --lr"
+        )
+    optimizer.step()
+    return float(norm)
+
+
+def save_or_stop(
+    run: RunDirectory,
+    config: ExpertsConfig,
+    model: Arbiter,
+    optimizer: torch.optim.Adam,
+    experts: list[str],
+    done: int,
+    total: int,
+) -> bool:
+    """Save a checkpoint if one is due; return True if the run was asked to stop before its last update."""
+    if done % config.checkpoint_every == 0 or done == total or run.stop_requested:
+        arbiter_checkpoint.save_newest(run.checkpoints, model, experts, done, asdict(config), optimizer)
+    if not run.stop_requested or done == total:
+        return False
+    run.close()
+    print(f"stopped after update {done} and saved; type the same command with --resume to go on")
+    return True
+
+
+def evaluate_agent(model: Arbiter, experts: list[Expert], data: Data) -> tuple[results.Evaluation, float]:
+    """Track and score the test sequences; also returns the mean frames per second, decoding included."""
+    model.eval()
+    boxes: dict[str, np.ndarray] = {}
+    speeds: list[float] = []
+    for sequence in tqdm(data.testing, desc="testing", unit="sequence", leave=False, disable=None):
+        result = run_tracker(EnsembleTracker(model, experts, "", model.pausing), sequence)
+        boxes[sequence.name] = result.boxes
+        speeds.append(result.fps)
+    return results.Evaluation(boxes, results.score(boxes, data.testing, data.unseen)), float(np.mean(speeds))
+
+
+def fixed_scores(store: RunStore, data: Data) -> dict[str, Report]:
+    """Scores on the test sequences of what learns nothing: each expert alone, and the hand-made rule."""
+    names = [identity.partition(" ")[0] for identity in store.experts]
+    predictions: dict[str, dict[str, np.ndarray]] = {name: {} for name in [*names, "hand-made rule"]}
+    for sequence in data.testing:
+        stored = read_run(store, sequence)
+        rule = stored.fused(np.zeros(stored.confidence.shape), np.zeros((len(sequence), 4)))
+        for name, boxes in zip(predictions, [*stored.boxes.swapaxes(0, 1), rule], strict=True):
+            predictions[name][sequence.name] = np.concatenate([sequence.boxes[:1], boxes[1:]])
+    return {name: results.score(boxes, data.testing, data.unseen) for name, boxes in predictions.items()}
+
+
+def warm_start_folder(config: ExpertsConfig) -> Path:
+    """The checkpoint of another run's warm start; for a run of several seeds, that of the same seed."""
+    start = Path(config.start or "")
+    seed_folder = start / f"seed-{config.seed}"
+    return (seed_folder if seed_folder.exists() else start) / "warm"
+
+
+def label(config: ExpertsConfig) -> str:
+    """The agent's name in tables."""
+    return "Arbiter (REINFORCE)" if config.loop.updates else "Arbiter (warm start)"
+
+
+def failures_of_seeds(report: Report) -> dict[str, Any]:
+    """The entry of ``report.json`` of several seeds on how often they lost the target."""
+    return {"drift": report.count_failures().to_json()}
+
+
+def main(args: Args[str] | None = None) -> int:
+    """Train with these flags, by default those of this process; returns the exit code, see `run_main`."""
+
+    def work() -> None:
+        logging.basicConfig(format="%(message)s", level=logging.WARNING)
+        config = parse(args)
+        run_seeds(config, lambda seed_config, _: train(seed_config), label(config), facts=failures_of_seeds)
+
+    return run_main("train/experts.py", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

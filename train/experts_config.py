@@ -1,0 +1,157 @@
+"""The configuration of train/experts.py, and its presets."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agents.arbiter import ArbiterConfig
+from agents.returns import Returns
+from tracking_env.errors import InputError
+from train.data import DataConfig
+from train.flags import RunFlags, parse_flags
+from train.schedule import interpolate
+
+PresetName = Literal["demo", "small"]
+
+
+@dataclass(frozen=True)
+class ExpertsData(DataConfig):
+    """Training and test data, and the experts."""
+
+    features: str = "grey,colour"
+    """the experts, with commas between them: nanotrack-v3, fear-xs, vittrack; grey and colour need no files"""
+    weights: str | None = None
+    """folder of the experts' files; by default that of the downloads"""
+    store: str | None = None
+    """folder of stored runs; by default one for these experts in the user's cache folder"""
+
+    @property
+    def experts(self) -> list[str]:
+        """The experts' names."""
+        return [name.strip() for name in self.features.split(",")]
+
+
+@dataclass(frozen=True)
+class WarmConfig:
+    """The supervised warm start on stored runs: the overlap of each expert's box is to be predicted."""
+
+    warm_steps: int = 600
+    """number of updates; 0 for none"""
+    losses: int = 6
+    """made losses per training sequence: runs in which one expert starts beside the target"""
+    loss_share: float = 0.5
+    """share of a batch that is of such runs"""
+    window: int = 60
+    """frames of a window"""
+    warm_batch: int = 32
+    """windows per update"""
+    warm_lr: float = 2e-3
+    """highest learning rate of AdamW; it rises in the first tenth and then falls to 0 as half a cosine"""
+    weight_decay: float = 0.1
+    """decay of the weights, but not of the biases, by AdamW"""
+    warm_clip_norm: float = 1.0
+    """largest norm of the gradient"""
+    choose_every: int = 25
+    """updates between tests on the stored runs of the test sequences, if those are not learned from; the best weights
+    are the warm start's result"""
+    imitation: float = 0.1
+    """weight of imitating a hand-made rule of when to put an expert back; 0: resets are learned in the loop alone"""
+
+    def __post_init__(self) -> None:
+        if min(self.warm_steps, self.losses) < 0 or min(self.window, self.warm_batch, self.choose_every) < 1:
+            raise InputError("--warm-steps and --losses count from 0, --window, --warm-batch and --choose-every from 1")
+        if not 0 <= self.loss_share <= 1:
+            raise InputError(f"--loss-share is {self.loss_share}; give a number from 0 to 1")
+        if not (min(self.warm_lr, self.warm_clip_norm) > 0 and min(self.weight_decay, self.imitation) >= 0):
+            raise InputError("give --warm-lr and --warm-clip-norm > 0, --weight-decay and --imitation >= 0")
+
+    def rate(self, done: int) -> float:
+        """The learning rate after this number of updates."""
+        rise = min(1.0, 10 * (done + 1) / self.warm_steps)
+        return self.warm_lr * rise * (0.5 + 0.5 * math.cos(math.pi * done / self.warm_steps))
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """REINFORCE in the loop: putting an expert back changes what it sees from then on."""
+
+    updates: int = 100
+    """number of updates; 0 for none"""
+    reward: Literal["l1", "iou"] = "iou"
+    """the paper's Eq. 2 or Eq. 3"""
+    cost: float = 0.0
+    """reward per millisecond of an expert, such as 0.002; above 0 the agent also learns which experts to run"""
+    clips: int = 4
+    """number of clips per update"""
+    episodes: int = 4
+    """N, episodes sampled of each clip; the baseline is their mean return"""
+    steps: int = 40
+    """T, frames of a clip"""
+    lost_share: float = 0.5
+    """share of the clips that begin with a made loss"""
+    sigma: float = 0.05
+    """standard deviation of trust and residual; resets and pauses are drawn by their probability"""
+    returns: Returns = "to_go"
+    """return of a step: its own reward, or the sum of rewards from it to the end of the clip"""
+    gamma: float = 0.95
+    """discount per step, with --returns to_go"""
+    lr: float = 3e-4
+    """learning rate of Adam in the first update"""
+    lr_end: float = 3e-5
+    """learning rate in the last update; exponential in between"""
+    clip_norm: float = 10.0
+    """largest norm of the gradient"""
+
+    def __post_init__(self) -> None:
+        if self.episodes < 2:
+            raise InputError(f"episodes is {self.episodes}; give at least 2, since the baseline averages over them")
+        if min(self.steps, self.clips) < 1 or self.updates < 0:
+            raise InputError("--steps and --clips count from 1, --updates from 0")
+        if not (self.sigma > 0 and 0 <= self.gamma <= 1 and min(self.lr, self.lr_end, self.clip_norm) > 0):
+            raise InputError("give --sigma, --lr, --lr-end and --clip-norm > 0, and --gamma from 0 to 1")
+        if not (0 <= self.lost_share <= 1 and 0 <= self.cost < math.inf):
+            raise InputError("give --lost-share from 0 to 1, and --cost >= 0")
+
+    def rate(self, update: int) -> float:
+        """The learning rate of an update."""
+        return interpolate(self.lr, self.lr_end, update / max(1, self.updates - 1))
+
+
+@dataclass(frozen=True)
+class ExpertsConfig(RunFlags):
+    """All options of train/experts.py."""
+
+    preset: PresetName = "demo"
+    """source of the defaults"""
+    data: ExpertsData = field(default_factory=ExpertsData)
+    network: ArbiterConfig = field(default_factory=ArbiterConfig)
+    warm: WarmConfig = field(default_factory=WarmConfig)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    start: str | None = None
+    """folder of another run, whose warm start replaces an own one; with several seeds, that of the same seed"""
+    checkpoint_every: int = 100
+    """updates between checkpoints"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.checkpoint_every < 1:
+            raise InputError(f"--checkpoint-every is {self.checkpoint_every}; give a number of updates >= 1")
+
+
+PRESETS: dict[PresetName, ExpertsConfig] = {
+    # Some minutes on two CPU cores with nothing but the installed packages.
+    "demo": ExpertsConfig(),
+    # Real video on two CPU cores.
+    "small": ExpertsConfig(preset="small", data=ExpertsData(features="nanotrack-v3,fear-xs")),
+}
+
+
+def parse(args: Sequence[str] | None = None) -> ExpertsConfig:
+    """The configuration for command-line flags: a preset, with the flags' values in place of its own.
+
+    Raises:
+        InputError: a flag is unknown, or a value is out of range.
+    """
+    description = "Train the agent that decides among experts: a supervised warm start, then REINFORCE; test it."
+    return parse_flags(args, "preset", PRESETS, "train/experts.py", description, out="runs/experts-")
