@@ -6,7 +6,8 @@ All three run in one process, on the same drawn videos, features and layer sizes
 (windows, samples, baseline, Adam). A frame is a video frame of a window that was learned from.
 
 * ``fast``: train/reinforce.py; all T steps of a batch in one pass, N boxes sampled from each mean.
-* ``plain``: agents/plain.py; gym.make("OTBTrack-v0"), one step of the LSTM at a time, N episodes one after the other.
+* ``plain``: benchmarks/stepped_reinforce.py; gym.make("OTBTrack-v0"), one step of the LSTM at a time, N episodes one
+  after the other.
 * ``recurrent_ppo_lean``: sb3-contrib with the least work: one environment per window of the batch, an update after T
   steps of each, one pass over them (gamma = 0), one LSTM for policy and value. It learns from one box per frame, the
   others from N; ``boxes_per_second`` counts boxes.
@@ -40,10 +41,10 @@ from typing import Any
 import gymnasium as gym
 import torch
 
-from agents import plain
 from agents.drlt import DRLT, DRLTConfig
 from agents.reinforce import ReinforceConfig
 from agents.windows import WindowConfig, Windows
+from benchmarks import stepped_reinforce
 from tracking_env.datasets import loading
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.features.extractors import make_extractor
@@ -98,7 +99,9 @@ def stepped(
     def update() -> int:
         chosen = next(rows)
         shape = (options.episodes, len(chosen), windows.config.steps, 4)
-        loss, _ = plain.loss(env, [clips[row] for row in chosen], model, torch.randn(shape, generator=noise), options)
+        loss, _ = stepped_reinforce.loss(
+            env, [clips[row] for row in chosen], model, torch.randn(shape, generator=noise), options
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)

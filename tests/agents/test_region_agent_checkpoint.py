@@ -73,11 +73,12 @@ def test_its_spread_is_how_far_its_cells_are_apart_in_pixels():
     tracker, sequence = tracker_of(), generate(13, 3, (320, 240))
     model = pc.load(PRETRAINED / "cells").model.eval()
     plain = WindowTracker(model, tracker.window.maps)
-    for one in (tracker, plain):
-        one.init(sequence.frames[0], sequence.boxes[0])
+    for window_tracker in (tracker, plain):
+        window_tracker.init(sequence.frames[0], sequence.boxes[0])
     assert tracker.spread is None
     side = plain.window.region[2]
-    inputs = {name: torch.from_numpy(one)[None] for name, one in plain.window.observe(sequence.frames[1]).items()}
+    observation = plain.window.observe(sequence.frames[1])
+    inputs = {name: torch.from_numpy(array)[None] for name, array in observation.items()}
     with torch.no_grad():
         decision, _ = model(**inputs, state=plain.state)
     weights = np.exp(decision.scores[0].numpy().astype(float))

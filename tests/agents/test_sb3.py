@@ -50,8 +50,8 @@ def test_a_video_in_one_pass_is_the_steps_one_by_one(algorithm):
     assert np.allclose(agent.track(FEATURES, SEQUENCE.relative[0]), boxes, atol=1e-6)
     assert np.ptp(boxes, axis=0).max() > 1e-4, "the boxes differ, or this says nothing"
     assert np.min(boxes) >= 0 and np.max(boxes) <= 1
-    given, withheld = (agent.track(FEATURES, first)[2:] for first in (SEQUENCE.relative[0], np.zeros(4)))
-    remembers = not np.array_equal(given, withheld)
+    with_box, without_box = (agent.track(FEATURES, first)[2:] for first in (SEQUENCE.relative[0], np.zeros(4)))
+    remembers = not np.array_equal(with_box, without_box)
     assert remembers == (algorithm == "recurrent_ppo")
 
 
@@ -89,7 +89,7 @@ PICTURE = spaces.Dict({"features": spaces.Box(0, 255, (40, 48, 3), np.uint8), "l
         (TQC, "MlpPolicy", FLAT, spaces.Box(-3, 5, (4,), np.float32)),
         (PPO, "MultiInputPolicy", PICTURE, UNIT),
     ],
-    ids=lambda one: one.__name__ if isinstance(one, type) else "",
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 @pytest.mark.filterwarnings("ignore:You are trying to run PPO")
 def test_a_model_that_somebody_saved(tmp_path, made, name, observation, action):
@@ -252,7 +252,7 @@ def test_replayed_steps_have_the_reward_that_is_asked_for():
     buffer.reward = "iou"
     batch = buffer.sample(50)
     fraction = (batch.rewards[:, 0] * 10).round() / 10
-    assert {round(one % 1, 1) for one in fraction.tolist()} == {0.1, 0.2, 0.3}
+    assert {round(reward % 1, 1) for reward in fraction.tolist()} == {0.1, 0.2, 0.3}
     assert math.isclose(batch.rewards.max().item(), 1.3, abs_tol=1e-6)
     assert json.dumps(sorted(buffer.tensors())) == '["actions", "features", "iou", "l1", "location"]'
 
@@ -262,7 +262,7 @@ def test_a_video_of_one_s_own(trained, tmp_path, monkeypatch):
     write_video(Path("clip.mp4"), (SEQUENCE.frames[at] for at in range(len(SEQUENCE))))
     saved(tmp_path)
     track = ["track", "--video", "clip.mp4", "--box", "9,9,30,30", "--tracker", "sb3", "--checkpoint"]
-    for given in (["run"], ["model.zip", "--trust", "--features", "grid"]):
-        assert cli.main([*track, *given]) == 0
+    for arguments in (["run"], ["model.zip", "--trust", "--features", "grid"]):
+        assert cli.main([*track, *arguments]) == 0
         assert read_boxes(Path("tracked/sb3/clip.txt")).shape == (6, 4)
     assert cli.main([*track, "model.zip"]) == 2

@@ -22,8 +22,8 @@ def options(tmp_path_factory):
 
 
 def single(**options):
-    one = np.ones(4, np.float32)
-    return gym.wrappers.RescaleAction(gym.make("OTBTrack-v0", **options), -one, one)
+    high = np.ones(4, np.float32)
+    return gym.wrappers.RescaleAction(gym.make("OTBTrack-v0", **options), -high, high)
 
 
 def equal(first, second):
@@ -53,8 +53,8 @@ def test_step_for_step_it_is_sb3s_own_vec_env(options):
         assert rewards.dtype == rewards2.dtype == np.float32
         assert dones.dtype == bool
         equal(dones, dones2)
-        for one, other in zip(infos, infos2, strict=True):
-            equal(one, other)
+        for info, info2 in zip(infos, infos2, strict=True):
+            equal(info, info2)
         equal(dict(enumerate(ours.reset_infos)), dict(enumerate(theirs.reset_infos)))
         ends += dones.sum()
     assert ends == 2 * COUNT, "clips of four frames ended, and new ones began"

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 import tracking_env  # noqa: E402, F401 (registers the environments)
-from agents import plain, reinforce, returns  # noqa: E402
+from agents import reinforce, returns  # noqa: E402
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from agents.reinforce import ReinforceConfig  # noqa: E402
 from agents.windows import WindowConfig, Windows  # noqa: E402
+from benchmarks import stepped_reinforce  # noqa: E402
 from tracking_env.datasets.synthetic import generate  # noqa: E402
 from tracking_env.envs.rewards import REWARDS  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
@@ -67,11 +68,11 @@ def test_windows_cover_every_frame_exactly_once(lengths, steps):
     w = windows(lengths, steps=steps)
     batch = w[list(range(len(w)))]
     assert batch.features.shape == (len(w), steps, 1) and batch.truth.shape == (len(w), steps, 4)
-    wanted = [100 * video + frame + 1 for video, length in enumerate(lengths) for frame in range(length)]
-    assert list(chain(*real(batch))) == wanted
+    marks = [100 * video + frame + 1 for video, length in enumerate(lengths) for frame in range(length)]
+    assert list(chain(*real(batch))) == marks
     assert batch.mask[:, 0].all(), "no window is all padding"
-    kept = batch.mask == 1
-    assert torch.allclose(batch.truth[kept], (batch.features[kept] / 1000).expand(-1, 4), atol=1e-4)
+    frames = batch.mask == 1
+    assert torch.allclose(batch.truth[frames], (batch.features[frames] / 1000).expand(-1, 4), atol=1e-4)
 
 
 def test_features_and_locations_of_padding_are_zero():
@@ -244,7 +245,7 @@ def test_the_fast_and_the_plain_path_have_equal_returns_and_gradients(environmen
 
     noise = torch.randn((3, *mean.shape), generator=generator(1))
     options = [{"sequence": clips[row][0].name, "start": clips[row][1].start, "length": 5} for row in rows]
-    slow, stepped = plain.loss(environment, options, model, noise, config)
+    slow, stepped = stepped_reinforce.loss(environment, options, model, noise, config)
     slow.backward()
     for row, clip_returns in enumerate(stepped):
         assert torch.allclose(clip_returns, gains[:, row, : clip_returns.shape[1]], atol=1e-5)

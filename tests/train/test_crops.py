@@ -93,7 +93,7 @@ def test_a_stretched_crop_shows_the_stretched_target():
     shapes = cut.truth[:, 2] / cut.truth[:, 3]
     assert shapes.min() < 1.7 and shapes.max() > 2.3
     inside = 0
-    for crop, (x, y, w, h) in zip([one for one in crops if len(one) == SEARCH], cut.truth.tolist(), strict=True):
+    for crop, (x, y, w, h) in zip([crop for crop in crops if len(crop) == SEARCH], cut.truth.tolist(), strict=True):
         rows, columns = np.nonzero(crop.mean(axis=2) > 60)
         seen = [columns.min(), columns.max() + 1, rows.min(), rows.max() + 1]
         expected = np.array([x - w / 2, x + w / 2, y - h / 2, y + h / 2]) * SEARCH
@@ -104,10 +104,10 @@ def test_a_stretched_crop_shows_the_stretched_target():
 
 
 def test_frames_without_a_true_box_are_left_out():
-    one = generate(2, length=5)
-    boxes = one.boxes.copy()
+    sequence = generate(2, length=5)
+    boxes = sequence.boxes.copy()
     boxes[1:3] = 0
-    hidden = type(one)(one.name, one.frames, boxes)
+    hidden = type(sequence)(sequence.name, sequence.frames, boxes)
     assert len(cut_crops([hidden], make_maps("cells"), 1, 0, 0).search) == 3
 
 

@@ -11,8 +11,8 @@ from tracking_env.features.store import FeatureStore
 
 
 def test_features_do_not_depend_on_the_number_of_threads(tmp_path):
-    (one,) = parse("synthetic:3")
-    few, many = (np.asarray(FeatureStore(GridExtractor(), tmp_path / str(jobs), jobs)[one]) for jobs in (1, 5))
+    (sequence,) = parse("synthetic:3")
+    few, many = (np.asarray(FeatureStore(GridExtractor(), tmp_path / str(jobs), jobs)[sequence]) for jobs in (1, 5))
     assert few.tobytes() == many.tobytes()
 
 

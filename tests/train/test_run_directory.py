@@ -63,7 +63,7 @@ def test_what_a_process_that_died_left_unfinished_is_no_run_and_goes(config):
     (path / "results").mkdir()
     (path / "results" / f"{PARTIAL}3-Deer.txt").touch()
     begin(replace(config, resume=True), done=2).close()
-    assert [one.name for one in path.rglob(f"{PARTIAL}*")] == []
+    assert [left.name for left in path.rglob(f"{PARTIAL}*")] == []
     assert (path / "results").is_dir()
 
 

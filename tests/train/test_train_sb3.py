@@ -181,7 +181,7 @@ def test_the_best_policy_is_chosen_on_training_clips_and_is_a_tracker_too(finish
     run = finished("ppo")
     judged = [(line["eval/training_iou"], line["step"]) for line in metrics(run) if "eval/training_iou" in line]
     report = json.loads((run / "report.json").read_text())
-    best, at = max(judged, key=lambda one: one[0])
+    best, at = max(judged, key=lambda pair: pair[0])
     assert report["best_training_iou"] == pytest.approx(best)
     assert newest(run / "best").name == f"{at:09d}"
     made = TrackerSpec("sb3", checkpoint=run / "best").make()
@@ -207,10 +207,10 @@ def test_several_seeds_have_a_mean_and_a_deviation(finished, tmp_path, capsys):
     assert "A2C, 2 seeds" in capsys.readouterr().out
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["runs"] == 2 and "whole" in report["std"]
-    one, other = weights(finished("a2c")), weights(tmp_path / "seed-0")
-    assert all(np.array_equal(one[key], other[key]) for key in one), "one seed after the other changes none"
+    first, other = weights(finished("a2c")), weights(tmp_path / "seed-0")
+    assert all(np.array_equal(first[key], other[key]) for key in first), "one seed after the other changes none"
     other = weights(tmp_path / "seed-1")
-    assert not all(np.array_equal(one[key], other[key]) for key in one)
+    assert not all(np.array_equal(first[key], other[key]) for key in first)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, capsys):
@@ -267,8 +267,8 @@ def test_a_bad_value_is_told_and_exit_code_2(capsys, tmp_path, algo, more, words
     except SystemExit as stop:
         code = stop.code
     assert code == 2
-    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
-    assert words in said
+    message = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert words in message
     assert not (tmp_path / "run").exists()
 
 
@@ -301,4 +301,4 @@ def test_a_checkpoint_that_is_deleted_is_never_half_there(tmp_path, monkeypatch)
     monkeypatch.setattr(shutil, "rmtree", dies_meanwhile)
     with pytest.raises(KeyboardInterrupt):
         sb3_checkpoint.save(tmp_path, model, facts, keep=1)
-    assert [one.name for one in numbered(tmp_path)] == ["000000010"]
+    assert [folder.name for folder in numbered(tmp_path)] == ["000000010"]
