@@ -79,19 +79,25 @@ class _Change(NamedTuple):
 
 
 class _Cutter:
-    """Collects templates and crops."""
+    """Collects templates, two per frame (plain and mirrored), and crops; boxes are relative to their regions.
+
+    Args:
+        maps: the extractor.
+    """
 
     def __init__(self, maps: MapExtractor) -> None:
         self.maps = maps
-        self.template: list[np.ndarray] = []
-        self.target: list[np.ndarray] = []
-        self.offset: list[np.ndarray] = []
-        self.search: list[np.ndarray] = []
-        self.proposals: list[np.ndarray] = []
-        self.truth: list[np.ndarray] = []
-        self.location: list[np.ndarray] = []
-        self.origin: list[int] = []
-        self.spans: list[tuple[int, int, int]] = []
+        # One entry per template.
+        self.template: list[np.ndarray] = []  # feature map (C, 8, 8)
+        self.target: list[np.ndarray] = []  # the true box in it, (4,)
+        self.offset: list[np.ndarray] = []  # the error of the boxes that the extractor proposes, (4,), if it does
+        # One entry per crop.
+        self.search: list[np.ndarray] = []  # feature map (C, 16, 16)
+        self.proposals: list[np.ndarray] = []  # corrected scores and boxes (5, 16, 16), or nothing
+        self.truth: list[np.ndarray] = []  # the true box, (4,)
+        self.location: list[np.ndarray] = []  # the box that the region lies around, (4,)
+        self.origin: list[int] = []  # number of its template
+        self.spans: list[tuple[int, int, int]] = []  # its frame, and its sequence's first and last frame
 
     @property
     def frames(self) -> int:
