@@ -42,6 +42,7 @@ class _Floats:
 
 def namespace(component: Array) -> Any:
     """The array library of a component of a box, or its substitute for Python floats."""
+    # Not isinstance: NumPy's float64 is a subclass of float, and belongs to NumPy.
     return _Floats if type(component) is float else array_namespace(component)
 
 
@@ -105,6 +106,7 @@ def to_relative(boxes: Array, size: Size) -> Array:
     """
     x, y, w, h = components(boxes)
     width, height = size
+    # Pixel boxes count from 1. From 0 the box of the whole image becomes 0.5, 0.5, 1, 1.
     cx, cy, w, h = centre((x - 1, y - 1, w, h))
     return _like(boxes, cx / width, cy / height, w / width, h / height)
 
@@ -156,15 +158,17 @@ def iou(a: Array, b: Array) -> Array:
     ax, ay, aw, ah = components(a)
     bx, by, bw, bh = components(b)
     xp = namespace(ax)
+    # Boxes apart from each other give negative lengths, and two of these a positive area.
     width = _limit(xp.minimum(ax + aw, bx + bw) - xp.maximum(ax, bx), 0.0)
     height = _limit(xp.minimum(ay + ah, by + bh) - xp.maximum(ay, by), 0.0)
     intersection = width * height
     union = aw * ah + bw * bh - intersection
+    # Boxes without sides stand for absent targets and overlap nothing, not even each other. Products of tiny sides can
+    # be 0.
     empty = (aw <= 0) | (ah <= 0) | (bw <= 0) | (bh <= 0) | (union <= 0)
     ratio = intersection / xp.where(empty, xp.ones_like(union), union)  # no division by 0
-    return xp.where(
-        empty, xp.zeros_like(union), _limit(ratio, 0.0, 1.0)
-    )  # rounding can give equal boxes slightly more than 1
+    # Rounding can give equal boxes slightly more than 1.
+    return xp.where(empty, xp.zeros_like(union), _limit(ratio, 0.0, 1.0))
 
 
 def centre_error(a: Array, b: Array) -> Array:

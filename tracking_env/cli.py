@@ -50,6 +50,7 @@ def print_completion(shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    # Without this option tyro would add a --no-X for each flag --X.
     return app.cli(prog="tracking-env", description=__doc__, args=argv, config=(tyro.conf.FlagCreatePairsOff,))
 
 
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         code = _run(argv)
+        # Now, so that a closed pipe raises its error here, and not after main has returned.
         sys.stdout.flush()
         return code
     except InputError as error:
@@ -76,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("tracking-env: stopped", file=sys.stderr)
+        # As shells report it: 128 and the number of the signal, here SIGINT (2), below SIGPIPE (13).
         return 130
     except BrokenPipeError:  # The reader, such as head, has read enough.
         # Python flushes stdout once more when it ends, and would print an error.

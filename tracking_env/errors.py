@@ -59,6 +59,7 @@ def requirements(extra: str) -> list[str]:
     Returns:
         An empty list if the library's metadata is not installed, or has no such extra.
     """
+    # The standard library has no parser of markers, and these are all of one form: extra == 'train'.
     pattern = re.compile(rf"extra\s*==\s*['\"]{re.escape(extra)}['\"]")
     return [name + bounds for name, bounds, marker in _read_metadata() if pattern.search(marker)]
 
@@ -111,6 +112,7 @@ def describe(error: Exception) -> str:
     """
     if isinstance(error, InputError):
         return str(error)
+    # The innermost call, where the error was raised.
     place = traceback.extract_tb(error.__traceback__)[-1]
     message = " ".join(str(error).split())[:_LONGEST_LINE]
     return f"{type(error).__name__}: {message} ({Path(place.filename).name}, line {place.lineno})"

@@ -48,6 +48,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
     partial = _temporary_name(path)
     try:
         yield partial
+        # A rename is one step: readers see the old file or the whole new one, never a part.
         partial.replace(path)
     finally:
         if partial.is_dir():
@@ -58,6 +59,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
 def remove(path: Path) -> None:
     """Delete a file or a folder. If the process dies meanwhile, nothing incomplete is left under this name."""
+    # A rename is one step, deleting a folder many. What an interruption leaves has the temporary name.
     doomed = _temporary_name(path)
     path.replace(doomed)
     if doomed.is_dir():
@@ -88,6 +90,7 @@ def read_bytes(path: Path, kind: str = "") -> bytes:
     """
     try:
         with path.open("rb") as file:
+            # One byte too many tells that a file is too large, also where its size is unknown, as of a pipe.
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read {kind}{path}: {error.strerror}") from None

@@ -1,10 +1,10 @@
 """Trackers by name: a table of entry points ``module:attribute``, each imported when it is asked for.
 
-Your own tracker goes by its entry point, such as ``mytracker:MyTracker``: a class, or a function that makes an object
-with the methods of `tracking_env.trackers.base.Tracker`. It is called with those of the keywords ``weights`` (paths),
-``checkpoint`` (a path), ``features`` (a name), ``trust`` (true), ``device`` (a name) and ``seed`` that it has and that
-are given. A tracker may have an attribute ``id``, a string that tells its weights from others: results of different ids
-are never mixed.
+Your own tracker is named by its entry point, such as ``mytracker:MyTracker``: a class or a function that makes an
+object with the methods of `tracking_env.trackers.base.Tracker`. The keywords are ``weights`` (paths), ``checkpoint`` (a
+path), ``features`` (a name), ``trust`` (true), ``device`` (a name) and ``seed``. A factory gets those that it takes and
+that the user gave. A tracker may have an attribute ``id``, a string that identifies its weights: results of different
+ids are never mixed.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ class TrackerSpec:
         checkpoint: folder of a trained agent, a run's or one checkpoint's; or a file of one.
         features: name of the extractor that it was trained on, where the file does not say it.
         trust: run code that is in the file.
-        device: where it computes: ``cpu``, ``cuda`` or ``auto``; by default where the tracker does by itself.
+        device: where it computes: ``cpu``, ``cuda`` or ``auto``; by default the tracker's own choice.
 
     Raises:
         InputError: the name is neither (when the spec is made, before anything is imported).
@@ -100,7 +100,7 @@ class TrackerSpec:
 
     @property
     def entry(self) -> Entry:
-        """Where it comes from."""
+        """Its row of the table; for an entry point, a row made of it."""
         return TABLE.get(self.name) or Entry(self.name)
 
     @property
@@ -125,6 +125,7 @@ class TrackerSpec:
             "weights": weights or None,
             "checkpoint": self.checkpoint,
             "features": self.features,
+            # False counts as not given, so that factories without this keyword can be called.
             "trust": self.trust or None,
             "device": self.device,
         }
@@ -139,6 +140,8 @@ class TrackerSpec:
                 f"{self.name} makes an instance of {type(tracker).__name__}, wanted one with the methods "
                 "init(frame, box) and update(frame)"
             )
+        # Results carry this id, and those of different ids are never mixed. A tracker without `files`
+        # tells its weights in its own id.
         parts = [self.name, getattr(tracker, "id", None), _digest(weights) if self.entry.files else None]
         return Runner(" ".join(filter(None, parts)), partial(run, tracker), tracker)
 
@@ -171,11 +174,13 @@ class TrackerSpec:
         for option in options:
             if option not in parameters and not takes_any:
                 raise InputError(f"{self.name} takes no --{option}; leave it out")
+        # A seed is passed to every run, so a tracker without randomness need not take it.
         if "seed" in parameters or takes_any:
             options = options | {"seed": seed}
         for name, parameter in parameters.items():
             if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 continue
+            # Options are passed by keyword, which a positional-only parameter does not take.
             missing = name not in options or parameter.kind is parameter.POSITIONAL_ONLY
             if missing and parameter.default is parameter.empty:
                 hint = f"give --{name}" if name in ("weights", "checkpoint") else "give it a default"
@@ -231,6 +236,7 @@ def resolve(entry_point: str) -> Any:
         target: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         missing = error.name or module_name
+        # Otherwise the module is there, and something that it imports is not.
         if module_name == missing or module_name.startswith(f"{missing}."):
             raise InputError(
                 f"cannot import {module_name}: there is no module {missing}; is it spelt so, and on PYTHONPATH?"

@@ -51,12 +51,14 @@ def draw(
         picture = draw(sequence.frames[0], {"truth": sequence.boxes[0]}, caption="frame 0")
     """
     factor = -(-LEAST_WIDTH // frame.shape[1])  # rounded up
+    # Repeated, not interpolated, so that each pixel that a tracker gets can be told.
     picture = np.repeat(np.repeat(frame, factor, axis=0), factor, axis=1)
     for role, box in boxes.items():
         if (role == "truth" and not bx.annotated(np.asarray(box))) or not np.isfinite(box).all():
             continue
         x, y, w, h = bx.to_zero_based(np.asarray(box, dtype=np.float64)) * factor
         left, top, right, bottom = np.rint([x, y, x + w, y + h]).clip(-_FAR, _FAR).astype(int).tolist()
+        # A black edge, so that the box stands out from a background of its own colour.
         for colour, thickness in (((0, 0, 0), 4), (COLOURS[role], 2)):
             cv2.rectangle(picture, (left, top), (right, bottom), colour, thickness, cv2.LINE_AA)
         if role == "agent" and spread is not None:
@@ -80,6 +82,7 @@ def require_display(purpose: str, instead: str) -> None:
     Raises:
         InputError: there is no display.
     """
+    # On Linux OpenCV ends the whole process if it finds no display, so ask before it does.
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError(f"{purpose} needs a display, and there is none; {instead}")
 
@@ -155,12 +158,14 @@ def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndar
         writer: cv2.VideoWriter | None = None
         written = 0
         shape: tuple[int, ...] = ()
+        # Until a picture is added: without any, OpenCV would leave a file that no player opens.
         failure: VideoWriteError | None = VideoWriteError(path, "it has no pictures")
 
         def write(picture: np.ndarray) -> None:
             nonlocal writer, shape, failure, written
             if writer is None:
                 shape, failure = picture.shape, None
+                # Only the first picture tells the size, so the file is opened here.
                 codec = cv2.VideoWriter.fourcc(*_CODECS.get(path.suffix, "mp4v"))
                 writer = cv2.VideoWriter(str(partial), codec, fps, shape[1::-1])
                 if not writer.isOpened():

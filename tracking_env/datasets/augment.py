@@ -65,17 +65,21 @@ def augment_clip(sequence: Sequence, part: range, copy: int) -> AugmentedClip:
     Returns:
         A sequence of ``len(part)`` frames, named after its source and the copy, such as ``Suv~3``.
     """
+    # Not hash(name), which Python changes from process to process.
     rng = np.random.default_rng([zlib.crc32(sequence.name.encode()), copy])
     extent = np.array(sequence.size)
     window = np.round(extent * rng.uniform(*SCALES)).astype(int)
     mirrored = bool(rng.integers(2))
     annotated = sequence.annotated[part.start : part.stop, None]
     boxes = bx.to_zero_based(sequence.boxes[part.start : part.stop])
+    # The window moves in a straight line between two random places.
     start, end = rng.uniform(size=(2, 2)) * (extent - window)
     path = start + np.linspace(0, 1, len(part))[:, None] * (end - start)
     centres = boxes[:, :2] + boxes[:, 2:] / 2
+    # A target larger than the window is centred in it.
     margins = np.minimum(boxes[:, 2:], window) / 2
     on_target = np.clip(path, centres + margins - window, centres - margins)  # moved just enough to hold the target
+    # The frame's border comes last: the window stays inside, even if the target does not.
     origins = np.clip(np.round(np.where(annotated, on_target, path)), 0, extent - window).astype(int)
     moved = boxes - np.pad(origins, ((0, 0), (0, 2)))
     if mirrored:

@@ -31,11 +31,15 @@ def read_rows(path: Path, columns: Collection[int] = (4,), expected: str = "four
         columns: how many numbers a line may have; empty for any number of them.
         expected: what a line should hold, for the error message.
 
+    Returns:
+        The numbers of each line that is not blank, in order.
+
     Raises:
         InputError: the file cannot be read, has no rows, or has a row of something else.
     """
     data = read_bytes(path, "boxes from ")
     try:
+        # Some Windows editors put a byte order mark first; this codec drops it.
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path} is not a text file; expected lines of x,y,w,h") from None

@@ -16,6 +16,8 @@ _FRAME, _SCAN = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}, 0xDA  # markers: ITU 
 def pixel_format(data: bytes) -> str:
     """``grey``, ``RGB``, ``CMYK`` or ``transparent`` (with an alpha channel); empty if the header does not tell."""
     if data.startswith(_PNG):
+        # The signature (8 bytes) is followed by the chunk IHDR: length (4), type (4), width (4), height (4), bit depth
+        # (1), colour type.
         return _PNG_FORMATS.get(data[25], "") if len(data) > 25 else ""
     frame = _frame_header(data)
     return _JPEG_FORMATS.get(data[frame + 9], "") if frame is not None and frame + 9 < len(data) else ""
@@ -45,6 +47,7 @@ def is_cut_off(data: bytes) -> bool:
 
 def _frame_header(data: bytes) -> int | None:
     """Position of a JPEG's frame header, which holds the image's size; None if there is none."""
+    # It holds: marker (2 bytes), length (2), precision (1), height (2), width (2), number of components (1).
     return next((position for marker, position in _segments(data) if marker in _FRAME), None)
 
 
@@ -59,4 +62,5 @@ def _segments(data: bytes) -> Iterator[tuple[int, int]]:
         yield marker, position
         if marker == _SCAN:
             return
+        # The length counts its own two bytes, but not the two of the marker.
         position += 2 + length

@@ -55,6 +55,7 @@ class ImageFiles:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the files' names and their sizes in bytes."""
+        # Not their content: to read all images of a benchmark takes minutes.
         return short_hash("\n".join(f"{path.name} {path.stat().st_size}" for path in self.paths))
 
 
@@ -69,6 +70,7 @@ def numbered_images(folder: Path, count: int | None, first: int | None = None) -
     Raises:
         InputError: there are no images, or one is missing.
     """
+    # Of two files with one number, such as 1.jpg and 0001.jpg, the first; `tracking-env check` reports both.
     images = {number: paths[0] for number, paths in images_by_number(folder)[0].items()}
     if not images:
         raise InputError(f"no images in {folder}; expected files such as 0001.jpg")
@@ -91,6 +93,7 @@ def images_by_number(folder: Path) -> tuple[dict[int, list[Path]], list[Path]]:
     images: dict[int, list[Path]] = {}
     others = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        # isdigit alone would let pass digits such as a superscript 2, which int refuses.
         if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.isascii() and path.stem.isdigit():
             images.setdefault(int(path.stem), []).append(path)
         else:
@@ -112,11 +115,14 @@ def read_image(path: Path) -> np.ndarray:
     if image_header.is_cut_off(data):  # OpenCV would fill the missing part with grey and report nothing
         kind = "PNG" if data.startswith(b"\x89") else "JPEG"
         raise TruncatedImageError(f"the frame {path} is a truncated {kind} ({len(data)} bytes, no end); fetch it again")
+    # Ask before decoding: a small file can claim a size for which OpenCV would take all memory.
     pixels = image_header.count_pixels(data)
     if pixels > MOST_PIXELS:
         raise InputError(f"the frame {path} says that it has {pixels} pixels, at most {MOST_PIXELS} are read")
+    # Boxes were drawn on the pixels as stored, so an orientation in the file must not turn them.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = None
+    # OpenCV reads other formats too, but their ends and sizes were not checked above.
     if data.startswith(image_header.SIGNATURES):
         with suppress(cv2.error):  # raised for sizes that it does not support
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

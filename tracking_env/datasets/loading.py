@@ -36,6 +36,7 @@ def load(root: str | Path | None = None, sequences: str | None = None) -> list[S
     if root is None:
         raise InputError(f"{sequences!r} needs a folder of real sequences; give root, or sequences such as {EMBEDDED}")
     root = Path(root)
+    # From the right: without a colon, all of the text is the specification.
     prefix, colon, spec = (sequences or otb.AVAILABLE).rpartition(":")
     spec = spec or otb.AVAILABLE
     if colon and prefix not in ("otb", *other_benchmarks.LAYOUTS):
@@ -43,6 +44,7 @@ def load(root: str | Path | None = None, sequences: str | None = None) -> list[S
     layout = prefix or other_benchmarks.detect_layout(root)
     if layout in other_benchmarks.LAYOUTS:
         return other_benchmarks.load(root, layout, spec)
+    # If sequences are named, otb.load says which of them are missing, which helps more than this.
     if layout is None and spec == otb.AVAILABLE and root.exists():
         raise InputError(f"{root} is empty or in no known layout; the layouts are {other_benchmarks.KNOWN}")
     return otb.load(root, spec)

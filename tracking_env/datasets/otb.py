@@ -118,6 +118,7 @@ def _resolve(spec: str, root: Path | None) -> dict[str, bool]:
             for name in LISTS[word]:
                 explicit.setdefault(name, False)
         elif word in TABLE or (root is not None and _is_own(root, word)):
+            # Not setdefault: named by itself it must exist, even if a list before it has it too.
             explicit[word] = True
         else:
             lists = *LISTS, AVAILABLE
@@ -131,6 +132,7 @@ def _resolve(spec: str, root: Path | None) -> dict[str, bool]:
 
 def _available(root: Path) -> list[str]:
     """The sequences that are in a folder: OTB's in the table's order, then your own by name."""
+    # Two targets may share a folder, so the annotation file decides.
     official = [entry.name for entry in TABLE.values() if (root / entry.folder / entry.truth).is_file()]
     official_folders = {entry.folder for entry in TABLE.values()}
     folders = sorted(root.iterdir()) if root.is_dir() else []
@@ -141,6 +143,7 @@ def _available(root: Path) -> list[str]:
 def _is_own(root: Path, name: str) -> bool:
     """Whether the folder ``name`` in the root is a sequence in OTB's layout."""
     folder = root / name
+    # A name with a separator could lead out of the root.
     return Path(name).name == name and (folder / "img").is_dir() and (folder / TRUTH).is_file()
 
 

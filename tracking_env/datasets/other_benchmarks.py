@@ -122,6 +122,7 @@ def detect_layout(root: Path) -> str | None:
     """The layout of a folder or a video file: one of `LAYOUTS`, ``otb``, or None if it is unknown."""
     if root.is_file():
         return "video" if root.suffix.lower() in SUFFIXES else None
+    # Most telling first: three of the data sets have files groundtruth.txt.
     if (root / "anno" / "UAV123").is_dir():
         return "uav123"
     if next(root.glob("*/groundtruth_rect*.txt"), None):
@@ -178,6 +179,7 @@ def _unknown(word: str, layout: str, root: Path, places: Iterable[Place]) -> str
 
 
 def _truth_files(root: Path) -> list[Path]:
+    # One level below lie GOT-10k's splits and LaSOT's classes.
     return sorted(root.glob(f"*/{_TRUTH}")) or sorted(root.glob(f"*/*/{_TRUTH}"))
 
 
@@ -216,6 +218,7 @@ def _find_folders(root: Path, layout: Layout) -> list[Place]:
 
     def order(truth: Path) -> tuple[Path, int, str]:
         folder, positions = truth.parent, lists[truth.parent.parent]
+        # Sequences that the list does not name come after all others.
         return folder.parent, positions.get(folder.name, len(positions)), folder.name
 
     places = []
@@ -249,6 +252,7 @@ def _read_list(folder: Path) -> dict[str, int]:
 def _load_sequence(place: Place, layout: str) -> Sequence:
     rules = LAYOUTS[layout]
     boxes = np.array([_box(row) for row in read_rows(place.truth, rules.columns, rules.line)])
+    # Sides are the same in both countings, so only corners move.
     boxes[:, :2] += 1 - rules.origin
     for name in rules.absent:
         flags = place.truth.parent / name
@@ -279,6 +283,7 @@ def _load_frames(place: Place, layout: str, boxes: int) -> Frames:
             raise InputError(
                 f"{place.truth} has {boxes} boxes, UAV123's {place.name} {last - first + 1}; fetch it again"
             )
+    # A single box is a test set's, whose number of frames only the images tell.
     return numbered_images(place.frames, None if boxes == 1 else boxes, first)
 
 

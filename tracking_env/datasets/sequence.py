@@ -73,6 +73,7 @@ class ArrayFrames:
         return short_hash(np.ascontiguousarray(self.array).tobytes())
 
 
+# eq=False: arrays have no single truth value, so sequences are compared and hashed by identity.
 @dataclass(frozen=True, eq=False)
 class Sequence:
     """One target in one video.
@@ -114,6 +115,7 @@ class Sequence:
                 f"{self.name}: box {far[0] + 1} is {array[far[0]].tolist()}, which is no place in an image"
             )
         array.flags.writeable = False
+        # The way around `frozen`, used only while the object is made.
         object.__setattr__(self, "boxes", array)
 
     def __len__(self) -> int:
@@ -139,6 +141,7 @@ class Sequence:
     @cached_property
     def relative(self) -> np.ndarray:
         """The boxes as relative boxes ``cx, cy, w, h``, zeros where there is none: ``(T, 4)`` float32, read-only."""
+        # Converted, a row of zeros would have a centre beside the image, and no longer mean "no box".
         array: Any = np.where(self.annotated[:, None], bx.to_relative(self.boxes, self.size), 0).astype(np.float32)
         array.flags.writeable = False
         return array

@@ -56,6 +56,7 @@ class DrawnFrames:
                 f"give a seed >= 0, a length >= 1 and sides >= {SMALLEST} pixels"
             )
         self.seed, self.length, self.size = int(seed), int(length), (int(size[0]), int(size[1]))
+        # Two streams, so that textures, which are drawn late, do not depend on how much motion was drawn before.
         motion, self._looks = np.random.SeedSequence([VERSION, self.seed]).spawn(2)
         rng = np.random.default_rng(motion)
         chosen = rng.choice(len(ATTRIBUTES), size=rng.integers(2, 5), replace=False)
@@ -68,6 +69,7 @@ class DrawnFrames:
         target = _motion(rng, self._vertices, sides, self.attributes, time, extent)
         outlines = synthetic_drawing.move(self._vertices, target)
         low, high = outlines.min(axis=2), outlines.max(axis=2)
+        # Drawing counts from the first pixel's corner as 0, pixel boxes from 1.
         self.boxes = np.concatenate([low + 1, high - low], axis=1)
         self.distractors = int(rng.integers(2, 4)) if "BC" in self.attributes else 0
         small = [sides * rng.uniform(0.5, 0.65) for _ in range(self.distractors)]
@@ -78,6 +80,7 @@ class DrawnFrames:
         self._sway = np.stack([_wave(rng, time, 50, 110), _wave(rng, time, 50, 110)], axis=1) * self._border
         self._bar = self._occluder(rng, extent) if "OCC" in self.attributes else np.zeros((self.length, 4))
         cast = np.stack([_wave(rng, time, 40, 90) for _ in range(3)], axis=1)
+        # From half as bright to slightly brighter: much more light would saturate vivid colours.
         self._gains = np.exp(0.42 * _wave(rng, time, 30, 60)[:, None] - 0.3 + 0.05 * cast)  # of the three channels
         self._contrasts = 0.85 + 0.15 * _wave(rng, time, 40, 90)
         self._speeds = np.gradient(low + high, axis=0) / 2 if self.length > 1 else np.zeros((1, 2))
@@ -90,6 +93,7 @@ class DrawnFrames:
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Frame ``index`` (0-based): ``(height, width, 3)`` uint8, RGB."""
+        # A range counts negative indices from the end, and raises IndexError as a list does.
         i = range(self.length)[index]
         background, texture, pale, bar = self._textures
         (left, top), (width, height) = self._border - np.round(self._sway[i]).astype(int), self.size
@@ -99,7 +103,9 @@ class DrawnFrames:
         x, y, w, h = np.round(self._bar[i]).astype(int)
         x0, y0, x1, y1 = np.clip([x, y, x + w, y + h], 0, [width, height, width, height])
         frame[y0:y1, x0:x1] = bar[y0 - y : y1 - y, x0 - x : x1 - x]
+        # Light and blur come last, since they act on the whole picture, occluder included.
         if "IV" in self.attributes:
+            # Contrast around a middle grey, then light, in one table for the 256 levels.
             levels = 110 + self._contrasts[i] * (np.arange(256)[:, None, None] - 110)
             frame = cv2.LUT(frame, np.clip(levels * self._gains[i], 0, 255).astype(np.uint8))
         if "MB" in self.attributes:
@@ -124,6 +130,7 @@ class DrawnFrames:
         axis = int(rng.integers(2))
         sides = self.boxes[:, 2 + axis]
         path = self.boxes[:, axis] - 1 + sides / 2 - self._sway[:, axis]  # of the target's centre, on the background
+        # Narrower than the target's mean, so that it hides the target in part, and seldom as a whole.
         breadth = min(rng.uniform(0.5, 0.75) * sides.mean(), 0.25 * extent[axis])
         far = np.abs(path - path[0])
         clear = np.flatnonzero(far > (sides[0] + breadth) / 2)  # a bar there leaves the first box free
@@ -140,6 +147,7 @@ class DrawnFrames:
         background = synthetic_drawing.backdrop(rng, *(np.array(self.size) + 2 * self._border).tolist())
         texture = synthetic_drawing.texture(rng, self._shape)
         grey = texture.mean(axis=2, keepdims=True)
+        # A quarter of the saturation: colour tells the target from distractors that share its texture.
         pale = (grey + 0.25 * (texture - grey)).astype(np.uint8)
         bar_width, bar_height = np.ceil(self._bar[0, 2:]).astype(int).tolist()
         return (
@@ -220,12 +228,14 @@ def _motion(
     stretch = (rng.uniform(0.22, 0.32) if "DEF" in attributes else 0.0) * _wave(rng, time, 25, 50)
     shear = (0.3 if "DEF" in attributes else 0.0) * _wave(rng, time, 15, 40)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    # With determinant 1: an object that gets wider gets lower, and keeps its area.
     deform = np.array([[np.exp(stretch), shear], [np.zeros(len(time)), np.exp(-stretch)]])
     affines = np.zeros((len(time), 2, 3))
     affines[..., :2] = np.einsum("abt,b,bct,t->tac", turn, sides / 2, deform, scale)
     reach = synthetic_drawing.move(vertices, affines).max(axis=2), synthetic_drawing.move(vertices, affines).min(axis=2)
     shrink = min(1.0, ([0.5, 0.62] * extent / (reach[0] - reach[1]).max(axis=0)).min())  # it never fills the image
     affines *= shrink
+    # An outline that turns or shears is not centred on its origin, so the box's middle is moved, not the origin.
     spans, middles = (reach[0] - reach[1]) * shrink, (reach[0] + reach[1]) / 2 * shrink
 
     pace = 0.42 if "FM" in attributes else 1.0
@@ -235,6 +245,7 @@ def _motion(
     centres = spans / 2 + (extent - spans) * place
     if "OV" in attributes:
         axis, when = int(rng.integers(2)), int(rng.uniform(0.3, 0.9) * len(time))
+        # Part of the target leaves the image for some frames, but never its centre.
         edge = (0.07 if place[when, axis] < 0.5 else 0.93) * extent[axis]
         centres[:, axis] += np.exp(-(((time - when) / 6.0) ** 2)) * (edge - centres[:, axis])
     affines[..., 2] = centres - middles

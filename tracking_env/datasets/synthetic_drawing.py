@@ -25,10 +25,12 @@ def outline(shape: str, rng: np.random.Generator) -> np.ndarray:
     around = np.linspace(0, 2 * np.pi, 2 * VERTICES, endpoint=False)
     points = np.stack([np.cos(around), np.sin(around)], axis=1)
     if shape == "polygon":
+        # A regular polygon in polar coordinates. The largest radius of 0.87 rounds its corners.
         half = np.pi / rng.integers(3, 7)
         wedge = np.mod(around + rng.uniform(0, 2 * np.pi), 2 * half) - half
         points *= np.minimum(np.cos(half) / np.cos(wedge), 0.87)[:, None]
     elif shape == "figure":
+        # Half widths of head and trunk by height; the left side mirrors the right.
         y = np.linspace(-1, 1, VERTICES)
         head = np.sqrt(np.clip(1 - ((y + 0.66) / 0.34) ** 2, 0, 1)) * rng.uniform(0.45, 0.7)
         trunk = np.sqrt(np.clip(1 - np.abs((y - 0.32) / 0.68) ** 3, 0, 1))
@@ -67,6 +69,7 @@ def texture(rng: np.random.Generator, shape: str) -> np.ndarray:
     elif shape == "car":
         windows = (y > -0.8) & (y < -0.15) & (np.abs(np.abs(x + 0.05) - 0.24) < 0.18)
         texture[windows], texture[y > 0.58] = vivid(0.5, 0.35, 0.5), vivid(0, 0.2, 0.3)
+    # A slight shade, as of light from one side.
     texture *= 1 - 0.12 * (x * np.cos(phase) + y * np.sin(phase))[..., None]
     return np.clip(texture, 0, 255).astype(np.uint8)
 
@@ -76,6 +79,7 @@ def noise(rng: np.random.Generator, width: int, height: int, cells: tuple[int, .
     total = np.zeros((height, width), np.float32)
     for octave, count in enumerate(cells):
         grid = rng.standard_normal((count + 1, count + 1), dtype=np.float32)
+        # Finer grids weigh less, as fine structure does in natural images.
         total += 0.6**octave * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
     return total
 
@@ -100,6 +104,7 @@ def backdrop(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
             cv2.rectangle(objects, (middle - half).tolist(), (middle + half).tolist(), colour, -1)
         else:
             cv2.ellipse(objects, middle.tolist(), half.tolist(), rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+    # Half transparent, so that the noise goes on inside the objects.
     return cv2.addWeighted(objects, 0.5, scene, 0.5, 0)
 
 
@@ -128,7 +133,9 @@ def paint(frame: np.ndarray, texture: np.ndarray, vertices: np.ndarray, affine: 
     matrix = affine.copy()  # from the texture's pixels to the window's, both counted from pixel centres
     matrix[:, :2] *= 2 / TEXTURE
     matrix[:, 2] += affine[:, :2] @ np.full(2, 1 / TEXTURE - 1) - [x0 + 0.5, y0 + 0.5]
+    # Reflected at the border, so that the outline's soft edge does not mix with black.
     patch = cv2.warpAffine(texture, matrix, (x1 - x0, y1 - y0), borderMode=cv2.BORDER_REFLECT)
+    # 16 bits, since products with the weight exceed 255.
     weight = cover(outline, (x0, y0), (x1 - x0, y1 - y0))[..., None].astype(np.uint16)
     window = frame[y0:y1, x0:x1]
     window[:] = (window * (255 - weight) + patch * weight) // 255
@@ -141,6 +148,7 @@ def streak(speed: np.ndarray, width: int) -> np.ndarray:
     """
     length = np.hypot(*speed)
     direction = speed / length if length > 0 else np.array([1.0, 0.0])
+    # As if a shutter were open for 0.8 of the time between frames.
     reach = direction * np.clip(0.8 * length, 0.035 * width, 0.08 * width) / 2
     half = int(np.ceil(np.abs(reach).max()))
     ends = [np.round((half + sign * reach) * 16).astype(int).tolist() for sign in (-1, 1)]

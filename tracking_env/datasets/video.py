@@ -62,10 +62,12 @@ class VideoFrames:
         Raises:
             InputError: the video ends or breaks off before it.
         """
+        # A range counts negative indices from the end, and raises IndexError as a list does.
         index = range(self._length)[index]
         with self._lock:
             if index not in self._cache:
                 self._decode(index)
+            # The caller may change its frame; the cached one must stay.
             return self._cache[index].copy()
 
     @cached_property
@@ -98,6 +100,7 @@ class VideoFrames:
         # from the beginning. After a fork both processes would move the position of one open file, so open another.
         if index < self._next or self._process != os.getpid():
             self._open()
+        # grab decodes without converting to colours, which only the frame that is asked for needs.
         while self._next <= index and self._capture.grab():
             self._next += 1
         decoded, image = self._capture.retrieve() if self._next == index + 1 else (False, None)

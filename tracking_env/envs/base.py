@@ -131,6 +131,7 @@ class TrackEnv(RewardSwitch, gym.Env[Any, np.ndarray]):
             raise gym.error.ResetNeeded("call reset() first: there is no episode, or it is over")
         sequence, frame = self._sequence, self._frame
         box = as_boxes(action, self.action_space.shape).tolist()
+        # One test for all: a NaN or infinity survives the sum, and float32 numbers cannot overflow a float64 sum.
         if not math.isfinite(sum(box)):
             raise InputError(f"the action must be {_numbers(len(box))}, got {action!r}")
 

@@ -54,6 +54,7 @@ class Clips:
         if length is not None and length < 1:
             raise InputError(f"clip_length is {length}; give a number of frames >= 1, or None for the whole split")
         names = [sequence.name for sequence in sequences]
+        # Sequences are chosen by name, in `options` and in the table of clips.
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise InputError(f"two sequences are named {twice!r}; give each a name of its own")

@@ -26,6 +26,7 @@ class StoredFeatures:
 
     def observe(self, frame: int) -> np.ndarray:
         """``(D,)`` float32."""
+        # Stores hold float16. The conversion also copies, so that callers may change the array.
         return self._rows[frame].astype(np.float32)
 
 

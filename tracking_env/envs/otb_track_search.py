@@ -127,7 +127,9 @@ class OTBTrackSearchEnv(TrackEnv):
         if self.jitter:
             # At test time the region is never exactly right; without jitter the agent would not learn to correct it.
             shift = self.np_random.normal(0, self.jitter, 2)
+            # Through exp, so that too large is as likely as too small by the same factor.
             growth = np.exp(self.np_random.normal(0, self.jitter))
+            # Relative to the target's size, so that large and small targets are missed alike.
             middle = bx.centre(first_box)[:2] + shift * np.sqrt(first_box[2] * first_box[3])
             first_box = bx.top_left(np.concatenate([middle, first_box[2:] * growth]))
         self.window.centre_on(first_box, sequence.size)

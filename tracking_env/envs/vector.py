@@ -144,6 +144,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         measures = self._measure(boxes, info["truth"])
         reward = measures[f"reward_{self._reward}"].copy()
 
+        # Episodes that are over stay where they are until they begin anew below.
         self._frame = self._frame + ~over
         self._location = np.zeros((self.num_envs, 4), np.float32)
         truncated = (self._frame == self._stop) & ~over
@@ -217,6 +218,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
             seeds = list(seed)
         else:
             raise InputError(f"got {len(seed)} seeds for {self.num_envs} environments; give one each, or one number")
+        # The first reset makes all generators; those without a seed from the system's randomness.
         if not self._generators:
             pairs = [seeding.np_random(number) for number in seeds]
             self._generators = [generator for generator, _ in pairs]
@@ -229,6 +231,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
     def _begin_episodes(self, environments: np.ndarray, options: dict[str, Any]) -> None:
         """Start an episode in each of the environments; on an error all stay where they are."""
         generators = [self._generators[index] for index in environments.tolist()]
+        # These two can raise errors, so the fields change only after them.
         clips = self._env.clips.choose(generators, options)
         self._table.fill(clips)
         first_boxes = self._table.relative[:, self._table.rows(clips.number, clips.start)]
@@ -246,7 +249,9 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
 
     def _check_actions(self, actions: np.ndarray, ignored: np.ndarray) -> np.ndarray:
         """The actions by components, ``(4, N)`` float64; those of the ignored environments may be anything."""
+        # Components first and contiguous, as in the table.
         boxes = as_boxes(actions, (self.num_envs, 4)).T.astype(np.float64, order="C")
+        # One sum tells whether all are finite; which are not is looked for only then.
         if not np.isfinite(boxes.sum()):
             wrong = np.flatnonzero(~np.isfinite(boxes).all(axis=0) & ~ignored)
             if len(wrong):

@@ -10,7 +10,7 @@ from tracking_env.search import proposals
 from tracking_env.search.window import Observation, WindowTracker
 
 PACE = 0.3
-"""Share of a change of size (as a logarithm) that is taken over in one frame; the trained agent's at first."""
+"""Share of a change of size (as a logarithm) that one frame takes over; the trained agent starts from it too."""
 
 
 class BestProposal:
@@ -21,6 +21,7 @@ class BestProposal:
         proposal = proposals.best(observation["proposals"])
         # Proposed sizes are noisy, and a wrong size changes the next region: take over only a share of the change.
         last_sides = observation["location"][2:]
+        # A side below 0, which a network can propose, has no such power.
         sides = last_sides * (np.maximum(proposal[2:], 1e-4) / last_sides) ** PACE
         return np.concatenate([proposal[:2], sides]).astype(np.float32), None
 

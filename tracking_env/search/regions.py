@@ -33,12 +33,12 @@ def around(box: np.ndarray, context: float) -> np.ndarray:
 
 
 def to_region(boxes: Array, region: Array) -> Array:
-    """Pixel boxes as boxes ``cx, cy, w, h`` relative to a region, in [0, 1] for a box inside. ``(..., 4)`` kept."""
+    """Pixel boxes as boxes ``cx, cy, w, h`` relative to a region: ``(..., 4)`` -> ``(..., 4)``, in [0, 1] inside it."""
     return bx.centre(boxes - _corner(region)) / region[..., 2:3]
 
 
 def from_region(boxes: Array, region: Array) -> Array:
-    """Boxes relative to a region as pixel boxes: the inverse of `to_region`. ``(..., 4)`` kept."""
+    """Boxes relative to a region as pixel boxes, ``(..., 4)`` -> ``(..., 4)``: the inverse of `to_region`."""
     return bx.top_left(boxes * region[..., 2:3]) + _corner(region)
 
 
@@ -54,7 +54,9 @@ def within(box: np.ndarray, size: bx.Size, smallest: float = 4.0) -> np.ndarray:
     The next region lies around this box, so it may neither leave the image nor vanish.
     """
     extent = np.array(size, dtype=np.float64)
+    # In an image smaller than `smallest`, the image's own sides.
     sides = np.clip(box[2:], np.minimum(smallest, extent), extent)
+    # Pixel boxes count from 1, so the image spans 1 to extent + 1.
     middle = np.clip(box[:2] + box[2:] / 2, 1, extent + 1)
     return np.concatenate([middle - sides / 2, sides])
 
@@ -83,6 +85,7 @@ def crop(frame: np.ndarray, region: np.ndarray, side: int, fill: tuple[float, fl
     k = max(1, round(max(across, down)))
     if k > 1:  # means of whole blocks are much faster than cv2.INTER_AREA to any size
         height, width, _ = frame.shape
+        # One block more on each side, which the interpolation at the border reads.
         left, top = np.clip(np.floor(corner).astype(int) - k, 0, (width, height)).tolist()
         right, bottom = np.clip(np.ceil(corner + region[2:]).astype(int) + k, 0, (width, height)).tolist()
         columns, rows = (right - left) // k, (bottom - top) // k

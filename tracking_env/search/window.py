@@ -13,6 +13,7 @@ from tracking_env.trackers.base import Policy
 
 CONTEXT = SEARCH / TEMPLATE
 """Context of the search region, where the template's is 1: a cell covers equally many pixels in both."""
+# The networks' stride is 16 pixels. Inputs have one pixel less than a multiple of it, so that they have a middle pixel.
 CELLS, TEMPLATE_CELLS = (SEARCH + 1) // 16, (TEMPLATE + 1) // 16
 """Cells per side of the feature map of the search region, and of the template."""
 Observation = dict[str, np.ndarray]

@@ -36,6 +36,7 @@ def constant_mean_box(sequence: Sequence, training: Iterable[Sequence] = ()) -> 
 
 def replay_and_freeze(sequence: Sequence) -> np.ndarray:
     """The true boxes of the training third, then the last of them: what memory alone scores on the paper's split."""
+    # A video of one or two frames has no training third: it replays its first box.
     last = max(1, sequence.seen) - 1
     return sequence.boxes[np.minimum(np.arange(len(sequence)), last)]
 

@@ -86,6 +86,7 @@ class Checkpoint:
     @property
     def digest(self) -> str:
         """Tells its three files from others, the runtime that executes them included."""
+        # All three: the configuration and the weights tell where training stood, the graph what runs.
         digests = (sha256(self.path / name)[:8] for name in (CONFIG, WEIGHTS, POLICY))
         return "-".join(digests) + " onnxruntime"
 
@@ -96,6 +97,7 @@ class Checkpoint:
             InputError: ``policy.onnx`` is missing, damaged, or no policy.
         """
         file = self.path / POLICY
+        # The weights are not run, but they are part of the digest.
         if not (self.path / WEIGHTS).is_file():
             raise InputError(f"{self.path} has no {WEIGHTS}; fetch or train it again")
         if not file.is_file():
@@ -146,6 +148,7 @@ def read(folder: Path, kind: Kind | None = None) -> Checkpoint:
 
 def kind_of(config: Mapping[str, Any]) -> Kind | None:
     """Which agent a ``config.json`` is of; None where it is no agent's."""
+    # A subset is enough: a configuration may have further keys.
     return next((kind for kind, keys in _KEYS.items() if keys <= config.keys()), None)
 
 

@@ -61,6 +61,7 @@ class OnnxPolicy:
         outputs = [output.name for output in session.get_outputs()]
         inputs = {entry.name: tuple(entry.shape) for entry in session.get_inputs()}
         states = [name for name in inputs if name + NEXT in outputs]
+        # A side that varies has a name in place of a number; one frame of one episode has none.
         fixed = all(isinstance(side, int) for shape in inputs.values() for side in shape)
         if (BOX in outputs) == (ACTION in outputs) or not fixed:
             raise InputError(f"it is no policy: its inputs are {inputs}, its outputs {', '.join(outputs)}")
@@ -71,6 +72,7 @@ class OnnxPolicy:
         self._zeros = {name: np.zeros(inputs[name], np.float32) for name in states}
         self._fresh_shape = inputs.get(FRESH)
         self.observation = {name: shape[1:] for name, shape in inputs.items() if name not in states and name != FRESH}
+        # A trial on zeros: a graph that does not run is refused now, not in the middle of a video.
         prediction, _ = self.predict({name: np.zeros(shape, np.float32) for name, shape in self.observation.items()})
         self.size = len(prediction.action)
 
@@ -101,6 +103,7 @@ class OnnxPolicy:
             action, *others = self._session.run(self._outputs, arrays)
         except Exception as error:  # onnxruntime's exceptions share no base but this
             raise InputError(f"it does not run: {first_line(error)}") from None
+        # The extras come first among the other outputs, then the states.
         extras = dict(zip(self._extras, others, strict=False))
         self._check_shape(self._action, action, (1, 4) if self._action == BOX else (1, action.size))
         for name, value in extras.items():

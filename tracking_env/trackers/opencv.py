@@ -40,12 +40,15 @@ class OpenCVTracker:
         self.box = np.array(box, dtype=np.float64)
         if not (np.isfinite(self.box).all() and (self.box[2:] > 0).all()):
             raise InputError(f"cannot start on the box {self.box.tolist()}; give one with a width and a height")
+        # First, since MIL draws its features while it starts.
         _seed(self.seed)
         self.tracker = self.create()
         low = np.rint(self.box[:2] - 1)
+        # Sides are rounded by themselves, so that they do not depend on the place.
         high = low + np.rint(self.box[2:])
         if self.inside:
             low, high = (np.clip(corner, 0, frame.shape[1::-1]) for corner in (low, high))
+            # Of a box beside the image, one pixel inside is left.
             low = np.minimum(low, np.array(frame.shape[1::-1]) - 1)
         x, y, w, h = map(int, (*low, *np.maximum(high - low, 1)))
         self.tracker.init(_bgr(frame), (x, y, w, h))

@@ -107,6 +107,7 @@ def load(path: Path, weights: Path | None, features: str | None, trust: bool) ->
         assert data is not None
         policy_class = data["policy_class"]
         known = inspect.signature(policy_class).parameters
+        # Policies make an optimiser too, which is not used here, so any rate will do.
         options = {"lr_schedule": lambda _: 0.0, "use_sde": data.get("use_sde", False)} | data["policy_kwargs"]
         options = {name: value for name, value in options.items() if name in known}
         made: BasePolicy = policy_class(data["observation_space"], data["action_space"], **options)

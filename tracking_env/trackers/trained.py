@@ -112,5 +112,6 @@ def _sigma(checkpoint: ck.Checkpoint) -> float | None:
     options = checkpoint.run.get("reinforce")
     if not isinstance(options, dict) or checkpoint.run.get("learner") == "supervised":
         return None
+    # With a schedule, training ended at sigma_end.
     sigma = options.get("sigma_end") or options.get("sigma")
     return sigma if isinstance(sigma, float) else None

@@ -85,6 +85,7 @@ def check_boxes(boxes: np.ndarray, size: Size) -> Iterator[Remark]:
         yield Remark(f"boxes have a side below 0: {_format_rows(negative)}", fix)
     if finite[0] and not annotated[0]:
         yield Remark("the first frame has no box", "a tracker starts there: write its box")
+        # It is a fault already, so no note about it.
         absent[0] = False
     if absent.any():
         yield Remark(f"no box in {absent.sum()} frames: {_format_rows(absent)}", "they are not scored", False)

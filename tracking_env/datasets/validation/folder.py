@@ -102,6 +102,7 @@ def _find_targets(root: Path, spec: str | None) -> Iterator[_Target]:
         elif word == AVAILABLE:
             names += official
         else:
+            # Also those that are not in the root: to report them is what this is for.
             names += LISTS[word] if word in LISTS else otb.resolve_names(word, None)
     if not names:
         raise InputError(f"no OTB sequence in {root}; give the folder that holds folders such as Suv with img in them")
@@ -134,6 +135,7 @@ class _FolderCheck:
         self._expect_name(folder, name)
         images = _find(folder, "img")
         inner = _find(folder, name) if images is None else None
+        # Archives that hold a folder of their own name unpack to Suv/Suv/img.
         if inner and inner.is_dir():
             self._add(inner, Remark("lies one folder too deep", f"move what is in it up to {name}"))
             folder, images = inner, _find(inner, "img")
@@ -155,6 +157,7 @@ class _FolderCheck:
         """Number of the first frame, and how many frames there should be; None where that is not known."""
         entries = [target.entry for target in self.targets if target.entry]
         if entries:
+            # Targets that share a folder may use different images: all of them must be there.
             first, last = min(entry.first for entry in entries), max(entry.last for entry in entries)
             return first, last - first + 1
         return None, max((len(boxes) for boxes in truths.values() if boxes is not None), default=None)

@@ -85,6 +85,7 @@ def _check_content(images: Mapping[int, _Image]) -> Iterator[Remark]:
             broken[image.problem].append(number)
     for problem, numbers in broken.items():
         yield Remark(f"frames are {problem}: {format_spans(numbers)}", "fetch them again")
+    # The keys are in the order of the frames, so the first is the first frame's size.
     first_size, *other_sizes = sizes or [(0, 0)]
     for size in other_sizes:
         got, first = ("x".join(map(str, sides)) for sides in (size, first_size))
