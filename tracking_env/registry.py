@@ -116,6 +116,12 @@ class TrackerSpec:
     def make(self, seed: int = 0) -> Runner:
         """Import it and make it.
 
+        Args:
+            seed: passed on if the tracker takes one.
+
+        Returns:
+            The tracker or baseline, ready to run.
+
         Raises:
             InputError: it cannot be imported, lacks an option, does not take one that is given, or is no tracker.
         """

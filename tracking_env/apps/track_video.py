@@ -181,6 +181,7 @@ def _run(
                     # An overlay of an earlier run would show other boxes.
                     result.files.pop("overlay").unlink(missing_ok=True)
             bar.update()
+            # Wait a millisecond at most: tracking itself sets the pace.
             if show and not rendering.show(picture, fps=1000):
                 break
     except KeyboardInterrupt:

@@ -79,6 +79,9 @@ class Clips:
             options: any of `OPTIONS`, for all environments: ``sequence`` (a name), ``start`` (0-based frame of the
                 whole video, inside the split), ``length`` (frames; None for the rest of the split).
 
+        Returns:
+            One clip per generator.
+
         Raises:
             InputError: an option is unknown, or names a sequence, start or length that does not exist.
         """

@@ -1,4 +1,4 @@
-"""What an environment observes of a sequence's frames, where that depends on the frame alone. All of these pickle."""
+"""The observation of a frame, for environments in which it depends on the frame alone. All classes here pickle."""
 
 from typing import Protocol
 

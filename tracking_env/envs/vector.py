@@ -107,6 +107,9 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
             seed: see the class; with None the generators go on as they are.
             options: those of `OTBTrackEnv`, the same for all environments; and ``reset_mask``.
 
+        Returns:
+            Observations ``(N, ...)``, and info as of `step`.
+
         Raises:
             InputError: an option or a seed is out of range.
             gymnasium.error.ResetNeeded: the mask leaves out an environment that was never reset.

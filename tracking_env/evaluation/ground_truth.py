@@ -33,7 +33,7 @@ class GroundTruth:
 
 
 def read_ground_truth(root: Path | None, annotations: Path | None, sequences: str | None) -> list[GroundTruth]:
-    """The ground truth of sequences, with frames from a data set or drawn, without from a folder of annotations.
+    """The ground truth of sequences: with frames from a data set or drawn, or without frames from annotation files.
 
     Args:
         root: folder of a data set, as for `tracking_env.datasets.loading.load`.

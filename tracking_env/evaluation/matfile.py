@@ -39,6 +39,7 @@ def parse(data: bytes, limit: int) -> dict[str, Any]:
 
 
 def _variables(data: bytes, limit: int) -> dict[str, Any]:
+    # The header's last four bytes: the version, 0x0100, and how the letters MI come out in the file's byte order.
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None or struct.unpack(f"{order}H", data[124:126]) != (0x100,):
         raise ValueError("not a MAT-file of level 5")
@@ -106,6 +107,7 @@ def _elements(data: bytes, order: str) -> list[tuple[int, bytes]]:
     elements, at = [], 0
     while at + 8 <= len(data):
         kind, size = struct.unpack_from(f"{order}II", data, at)
+        # All elements but compressed ones are padded to multiples of 8 bytes.
         start, step = at + 8, 8 + (size if kind == _COMPRESSED else -(-size // 8) * 8)
         if kind >> 16:  # content of at most 4 bytes lies in the 8-byte tag, beside its size
             kind, size, start, step = kind & 0xFFFF, kind >> 16, at + 4, 8

@@ -59,11 +59,13 @@ def sanitise(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     broken = ~np.isfinite(run)
     broken[:, 2:] |= run[:, 2:] <= 0
     broken[0] = False  # a broken true box is handled by the measures below
+    # For each row the last one up to it that is not broken; the first row never is.
     source = np.where(broken.any(axis=1), 0, np.arange(len(run)))
     return run[np.maximum.accumulate(source)].clip(-_FAR, _FAR)
 
 
 def _invalid(truth: np.ndarray) -> np.ndarray:
+    # Negated, so that NaN, for which each comparison is False, is invalid.
     return ~(np.min(truth, axis=-1) > 0)
 
 
@@ -90,6 +92,7 @@ def norm_centre_errors(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     0 to 0.5. The score here is the rate at 0.20, as in LaSOT's toolkit. ``prediction`` must be sanitised.
     """
     invalid = _invalid(truth)
+    # Any number but 0, since these rows are replaced below.
     sides = np.where(invalid[:, None], 1.0, truth[:, 2:])
     offsets = (bx.centre(prediction) - bx.centre(truth))[:, :2] / sides
     return np.where(invalid, -1.0, np.hypot(offsets[:, 0], offsets[:, 1]))

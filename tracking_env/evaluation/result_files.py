@@ -66,6 +66,9 @@ def read_results(folder: Path, names: Collection[str]) -> Results:
             may also be the name of the sequence's folder if that has one target (``Human4`` for ``Human4-2``). Other
             files are ignored.
 
+    Returns:
+        The runs, with the sequences that have files; the others are in no run.
+
     Raises:
         InputError: there is no such folder, or it does not hold the results of one tracker.
     """
@@ -139,6 +142,7 @@ def _read_texts(places: Mapping[int, list[Path]]) -> tuple[dict[int, np.ndarray]
     for file in times:
         seconds += _read_seconds(file)
     boxes = {run: read_boxes(file) for run, file in files.items()}
+    # Frames over all seconds: a mean of rates would favour fast frames.
     return boxes, len(seconds) / sum(seconds) if seconds else None
 
 

@@ -51,6 +51,7 @@ def index_files(parts: list[Path], names: Collection[str]) -> dict[str, dict[int
         # The folder's name stands for its sequence, unless it has two targets, such as Jogging.
         if entry.name in names and folders.count(entry.folder) == 1:
             known[_simplify(entry.folder)] = entry.name
+    # Last, so that a sequence's own name comes before a folder's.
     known |= {_simplify(name): name for name in names}
     index: dict[str, dict[int, list[Path]]] = {name: {} for name in names}
     for run, part in enumerate(parts):

@@ -89,5 +89,6 @@ def _round(value: float) -> float:
 
 
 def _move_inside(box: np.ndarray, size: Size) -> np.ndarray:
+    # Sides are cut after the corner has moved, so a box keeps its size where it leaves on the left or above.
     corner = np.maximum(box[:2], 1)
     return np.concatenate([corner, np.minimum(box[2:], np.array(size) - corner + 1)])

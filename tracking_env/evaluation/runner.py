@@ -66,6 +66,7 @@ def run_and_score(
         return Report({}, failed)
     truths = {sequence.name: sequence.boxes for sequence in sequences}
     report = score_folder(folder, truths, attributes={sequence.name: sequence.attributes for sequence in sequences})
+    # The reason why a run failed comes before "no result", which scoring says of it.
     return replace(report, failed={**report.failed, **failed})
 
 
@@ -148,6 +149,7 @@ class _Worker:
     def __call__(self, task: Task) -> str | None:
         try:
             if task.seed not in self.runners:
+                # Tasks come seed by seed, so only the last tracker is held in memory.
                 self.runners = {task.seed: self.factory.make(task.seed)}
                 # Each process would start as many threads as there are cores, and all would wait for one another.
                 if not self.alone and "torch" in sys.modules:
@@ -176,6 +178,7 @@ def _run_in_processes(
     factory: TrackerFactory, tasks: list[Task], jobs: int, finish: Callable[[Task, str | None], None]
 ) -> None:
     others = set(multiprocessing.active_children())  # of the caller: they must survive Ctrl-C
+    # spawn, since a forked process lacks the threads of OpenCV, torch and onnxruntime, and may wait for them forever.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin_process, (factory,)) as processes:
         futures = {processes.submit(_work, task): task for task in tasks}
         try:

@@ -70,6 +70,7 @@ class SequenceScore:
         overlaps = self.overlaps[frames]
         if len(overlaps) == 0:
             return None
+        # An overlap of -1, for no valid true box, misses every threshold; in the mean it counts as 0.
         return Score(
             auc=self.measure_auc(overlaps),
             precision20=_rate(self.centre_errors, frames, metrics.PRECISION_THRESHOLD),

@@ -48,7 +48,9 @@ def to_onnx(model: bytes) -> bytes:
         graph.add_value(11, feature, _input_shape(feature.message(3)))
     for feature in description.messages(10):
         graph.add_value(12, feature, [0, 0, 0, 0])  # maps: channels, rows and columns follow from the layers
+    # ONNX demands a name of every graph.
     graph.message.add(2, "graph")
+    # The empty domain is that of ONNX's own operators.
     opset = Message().add(1, "").add(2, OPSET)
     return Message().add(1, IR_VERSION).add(7, graph.message).add(8, opset).write()
 
@@ -62,6 +64,7 @@ class _Graph:
     def add_node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: int | list[int]) -> None:
         """Append a node; an attribute is an integer or a list of integers."""
         node = Message().add(1, *inputs).add(2, *outputs).add(4, operator)
+        # Field 20 is the attribute's type: 2 for an integer, 7 for a list of them.
         for name, value in attributes.items():
             attribute = Message().add(1, name)
             if isinstance(value, int):
@@ -89,6 +92,7 @@ def _input_shape(kind: Message) -> list[int]:
     """An image's shape, or an array's."""
     if image := kind.contents(4):
         size = Message.read(image[-1])
+        # CoreML has the width first.
         return [1, 3, size.integer(2), size.integer(1)]
     return kind.message(5).integers(1)
 

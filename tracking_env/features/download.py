@@ -43,6 +43,7 @@ def fetch(file: File, folder: Path) -> Path:
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock):  # of several processes that need the file, one downloads it
+            # Another process may have downloaded it while this one waited.
             for url in () if path.exists() else file.urls:
                 try:
                     _download(url, file, partial)
@@ -80,6 +81,7 @@ def _download(url: str, file: File, partial: Path) -> None:
             partial.unlink()  # it is longer than the file, so it belongs to something else
         except (http.client.HTTPException, ConnectionError, TimeoutError):
             pass  # the connection broke: continue with another one
+        # A connection that brought bytes was worth it, however often it breaks.
         breaks = 0 if partial.exists() and partial.stat().st_size > begun else breaks + 1
         if breaks > MOST_BREAKS:
             raise _WrongFileError("the connection breaks off again and again")
@@ -107,6 +109,7 @@ def _append(url: str, file: File, partial: Path, begun: int) -> bool:
                 if out.tell() > (file.size or MOST_BYTES):
                     raise _WrongFileError(f"sends more than {file.size or MOST_BYTES} bytes")
             reached = out.tell()
+    # Without a stated length, `_verify` tells whether the file is whole.
     return total is None or reached >= total
 
 
@@ -116,6 +119,7 @@ def _verify(file: File, partial: Path) -> None:
     problem = ""
     if file.size is not None and size != file.size:
         problem = f"came with {size} bytes, the file has {file.size}"
+    # Of some files only the first digits are published.
     elif not digest.startswith(file.sha256):
         problem = f"came with the sha256 {digest[: len(file.sha256)]}, the file has {file.sha256}"
     if problem:

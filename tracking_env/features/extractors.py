@@ -33,6 +33,7 @@ class GridExtractor:
 
     def prepare(self, frame: np.ndarray) -> np.ndarray:
         """``(height, width, 3)`` uint8 RGB -> ``(96, 128, 3)`` uint8 RGB."""
+        # Means over areas: large frames shrink a lot, and no pixel may be skipped.
         return cv2.resize(frame, (self.COLUMNS * self.CELL, self.ROWS * self.CELL), interpolation=cv2.INTER_AREA)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
@@ -43,10 +44,12 @@ class GridExtractor:
     def _describe(self, frame: np.ndarray) -> np.ndarray:
         image = frame.astype(np.float32) / 255
         high, low = image.max(axis=2), image.min(axis=2)
+        # One grey level at least, since black would give 0 / 0.
         saturation = (high - low) / np.maximum(high, 1 / 255)
         grey = image.mean(axis=2)
         dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
         magnitude = np.hypot(dx, dy) / 4  # so that a step from 0 to 1 has magnitude 1
+        # A step from dark to bright has the orientation of its reverse, so angles count modulo half a turn.
         bin_of = np.round(np.arctan2(dy, dx) / np.pi * self.ORIENTATIONS).astype(int) % self.ORIENTATIONS
         oriented = [np.where(bin_of == number, magnitude, 0) for number in range(self.ORIENTATIONS)]
         channels = np.dstack([image, saturation, *oriented])
@@ -123,6 +126,7 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None, device
     files = NETWORKS[kind].files
     if weights is None:
         folder = cache_folder() / "weights"
+        # Random weights need no weights file, but the other files describe the layers.
         _download(kind, files[1:] if random else files, folder)
         path = folder / files[0].name
     else:

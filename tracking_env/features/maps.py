@@ -72,6 +72,7 @@ class CellMaps:
     def __call__(self, crop: np.ndarray) -> np.ndarray:
         """``(side, side, 3)`` uint8 RGB -> ``(C, cells, cells)`` float32."""
         cells = (crop.shape[0] + 1) // 16
+        # One pixel more than the crop has, so that each cell has 16 x 16.
         frame = cv2.resize(crop, (16 * cells, 16 * cells), interpolation=cv2.INTER_LINEAR).astype(np.float32)
         frame /= 255
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
@@ -79,13 +80,16 @@ class CellMaps:
         magnitude, angle = cv2.cartToPolar(dx, dy)
         np.subtract(angle, np.float32(np.pi), out=angle, where=angle >= np.float32(np.pi))  # faster than a modulo
         angle *= np.float32(self.BINS / np.pi)
+        # Rounding can put an angle just below pi into a bin of its own.
         bins = np.minimum(angle, self.BINS - 1, out=angle).astype(np.int64)
         cell = np.arange(16 * cells) // 16
+        # One count for all histograms: the index runs over bins, then over cells.
         index = bins * (cells * cells) + (cell[:, None] * cells + cell)
         oriented = np.bincount(index.ravel(), magnitude.ravel(), minlength=self.BINS * cells * cells)
         colours = _cell_means(frame, cells)
         frame -= cv2.resize(colours, frame.shape[:2], interpolation=cv2.INTER_NEAREST)
         deviations = np.sqrt(_cell_means(np.square(frame, out=frame), cells))
+        # A cell has 256 pixels. The 0.05 keeps cells small that are flat, whose gradients are noise.
         shares = oriented.reshape(self.BINS, cells, cells) / (256 * (_cell_means(magnitude, cells) + 0.05))
         middle = colours.mean(axis=(0, 1))
         stacked = np.concatenate([2 * (colours - middle), 4 * deviations], axis=-1)
@@ -132,6 +136,7 @@ class NanoTrackMaps:
         return self._networks[len(crop)](batch)[0][0]
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
+        # Open networks do not pickle, so another process opens the files again.
         return type(self), (self.path,)
 
 
@@ -168,6 +173,8 @@ class NanoTrackHeadMaps(NanoTrackMaps):
         points = ((np.arange(16) - 8) * 16 + SEARCH // 2).astype(np.float32)
         x, y = points + (right - left) / 2, points[:, None] + (bottom - top) / 2
         boxes = np.stack([x, y, left + right, top + bottom]) / SEARCH
+        # Of two classes, the difference of their scores is the logit of the target. A box may leave the region by its
+        # side.
         return np.concatenate([scores[0, 1:] - scores[0, :1], boxes.clip(-1, 2)]).astype(np.float32)
 
 

@@ -33,6 +33,7 @@ class InvertedResidual(nn.Module):
         hidden = inputs * expansion
         widen = [] if expansion == 1 else [nn.Sequential(convolution(inputs, hidden, 1), nn.ReLU6())]
         depthwise = nn.Sequential(convolution(hidden, hidden, 3, stride, groups=hidden), nn.ReLU6())
+        # No activation at the end: it would lose information where channels are few (section 3.2 of the paper).
         self.conv = nn.Sequential(*widen, depthwise, convolution(hidden, outputs, 1))
         self.residual = stride == 1 and inputs == outputs
 
@@ -92,6 +93,7 @@ def load(network: nn.Module, path: Path) -> tuple[str, bool]:
     try:
         if from_tensorflow:
             state = {_torchvision_name(key): tensor for key, tensor in state.items()}
+        # The network was made without memory, so it takes the file's tensors as its own.
         network.load_state_dict(fold(state), assign=True)
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[-1].strip()[:120]  # torch lists what is missing line by line

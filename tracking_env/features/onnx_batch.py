@@ -40,6 +40,7 @@ def free_sizes(model: bytes, names: tuple[str, ...] = ("batch",)) -> bytes:
     shapes = set()
     for node in graph.messages(NODE):
         if node.texts(OPERATOR) == ["Reshape"]:
+            # The second input is the shape, most often a constant of the graph.
             shapes.update(node.texts(NODE_INPUT)[1:])
     graph.replace(INITIALIZER, [_free_shape(tensor, shapes) for tensor in graph.contents(INITIALIZER)])
     graph.replace(INPUT, [_name_dimensions(value, names) for value in graph.messages(INPUT)])
@@ -58,6 +59,7 @@ def _free_shape(content: bytes, shapes: set[str]) -> bytes:
     shape = np.frombuffer(raw, "<i8").tolist() if raw else tensor.integers(INTEGERS)
     if len(shape) < 2 or shape[0] != 1:
         return content
+    # A constant has its numbers in one of two fields.
     tensor.pop(INTEGERS, None)
     tensor.replace(RAW, [np.array([0, *shape[1:]], "<i8").tobytes()])
     return tensor.write()

@@ -56,9 +56,11 @@ class NetworkExtractor:
         random: bool = False,
     ) -> None:
         self.network = network.eval().requires_grad_(False)
+        # Frames come in this order, see below.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.size, self.pixels, self.grid = size, pixels, grid
         self.id = _make_id(name, pixels, grid, default, recipe, random)
+        # A trial on a black frame tells the length, and refuses a grid that is too fine.
         self.dim = self(np.zeros((1, *size, 3), np.uint8)).shape[1]
 
     def to(self, device: torch.device) -> Self:
@@ -106,6 +108,7 @@ def _make_id(
     """An extractor's id, such as ``yolo-nano-voc-5x5-869b9e35``: the last part is a hash of all that matters."""
     first, *others = recipe
     side = None if grid is None else grid[0] if grid[0] == grid[1] else f"{grid[0]}x{grid[1]}"
+    # Stores and checkpoints hold these ids, so words and order must stay.
     text = " ".join([first, str(side), pixels.text, *others])
     words = [name]
     if grid and grid != default:
@@ -169,6 +172,7 @@ def _make_darknet(name: str, network: Network, weights: Path, grid: Grid | None,
 def _randomise(module: nn.Module) -> None:
     """Draw weights that keep the size of values from layer to layer (He et al., 2015, arXiv:1502.01852); seeded."""
     module.to_empty(device="cpu")
+    # One seed for all: the id does not tell one draw from another.
     generator = torch.Generator().manual_seed(0)
     for parameter in module.parameters():
         if parameter.ndim > 1:

@@ -1,7 +1,7 @@
 """The wire format of Protocol Buffers, in which ONNX and CoreML files are stored: reading and writing messages.
 
-A message is a list of numbered fields. What a number means is said by each format's published ``.proto`` file, so the
-callers name the numbers that they use. Fields that nobody names are copied as they are.
+A message is a list of numbered fields. Each format's published ``.proto`` file says what a number means, so the callers
+name the numbers that they use. Fields without a name here are copied as they are.
 
 Source: https://protobuf.dev/programming-guides/encoding/.
 """
@@ -127,6 +127,7 @@ class Message(dict[int, list[Value]]):
 def _read_varint(content: bytes, position: int) -> tuple[int, int]:
     """The integer at a position, seven bits a byte and the lowest first, and the position after it."""
     integer, shift = 0, 0
+    # Ten bytes of seven bits hold every 64-bit integer; more are damage.
     while position < len(content) and shift < 70:
         byte = content[position]
         position += 1

@@ -80,6 +80,7 @@ class FeatureStore:
         if header.exists():
             self._check_header(_read(header, self.folder), expected)
         else:
+            # Another process may be writing the header now, under a temporary name.
             if self.folder.is_dir() and not all(path.name.startswith(PARTIAL) for path in self.folder.iterdir()):
                 raise InputError(
                     f"{self.folder} is not a feature store and not empty; give another folder with --store"

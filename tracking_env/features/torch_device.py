@@ -22,6 +22,7 @@ def find(name: str = "auto") -> torch.device:
     if name == "cuda":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     try:
+        # torch takes any name; only an allocation tells whether the device is there and works.
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError):
         raise InputError(f"there is no device {name!r} for torch here; try --device cpu") from None

@@ -56,6 +56,7 @@ def write_page(
 
 
 def _render(page: Page) -> str:
+    # Strict, so that a misspelt name in the template is an error and not a blank.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tracking_env.report"),
         autoescape=True,

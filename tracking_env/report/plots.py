@@ -75,6 +75,7 @@ def draw_curves(
         styles: the trackers' styles.
     """
     with matplotlib.rc_context(_SETTINGS):
+        # The legend has two entries a row, and 0.18 inches for each row.
         figure, axes = _make_figure(4.8, 3.1 + 0.18 * -(-len(curves) // 2))
         ranked = sorted(curves.items(), key=lambda curve: -curve[1][1])
         handles = [axes.plot(thresholds, rates, linewidth=1.8, **styles[name].line)[0] for name, (rates, _) in ranked]
@@ -203,6 +204,7 @@ def _make_figure(width: float, height: float) -> tuple[Figure, Axes]:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=INK, alpha=0.13, linewidth=0.6)
     axes.set_axisbelow(True)
+    # Without a background the page's own shows, light or dark.
     axes.patch.set_visible(False)
     return figure, axes
 
@@ -214,6 +216,7 @@ def _thin(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     valid = values >= 0  # False for NaN too
     counts = np.add.reduceat(valid.astype(int), starts)
     sums = np.add.reduceat(np.where(valid, values, 0.0), starts)
+    # The middle frame of each group; frames are numbered from 1.
     return starts + (size + 1) / 2, np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 

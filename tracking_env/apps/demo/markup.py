@@ -39,6 +39,7 @@ def first_frame_html(frame: np.ndarray, box: np.ndarray | None) -> str:
     height, width, _ = frame.shape
     style = "hidden"
     if box is not None:
+        # In per cent of the image, which the browser may show smaller.
         x, y, w, h = (100 * bx.to_zero_based(box) / [width, height, width, height]).tolist()
         style = f'style="left: {x:.3f}%; top: {y:.3f}%; width: {w:.3f}%; height: {h:.3f}%"'
     image = f'<img src="{image_url(frame)}" alt="the first frame" draggable="false">'

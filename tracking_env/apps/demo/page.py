@@ -156,6 +156,7 @@ class Page:
         image = ""
         try:
             frame = self.first_frame(name, upload)
+            # First without the box, since the frame is shown also if the box cannot be used.
             image = first_frame_html(frame, None)
             if numbers == (None,) * 4:
                 return image, x, y, w, h, status_html("Drag a box on the first frame, or fill in its four numbers.")

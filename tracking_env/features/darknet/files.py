@@ -67,4 +67,5 @@ def read_weights(path: Path) -> Weights:
         raise InputError(f"{path} is truncated: {length} bytes are no whole number of float32 after the header")
     # A memory map, since the largest file has a gigabyte, of which a network may leave half unused.
     numbers = np.memmap(path, "<f4", mode="r", offset=start) if length > start else np.empty(0, "<f4")
+    # darknet itself reads versions above 1000 as a sign of transposed matrices.
     return Weights(numbers, major > 1000 or minor > 1000, digest)

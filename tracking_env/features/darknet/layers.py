@@ -103,6 +103,7 @@ class Maxpool(Layer):
         """``(N, C, h, w)`` -> ``(N, C, h', w')``."""
         low = (self.size - 1) // 2
         high = self.size - 1 - low
+        # Padded by minus infinity, which is never the maximum.
         return F.max_pool2d(F.pad(x, (low, high, low, high), value=-torch.inf), self.size, self.stride)
 
 

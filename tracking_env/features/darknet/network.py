@@ -80,6 +80,7 @@ class Darknet(nn.Module):
             shapes.append(layer.shape)
         self.shapes = [shapes[tap + 1] for tap in taps]
         self.needs = sum(count for layer in layers for _, count in layer.stored)
+        # Layers after the taps are not computed. They count above, since the file holds their numbers too.
         self.layers = nn.ModuleList(layers[: max(taps) + 1])
 
     def load(self, path: Path) -> str:

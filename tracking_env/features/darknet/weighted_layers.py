@@ -116,6 +116,7 @@ class Local(Layer):
     def forward(self, x: Tensor, sources: list[Tensor]) -> Tensor:
         """``(N, C, h, w)`` -> ``(N, filters, h', w')``."""
         patches = F.unfold(x, self.size, padding=self.padding, stride=self.stride)  # (N, C * size * size, places)
+        # Axes: place p, filter f, number k of a patch, frame n.
         sums = torch.einsum("pfk,nkp->nfp", self.weight, patches)
         return self.activation(sums.unflatten(2, self.shape[1:]) + self.bias)
 
