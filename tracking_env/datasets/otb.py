@@ -202,7 +202,7 @@ def read_annotations(folder: Path, name: str) -> np.ndarray:
 
 
 def cut_to_official_range(name: str, boxes: np.ndarray) -> np.ndarray:
-    """The rows of the official range, if ``boxes`` has one row for each row of the official annotation file.
+    """The rows of the official range, if ``boxes`` ``(T, 4)`` has one for each row of the official annotation file.
 
     Boxes of any other number are returned unchanged: they are the range already, or the caller refuses them. Only
     Tiger1 has a range shorter than its file: 354 rows, evaluated from image 6.

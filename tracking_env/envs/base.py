@@ -123,6 +123,12 @@ class TrackEnv(RewardSwitch, gym.Env[Any, np.ndarray]):
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take the action as the box in the frame observed last, and observe the next frame.
 
+        Args:
+            action: an element of the action space, ``(4,)`` for a box.
+
+        Returns:
+            Observation, reward, terminated (False), truncated, and info of the frame acted on.
+
         Raises:
             InputError: the action is not four finite numbers.
             gymnasium.error.ResetNeeded: there is no episode, or it is over.
@@ -162,6 +168,10 @@ class TrackEnv(RewardSwitch, gym.Env[Any, np.ndarray]):
         Returns:
             ``(height, width, 3)`` uint8 RGB; before the first action, the episode's first frame. None in ``human``
             mode, which shows the same picture in a window.
+
+        Raises:
+            gymnasium.error.ResetNeeded: there is no episode yet.
+            InputError: the mode is ``human``, and there is no display.
         """
         if self._sequence is None:
             raise gym.error.ResetNeeded("call reset() before render()")

@@ -161,6 +161,12 @@ class OTBTrackSearchEnv(TrackEnv):
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Take the action as the box in the frame observed last, and observe the next frame around it.
 
+        Args:
+            action: ``cx, cy, w, h`` relative to the region, ``(4,)``.
+
+        Returns:
+            Observation, reward, terminated, truncated, and info of the frame acted on.
+
         Raises:
             InputError: the action is not four finite numbers.
             gymnasium.error.ResetNeeded: there is no episode, or it is over.

@@ -169,7 +169,11 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         return self._observe(), reward, np.zeros(self.num_envs, bool), truncated, infos
 
     def render(self) -> tuple[np.ndarray, ...]:
-        """The picture of each environment, as `OTBTrackEnv.render` in mode ``rgb_array``."""
+        """The picture of each environment, ``(height, width, 3)`` uint8 RGB; see `OTBTrackEnv.render`.
+
+        Raises:
+            gymnasium.error.ResetNeeded: there are no episodes yet.
+        """
         self._check_begun()
         pictures = []
         for index in range(self.num_envs):

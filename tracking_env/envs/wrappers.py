@@ -38,7 +38,7 @@ class RewardSchedule(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarra
         self.steps = 0
 
     def step(self, action: np.ndarray) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
-        """Step the environment with the reward of the current phase."""
+        """Step the environment with the reward of the current phase; arguments and results are the environment's."""
         # Set in every step, since the environment may have been given another reward in between.
         self.env.set_wrapper_attr("reward", self.first if self.steps < self.switch_after else self.then)
         result = self.env.step(action)

@@ -35,7 +35,7 @@ def overlaps(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def auc(overlaps: np.ndarray) -> float:
-    """The mean over `THRESHOLDS` of the rate of frames with an overlap of at least the threshold (``>=``)."""
+    """The mean over `THRESHOLDS` of the rate of overlaps ``(T,)`` that are at least the threshold (``>=``)."""
     return float((overlaps[:, None] >= THRESHOLDS).mean())
 
 

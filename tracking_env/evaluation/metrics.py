@@ -109,7 +109,7 @@ def precision_curve(errors: np.ndarray) -> np.ndarray:
 
 
 def auc(overlaps: np.ndarray) -> float:
-    """Area under the success curve: the mean of its 21 rates."""
+    """Area under the success curve of overlaps ``(T,)``: the mean of its 21 rates, in [0, 20/21]."""
     return float(success_curve(overlaps).mean())
 
 

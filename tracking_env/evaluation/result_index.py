@@ -16,7 +16,11 @@ _FILES = (".txt", ".json", ".mat")
 
 
 def list_parts(folder: Path) -> tuple[list[Path], ProtocolName, Mapping[str, tuple[int, ...]]]:
-    """The folders of the runs or starts in their order, the protocol, and TRE's start frames."""
+    """The folders of the runs or starts in their order, the protocol, and TRE's start frames by sequence.
+
+    Raises:
+        InputError: a folder of TRE or SRE has no folders of starts, or its start frames cannot be read.
+    """
     inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=natural_key)
     file, name = folder / STARTS, folder.resolve().name.lower()
     if file.is_file() or name.endswith(("-tre", "-sre")):
@@ -69,7 +73,11 @@ def list_repetitions(folder: Path) -> list[Path]:
 
 
 def refuse_parent(folder: Path) -> None:
-    """Raise an error if the folder is the one above the trackers' folders."""
+    """Refuse the folder above the trackers' folders, a likely mistake.
+
+    Raises:
+        InputError: the folder holds folders, but no results.
+    """
     paths = sorted(folder.iterdir())
     inner = [path.name for path in paths if path.is_dir()]
     if inner and not any(path.suffix.lower() in _FILES or list_repetitions(path) for path in paths):

@@ -62,7 +62,8 @@ def within(box: np.ndarray, size: bx.Size, smallest: float = 4.0) -> np.ndarray:
 
 
 def mean_colour(frame: np.ndarray) -> tuple[float, float, float]:
-    """The mean colour of every eighth row and column of a frame; it fills what lies beyond the image."""
+    """The mean red, green and blue of a frame ``(height, width, 3)``, in [0, 255]: the colour beyond the image."""
+    # Every eighth row and column: a 64th of the work for nearly the same mean.
     red, green, blue = frame[::8, ::8].reshape(-1, 3).mean(axis=0).tolist()
     return red, green, blue
 

@@ -140,13 +140,13 @@ class PolicyTracker:
         self.extractor = extractor
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
-        """Start on the first frame."""
+        """Start on the first frame, ``(height, width, 3)`` uint8 RGB, with the target's pixel box ``(4,)``."""
         size = frame.shape[1], frame.shape[0]
         location = bx.clip_box(bx.to_relative(np.asarray(box, dtype=np.float64), size)).astype(np.float32)
         _, self.state = self.policy.act(self._observe(frame, location), None)
 
     def update(self, frame: np.ndarray) -> np.ndarray:
-        """The policy's box, clipped to the image."""
+        """The policy's pixel box ``(4,)`` in the next frame, clipped to the image."""
         action, self.state = self.policy.act(self._observe(frame, np.zeros(4, np.float32)), self.state)
         return bx.to_pixels(bx.clip_box(action.astype(np.float64)), (frame.shape[1], frame.shape[0]))
 
@@ -173,6 +173,7 @@ def follow(tracker: Tracker, frames: Iterable[np.ndarray], box: np.ndarray) -> I
         else:
             result[:] = tracker.update(frame)
         yield Step(frame, result, time.perf_counter() - start)
+        # The clock starts again only now: the caller's own work between two frames is not the tracker's.
         start = time.perf_counter()
 
 

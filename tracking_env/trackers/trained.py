@@ -32,7 +32,7 @@ class TrainedTracker(PolicyTracker):
         self.spread: np.ndarray | None = None
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
-        """Start on the first frame."""
+        """Start on the first frame, ``(height, width, 3)`` uint8 RGB, with the target's pixel box ``(4,)``."""
         super().init(frame, box)
         height, width, _ = frame.shape
         self.spread = None if self.sigma is None else self.sigma * np.array([width, height, width, height])

@@ -82,7 +82,7 @@ class Layer(nn.Module):
         """
 
     def forward(self, x: Tensor, sources: list[Tensor]) -> Tensor:
-        """The layer's output, for the output ``x`` of the layer before and the outputs of its `sources`."""
+        """The layer's output, for the output ``x`` ``(N, C, h, w)`` of the layer before and those of its `sources`."""
         return x
 
 

@@ -32,7 +32,7 @@ class Weighted(Layer):
         return [bias, weight, *norm] if self.NORM_AFTER_WEIGHTS else [bias, *norm, weight]
 
     def fill(self, parts: dict[str, np.ndarray], transposed: bool) -> None:
-        """Set weights and biases, with batch normalisation folded in."""
+        """Set weights and biases, with batch normalisation folded in; arguments as of `Layer.fill`."""
         shape, bias = self.weight.shape, parts["bias"]
         if transposed and isinstance(self, Connected):
             weight = parts["weight"].reshape(shape[::-1]).T
@@ -109,7 +109,7 @@ class Local(Layer):
         return [("bias", self.bias.numel()), ("weight", self.weight.numel())]
 
     def fill(self, parts: dict[str, np.ndarray], transposed: bool) -> None:
-        """Set weights and biases, which have no batch normalisation."""
+        """Set weights and biases, which have no batch normalisation; arguments as of `Layer.fill`."""
         self.bias = _parameter(parts["bias"].reshape(self.bias.shape))
         self.weight = _parameter(parts["weight"].reshape(self.weight.shape))
 
