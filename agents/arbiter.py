@@ -4,6 +4,7 @@ It predicts how well each expert's box fits, and acts by that: the more a box is
 expert is trusted. All outputs begin at 0, which is the environment's hand-made rule.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -90,6 +91,10 @@ class Arbiter(nn.Module):
         mean, scale = mean_and_scale(observations)
         self.observation_mean.copy_(mean)
         self.observation_scale.copy_(scale)
+
+    def ignore(self, numbers: Sequence[int]) -> None:
+        """Hide numbers of the observation, by their index, for good; to be called after `fit_normaliser`."""
+        self.observation_scale[list(numbers)] = 0.0
 
     def forward(self, observations: Tensor, state: Tensor | None = None) -> tuple[Outputs, Tensor]:
         """T frames of B episodes.

@@ -58,7 +58,7 @@ def train(config: ExpertsConfig) -> bool:
 
     # Data and agent: the agent is new, or that of another run's warm start, or as the last checkpoint left it.
     run, data = open_run(config, "update")
-    experts = make_experts(config.data.experts, config.data.weights)
+    experts, ignored = make_experts(config.data.experts, config.data.weights), config.ignored_numbers()
     store = RunStore(experts, Path(config.data.store) if config.data.store else None)
     done = 0
     saved: arbiter_checkpoint.Checkpoint | None = None
@@ -84,6 +84,7 @@ def train(config: ExpertsConfig) -> bool:
         if not saved:
             observed = [stored.observations for stored in whole + made]
             model.fit_normaliser(torch.from_numpy(np.concatenate(observed)))
+            model.ignore(ignored)
         best = -1.0
         if saved and (run.path / "warm").exists():
             best = stored_auc(arbiter_checkpoint.load(run.path / "warm").model, tests) if tests else best

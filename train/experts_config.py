@@ -7,7 +7,8 @@ from typing import Literal
 
 from agents.arbiter import ArbiterConfig
 from agents.returns import Returns
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, suggest
+from tracking_env.search.ensemble.observation import PER_EXPERT, observation_names
 from train.data import DataConfig
 from train.flags import RunFlags, parse_flags
 from train.schedule import interpolate
@@ -130,6 +131,9 @@ class ExpertsConfig(RunFlags):
     loop: LoopConfig = field(default_factory=LoopConfig)
     start: str | None = None
     """folder of another run, whose warm start replaces an own one; with several seeds, that of the same seed"""
+    ignore: str = ""
+    """numbers of the observation that are hidden from the agent, with their running means: names with commas between
+    them, such as first_likeness,recent_likeness"""
     checkpoint_every: int = 100
     """updates between checkpoints"""
 
@@ -138,12 +142,34 @@ class ExpertsConfig(RunFlags):
         if self.checkpoint_every < 1:
             raise InputError(f"--checkpoint-every is {self.checkpoint_every}; give a number of updates >= 1")
 
+    def ignored_numbers(self) -> list[int]:
+        """The indices in the observation of the numbers in `ignore`.
+
+        Raises:
+            InputError: there is no such number.
+        """
+        ignored = [name.strip() for name in self.ignore.split(",") if name.strip()]
+        for name in ignored:
+            if name not in PER_EXPERT:
+                raise InputError(
+                    f"--ignore names {name!r}{suggest(name, PER_EXPERT)}; the numbers are {', '.join(PER_EXPERT)}"
+                )
+        numbers = [name for expert in self.data.experts for name in observation_names([expert])]
+        # A name is "EXPERT NUMBER", or "EXPERT NUMBER, mean of 10".
+        return [index for index, name in enumerate(numbers) if name.partition(" ")[2].partition(",")[0] in ignored]
+
 
 PRESETS: dict[PresetName, ExpertsConfig] = {
     # Some minutes on two CPU cores with nothing but the installed packages.
     "demo": ExpertsConfig(),
-    # Real video on two CPU cores.
-    "small": ExpertsConfig(preset="small", data=ExpertsData(features="nanotrack-v3,fear-xs")),
+    # Real video on two CPU cores. Likeness is measured with NanoTrack's network, which finds whatever NanoTrack follows
+    # more alike than what another expert follows, lost or not.
+    "small": ExpertsConfig(
+        preset="small",
+        data=ExpertsData(features="nanotrack-v3,fear-xs"),
+        network=ArbiterConfig(width=32, hidden=16),
+        ignore="first_likeness,recent_likeness",
+    ),
 }
 
 

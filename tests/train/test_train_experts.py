@@ -22,7 +22,7 @@ from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.datasets import synthetic  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
-from tracking_env.search.ensemble import RunStore, Team  # noqa: E402
+from tracking_env.search.ensemble import RunStore, Team, observation_names  # noqa: E402
 from tracking_env.search.experts import make_experts  # noqa: E402
 from train import experts as script  # noqa: E402
 from train.experts import main  # noqa: E402
@@ -164,6 +164,7 @@ def test_it_runs_as_a_script_and_refuses_in_one_line(tmp_path):
         (["--warm-stepz", "1"], "unknown flag '--warm-stepz'"),
         (["--preset", "small", "--weights", "nowhere"], "nanotrack-v3 needs "),
         (["--weights", "folder"], "grey has no weights"),
+        (["--ignore", "first_likenes"], "--ignore names 'first_likenes' (did you mean 'first_likeness'?)"),
         (["--start", "nowhere", "--sequences", "synthetic:0"], "cannot read nowhere/warm/config.json"),
         (["--store", "{here}", "--sequences", "synthetic:0"], "is not empty and no store of experts' runs"),
     ],
@@ -197,6 +198,30 @@ def test_options_that_make_no_sense_are_refused(config, options, message):
 def test_presets_name_their_experts():
     assert parse([]).out == "runs/experts-demo" and parse([]).data.experts == ["grey", "colour"]
     assert parse(["--preset", "small"]).data.experts == ["nanotrack-v3", "fear-xs"]
+
+
+def test_numbers_that_are_ignored_change_nothing():
+    config = parse(["--ignore", "first_likeness,recent_likeness"])
+    names = observation_names(config.data.experts)
+    hidden = config.ignored_numbers()
+    assert [names[index] for index in hidden[:4]] == [
+        "grey first_likeness",
+        "grey recent_likeness",
+        "grey first_likeness, mean of 10",
+        "grey first_likeness, mean of 50",
+    ]
+    assert len(hidden) == 8 and parse([]).ignored_numbers() == []
+    model = Arbiter(40, 2)
+    torch.nn.init.normal_(model.overlap.weight)
+    model.fit_normaliser(torch.randn(50, 40))
+    model.ignore(hidden)
+    model.eval()
+    observation = torch.randn(1, 3, 40)
+    changed = observation.clone()
+    changed[..., hidden] += 5
+    assert torch.equal(model(observation)[0].overlap, model(changed)[0].overlap)
+    changed[..., 0] += 5
+    assert not torch.equal(model(observation)[0].overlap, model(changed)[0].overlap)
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step():
