@@ -149,7 +149,7 @@ def test_a_planted_string_that_names_agents_is_found(source):
     assert tops(used(source)) & {"agents", "train"}
 
 
-def test_each_room_is_known():
+def test_every_room_has_a_level():
     packages = {path.parent.name for path in (ROOT / "tracking_env").glob("*/__init__.py")}
     modules = {path.stem for path in (ROOT / "tracking_env").glob("*.py")} - {"__init__", "__main__"}
     assert packages | {room(module) for module in modules} == set(LEVEL)
@@ -167,12 +167,12 @@ def test_modules_of_a_room_form_no_cycle():
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=name)
-def test_rooms_are_small(folder):
+def test_no_room_has_too_many_files(folder):
     files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
     assert len(files) <= LARGEST_ROOM or folder.name in BELOW
 
 
-def test_importing_all_rooms_loads_no_heavy_package():
+def test_importing_all_rooms_loads_no_heavy_packages():
     rooms = sorted(path.parent.name for path in (ROOT / "tracking_env").glob("*/__init__.py"))
     heavy = {"torch", "matplotlib", "jinja2", "gradio", "agents", "train"}
     imports = ", ".join(f"tracking_env.{room}" for room in rooms)
@@ -187,7 +187,7 @@ def test_only_pretrained_networks_need_torch(path):
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parts[-2] == "agents"], ids=name)
-def test_agents_know_nothing_of_flags_loops_and_files(path):
+def test_agents_parse_no_flags_and_touch_no_files(path):
     modules = tops(imported(ast.walk(tree(path))))
     assert not modules & {"argparse", "tyro", "tqdm", "tensorboard", "logging"}
     if path.stem.endswith("checkpoint"):
@@ -205,5 +205,5 @@ def test_the_library_does_not_print(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_every_file_says_what_it_is(path):
+def test_every_module_has_a_docstring(path):
     assert ast.get_docstring(tree(path))

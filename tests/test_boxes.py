@@ -27,7 +27,7 @@ size = st.tuples(st.integers(1, 2000), st.integers(1, 2000))
         ([0.25, 0.25, 0.5, 0.5], [0, 0, 1, 1], 1 / 4),
     ],
 )
-def test_iou_by_hand(a, b, answer):
+def test_iou_equals_values_by_hand(a, b, answer):
     assert bx.iou(np.array(a, dtype=float), np.array(b, dtype=float)) == pytest.approx(answer)
 
 
@@ -55,7 +55,7 @@ def test_iou_ignores_shift_and_scale(a, b, dx, dy, scale):
     assert bx.iou(a * scale, b * scale) == pytest.approx(bx.iou(a, b), abs=1e-9)
 
 
-def test_relative_by_hand():
+def test_relative_boxes_equal_values_by_hand():
     whole_image = np.array([1.0, 1, 200, 100])
     assert_allclose(bx.to_relative(whole_image, (200, 100)), [0.5, 0.5, 1, 1])
     assert_allclose(bx.to_relative(np.array([51.0, 11, 20, 10]), (200, 100)), [0.3, 0.15, 0.1, 0.1])
@@ -67,16 +67,16 @@ def test_to_pixels_inverts_to_relative(a, size):
     assert_allclose(bx.top_left(bx.centre(a)), a)
 
 
-def test_zero_based_boxes_begin_one_pixel_earlier():
+def test_zero_based_boxes_start_one_pixel_earlier():
     assert bx.to_zero_based(np.array([[1, 2, 30, 40]])).tolist() == [[0, 1, 30, 40]]
     assert bx.to_one_based((0.0, 1.0, 30.0, 40.0)) == (1, 2, 30, 40)
 
 
-def test_clip():
+def test_clip_limits_boxes_to_the_image():
     assert_allclose(bx.clip_box(np.array([-0.1, 0.5, 1.2, 1.0])), [0, 0.5, 1, 1])
 
 
-def test_centre_error_by_hand():
+def test_centre_error_equals_values_by_hand():
     a, b = np.array([1.0, 1, 10, 10]), np.array([4.0, 5, 10, 10])
     assert bx.centre_error(a, b) == 5
     assert bx.centre_error(a, np.array([0.0, 0, 12, 12])) == 0
@@ -94,7 +94,7 @@ def test_numpy_and_torch_agree(pairs, size):
 
 
 @given(box, box, size)
-def test_boxes_of_floats_measure_to_the_same_bits_as_arrays(a, b, size):
+def test_measures_of_boxes_of_floats_equal_those_of_arrays_bit_for_bit(a, b, size):
     p, q = tuple(map(float, a)), tuple(map(float, b))
     for measure in (bx.iou, bx.centre_error):
         assert type(measure(p, q)) is float and measure(p, q) == measure(a, b)
@@ -105,7 +105,7 @@ def test_boxes_of_floats_measure_to_the_same_bits_as_arrays(a, b, size):
     assert np.array_equal(bx.clip_box(bx.to_relative(p, size)), bx.clip_box(bx.to_relative(a, size)))
 
 
-def test_boxes_of_component_arrays_are_boxes_too():
+def test_boxes_can_be_given_as_component_arrays():
     a, b = np.random.default_rng(0).uniform(1, 90, (2, 7, 4))
     size = np.arange(100, 107), np.arange(50, 57)
     assert np.array_equal(bx.iou(tuple(a.T), tuple(b.T)), bx.iou(a, b))

@@ -32,7 +32,7 @@ def not_installed(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "requires", requires)
 
 
-def test_the_requirements_of_an_extra_are_those_of_the_metadata(installed):
+def test_the_requirements_of_an_extra_come_from_the_metadata(installed):
     assert requirements("torch") == ["torch>=2.8,<2.14"]
     assert requirements("demo") == ["onnxruntime>=1.20", "ray[rllib]>=2.50", "torch>=2.8,<2.14", "six"]
     assert requirements("unknown") == []
@@ -48,16 +48,16 @@ def test_a_missing_package_is_an_error_with_the_packages_to_install(installed):
     assert str(MissingPackageError("a tracker", "mine")) == "a tracker needs mine; type: pip install mine"
 
 
-def test_without_metadata_the_missing_package_itself_is_named(not_installed):
+def test_without_metadata_the_error_names_the_missing_package(not_installed):
     assert str(MissingPackageError("report", "jinja2", "report")) == "report needs jinja2; type: pip install jinja2"
 
 
-def test_a_failed_import_without_a_name_is_named_by_its_message(not_installed):
+def test_a_failed_import_without_a_name_is_described_by_its_message(not_installed):
     error = MissingPackageError("exporting", ImportError("cannot import name 'x' from 'y'\nmore"), "train")
     assert error.package == "cannot import name 'x' from 'y'"
 
 
-def test_every_extra_that_an_error_names_is_there():
+def test_every_extra_named_in_an_error_exists():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     named = set()
     for path in (path for package in ("tracking_env", "agents", "train") for path in (ROOT / package).rglob("*.py")):
@@ -67,19 +67,19 @@ def test_every_extra_that_an_error_names_is_there():
     assert {"torch", "report", "demo"} <= named <= extras.keys()
 
 
-def test_no_message_installs_this_library_from_an_index_that_does_not_have_it():
+def test_no_message_tells_to_install_this_library_from_an_index():
     for package in ("tracking_env", "agents", "train"):
         for path in (ROOT / package).rglob("*.py"):
             assert "tracking-env[" not in path.read_text(encoding="utf-8"), path
 
 
-def test_a_similar_word_is_suggested_whatever_its_case():
+def test_a_similar_word_is_suggested_in_any_case():
     assert suggest("sekwence", ("sequence", "start")) == " (did you mean 'sequence'?)"
     assert suggest("suv", ("Suv", "Deer")) == " (did you mean 'Suv'?)"
     assert suggest("zebra", ("Suv", "Deer")) == suggest("Suv", ()) == ""
 
 
-def test_the_first_line_of_an_error():
+def test_first_line_returns_the_first_line_of_an_error():
     assert first_line(ValueError("\n one \ntwo")) == "one"
     assert first_line(KeyError()) == "KeyError"
     assert first_line(ValueError("x" * 500)) == "x" * 200
@@ -93,7 +93,7 @@ def test_an_unexpected_error_is_described_with_its_place():
     assert describe(InputError("give a box")) == "give a box"
 
 
-def test_the_digest_of_a_file(tmp_path):
+def test_the_digest_of_a_file_is_its_sha256(tmp_path):
     (tmp_path / "empty").touch()
     assert files.sha256(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     with pytest.raises(InputError, match=r"cannot read .*none: No such file"):

@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("kind", CHECKPOINTS)
-def test_a_run_tracks_the_boxes_that_it_tracked_then(folder, kind):
+def test_an_older_run_tracks_the_same_boxes(folder, kind):
     pytest.importorskip("onnx")
     export = pytest.importorskip("train.export").main
     assert export([str(folder / kind)]) == 0
@@ -38,7 +38,7 @@ def test_a_run_tracks_the_boxes_that_it_tracked_then(folder, kind):
 
 
 @pytest.mark.parametrize("kind", ["drlt", "sb3", "search"])
-def test_a_run_goes_on_where_it_stopped(folder, kind, monkeypatch, capsys):
+def test_an_older_run_can_be_resumed(folder, kind, monkeypatch, capsys):
     """It is finished, so that going on only tests and reports again."""
     torch = pytest.importorskip("torch")
     from train import reinforce, sb3, search
@@ -61,7 +61,7 @@ def test_a_run_goes_on_where_it_stopped(folder, kind, monkeypatch, capsys):
     np.testing.assert_allclose(read_boxes(folder / kind / "results" / "Synthetic-0100.txt"), before, atol=1e-3)
 
 
-def test_its_features_are_found_and_not_extracted_again(folder):
+def test_stored_features_of_an_older_run_are_reused(folder):
     class Grid(type(make_extractor("grid"))):
         def __call__(self, frames):
             raise AssertionError("extracted again")

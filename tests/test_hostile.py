@@ -69,7 +69,7 @@ def malicious_files(mark: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-def test_a_malicious_pickle_runs_nowhere(name, tmp_path):
+def test_a_malicious_pickle_is_never_executed(name, tmp_path):
     mark = tmp_path / "ran"
     folder = ParserFolder(PARSERS[name], tmp_path / "deep" / "er" / "work")
     for content in malicious_files(mark).values():
@@ -93,7 +93,7 @@ LOADERS = {  # calls that may run code in a file, and the keyword that makes the
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_call_reads_a_file_that_could_run_code(path):
+def test_no_call_uses_a_reader_that_could_run_code(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if (
             isinstance(node, ast.Call)
@@ -225,7 +225,7 @@ def test_a_box_far_outside_any_image_is_refused(tmp_path):
         folder.read(b"1,2,3,4\n1e60,2,3,4\n1,2,3,4\n")
 
 
-def test_features_whose_header_numpy_would_repair_are_refused(tmp_path):
+def test_features_with_a_header_that_numpy_would_repair_are_refused(tmp_path):
     good = PARSERS["store, npy"].seeds[0]
     folder = ParserFolder(PARSERS["store, npy"], tmp_path / "work")
     assert try_read(folder, good)
@@ -244,13 +244,13 @@ def test_darknet_weights_that_are_not_finite_are_refused(tmp_path):
             folder.read(good[:20] + numbers.tobytes())
 
 
-def test_read_pth_reads_what_torch_saves(tmp_path):
+def test_read_pth_reads_files_of_torch_save(tmp_path):
     torch.save({"a": torch.arange(3.0)}, tmp_path / "a.pth")
     assert mobilenet_v2.read_pth(tmp_path / "a.pth")["a"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("suffix", "position", "digits"), [("PNG", 16, 4), ("JPEG", None, 2)])
-def test_an_image_whose_header_says_it_is_huge_is_not_decoded(suffix, position, digits, tmp_path):
+def test_an_image_with_a_huge_size_in_its_header_is_not_decoded(suffix, position, digits, tmp_path):
     good = PARSERS[f"frame, {suffix}"].seeds[0]
     position = good.index(b"\xff\xc0") + 5 if position is None else position
     folder = ParserFolder(PARSERS[f"frame, {suffix}"], tmp_path / "work")

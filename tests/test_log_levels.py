@@ -8,7 +8,7 @@ import pytest
 from tracking_env import log_levels
 
 
-def test_it_is_quiet_in_the_block_and_as_before_after_it():
+def test_logging_is_quiet_in_the_block_and_restored_after_it():
     before = log_levels._LOG.getLogLevel()
     with pytest.raises(KeyError), log_levels.quiet_opencv():
         assert log_levels._LOG.getLogLevel() == log_levels.SILENT != before
@@ -16,7 +16,7 @@ def test_it_is_quiet_in_the_block_and_as_before_after_it():
     assert log_levels._LOG.getLogLevel() == before
 
 
-def test_opencv_4_has_the_functions_elsewhere(monkeypatch):
+def test_the_log_functions_of_opencv_4_are_found(monkeypatch):
     monkeypatch.delattr(cv2.utils, "logging", raising=False)
     levels = [5]
     monkeypatch.setattr(cv2, "getLogLevel", lambda: levels[-1], raising=False)

@@ -45,17 +45,17 @@ STILL = """
 
 
 @pytest.mark.parametrize("name", [name for name, entry in TABLE.items() if entry.kind != "tracker"])
-def test_baselines_are_runs_without_a_speed(name):
+def test_baselines_have_runs_without_a_speed(name):
     trajectory = TrackerSpec(name).make().track(SEQUENCE)
     assert trajectory.boxes.shape == (6, 4)
     assert np.isnan(trajectory.seconds).all()
 
 
-def test_every_entry_of_the_table_is_there():
+def test_every_entry_point_of_the_table_is_callable():
     assert all(callable(resolve(entry.entry_point)) for entry in TABLE.values())
 
 
-def test_your_own_tracker(module):
+def test_a_user_defined_tracker_runs_by_its_import_path(module):
     name = module(STILL)
     choice = TrackerSpec(f"{name}:Still")
     runner = choice.make()
@@ -65,7 +65,7 @@ def test_your_own_tracker(module):
     assert (trajectory.seconds > 0).all()
 
 
-def test_a_factory_gets_the_options_that_it_has(module):
+def test_a_factory_gets_only_the_options_in_its_signature(module):
     name = module(
         STILL
         + """
@@ -95,7 +95,7 @@ def test_a_factory_gets_the_options_that_it_has(module):
         (":attribute", "unknown tracker"),
     ],
 )
-def test_unknown_names(name, message):
+def test_unknown_tracker_names_are_refused(name, message):
     with pytest.raises(InputError, match=message):
         TrackerSpec(name)
 
@@ -111,13 +111,13 @@ def test_unknown_names(name, message):
         ("builtins:object", "makes an instance of object, wanted one with the methods init"),
     ],
 )
-def test_entry_points_that_are_no_tracker(entry_point, message):
+def test_entry_points_that_make_no_tracker_are_refused(entry_point, message):
     with pytest.raises(InputError, match=message) as caught:
         TrackerSpec(entry_point).make()
     assert "\n" not in str(caught.value)
 
 
-def test_a_module_that_needs_what_is_not_installed(module):
+def test_a_module_with_a_missing_dependency_is_refused(module):
     name = module("import no_such_package\n")
     with pytest.raises(InputError, match="needs no_such_package; type: pip install no_such_package"):
         TrackerSpec(f"{name}:A").make()
@@ -126,12 +126,12 @@ def test_a_module_that_needs_what_is_not_installed(module):
 @pytest.mark.parametrize(
     "choice", [TrackerSpec("static", (Path("w"),)), TrackerSpec("mil", (Path("w"),))], ids=["baseline", "tracker"]
 )
-def test_options_that_are_not_taken(choice):
+def test_options_a_tracker_does_not_take_are_refused(choice):
     with pytest.raises(InputError, match="takes no --weights; leave it out"):
         choice.make()
 
 
-def test_a_folder_stands_for_its_weights_files(tmp_path):
+def test_a_weights_folder_expands_to_its_files(tmp_path):
     with pytest.raises(InputError, match="needs a folder or 2 files; got --weights"):
         TrackerSpec("nano", (tmp_path / "none",)).make()
     with pytest.raises(InputError, match=r"holds 0 files \*backbone\*.onnx, nano needs one"):
@@ -143,7 +143,7 @@ def test_a_folder_stands_for_its_weights_files(tmp_path):
 
 
 @pytest.mark.otb
-def test_weights_are_part_of_the_id(otb_root):
+def test_the_tracker_id_contains_the_weights(otb_root):
     folder = otb_root.parent / "weights"
     files = tuple(folder / f"nanotrackv2_{part}.onnx" for part in ("backbone", "head"))
     assert TrackerSpec("nano", (folder,)).make().id == TrackerSpec("nano", files).make().id != "nano"
@@ -168,7 +168,7 @@ def trained(tmp_path):
     return tmp_path / "run", model
 
 
-def test_a_trained_agent_sees_raw_frames(trained):
+def test_a_trained_agent_tracks_raw_frames(trained):
     folder, model = trained
     runner = TrackerSpec("drlt", checkpoint=folder).make()
     expected = run(PolicyTracker(model, GridExtractor()), SEQUENCE).boxes
@@ -188,7 +188,7 @@ def test_a_trained_agent_sees_raw_frames(trained):
         (lambda text: text[:20], "holds no JSON object; it is damaged"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit(trained, change, message):
+def test_a_mismatched_checkpoint_is_refused(trained, change, message):
     config = trained[0] / "checkpoints" / "000002" / "config.json"
     config.write_text(change(config.read_text()))
     with pytest.raises(InputError, match=message) as caught:

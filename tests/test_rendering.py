@@ -30,7 +30,7 @@ def frames_of(path):
         shades.append(frame)
 
 
-def test_the_border_lies_on_the_boxes_edges_which_are_one_based():
+def test_the_border_lies_on_the_edges_of_the_one_based_box():
     # x 101, y 51: 0-based 100 and 50; 80 x 40: to 180 and 90. Lines are two pixels thick, the inside is free.
     rows, columns = np.nonzero(is_colour(draw(grey(), {"truth": np.array([101, 51, 80, 40])}), "truth"))
     # OpenCV puts a line of two pixels around the edge's own pixel: symmetric, at most one to either side.
@@ -43,12 +43,12 @@ def test_the_border_lies_on_the_boxes_edges_which_are_one_based():
     assert not picture[54:87, 104:177].any()
 
 
-def test_the_first_pixel_of_an_image_is_1_1():
+def test_the_first_pixel_of_an_image_has_coordinates_1_1():
     picture = is_colour(draw(grey(), {"truth": np.array([1, 1, 320, 200])}), "truth")
     assert picture[0].all() and picture[:, 0].all()
 
 
-def test_a_larger_box_around_it_shows_both():
+def test_a_box_around_another_leaves_both_visible():
     boxes = {"truth": np.array([101, 51, 80, 40]), "agent": np.array([31, 21, 200, 150]), "rival": [61.0, 31, 10, 10]}
     picture = draw(grey(), boxes)
     assert is_colour(picture, "truth")[50, 140]
@@ -56,7 +56,7 @@ def test_a_larger_box_around_it_shows_both():
     assert is_colour(picture, "rival")[30, 65]
 
 
-def test_pixels_away_from_boxes_are_the_frames():
+def test_pixels_away_from_boxes_are_unchanged():
     frame = np.random.default_rng(0).integers(0, 256, (200, 320, 3), np.uint8)
     picture = draw(frame, {"truth": np.array([101, 51, 80, 40])})
     away = np.ones((200, 320), bool)
@@ -66,7 +66,7 @@ def test_pixels_away_from_boxes_are_the_frames():
 
 
 @pytest.mark.parametrize("width", [64, 320, 400])
-def test_the_frame_given_is_not_drawn_on(width):
+def test_drawing_does_not_change_the_input_frame(width):
     frame = grey(width=width)
     frame.flags.writeable = False
     picture = draw(frame, {"truth": np.array([11, 11, 20, 20])}, caption="frame 1")
@@ -83,14 +83,14 @@ def test_small_frames_are_enlarged_by_a_whole_factor(width, factor):
     assert np.array_equal(picture[factor - 1 :: factor, factor - 1 :: factor], frame)
 
 
-def test_boxes_grow_with_the_frame():
+def test_boxes_are_scaled_with_an_enlarged_frame():
     # Twice as large: the 0-based corner 10, 5 is at 20, 10, and the size 40 x 20 is 80 x 40.
     picture = is_colour(draw(grey(100, 160), {"truth": np.array([11, 6, 40, 20])}), "truth")
     assert picture[10, 20:101].all() and picture[50, 20:101].all()
 
 
 @pytest.mark.parametrize("box", [[-500.0, -500, 20, 20], [-50, -50, 900, 900], [10, 10, 0, 0], [1e6, 1e6, 1e6, 1e6]])
-def test_boxes_outside_the_image_or_without_area_draw_without_a_crash(box):
+def test_boxes_outside_the_image_or_without_area_do_not_crash(box):
     assert draw(grey(), {"agent": np.array(box)}).shape == (200, 320, 3)
 
 
@@ -100,7 +100,7 @@ def test_a_caption_is_written_in_the_top_left_corner():
     assert not changed[26:].any() and not changed[:, 120:].any()
 
 
-def test_a_strip_is_pictures_side_by_side():
+def test_a_strip_joins_pictures_side_by_side():
     assert join_horizontally(pictures(3))[0, ::64, 0].tolist() == [0, 20, 40]
 
 
@@ -118,7 +118,7 @@ def test_a_video_holds_every_picture_in_order_and_colour(tmp_path):
     assert len(frames_of(path)) == 3, "an older video is replaced"
 
 
-def test_a_webm_is_vp8_which_browsers_play(tmp_path):
+def test_a_webm_file_is_encoded_as_vp8(tmp_path):
     path = tmp_path / "overlay.webm"
     write_video(path, pictures(9))
     assert b"V_VP8" in path.read_bytes()[:1000]
@@ -137,7 +137,7 @@ def test_a_file_in_place_of_the_folder_is_an_input_error(tmp_path):
         write_video(tmp_path / "runs" / "overlay.mp4", pictures(2))
 
 
-def test_a_failure_in_the_middle_leaves_the_older_video_and_nothing_half_written(tmp_path):
+def test_a_failure_while_writing_leaves_only_the_older_video(tmp_path):
     path = tmp_path / "overlay.mp4"
     write_video(path, pictures(4))
 
@@ -156,7 +156,7 @@ def test_pictures_of_another_size_are_an_input_error(tmp_path):
         write_video(tmp_path / "overlay.mp4", pictures(2) + pictures(2, (32, 24)))
 
 
-def test_show_gives_opencv_its_colour_order_and_one_frames_time(monkeypatch):
+def test_show_passes_bgr_and_the_frame_time_to_opencv(monkeypatch):
     shown = []
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(cv2, "imshow", lambda name, picture: shown.append(picture[0, 0].tolist()))

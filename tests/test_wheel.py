@@ -114,7 +114,7 @@ def test_the_other_commands_run(installed, folder):
 
 
 @pytest.mark.parametrize("kind", ["drlt", "sb3", "search"])
-def test_a_run_made_in_a_checkout_tracks_the_same_boxes(installed, folder, kind):
+def test_a_run_of_a_checkout_tracks_the_same_boxes_in_the_wheel(installed, folder, kind):
     pytest.importorskip("onnx")
     export = pytest.importorskip("train.export").main
     shutil.copytree(FIRST_VERSION / kind, folder / kind)
@@ -133,7 +133,7 @@ def test_a_run_made_in_a_checkout_tracks_the_same_boxes(installed, folder, kind)
         np.testing.assert_allclose(read_boxes(folder / "results" / name / "video.txt"), expected, atol=1e-3)
 
 
-def test_what_is_missing_is_said_in_one_line(installed, folder):
+def test_a_missing_policy_is_a_one_line_error(installed, folder):
     (folder / "model.safetensors").write_bytes(b"")
     (folder / "config.json").write_text((FIRST_VERSION / "drlt/checkpoints/000002/config.json").read_text())
     codes, _, err = run_commands(installed, folder, evaluate("drlt", "--checkpoint", "."))

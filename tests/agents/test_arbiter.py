@@ -13,7 +13,7 @@ from tracking_env.trackers.base import run
 
 
 @pytest.mark.parametrize("pausing", [False, True])
-def test_an_untrained_arbiter_gives_exactly_the_boxes_of_the_rule(pausing):
+def test_an_untrained_arbiter_gives_the_boxes_of_the_rule(pausing):
     torch.manual_seed(0)
     experts, video = make_experts(["grey", "colour"]), synthetic.generate(5, 30, (160, 120))
     untrained = Arbiter(40, 2, pausing=pausing).eval()
@@ -33,7 +33,7 @@ def test_actions_are_those_of_the_environment():
     assert decision.reset.tolist() == [[False, True]] and decision.running.tolist() == [[False, True]]
 
 
-def test_samples_are_likely_under_the_policy_that_they_are_of():
+def test_the_log_density_of_samples_is_that_of_their_policy():
     outputs = Outputs(torch.full((1, 5, 2), 0.5), torch.zeros(1, 5, 4), torch.tensor([-20.0, 20.0]).expand(1, 5, 2))
     sample = arbiter.sample_action(outputs, 0.1, torch.Generator().manual_seed(0))
     assert (sample.switches == torch.tensor([0.0, 1.0])).all()
@@ -45,7 +45,7 @@ def test_samples_are_likely_under_the_policy_that_they_are_of():
     assert (densities[0] > densities[1]).all() and (densities[0] > densities[2]).all()
 
 
-def test_the_gradient_of_a_switch_is_that_of_a_bernoulli():
+def test_a_reset_has_the_gradient_of_a_bernoulli_variable():
     logit = torch.zeros(1, 1, 1, requires_grad=True)
     outputs = Outputs(torch.zeros(1, 1, 1), torch.zeros(1, 1, 4), logit)
     arbiter.log_density(outputs, outputs._replace(switches=torch.ones(1, 1, 1)), 0.1).sum().backward()
@@ -59,7 +59,7 @@ def test_the_warm_start_prefers_the_better_expert():
     assert arbiter.overlap_loss(right, truth, torch.zeros(1, 1)) == 0
 
 
-def test_the_rule_puts_the_worse_expert_back_after_five_frames_apart():
+def test_the_rule_resets_the_worse_expert_after_five_frames_of_disagreement():
     overlap = torch.tensor([[0.7, 0.5]]).repeat(8, 1)[None]
     iou = torch.eye(2).expand(1, 8, 2, 2).clone()
     iou[0, 2] = 0.5  # together in one frame
@@ -68,7 +68,7 @@ def test_the_rule_puts_the_worse_expert_back_after_five_frames_apart():
     assert arbiter.reset_targets(torch.tensor([[[0.7, 0.65]]]).expand(1, 8, 2), iou).sum() == 0
 
 
-def test_sizes_that_make_no_sense_are_refused():
+def test_sizes_out_of_range_are_refused():
     with pytest.raises(InputError, match="give at least 1"):
         ArbiterConfig(width=0)
     with pytest.raises(InputError, match="give --input-dropout and --dropout from 0 to below 1"):

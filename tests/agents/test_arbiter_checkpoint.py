@@ -41,7 +41,7 @@ def folder(tmp_path):
     return path
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_a_loaded_checkpoint_equals_the_saved_one(tmp_path):
     model = random_model(pausing=True)
     optimizer = torch.optim.Adam(model.parameters())
     outputs, _ = model(torch.randn(1, 3, 40))
@@ -72,7 +72,7 @@ def test_the_exported_policy_tracks_as_its_network_over_a_whole_video(pausing):
         np.testing.assert_allclose(*boxes, atol=1e-3)
 
 
-def test_the_exported_policy_needs_its_memory():
+def test_the_exported_policy_gives_other_boxes_without_its_state():
     model, rng = random_model(), np.random.default_rng(0)
     exported = OnnxPolicy(export_arbiter(model))
     observations = rng.normal(size=(20, 40)).astype(np.float32)
@@ -113,14 +113,14 @@ def change_config(folder, **changes):
         ({"experts": 3}, "damaged or of another version: its run is .*, its extractor 3"),
     ],
 )
-def test_a_tracker_that_cannot_be_made_says_so_in_one_line(folder, changes, message, own_cache):
+def test_a_tracker_that_cannot_be_made_is_a_one_line_error(folder, changes, message, own_cache):
     change_config(folder, **changes)
     with pytest.raises(InputError, match=message) as caught:
         make_tracker(folder)
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_checkpoint_or_policy_is_one_line(folder):
+def test_a_missing_checkpoint_or_policy_is_a_one_line_error(folder):
     with pytest.raises(InputError, match=r"give --checkpoint RUN, a folder of train/experts\.py"):
         make_tracker()
     (folder / "policy.onnx").unlink()
@@ -138,14 +138,14 @@ def test_a_missing_checkpoint_or_policy_is_one_line(folder):
         ({"network": {"width": 8, "hidden": 6, "depth": 2}}, "damaged or of another version"),
     ],
 )
-def test_a_damaged_checkpoint_is_one_line(folder, changes, message):
+def test_a_damaged_checkpoint_is_a_one_line_error(folder, changes, message):
     change_config(folder, **changes)
     with pytest.raises(InputError, match=message) as caught:
         ac.load(folder)
     assert "\n" not in str(caught.value)
 
 
-def test_export_adds_the_policy_again(folder, capsys):
+def test_export_writes_a_deleted_policy_again(folder, capsys):
     from train.export import main
 
     content = (folder / "policy.onnx").read_bytes()

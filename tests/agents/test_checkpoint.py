@@ -44,7 +44,7 @@ def save(folder, trained, epoch=12):
     return checkpoint.save(folder, *trained, "grid-v1", epoch, RUN, PROGRESS)
 
 
-def test_a_loaded_checkpoint_is_the_saved_one(tmp_path, trained):
+def test_a_loaded_checkpoint_equals_the_saved_one(tmp_path, trained):
     path = save(tmp_path, trained)
     assert sorted(p.name for p in path.iterdir()) == FILES
     loaded = checkpoint.load(path)
@@ -54,7 +54,7 @@ def test_a_loaded_checkpoint_is_the_saved_one(tmp_path, trained):
     assert torch.equal(loaded.model.feature_mean, trained[0].feature_mean)
 
 
-def test_training_goes_on_bit_by_bit_where_it_stopped(tmp_path, trained):
+def test_resumed_training_gives_the_same_bits(tmp_path, trained):
     loaded = checkpoint.load(save(tmp_path, trained))
     optimizer = torch.optim.Adam(loaded.model.parameters(), lr=0.01)
     checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
@@ -65,14 +65,14 @@ def test_training_goes_on_bit_by_bit_where_it_stopped(tmp_path, trained):
         assert torch.equal(expected, got), name
 
 
-def test_without_adams_state_it_would_go_another_way(tmp_path, trained):
+def test_training_without_the_state_of_adam_gives_other_weights(tmp_path, trained):
     loaded = checkpoint.load(save(tmp_path, trained))
     train(*trained, 3)
     train(loaded.model, torch.optim.Adam(loaded.model.parameters(), lr=0.01), 3)
     assert not torch.equal(output(trained[0]), output(loaded.model))
 
 
-def test_an_optimiser_that_has_not_stepped_yet_is_saved_too(tmp_path):
+def test_an_optimiser_without_steps_is_saved(tmp_path):
     torch.manual_seed(0)
     model = DRLT(5, DRLTConfig(observation=7, hidden=6))
     loaded = checkpoint.load(checkpoint.save(tmp_path, model, torch.optim.Adam(model.parameters()), "x", 0, {}))
@@ -99,7 +99,7 @@ def test_only_the_newest_are_kept(tmp_path, trained):
     assert checkpoint.load(tmp_path / "checkpoints" / "000010").epoch == 10
 
 
-def test_what_is_no_checkpoint_is_neither_newest_nor_deleted(tmp_path, trained):
+def test_other_files_are_neither_the_newest_checkpoint_nor_deleted(tmp_path, trained):
     (tmp_path / "notes").mkdir()
     (tmp_path / "999999").write_text("a file")
     (tmp_path / "999998.77.partial").mkdir()
@@ -141,7 +141,7 @@ def test_a_truncated_file_is_an_input_error(tmp_path, trained, name, left):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_bytes_of_something_else_are_an_input_error(tmp_path, trained, name):
+def test_a_file_of_another_format_is_an_input_error(tmp_path, trained, name):
     file = save(tmp_path, trained) / name
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     assert_refused(file.parent)
@@ -165,7 +165,7 @@ def test_a_config_of_another_network_is_an_input_error(tmp_path, trained, change
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "null", "7"])
-def test_other_json_is_an_input_error(tmp_path, trained, text):
+def test_json_of_another_structure_is_an_input_error(tmp_path, trained, text):
     file = save(tmp_path, trained) / "config.json"
     file.write_text(text)
     assert_refused(file.parent)
@@ -186,7 +186,7 @@ def test_an_optimiser_of_another_network_is_an_input_error(tmp_path, trained, mo
     assert_refused(path)
 
 
-def test_a_failure_while_writing_leaves_the_older_checkpoint_and_nothing_half(tmp_path, trained, monkeypatch):
+def test_a_failure_while_writing_leaves_only_the_older_checkpoint(tmp_path, trained, monkeypatch):
     save(tmp_path, trained, 1)
     calls = []
 

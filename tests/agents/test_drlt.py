@@ -25,7 +25,7 @@ def clip(frames=6, batch=2, seed=1):
     return torch.randn(batch, frames, FEATURES, generator=generator) * 3 + 5, location
 
 
-def test_the_defaults_are_the_papers_sizes():
+def test_the_default_sizes_are_those_of_the_paper():
     assert DRLTConfig() == DRLTConfig(observation=5000, hidden=5000)
     with torch.device("meta"):
         model = DRLT(4096)
@@ -49,7 +49,7 @@ def test_the_mean_is_the_last_four_units_of_the_lstm(network):
     assert torch.allclose(mean, h[:, :, 5:9], atol=1e-6)
 
 
-def test_the_location_matters_in_its_frame_and_after(network):
+def test_the_location_changes_the_boxes_of_its_frame_and_later_frames(network):
     features, location = clip()
     moved = location.clone()
     moved[:, 2] = 0.5
@@ -73,7 +73,7 @@ def test_stepping_tracking_and_one_pass_agree(network):
     assert np.allclose(tracked, passed, atol=1e-6)
 
 
-def test_tracking_takes_half_precision_features_and_a_first_box_that_sticks_out(network):
+def test_tracking_accepts_half_precision_features_and_a_first_box_outside_the_image(network):
     features, _ = clip(batch=1)
     half = features[0].half().numpy()
     half.flags.writeable = False  # as the feature store gives them
@@ -82,7 +82,7 @@ def test_tracking_takes_half_precision_features_and_a_first_box_that_sticks_out(
     assert np.array_equal(outside, inside)
 
 
-def test_tracking_takes_read_only_single_precision_features(network):
+def test_tracking_accepts_read_only_single_precision_features(network):
     features = clip(batch=1)[0][0].numpy()
     features.flags.writeable = False
     torch.set_warn_always(True)  # not only once per process
@@ -92,13 +92,13 @@ def test_tracking_takes_read_only_single_precision_features(network):
         torch.set_warn_always(False)
 
 
-def test_videos_of_one_batch_do_not_meet(network):
+def test_videos_of_a_batch_are_independent(network):
     features, location = clip()
     alone = torch.cat([network(features[i : i + 1], location[i : i + 1])[0] for i in range(2)])
     assert torch.allclose(network(features, location)[0], alone, atol=1e-6)
 
 
-def test_a_clip_can_be_split_where_the_state_is_handed_on(network):
+def test_a_clip_can_be_split_if_the_state_is_passed_on(network):
     features, location = clip()
     whole, after = network(features, location)
     first, state = network(features[:, :2], location[:, :2])
@@ -109,7 +109,7 @@ def test_a_clip_can_be_split_where_the_state_is_handed_on(network):
     assert not torch.allclose(forgotten, second, atol=1e-3)
 
 
-def test_the_callers_state_is_left_as_it_was(network):
+def test_acting_does_not_change_the_given_state(network):
     features, location = clip(batch=1)
     _, state = network(features, location)
     before = [part.clone() for part in state]
@@ -139,7 +139,7 @@ def test_the_normaliser_makes_zero_mean_and_unit_deviation():
     assert (standard.std(dim=0, correction=0) - 1).abs().max() < 1e-3
 
 
-def test_a_feature_that_was_constant_in_training_never_counts():
+def test_a_feature_that_was_constant_in_training_is_ignored():
     model = DRLT(2, DRLTConfig(3, 4))
     model.fit_normaliser(torch.tensor([[1.0, 40], [3, 40]]))
     usual, strange = torch.tensor([[[1.0, 40]]]), torch.tensor([[[1.0, -9000]]])
@@ -147,12 +147,12 @@ def test_a_feature_that_was_constant_in_training_never_counts():
     assert torch.equal(model(usual, location)[0], model(strange, location)[0])
 
 
-def test_a_new_network_takes_features_as_they_are():
+def test_a_new_network_does_not_scale_features():
     model = DRLT(2, DRLTConfig(3, 4))
     assert model.feature_mean.tolist() == [0, 0] and model.feature_scale.tolist() == [1, 1]
 
 
-def test_the_normaliser_travels_with_the_weights_and_is_not_trained(network):
+def test_the_normaliser_is_saved_with_the_weights_and_not_trained(network):
     other = DRLT(FEATURES, network.config)
     other.load_state_dict(network.state_dict())
     assert torch.equal(other.feature_mean, network.feature_mean)
@@ -173,7 +173,7 @@ def test_acting_and_tracking_build_no_graph(network):
     assert not any(part.requires_grad for part in state)
 
 
-def test_halved_weights_track_nearly_the_same_and_keep_the_normaliser(network):
+def test_half_precision_weights_track_nearly_the_same_and_keep_the_normaliser(network):
     features, location = clip(batch=1)
     network.feature_mean[0], network.feature_scale[0] = 1e5, 1e-5  # beyond half precision
     features[..., 0] *= 1e5

@@ -11,7 +11,7 @@ def decision(box, scores):
     return Decision((boxes * scores.softmax(dim=1)[:, None]).sum(dim=2), scores, boxes)
 
 
-def test_generalised_iou_by_hand():
+def test_generalised_iou_equals_values_by_hand():
     box = torch.tensor([0.5, 0.5, 0.2, 0.2])
     torch.testing.assert_close(imitation.generalised_iou(box, box).item(), 1.0)
     # Two unit squares with a gap of one between them: no overlap, hull 3, union 2.

@@ -80,7 +80,7 @@ def actions(policy, observations, forget=False):
     return np.stack(boxes)
 
 
-def test_drlt_gives_the_same_boxes_over_a_whole_video(drlt):
+def test_an_exported_drlt_gives_the_same_boxes_over_a_whole_video(drlt):
     exported = OnnxPolicy(onnx_export.export_drlt(drlt))
     for _ in range(2):  # the second episode remembers nothing of the first
         np.testing.assert_allclose(
@@ -88,7 +88,7 @@ def test_drlt_gives_the_same_boxes_over_a_whole_video(drlt):
         )
 
 
-def test_drlt_needs_its_memory_for_that(drlt):
+def test_an_exported_drlt_gives_other_boxes_without_its_state(drlt):
     exported = OnnxPolicy(onnx_export.export_drlt(drlt))
     forgetful = actions(exported, drlt_observations(), forget=True)
     assert np.abs(forgetful - actions(drlt, drlt_observations())).max() > 0.01
@@ -104,7 +104,7 @@ def test_a_drlt_checkpoint_tracks_as_its_network(drlt, tmp_path):
 
 
 @pytest.mark.parametrize(("config", "proposals"), REGION_AGENTS)
-def test_a_region_agent_gives_the_same_boxes_frame_by_frame(config, proposals):
+def test_an_exported_region_agent_gives_the_same_boxes_frame_by_frame(config, proposals):
     torch.manual_seed(0)
     model = RegionAgent(6, config, proposals).eval()
     for parameter in model.parameters():  # those that begin at 0 would hide what the graph does with them
@@ -122,7 +122,7 @@ def test_a_region_agent_gives_the_same_boxes_frame_by_frame(config, proposals):
 
 
 @pytest.mark.parametrize("name", ["cells", "nanotrack-head"])
-def test_the_shipped_graphs_are_their_weights(name):
+def test_the_shipped_graphs_equal_an_export_of_their_weights(name):
     model = region_agent_checkpoint.load(PRETRAINED / name).model.eval()
     shipped = OnnxPolicy(PRETRAINED / name / "policy.onnx")
     for policy in (shipped, OnnxPolicy(onnx_export.export_region_agent(model))):
@@ -142,6 +142,6 @@ def test_the_shipped_agent_tracks_as_its_network():
     np.testing.assert_allclose(boxes, run(WindowTracker(model, make_maps("cells")), video).boxes, atol=0.5)
 
 
-def test_a_graph_holds_nothing_of_where_it_was_made():
+def test_a_graph_contains_no_path_of_the_exporting_machine():
     content = onnx_export.export_region_agent(RegionAgent(3, RegionAgentConfig(width=2)))
     assert b".py" not in content and str(Path.home()).encode() not in content

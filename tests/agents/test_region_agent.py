@@ -30,7 +30,7 @@ def model(seed=0, **options):
 @pytest.mark.parametrize(("memory", "template"), [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("correlation", [True, False])
 @pytest.mark.parametrize("look", [True, False])
-def test_every_part_can_be_left_out(memory, template, correlation, look):
+def test_each_optional_part_can_be_left_out(memory, template, correlation, look):
     agent = model(memory=memory, template=template, correlation=correlation, look=look)
     decision, state = agent(**observation())
     assert decision.mean.shape == (2, 4) and decision.scores.shape == (2, 256) and decision.boxes.shape == (2, 4, 256)
@@ -44,7 +44,7 @@ def test_every_part_can_be_left_out(memory, template, correlation, look):
     assert same != template  # without it, memory alone counts
 
 
-def test_what_is_proposed_is_where_it_begins():
+def test_an_untrained_network_returns_the_dominant_proposal():
     """One proposal that all others fall behind: an untrained network says its box."""
     torch.manual_seed(0)
     agent = RegionAgent(5, RegionAgentConfig(width=8), proposals=True)
@@ -58,7 +58,7 @@ def test_what_is_proposed_is_where_it_begins():
     assert agent.trust.grad is not None and {id(agent.trust)} <= {id(part) for part in agent.last_layers()}
 
 
-def test_the_state_is_a_value():
+def test_acting_does_not_change_the_given_state():
     agent = model()
     first, state = agent(**observation())
     before = [part.clone() for part in state]
@@ -67,7 +67,7 @@ def test_the_state_is_a_value():
     assert torch.equal(agent(**observation())[0].mean, first.mean)
 
 
-def test_episodes_of_a_batch_do_not_touch_each_other():
+def test_episodes_of_a_batch_are_independent():
     agent = model()
     both = observation()
     _, state = agent(**both)
@@ -97,7 +97,7 @@ def test_the_target_is_found_where_its_features_are():
     assert divmod(int(alike.argmax()), 16) == (3, 12)
 
 
-def test_a_size_changes_by_its_pace_and_is_pulled_back_to_the_first():
+def test_the_size_is_damped_by_pace_and_pulled_to_the_first_size():
     agent = model()
     with torch.no_grad():
         agent.box.weight.zero_()
@@ -115,7 +115,7 @@ def test_a_size_changes_by_its_pace_and_is_pulled_back_to_the_first():
     torch.testing.assert_close(damped[:, :2], plain[:, :2])
 
 
-def test_acting_on_one_environment_is_the_batch_of_one():
+def test_acting_in_an_environment_equals_a_batch_of_one():
     agent, inputs = model(), observation(batch=1)
     arrays = {name: value[0].numpy() for name, value in inputs.items()}
     action, state = agent.act(arrays)
@@ -124,7 +124,7 @@ def test_acting_on_one_environment_is_the_batch_of_one():
     assert all(torch.equal(a, b.detach()) for a, b in zip(state, expected, strict=True))
 
 
-def test_one_frame_is_decided_by_one_thread_and_others_keep_theirs(monkeypatch):
+def test_a_single_frame_runs_on_one_thread_and_leaves_the_thread_count(monkeypatch):
     agent, inputs = model(), {name: value[0].numpy() for name, value in observation(batch=1).items()}
     before, during, decide = torch.get_num_threads(), [], agent.decide
     torch.set_num_threads(3)
@@ -143,12 +143,12 @@ def test_a_network_without_width_is_refused():
         RegionAgentConfig(width=0)
 
 
-def test_who_knows_no_target_is_refused():
+def test_a_network_without_template_and_memory_is_refused():
     with pytest.raises(InputError, match="without template and memory"):
         RegionAgentConfig(template=False, memory=False)
 
 
-def test_who_is_blind_does_not_see_what_things_are():
+def test_an_episode_with_visible_0_ignores_the_appearance():
     agent, inputs = model(), observation()
     state = agent.begin(inputs["template"], inputs["target"])
     both = agent.decide(inputs["search"], inputs["location"], state, visible=torch.tensor([1.0, 0.0]))

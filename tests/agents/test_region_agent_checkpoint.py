@@ -30,7 +30,7 @@ def trained(steps=2):
     return model, optimizer
 
 
-def test_what_is_saved_is_what_is_loaded(tmp_path):
+def test_a_loaded_checkpoint_equals_the_saved_one(tmp_path):
     model, optimizer = trained()
     path = pc.save_newest(tmp_path, model, MAPS, 7, RUN, optimizer)
     loaded = pc.load(path)
@@ -62,14 +62,14 @@ def test_a_checkpoint_is_a_tracker(tmp_path):
 
 
 @pytest.mark.parametrize("glance", [True, False])
-def test_a_configuration_with_an_option_since_deleted_loads(tmp_path, glance):
+def test_a_configuration_with_a_removed_option_loads(tmp_path, glance):
     model, _ = trained()
     path = pc.save(tmp_path / "one", model, MAPS, 1, RUN | {"glance": glance})
     pc.export(path)
     assert tracker_of(path).id.endswith(MAPS)
 
 
-def test_its_spread_is_how_far_its_cells_are_apart_in_pixels():
+def test_the_spread_is_the_weighted_deviation_of_the_cells_in_pixels():
     tracker, sequence = tracker_of(), generate(13, 3, (320, 240))
     model = pc.load(PRETRAINED / "cells").model.eval()
     plain = WindowTracker(model, tracker.window.maps)
@@ -98,7 +98,7 @@ def test_its_spread_is_how_far_its_cells_are_apart_in_pixels():
         (lambda path: (path / "model.safetensors").unlink(), "cannot read the checkpoint|damaged"),
     ],
 )
-def test_what_is_damaged_is_one_line(tmp_path, change, message):
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path, change, message):
     path = pc.save(tmp_path / "one", trained()[0], MAPS, 1, RUN)
     change(path)
     with pytest.raises(InputError, match=message) as caught:
@@ -106,7 +106,7 @@ def test_what_is_damaged_is_one_line(tmp_path, change, message):
     assert "\n" not in str(caught.value)
 
 
-def test_other_maps_than_those_of_the_training_are_refused(tmp_path):
+def test_feature_maps_other_than_those_of_training_are_refused(tmp_path):
     path = pc.save(tmp_path / "one", trained()[0], "cells-v0", 1, RUN)
     with pytest.raises(InputError, match=r"was trained on cells-v0, not on cells-v1; give the weights"):
         tracker_of(path)

@@ -21,7 +21,7 @@ def gradient(mean, actions, advantages, sigma, mask=None):
     return mean.grad
 
 
-def test_the_defaults_are_the_papers_numbers():
+def test_the_defaults_are_those_of_the_paper():
     assert ReinforceConfig() == ReinforceConfig(
         episodes=5, sigma=0.01, sigma_end=None, returns="step", baseline="mean", reuse=1
     )
@@ -40,12 +40,12 @@ def test_the_defaults_are_the_papers_numbers():
         {"ratio_clip": 0.0},
     ],
 )
-def test_options_that_learn_nothing_or_contradict_are_an_input_error(options):
+def test_useless_or_contradictory_options_are_an_input_error(options):
     with pytest.raises(InputError, match=next(iter(options))):
         ReinforceConfig(**options)
 
 
-def test_the_gradient_of_one_step_is_equations_7_and_9_by_hand():
+def test_the_gradient_of_one_step_equals_equations_7_and_9():
     # N = 2, T = 1, sigma = 0.1, mean 0.5: actions 0.7 and 0.4 in the first component only, advantages 3 and -3.
     # Eq. 9: (l - mu) / sigma^2 = 0.2 / 0.01 = 20 and -0.1 / 0.01 = -10.
     # Eq. 7: 1/2 (20 * 3 + -10 * -3) = 45; the loss goes the other way: -45.
@@ -85,13 +85,13 @@ def test_the_density_is_the_gaussians_up_to_a_constant():
     assert rest.numpy() == pytest.approx(-2 * math.log(2 * math.pi))
 
 
-def test_no_advantage_no_gradient():
+def test_zero_advantages_give_no_gradient():
     mean = torch.rand(2, 3, 4, generator=seeded())
     actions = reinforce.sample(mean, torch.randn(5, *mean.shape, generator=seeded()), 0.01)
     assert not gradient(mean, actions, torch.zeros(5, 2, 3), 0.01).any()
 
 
-def test_padding_has_no_gradient_and_changes_no_other():
+def test_padding_gets_no_gradient_and_changes_no_other_gradient():
     mean = torch.rand(2, 3, 4, generator=seeded())
     actions = reinforce.sample(mean, torch.randn(5, *mean.shape, generator=seeded(1)), 0.01)
     advantages = torch.randn(5, 2, 3, generator=seeded(2))
@@ -101,7 +101,7 @@ def test_padding_has_no_gradient_and_changes_no_other():
     assert torch.equal(masked[0], free[0]) and torch.equal(masked[1, 0], free[1, 0])
 
 
-def test_samples_have_the_policys_mean_and_deviation():
+def test_samples_have_the_mean_and_deviation_of_the_policy():
     mean = torch.tensor([[[0.1, 0.9, -0.5, 0.0]]])
     got = reinforce.sample(mean, torch.randn(40_000, *mean.shape, generator=seeded()), 0.02)
     assert got.shape == (40_000, 1, 1, 4)
@@ -158,14 +158,14 @@ def reused(mean, old_mean, actions, advantages, sigma=0.1, ratio_clip=0.2):
     return mean.grad
 
 
-def test_the_first_use_of_samples_has_reinforces_gradient():
+def test_the_first_use_of_samples_gives_the_gradient_of_reinforce():
     mean = torch.rand(3, 2, 4, generator=seeded()).double()
     actions = reinforce.sample(mean, torch.randn(5, *mean.shape, generator=seeded(1)), 0.1)
     advantages = torch.randn(5, 3, 2, generator=seeded(2)).double()
     assert torch.allclose(reused(mean, mean, actions, advantages), gradient(mean, actions, advantages, 0.1))
 
 
-def test_reuse_weighs_by_the_ratio_and_stops_at_the_clip():
+def test_reused_samples_are_weighted_by_the_clipped_ratio():
     # sigma 0.1; action 0.52 in one component; the old mean 0.5, the new 0.51: squares 4e-4 -> 1e-4, so the ratio is
     # exp(3e-4 / 0.02) = exp(0.015); the score is 0.01 / 0.01 = 1, the advantage 2: the loss has -2 exp(0.015).
     old, new = torch.zeros(1, 1, 4), torch.zeros(1, 1, 4)

@@ -24,12 +24,12 @@ REWARDS = torch.tensor([[[1.0, 0, 4]], [[3.0, 2, 0]]])
         ("to_go", [[5, 4, 4], [5, 2, 0]]),
     ],
 )
-def test_what_a_step_is_credited_with(kind, expected):
+def test_the_returns_of_each_kind_equal_values_by_hand(kind, expected):
     assert returns.returns(REWARDS, kind)[:, 0].tolist() == expected
 
 
 @pytest.mark.parametrize(("kind", "mean"), [("step", [-1, -1, 2]), ("to_go", [0, 1, 2])])
-def test_two_ways_to_credit_three_steps(kind, mean):
+def test_advantages_of_each_kind_equal_values_by_hand(kind, mean):
     # Both episodes have equal rewards in all; the reward to go forgets what is past.
     gains = returns.returns(REWARDS, kind)
     advantages = gains - returns.baseline(gains, "mean")
@@ -38,13 +38,13 @@ def test_two_ways_to_credit_three_steps(kind, mean):
     assert torch.equal(others, 2 * advantages)
 
 
-def test_padding_is_in_no_sum():
+def test_padding_adds_nothing_to_returns():
     mask = torch.tensor([[1.0, 1, 0]])
     assert returns.returns(REWARDS, "step", mask)[:, 0].tolist() == [[1, 0, 0], [3, 2, 0]]
     assert returns.returns(REWARDS, "to_go", mask)[:, 0].tolist() == [[1, 0, 0], [5, 2, 0]]
 
 
-def test_windows_do_not_meet():
+def test_windows_are_independent():
     rewards = torch.randn(5, 3, 4, generator=seeded())
     for kind in RETURNS:
         for baseline in BASELINES:
@@ -55,7 +55,7 @@ def test_windows_do_not_meet():
                 assert torch.allclose(together[:, b : b + 1], alone - returns.baseline(alone, baseline))
 
 
-def test_advantages_are_what_exceeds_the_mean_over_episodes():
+def test_advantages_are_returns_minus_the_mean_over_episodes():
     # Step 1: 1, 2, 6 with mean 3, and without oneself 4, 3.5, 1.5; step 2: equal rewards.
     gains = torch.tensor([[[1.0, 5]], [[2, 5]], [[6, 5]]])
     assert (gains - returns.baseline(gains, "mean"))[:, 0].tolist() == [[-2, 0], [-1, 0], [3, 0]]
@@ -104,7 +104,7 @@ def estimate(kind, baseline, steps, count=20_000, sigma=0.1):
     return -mean.grad[..., 0] * count, -2 * (means - targets)
 
 
-def test_less_credit_less_variance():
+def test_returns_of_single_steps_have_less_variance():
     free = [estimate(kind, "leave_one_out", 3)[0].var(dim=0) for kind in RETURNS]
     assert (free[0][:2] < free[1][:2]).all()
 

@@ -39,7 +39,7 @@ def policy(algorithm, features=GridExtractor.dim, seed=0):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_video_in_one_pass_is_the_steps_one_by_one(algorithm):
+def test_tracking_in_one_pass_equals_acting_step_by_step(algorithm):
     made = policy(algorithm)
     sb3.fit_normaliser(made, torch.from_numpy(FEATURES))
     agent, state, boxes = SB3Agent(made), None, []
@@ -56,13 +56,13 @@ def test_a_video_in_one_pass_is_the_steps_one_by_one(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ["ppo", "recurrent_ppo", "a2c"])
-def test_the_first_policy_has_the_papers_sigma_and_a_box_in_the_middle(algorithm):
+def test_the_initial_policy_has_the_sigma_of_the_paper_and_a_centred_box(algorithm):
     made = policy(algorithm)
     assert (made.log_std.exp() / 2).detach().numpy() == pytest.approx([0.01] * 4)
     assert SB3Agent(made).track(FEATURES, SEQUENCE.relative[0]) == pytest.approx(0.5, abs=0.05)
 
 
-def test_the_entropy_that_sac_holds_is_that_of_the_papers_policy():
+def test_the_target_entropy_of_sac_is_that_of_the_policy_of_the_paper():
     gaussian = torch.distributions.Normal(torch.zeros(4), torch.full((4,), 0.02))  # 0.01 in [0, 1]
     assert sb3.target_entropy(0.01) == pytest.approx(gaussian.entropy().sum().item())
 
@@ -92,7 +92,7 @@ PICTURE = spaces.Dict({"features": spaces.Box(0, 255, (40, 48, 3), np.uint8), "l
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 @pytest.mark.filterwarnings("ignore:You are trying to run PPO")
-def test_a_model_that_somebody_saved(tmp_path, made, name, observation, action):
+def test_a_saved_sb3_model_is_a_tracker(tmp_path, made, name, observation, action):
     options = {"policy_kwargs": {"net_arch": [8]}} | (
         {"buffer_size": 10} if made in (SAC, TQC) else {"n_steps": 8, "batch_size": 8}
     )
@@ -129,7 +129,7 @@ def saved(tmp_path, observation=DICT, action=UNIT):
     return path
 
 
-def test_a_pickle_is_read_only_where_it_is_trusted(tmp_path):
+def test_a_pickle_is_read_only_with_trust(tmp_path):
     with pytest.raises(InputError, match=r"holds pickles.* add --trust"):
         TrackerSpec("sb3", checkpoint=saved(tmp_path)).make()
 
@@ -143,7 +143,7 @@ def test_a_pickle_is_read_only_where_it_is_trusted(tmp_path):
         (lambda path: path.write_bytes(path.read_bytes().replace(b"policy.pth", b"nothing.pt")), {}, "cannot read"),
     ],
 )
-def test_a_file_that_does_not_fit(tmp_path, change, options, message):
+def test_a_mismatched_file_is_refused(tmp_path, change, options, message):
     path = saved(tmp_path)
     if change:
         change(path)
@@ -159,7 +159,7 @@ def test_a_file_that_does_not_fit(tmp_path, change, options, message):
         (spaces.Dict({"picture": UNIT}), UNIT, "the model sees Dict.* wanted OTBTrack-v0's Dict"),
     ],
 )
-def test_a_policy_that_is_no_tracker(tmp_path, observation, action, message):
+def test_a_policy_that_cannot_track_is_refused(tmp_path, observation, action, message):
     with pytest.raises(InputError, match=message):
         TrackerSpec("sb3", checkpoint=saved(tmp_path, observation, action), trust=True).make()
 
@@ -176,7 +176,7 @@ def trained(tmp_path):
     return path, model.policy
 
 
-def test_a_checkpoint_is_a_tracker_without_a_pickle(trained, monkeypatch):
+def test_a_checkpoint_tracks_without_a_pickle(trained, monkeypatch):
     path, made = trained
     for name in ("load", "loads"):
         monkeypatch.setattr(f"pickle.{name}", lambda *_: pytest.fail("a pickle is read"))
@@ -197,7 +197,7 @@ def test_a_checkpoint_is_a_tracker_without_a_pickle(trained, monkeypatch):
         ),
     ],
 )
-def test_a_checkpoint_that_does_not_fit(trained, change, message):
+def test_a_mismatched_checkpoint_is_refused(trained, change, message):
     config = trained[0] / "config.json"
     config.write_text(change(config.read_text()))
     with pytest.raises(InputError, match=message) as caught:
@@ -212,14 +212,14 @@ def test_a_checkpoint_that_does_not_fit(trained, change, message):
         (lambda text: text.replace('"ppo"', '"pppo"'), "damaged or of another version: 'pppo'"),
     ],
 )
-def test_a_damaged_checkpoint_is_not_trained_on(trained, change, message):
+def test_training_does_not_resume_from_a_damaged_checkpoint(trained, change, message):
     config = trained[0] / "config.json"
     config.write_text(change(config.read_text()))
     with pytest.raises(InputError, match=message):
         sb3_checkpoint.load(trained[0]).policy()
 
 
-def test_what_else_a_user_can_get_wrong(trained, tmp_path):
+def test_wrong_combinations_of_options_are_refused(trained, tmp_path):
     with pytest.raises(InputError, match="give --checkpoint RUN"):
         TrackerSpec("sb3").make()
     with pytest.raises(InputError, match="no checkpoint in"):
@@ -235,7 +235,7 @@ def test_what_else_a_user_can_get_wrong(trained, tmp_path):
         TrackerSpec("sb3", checkpoint=tmp_path / "run").make()
 
 
-def test_replayed_steps_have_the_reward_that_is_asked_for():
+def test_the_replay_buffer_returns_the_selected_reward():
     np.random.seed(0)
     space = sb3.observation_space(3)
     buffer = FrameReplayBuffer(6, space, UNIT, "cpu", n_envs=2)
@@ -257,7 +257,7 @@ def test_replayed_steps_have_the_reward_that_is_asked_for():
     assert json.dumps(sorted(buffer.tensors())) == '["actions", "features", "iou", "l1", "location"]'
 
 
-def test_a_video_of_one_s_own(trained, tmp_path, monkeypatch):
+def test_the_track_command_runs_an_sb3_agent_on_a_video(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_video(Path("clip.mp4"), (SEQUENCE.frames[at] for at in range(len(SEQUENCE))))
     saved(tmp_path)

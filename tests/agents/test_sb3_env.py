@@ -36,7 +36,7 @@ def equal(first, second):
         np.testing.assert_array_equal(first, second)
 
 
-def test_step_for_step_it_is_sb3s_own_vec_env(options):
+def test_it_equals_dummy_vec_env_step_by_step(options):
     ours, theirs = sb3_env.make(COUNT, **options), DummyVecEnv([lambda: single(**options)] * COUNT)
     assert ours.action_space == theirs.action_space
     assert ours.observation_space == theirs.observation_space
@@ -60,7 +60,7 @@ def test_step_for_step_it_is_sb3s_own_vec_env(options):
     assert ends == 2 * COUNT, "clips of four frames ended, and new ones began"
 
 
-def test_what_ends_a_clip_is_told(options):
+def test_the_last_step_of_a_clip_reports_truncation_and_its_last_observation(options):
     env = sb3_env.make(COUNT, **options)
     env.reset()
     for step in range(4):
@@ -73,7 +73,7 @@ def test_what_ends_a_clip_is_told(options):
         assert seen["location"][index].any(), "the next clip has begun"
 
 
-def test_reward_is_switched_for_all(options):
+def test_set_reward_switches_all_environments(options):
     env = sb3_env.make(COUNT, **options)
     env.reset()
     env.set_attr("reward", "iou")
@@ -86,7 +86,7 @@ def test_reward_is_switched_for_all(options):
     assert len(env.env_method("render")) == COUNT
 
 
-def test_actions_reach_the_environment_in_its_own_range(options):
+def test_actions_are_rescaled_to_the_range_of_the_environment(options):
     env = sb3_env.make(COUNT, **options)
     env.reset()
     box = np.array([0.5, 0.25, 0.75, 0.5], np.float32)
@@ -97,7 +97,7 @@ def test_actions_reach_the_environment_in_its_own_range(options):
     assert ((x - 1) / wide + w / wide / 2, (y - 1) / high + h / high / 2) == pytest.approx((0.5, 0.25))
 
 
-def test_options_go_to_the_reset(options):
+def test_reset_options_reach_the_environments(options):
     env = sb3_env.make(COUNT, **options)
     env.set_options({"sequence": "Synthetic-0002"})
     env.reset()

@@ -45,17 +45,17 @@ def real(batch):
     return [row[mask == 1].tolist() for row, mask in zip(batch.features[..., 0], batch.mask, strict=True)]
 
 
-def test_the_defaults_are_the_papers_choices():
+def test_the_defaults_are_those_of_the_paper():
     assert WindowConfig() == WindowConfig(steps=10, batch=1, order="sequential", first_location="window")
 
 
 @pytest.mark.parametrize("number", [{"steps": 0}, {"batch": 0}])
-def test_windows_or_batches_of_nothing_are_an_input_error(number):
+def test_empty_windows_or_batches_are_an_input_error(number):
     with pytest.raises(InputError, match="give numbers >= 1"):
         WindowConfig(**number)
 
 
-def test_windows_follow_the_videos_and_mask_what_is_past_their_ends():
+def test_windows_follow_the_videos_and_mask_the_padding_at_their_ends():
     w = windows([5, 2, 4], steps=4)
     assert len(w) == 4
     batch = w[[0, 1, 2, 3]]
@@ -95,7 +95,7 @@ def test_the_true_box_is_given_at_each_window():
     assert not batch.location[:, 1:].any()
 
 
-def test_or_only_at_each_videos_start():
+def test_the_true_box_can_be_given_only_at_the_start_of_each_video():
     batch = windows([5, 2], steps=2, first_location="video")[[0, 1, 2, 3]]
     assert torch.equal(batch.location[[0, 3], 0], batch.truth[[0, 3], 0])
     assert not batch.location[[1, 2]].any()
@@ -109,7 +109,7 @@ def test_a_first_box_that_sticks_out_is_clipped_in_the_location_and_not_in_the_t
     assert batch.truth.flatten().tolist() == box.flatten().tolist()
 
 
-def test_a_window_says_where_it_is():
+def test_where_names_the_video_and_frames_of_a_window():
     w = windows([5, 2], steps=4)
     assert [w.where(row) for row in range(3)] == [
         "video 0, window 1 (frames 1-4)",
@@ -158,7 +158,7 @@ def test_videos_of_a_group_advance_together():
 
 
 @given(LENGTHS, st.integers(1, 4), st.sampled_from(["sequential", "shuffled"]), st.integers(0, 99))
-def test_carried_rows_go_on_with_the_next_window_of_their_video(lengths, batch, order, seed):
+def test_carried_rows_continue_with_the_next_window_of_their_video(lengths, batch, order, seed):
     w = windows(lengths, steps=3, batch=batch, order=order, first_location="video")
     visits = list(w.epoch(generator(seed)))
     assert sorted(chain(*(rows for rows, _ in visits))) == list(range(len(w)))
@@ -218,7 +218,7 @@ def test_the_fast_path_and_stepping_the_environment_agree(environment, reward, s
 @pytest.mark.parametrize("baseline", ["mean", "leave_one_out"])
 @pytest.mark.parametrize("kind", ["step", "to_go"])
 @pytest.mark.parametrize("reward", ["l1", "iou"])
-def test_the_fast_and_the_plain_path_have_equal_returns_and_gradients(environment, reward, kind, baseline):
+def test_the_fast_and_the_stepped_path_have_equal_returns_and_gradients(environment, reward, kind, baseline):
     environment.unwrapped.reward = reward
     sequences = list(environment.unwrapped.sequences.values())
     store = environment.unwrapped.store
@@ -282,7 +282,7 @@ def test_reinforce_reaches_the_known_optimum_of_a_tiny_env():
     assert float(REWARDS["iou"](mean, batch.truth).mean()) > 0.85
 
 
-def test_frames_without_a_true_box_are_seen_but_not_learned_from():
+def test_frames_without_a_true_box_are_observed_but_have_no_loss():
     truth = np.full((9, 4), 0.5, np.float32)
     truth[[1, 3]] = 0  # in the second window it is the first frame
     features = np.arange(1.0, 10)[:, None].astype(np.float16)

@@ -38,7 +38,7 @@ def compare(ours, rival, frames=FRAMES):
     return comparison, list(comparison.run(ours, rival, iter(frames), BOX, "frame"))
 
 
-def test_both_trackers_see_the_same_frames():
+def test_both_trackers_get_the_same_frames():
     comparison, pictures = compare(MovingTracker(4), MovingTracker(-4))
     assert [box[0] for box in comparison.ours] == [11, 15, 19]
     assert [box[0] for box in comparison.rival] == [11, 7, 3]
@@ -47,7 +47,7 @@ def test_both_trackers_see_the_same_frames():
     assert comparison.stopped is None
 
 
-def test_confidence_is_the_overlap_with_the_box_one_deviation_away():
+def test_confidence_is_the_overlap_with_the_box_shifted_by_one_deviation():
     assert confidence(BOX, np.array([10.0, 0, 0, 0])) == pytest.approx(30 / 50)
     assert confidence(BOX, np.array([0.0, 0, 40, 0])) == pytest.approx(1 / 2)
     assert confidence(BOX, np.zeros(4)) == 1
@@ -81,7 +81,7 @@ def test_a_failure_keeps_the_frames_before_it(trackers):
     assert comparison.stopped.startswith("ArithmeticError: lost it (test_comparison.py, line ")
 
 
-def test_frames_that_break_off_stop_the_comparison():
+def test_unreadable_frames_stop_the_comparison():
     def broken_frames():
         yield FRAMES[0]
         raise InputError("breaks off after 1 of 3 frames")

@@ -66,7 +66,7 @@ def test_corners_become_a_pixel_box():
     assert demo_page.pixel_box([0.25, 0.1, 0.5, 0.4], frame) == [51, 11, 50, 30]
 
 
-def test_a_sequence_comes_with_its_true_box(page):
+def test_a_sequence_fills_in_its_true_box(page):
     image, x, y, w, h, line = page.choose_sequence(SEQUENCE)
     assert [x, y, w, h] == pytest.approx(synthetic.generate(7, 100, (320, 240)).boxes[0], abs=0.05)
     left, top = re.search(r"left: ([\d.]+)%; top: ([\d.]+)%", image).groups()
@@ -90,13 +90,13 @@ def test_a_dragged_box_fills_the_fields(page):
         ((400, 2, 3, 4), "the box 400,2,3,4 lies outside the frame of 320x240 pixels"),
     ],
 )
-def test_a_bad_box_is_one_line(page, numbers, message):
+def test_a_bad_box_is_a_one_line_error(page, numbers, message):
     ((line, image, video, plot),) = page.track(SEQUENCE, None, RIGHT, RIGHT, *numbers)
     assert message in text(line) and 'class="status bad"' in line and "\n" not in line
     assert (image, video, plot) == ("", None, "")
 
 
-def test_an_upload_without_a_box_is_no_error_yet(page, tmp_path):
+def test_an_upload_without_a_box_is_no_error(page, tmp_path):
     path = tmp_path / "video.mp4"
     rendering.write_video(path, iter([np.zeros((48, 64, 3), np.uint8)] * 3))
     image, *numbers, line = page.show_box(SEQUENCE, str(path), None, None, None, None)
@@ -104,7 +104,7 @@ def test_an_upload_without_a_box_is_no_error_yet(page, tmp_path):
     assert text(line) == "Drag a box on the first frame, or fill in its four numbers."
 
 
-def test_a_file_that_is_no_video_is_one_line_without_its_folder(page, tmp_path):
+def test_a_file_that_is_no_video_is_a_one_line_error_without_its_folder(page, tmp_path):
     path = tmp_path / "video.mp4"
     path.write_text("no video")
     for line in (
@@ -123,7 +123,7 @@ def test_large_frames_are_refused(page, tmp_path, monkeypatch):
     assert "the frames are 64x48 pixels; give a video of at most" in text(page.show_box(SEQUENCE, str(path), *BOX)[-1])
 
 
-def test_tracking_ends_with_a_video_and_a_plot_and_deletes_its_files(page, monkeypatch):
+def test_tracking_returns_a_video_and_a_plot_and_deletes_its_files(page, monkeypatch):
     monkeypatch.setattr(demo_page, "_PERIOD", 0)
     steps = page.track(SEQUENCE, None, RIGHT, RIGHT, *BOX)
     for number in range(1, 11):
@@ -148,7 +148,7 @@ def test_reported_confidence_is_plotted(page):
 
 
 @pytest.mark.parametrize("cause", ["stop", "failure", "close"])
-def test_the_frames_until_an_early_end_are_kept(page, cause, monkeypatch):
+def test_frames_before_an_early_end_are_kept(page, cause, monkeypatch):
     monkeypatch.setattr(demo_page, "_PERIOD", 0)
     steps = page.track(SEQUENCE, None, RIGHT, FAILS if cause == "failure" else RIGHT, *BOX, session="me")
     next(steps)
@@ -168,7 +168,7 @@ def test_wide_frames_are_shown_smaller():
     assert markup.shrink(np.zeros((240, 320, 3), np.uint8)).shape == (240, 320, 3)
 
 
-def test_the_page_offers_trackers_that_can_run_and_the_chosen_one_must():
+def test_the_page_offers_runnable_trackers_and_requires_the_chosen_one():
     pytest.importorskip("torch")
     names = list(demo_page.available_trackers(TrackerSpec("mil")))
     assert names[:2] == ["mil", "search"] and "nano" not in names
@@ -176,7 +176,7 @@ def test_the_page_offers_trackers_that_can_run_and_the_chosen_one_must():
         demo_page.available_trackers(TrackerSpec("static"))
 
 
-def test_own_sequences_come_first(tmp_path):
+def test_sequences_of_the_user_are_listed_first(tmp_path):
     sequences = loading.load(None, "synthetic:20-21")
     assert list(Page({}, tmp_path, sequences).sequences_by_name)[:3] == ["Synthetic-0020", "Synthetic-0021", SEQUENCE]
 
@@ -189,7 +189,7 @@ def test_own_sequences_come_first(tmp_path):
         (["--tracker", "drlt"], "needs its weights; give --checkpoint RUN"),
     ],
 )
-def test_bad_flags_are_one_line(args, message, capsys):
+def test_bad_flags_are_one_line_errors(args, message, capsys):
     pytest.importorskip("torch")
     assert cli.main(["demo", *args]) == 2
     error = capsys.readouterr().err
@@ -197,7 +197,7 @@ def test_bad_flags_are_one_line(args, message, capsys):
 
 
 @pytest.mark.parametrize("module", ["matplotlib", "gradio"])
-def test_a_missing_extra_is_named(module, monkeypatch, capsys):
+def test_the_error_names_a_missing_extra(module, monkeypatch, capsys):
     pytest.importorskip("torch")
     for package, name in ((report, "plots"), (demo, "markup"), (demo, "page"), (demo, "server")):
         monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}", raising=False)
@@ -292,7 +292,7 @@ def test_a_large_upload_is_refused_and_deleted(served):
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 1 << 20
 
 
-def test_a_click_through(served, browser):
+def test_tracking_works_in_a_browser(served, browser):
     _, port, folder = served
     open_page(browser, port)
     from selenium.webdriver import ActionChains
@@ -345,7 +345,7 @@ def test_other_files_and_broken_videos_are_refused(served, browser, tmp_path):
 
 
 @pytest.mark.parametrize("width", [390, 1366])
-def test_the_page_fits(served, browser, width):
+def test_the_page_fits_the_window(served, browser, width):
     _, port, _ = served
     open_page(browser, port, width)
     page_width, window_width = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")

@@ -33,13 +33,13 @@ def folder(tmp_path):
     return tmp_path / "shots"
 
 
-def test_a_video_file(video):
+def test_a_video_file_is_opened(video):
     source = open_source(str(video))
     assert (source.name, source.total, source.fps) == ("my video", LENGTH, 10)
     assert levels(source) == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_folder_of_images_is_read_in_the_order_of_their_numbers(folder):
+def test_a_folder_of_images_is_read_in_numeric_order(folder):
     source = open_source(str(folder))
     assert (source.name, source.total, source.fps) == ("shots", LENGTH, 25)
     assert levels(source) == [0, 1, 2, 3, 4, 5]
@@ -53,7 +53,7 @@ def test_a_sequence_folder_and_its_image_folder_give_the_same_frames(folder):
         assert (open_source(str(path)).name, levels(open_source(str(path)))) == ("Deer", [0, 1, 2, 3, 4, 5])
 
 
-def test_frames_count_from_one(video, folder):
+def test_frames_are_numbered_from_1(video, folder):
     for path in (video, folder):
         source = open_source(str(path), start=3)
         assert (source.total, levels(source)) == (4, [2, 3, 4, 5])
@@ -97,7 +97,7 @@ class Camera:
         self.open = False
 
 
-def test_a_camera(tmp_path, monkeypatch):
+def test_a_camera_is_opened_by_its_number(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cameras = []
 
@@ -116,7 +116,7 @@ def test_a_camera(tmp_path, monkeypatch):
         next(open_source("1").frames)
 
 
-def test_a_folder_named_like_a_camera(folder, monkeypatch):
+def test_a_folder_with_a_number_as_its_name_is_opened_as_a_folder(folder, monkeypatch):
     folder.rename(folder.parent / "0")
     monkeypatch.chdir(folder.parent)
     assert open_source("0").total == LENGTH

@@ -37,7 +37,7 @@ def ablation(monkeypatch, *flags):
     return stop.value.code
 
 
-def test_finished_variants_are_read_into_a_table_and_a_plot(tmp_path, monkeypatch, capsys):
+def test_finished_variants_appear_in_a_table_and_a_plot(tmp_path, monkeypatch, capsys):
     finished(tmp_path / "as-given", auc=0.5, seen=0.75)
     finished(tmp_path / "l1-epochs-100-iou-epochs-0", "--l1-epochs", "100", "--iou-epochs", "0", auc=0.4)
     assert ablation(monkeypatch, "--vary", "", "--l1-epochs {epochs} --iou-epochs 0", "--out", tmp_path) == 0
@@ -55,7 +55,7 @@ def test_a_variant_may_be_a_single_flag(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[2].startswith("| `--precision=bf16` | 0.400")
 
 
-def test_a_variant_of_other_flags_is_not_read_and_a_failed_one_is_told(tmp_path, monkeypatch, capsys):
+def test_variants_with_other_flags_are_ignored_and_failed_ones_reported(tmp_path, monkeypatch, capsys):
     finished(tmp_path / "sigma-0.5", "--sigma", "0.5", auc=0.5)
     # Same folder, other common flags: it is trained, which fails for want of the sequences.
     monkeypatch.setattr("subprocess.run", lambda command, **_: calls.append(command) or Failed())
@@ -75,7 +75,7 @@ class Failed:
     returncode = 2
 
 
-def test_of_the_closed_loop_it_says_how_often_targets_are_lost(tmp_path, monkeypatch, capsys):
+def test_the_closed_loop_table_shows_how_often_targets_are_lost(tmp_path, monkeypatch, capsys):
     common = ["--preset", "demo", "--iou-updates", "8"]
     for number, flags in enumerate(LOOP_STUDIES["horizon"]):
         changed = flags.format(half=4, double=16)

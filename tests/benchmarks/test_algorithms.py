@@ -41,7 +41,7 @@ def algorithms(tmp_path_factory, monkeypatch):
     return run
 
 
-def test_one_row_each_at_one_budget_and_finished_runs_are_only_read(algorithms, tmp_path, capsys):
+def test_each_algorithm_has_a_row_and_finished_runs_are_reused(algorithms, tmp_path, capsys):
     flags = ["--out", tmp_path, "--env-steps", "640", "--hidden", "8", "--only", "a2c", "reinforce"]
     code, commands = algorithms(*flags)
     assert code == 0 and [Path(command[0]).name for command in commands] == ["sb3.py", "reinforce.py"]
@@ -54,7 +54,7 @@ def test_one_row_each_at_one_budget_and_finished_runs_are_only_read(algorithms, 
     assert algorithms(*flags) == (0, [])
 
 
-def test_bad_input_is_told_before_any_training(algorithms, tmp_path, capsys):
+def test_bad_input_is_refused_before_training(algorithms, tmp_path, capsys):
     assert algorithms("--out", tmp_path, "--env-steps", "0", "--only", "supervised", "ppo") == (2, [])
     assert "--env-steps is 0" in capsys.readouterr().err
     assert algorithms("--out", tmp_path, "--only", "supervised", "ppo", extra=["--hiden", "3"]) == (2, [])
@@ -66,6 +66,6 @@ def test_bad_input_is_told_before_any_training(algorithms, tmp_path, capsys):
     ("steps", "frames", "expected"),
     [(100_000, 200, (60, 40)), (1, 1000, (1, 1)), (3000, 200, (2, 1)), (500, 10, (6, 4))],
 )
-def test_epochs_of_the_same_number_of_boxes(steps, frames, expected):
+def test_all_algorithms_train_on_the_same_number_of_boxes(steps, frames, expected):
     epochs = runpy.run_path(str(SCRIPT), run_name="algorithms")["epochs"]
     assert epochs(steps, frames, 5) == expected

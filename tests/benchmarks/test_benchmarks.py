@@ -18,7 +18,7 @@ def measure(name, *args):
     return done.stdout
 
 
-def test_extract():
+def test_extract_measures_frames_per_second():
     numbers = json.loads(
         measure("extract", "--sequences", "synthetic:0-3", "--frames", "61", "--repeat", "1", "--json")
     )
@@ -28,19 +28,19 @@ def test_extract():
     assert numbers["ratio"] == pytest.approx(rates[2] / rates[1], abs=0.01)
 
 
-def test_extract_needs_no_data_and_reads_files():
+def test_extract_runs_without_data_and_with_files():
     numbers = json.loads(measure("extract", "--synthetic", "3", "--repeat", "1", "--device", "cpu", "--json"))
     assert (numbers["sequences"], numbers["frames"], numbers["device"]) == (1, 3, "cpu")
 
 
-def test_online_needs_no_data_and_reads_files():
+def test_online_runs_without_data_and_with_files():
     pytest.importorskip("torch")
     flags = ["--synthetic", "--half", "--device", "cpu", "--observation", "8", "--hidden", "4", "--frames", "5"]
     numbers = json.loads(measure("online", *flags, "--json"))
     assert (numbers["frame"], numbers["device"], numbers["drlt"]) == ("640x480", "cpu", "float16")
 
 
-def test_online():
+def test_online_measures_frames_per_second():
     pytest.importorskip("torch")
     table = measure("online", "--observation", "8", "--hidden", "4", "--frames", "5", "--threads", "1")
     numbers = dict(line.split() for line in table.splitlines())
@@ -48,7 +48,7 @@ def test_online():
     assert min(float(numbers[key]) for key in ("fps", "step_alone_fps")) > 0
 
 
-def test_trackers():
+def test_trackers_are_measured_in_frames_per_second():
     pytest.importorskip("onnxruntime")
     flags = ["search", "mil", "--sequences", "synthetic:0", "--frames", "4", "--repeat", "2"]
     numbers = json.loads(measure("trackers", *flags, "--json"))
@@ -58,7 +58,7 @@ def test_trackers():
     assert table.splitlines()[-1].split()[::2] == ["search", "1.00"]
 
 
-def test_epoch():
+def test_epoch_measures_time_against_the_bandwidth_limit():
     pytest.importorskip("torch")
     flags = [
         "--size",
@@ -87,7 +87,7 @@ def test_epoch():
     assert 0 < numbers["peak_gb"] < 4
 
 
-def test_train():
+def test_train_measures_all_training_paths():
     pytest.importorskip("torch")
     flags = ["--seconds", "0", "--sequences", "synthetic:0-1", "--hidden", "8", "--batch", "2", "--json"]
     command = [sys.executable, str(ROOT / "benchmarks" / "train.py"), *flags]
@@ -101,7 +101,7 @@ def test_train():
     assert 0 < numbers["share_of_matrix_products"] < 1
 
 
-def test_env():
+def test_env_measures_steps_per_second():
     numbers = json.loads(
         measure("env", "--sequences", "synthetic:0-3", "--num-envs", "8", "--dim", "6", "--seconds", "0.001", "--json")
     )

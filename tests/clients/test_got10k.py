@@ -71,7 +71,7 @@ def test_the_toolkit_runs_our_tracker_and_both_give_the_same_scores(otb_folder, 
     check_same_scores(toolkit.report(["mil"])["mil"], ours)
 
 
-def test_boxes_and_frames_are_passed_on_unchanged(otb_folder, experiment, tmp_path, monkeypatch):
+def test_boxes_and_frames_reach_the_tracker_unchanged(otb_folder, experiment, tmp_path, monkeypatch):
     inputs = []
 
     class OwnTracker:
@@ -121,7 +121,7 @@ def test_a_baseline_cannot_run_in_the_toolkit():
 
 
 @pytest.mark.otb
-def test_struck_on_otb_13(otb_root, reference, experiment, tmp_path):
+def test_the_toolkit_and_this_library_give_struck_the_same_scores_on_otb_13(otb_root, reference, experiment, tmp_path):
     names = [
         "Bird2",
         "BlurBody",

@@ -117,7 +117,7 @@ def test_a_published_folder_is_a_checkpoint(run, capsys):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_no_path_of_this_machine_is_published(run):
+def test_published_files_contain_no_local_path(run):
     hub.push(find(run), "published")
     for name in ("README.md", "config.json"):
         assert "/home/me" not in Path("published", name).read_text()
@@ -154,7 +154,7 @@ def test_a_published_agent_tracks(run, library, capsys):
     assert "its first frame has a true box" in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_another_extractor_is_one_line(run, capsys):
+def test_a_checkpoint_of_another_extractor_is_a_one_line_error(run, capsys):
     config = run / "checkpoints" / "000007" / "config.json"
     config.write_text(config.read_text().replace('"/home/me/weights"', "null").replace(GRID.id, "grid-of-old"))
     write_video(Path("video.mp4"), (synthetic.generate(1, length=2).frames[index] for index in range(2)))
@@ -164,7 +164,7 @@ def test_a_checkpoint_of_another_extractor_is_one_line(run, capsys):
     assert f"was trained on grid-of-old, not on {GRID.id}; give the weights" in captured.err
 
 
-def test_the_card_holds_the_scores(run):
+def test_the_card_contains_the_scores(run):
     hub.push(find(run), "published")
     card = Path("published/README.md").read_text()
     assert card.startswith("---\nlibrary_name: tracking-env\n") and card.endswith("```\n")
@@ -186,7 +186,7 @@ def test_a_report_of_another_epoch_or_extractor_is_ignored(run, change):
     assert "Trained on `drlt30`" in card
 
 
-def test_the_training_command_gives_the_configuration_again():
+def test_the_training_command_reproduces_the_configuration():
     flags = ["--preset", "small", "--root", "/home/me/OTB", "--sequences", "Deer", "--clip-norm", "None"]
     flags += ["--lr", "3e-05", "--weights", "/home/me/weights", "--first-location", "video"]
     config = parse(flags)
@@ -290,7 +290,7 @@ def test_the_card_of_the_other_scripts_describes_the_agent(kind, tmp_path):
     assert "There is no report of this checkpoint." in (tmp_path / "again" / "README.md").read_text()
 
 
-def test_the_card_of_a_search_agent_names_the_weights_that_it_needs():
+def test_the_card_of_a_search_agent_names_its_required_weights():
     config = {"network": {"width": 4}, "channels": 48, "maps": "nanotrack", "done": 3}
     run = {
         "data": {"features": "nanotrack", "weights": "/home/me/weights"},
@@ -301,7 +301,7 @@ def test_the_card_of_a_search_agent_names_the_weights_that_it_needs():
     assert "trained with a supervised warm start" in card
 
 
-def test_the_training_commands_of_the_other_scripts_give_the_configuration_again():
+def test_training_commands_of_the_other_scripts_reproduce_the_configuration():
     from train.search_config import parse as parse_search
 
     flags = ["--preset", "small", "--no-memory", "--gamma", "0.5", "--start", "runs/x", "--tune", "all"]
@@ -327,7 +327,7 @@ def test_the_training_commands_of_the_other_scripts_give_the_configuration_again
         (["nowhere", "published"], "no checkpoint in nowhere"),
     ],
 )
-def test_a_push_that_fails_is_one_line(run, arguments, message, capsys):
+def test_a_failed_push_is_a_one_line_error(run, arguments, message, capsys):
     assert cli.main(["push", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("tracking-env: error: ") and captured.err.count("\n") == 1
@@ -335,21 +335,21 @@ def test_a_push_that_fails_is_one_line(run, arguments, message, capsys):
     assert not Path("published").exists()
 
 
-def test_a_checkpoint_of_an_unknown_script_is_one_line(run):
+def test_a_checkpoint_of_an_unknown_script_is_a_one_line_error(run):
     (run / "checkpoints" / "000007" / "config.json").write_text('{"algorithm": "ppo"}')
     with pytest.raises(InputError, match=r"is no checkpoint of train/reinforce\.py, train/search\.py, train/sb3\.py"):
         hub.push(find(run), "published")
     assert not Path("published").exists()
 
 
-def test_a_damaged_configuration_leaves_nothing(run):
+def test_a_damaged_configuration_publishes_nothing(run):
     (run / "checkpoints" / "000007" / "config.json").write_text("{")
     with pytest.raises(InputError, match="cannot read the checkpoint"):
         hub.push(find(run), "published")
     assert not Path("published").exists()
 
 
-def test_a_repository_that_cannot_be_reached(run, library, capsys):
+def test_an_unreachable_repository_is_an_error(run, library, capsys):
     box = ["--video", "video.mp4", "--box", "1,1,9,9"]
     write_video(Path("video.mp4"), (synthetic.generate(1, length=2).frames[index] for index in range(2)))
     assert cli.main(["track", *box, "--checkpoint", "hf://me/none"]) == 2
@@ -360,7 +360,7 @@ def test_a_repository_that_cannot_be_reached(run, library, capsys):
     assert "cannot push to hf://me/drlt: " in capsys.readouterr().err
 
 
-def test_without_the_extra_it_says_what_to_install(run, monkeypatch):
+def test_without_the_extra_the_error_names_what_to_install(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     message = r"hf:// needs huggingface_hub; type: pip install 'huggingface-hub>="
     with pytest.raises(InputError, match=message):

@@ -104,7 +104,7 @@ def converse(folder):
     return start
 
 
-def test_a_client_gets_boxes_counted_from_0(converse):
+def test_a_client_gets_zero_based_boxes(converse):
     answer = converse("own_of_trax:Right")
     assert (answer["name"], answer["regions"]) == ("own_of_trax.Right", ["rectangle"])
     boxes = [[0, 4, 10.5, 8], [1, 4, 10.5, 8], [2, 4, 10.5, 8]]
@@ -112,7 +112,7 @@ def test_a_client_gets_boxes_counted_from_0(converse):
     assert (answer["code"], answer["errors"]) == (0, "")
 
 
-def test_a_tracker_that_fails_tells_the_client(converse):
+def test_the_client_is_told_of_a_failed_tracker(converse):
     answer = converse("own_of_trax:Fails")
     assert answer["boxes"] == [[0, 4, 10.5, 8]]
     assert "ArithmeticError: lost it" in answer["refused"]
@@ -147,12 +147,12 @@ def test_other_characters_in_a_name_become_underscores():
     assert trackers_ini("my.tracker é", ["x"]).splitlines()[0] == "[my_tracker__]"
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch):
+def test_without_the_extra_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "trax", None)
     with pytest.raises(InputError, match=r"trax needs trax; type: pip install 'vot-trax>="):
         serve(None, "x")
 
 
-def test_an_ini_that_cannot_be_written(folder, capsys):
+def test_an_ini_that_cannot_be_written_is_an_error(folder, capsys):
     assert cli.main(["trax", "--tracker", "own_of_trax:Right", "--ini", "own_of_trax.py/trackers.ini"]) == 2
     assert "cannot write own_of_trax.py/trackers.ini" in capsys.readouterr().err

@@ -33,7 +33,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "results", tmp_path / "annotations"
 
 
-def test_score_prints_json_only(folders):
+def test_score_with_json_prints_only_json(folders):
     results, annotations = folders
     done = command("score", results, "--annotations", annotations, "--sequences", "Deer,Skiing", "--json")
     assert (done.returncode, done.stderr) == (0, "")
@@ -49,7 +49,7 @@ def test_score_prints_a_table(folders, capsys):
     assert [line.split()[0] for line in lines] == ["sequence", "Deer", "Skiing", "mean"]
 
 
-def test_a_sequence_that_cannot_be_scored_is_exit_code_1(folders):
+def test_an_unscored_sequence_gives_exit_code_1(folders):
     results, annotations = folders
     write_result(results / "Deer.txt", np.ones((3, 4)))
     done = command("score", results, "--annotations", annotations, "--sequences", "Deer,Skiing", "--json")
@@ -85,7 +85,7 @@ def test_several_folders_are_several_trackers(folders, capsys):
     assert score(capsys, *both, "--markdown").splitlines()[1].startswith("| --- | ---: |")
 
 
-def test_folders_of_the_same_name_are_labelled_by_their_paths(folders, capsys):
+def test_folders_with_equal_names_are_labelled_by_their_paths(folders, capsys):
     results, annotations = folders
     for name, frames in FRAMES.items():
         write_result(results.parent / "b" / "results" / f"{name}.txt", np.ones((frames, 4)))
@@ -106,7 +106,7 @@ def test_attributes_are_scored_in_a_table(folders, capsys):
     assert [part.splitlines()[0] for part in text.split("\n\n")[::2]] == ["results", "annotations"]
 
 
-def test_the_formula_of_the_paper(folders, capsys):
+def test_score_supports_the_formula_of_the_paper(folders, capsys):
     results, annotations = folders
     args = (results, "--annotations", annotations, *PAIR, "--protocol", "drlt-paper")
     lines = score(capsys, *args).splitlines()
@@ -138,7 +138,7 @@ def test_a_file_that_cannot_be_read_fails_only_its_sequence(folders, capsys):
         (["score", "results", "--annotations", "no-such-folder"], "cannot read boxes"),
     ],
 )
-def test_input_errors_are_one_line_and_exit_code_2(args, message, capsys):
+def test_input_errors_give_one_line_and_exit_code_2(args, message, capsys):
     assert cli.main(args) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -148,7 +148,7 @@ def test_input_errors_are_one_line_and_exit_code_2(args, message, capsys):
 
 
 @pytest.mark.parametrize("args", [["score", "results", "--no-such-flag"], ["no-such-command"], []])
-def test_usage_errors_are_exit_code_2(args, capsys):
+def test_usage_errors_give_exit_code_2(args, capsys):
     with pytest.raises(SystemExit) as exit_:
         cli.main(args)
     assert exit_.value.code == 2
@@ -168,20 +168,20 @@ def test_the_library_does_not_import_torch():
 
 
 @pytest.mark.otb
-def test_score_with_the_frames_folder(otb_root, reference, capsys):
+def test_score_reads_ground_truth_from_the_frames_folder(otb_root, reference, capsys):
     assert cli.main(["score", str(reference / "struck_ope"), "--root", str(otb_root), "--sequences", "Suv"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["Suv", "0.513"]
 
 
 @pytest.mark.otb
-def test_struck_from_the_command_line(reference):
+def test_score_gives_the_official_scores_of_struck(reference):
     done = command("score", reference / "struck_ope", "--annotations", reference / "annotations", "--json")
     mean = json.loads(done.stdout)["mean"]["whole"]
     assert [mean["auc"], mean["precision20"]] == pytest.approx([0.494741, 0.664437], abs=1e-6)
 
 
 @pytest.mark.otb
-def test_struck_by_the_paper_s_formula(reference):
+def test_score_gives_struck_the_score_of_the_paper_with_its_formula(reference):
     args = (reference / "struck_ope", "--annotations", reference / "annotations", "--json", "--protocol", "drlt-paper")
     mean = json.loads(command("score", *args).stdout)["mean"]["whole"]
     assert [mean["mean_iou"], mean["auc"]] == pytest.approx([0.4766, 0.4962], abs=5e-5)
@@ -238,14 +238,14 @@ def test_extract_under_torchrun_prints_its_process(tmp_path, monkeypatch, capsys
         (("--store", __file__), "cannot write .*store.json: .*; give another folder"),
     ],
 )
-def test_extract_with_bad_flags_is_one_line_and_exit_code_2(tmp_path, capsys, args, message):
+def test_extract_with_bad_flags_gives_one_line_and_exit_code_2(tmp_path, capsys, args, message):
     assert extract("--store", tmp_path, *args) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert re.fullmatch(rf"tracking-env: error: .*{message}.*\n", captured.err)
 
 
-def test_extract_stopped_by_ctrl_c_prints_how_to_go_on(tmp_path, monkeypatch, capsys):
+def test_extract_stopped_by_ctrl_c_prints_how_to_resume(tmp_path, monkeypatch, capsys):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
@@ -265,7 +265,7 @@ def test_every_command_shows_an_example(name, capsys):
 
 
 @pytest.mark.parametrize("name", list(cli.app._subcommands))
-def test_the_example_parses(name, monkeypatch):
+def test_the_example_of_each_command_parses(name, monkeypatch):
     """A function with the command's signature stands in for it, so that nothing runs."""
     function = cli.app._subcommands[name].target
     (line,) = (line for line in function.__doc__.splitlines() if "Example: " in line)
@@ -313,13 +313,13 @@ def test_bash_completes_commands_and_flags(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("shell", "first"), [("zsh", "#compdef tracking-env"), ("fish", "function _tyro_tracking_env")]
 )
-def test_completion_of_other_shells(shell, first, capsys):
+def test_other_shells_get_a_completion_script(shell, first, capsys):
     with pytest.raises(SystemExit):
         cli.main(["completion", shell])
     assert first in capsys.readouterr().out
 
 
-def test_lists_as_json(capsys):
+def test_lists_can_be_printed_as_json(capsys):
     assert cli.main(["sequences", "--sequences", "Deer,Skiing", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert [(entry["name"], entry["frames"]) for entry in listed] == list(FRAMES.items())
@@ -329,7 +329,7 @@ def test_lists_as_json(capsys):
     assert files["MobileNetV2-YOLOv3-Nano-voc.weights"]["extractor"] == "yolo-nano-voc"
 
 
-def test_a_reader_that_leaves_early_is_no_error():
+def test_a_closed_output_pipe_is_no_error():
     command = f"{sys.executable} -m tracking_env.cli sequences | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (141, "")  # as if SIGPIPE had ended it

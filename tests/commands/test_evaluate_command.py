@@ -39,7 +39,7 @@ def evaluate(*args):
     return cli.main(["evaluate", "--out", "out", "--sequences", "synthetic:0-1", *map(str, args)])
 
 
-def test_a_command_from_nothing_to_a_table(tmp_path):
+def test_evaluate_runs_a_tracker_and_prints_a_table(tmp_path):
     args = ["--tracker", "mine:Still", "--sequences", "synthetic:0-2", "--out", "out", "--jobs", "2"]
     command = [sys.executable, "-W", "error", "-m", "tracking_env.cli", "evaluate", *args]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -52,7 +52,7 @@ def test_a_command_from_nothing_to_a_table(tmp_path):
     assert read_boxes(tmp_path / "out" / "mine.Still" / "Synthetic-0002.txt").shape == (60, 4)
 
 
-def test_json(capsys):
+def test_evaluate_prints_json(capsys):
     assert evaluate("--tracker", "static", "--json", "--name", "first box") == 0
     data = json.loads(capsys.readouterr().out)
     assert list(data["sequences"]) == ["Synthetic-0000", "Synthetic-0001"]
@@ -60,7 +60,7 @@ def test_json(capsys):
     assert Path("out/first box/Synthetic-0000.txt").exists()
 
 
-def test_protocols_and_repetitions_have_folders_of_their_own(capsys):
+def test_protocols_and_repetitions_have_separate_folders(capsys):
     assert evaluate("--tracker", "mine:Still", "--protocol", "sre") == 0
     assert evaluate("--tracker", "mine:Still", "--repeat", 2) == 0
     rows = capsys.readouterr().out.splitlines()
@@ -70,7 +70,7 @@ def test_protocols_and_repetitions_have_folders_of_their_own(capsys):
     assert len(list(Path("out/mine.Still").glob("run-*/Synthetic-0000.txt"))) == 2
 
 
-def test_a_sequence_that_fails_is_exit_code_1(capsys):
+def test_a_failed_sequence_gives_exit_code_1(capsys):
     Path("out/mine.Fails").mkdir(parents=True)
     Path("out/mine.Fails/tracker.id").write_text("mine:Fails\n")
     boxes = np.tile([10.0, 10, 30, 20], (60, 1))
@@ -81,7 +81,7 @@ def test_a_sequence_that_fails_is_exit_code_1(capsys):
     assert err.startswith("tracking-env: failed: Synthetic-0000: ValueError: ") and err.count("\n") == 1
 
 
-def test_ctrl_c_is_one_line(capsys):
+def test_ctrl_c_gives_one_line(capsys):
     assert evaluate("--tracker", "mine:Interrupted") == 130
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
@@ -101,7 +101,7 @@ def test_ctrl_c_is_one_line(capsys):
         (["--tracker", "static", "--sequences", "drlt30"], "needs a folder"),
     ],
 )
-def test_input_errors_are_one_line_and_exit_code_2(args, message, capsys):
+def test_input_errors_give_one_line_and_exit_code_2(args, message, capsys):
     assert evaluate(*args) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and err.startswith("tracking-env: error: ")
@@ -110,7 +110,7 @@ def test_input_errors_are_one_line_and_exit_code_2(args, message, capsys):
 
 
 @pytest.mark.otb
-def test_on_real_video(otb_root, capsys):
+def test_evaluate_runs_on_real_video(otb_root, capsys):
     args = ["--root", otb_root, "--sequences", "Bird2", "--tracker", "mine:Still"]
     assert evaluate(*args) == 0
     row = capsys.readouterr().out.splitlines()[1].split()

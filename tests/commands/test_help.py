@@ -31,11 +31,11 @@ def option_texts(function):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_has_a_text(name):
+def test_every_option_has_a_help_text(name):
     assert option_texts(COMMANDS[name]).keys() == inspect.signature(COMMANDS[name]).parameters.keys()
 
 
-def test_the_same_option_has_the_same_text_in_every_command():
+def test_an_option_has_the_same_help_text_in_every_command():
     """Only the first sentence; a command may add what the option's default is."""
     texts = defaultdict(set)
     for command, function in COMMANDS.items():

@@ -93,7 +93,7 @@ def moving_boxes(frames):
     return [[30 + index, 20, 40.5, 50] for index in range(frames)]
 
 
-def test_track_writes_boxes_facts_and_an_overlay(capsys):
+def test_track_writes_boxes_a_summary_and_an_overlay(capsys):
     assert track() == 0
     captured = capsys.readouterr()
     assert captured.err == ""  # the progress bar needs a terminal
@@ -113,7 +113,7 @@ def test_track_writes_boxes_facts_and_an_overlay(capsys):
     assert corner[0] > 150 > corner[1] and corner[0] > 150 > corner[2]
 
 
-def test_json_prints_only_the_facts(capsys):
+def test_json_prints_only_the_summary(capsys):
     assert track("--json", "--start", "3", "--out", "elsewhere") == 0
     captured = capsys.readouterr()
     facts = json.loads(captured.out)
@@ -142,7 +142,7 @@ def test_results_can_be_scored(capsys):
     assert json.loads(out[out.index("{") :])["mean"]["whole"]["auc"] == pytest.approx(20 / 21)
 
 
-def test_an_opencv_tracker_on_a_folder_of_images():
+def test_an_opencv_tracker_runs_on_a_folder_of_images():
     Path("shots").mkdir()
     for index in range(3):
         cv2.imwrite(f"shots/{index}.png", cv2.cvtColor(SEQUENCE.frames[index], cv2.COLOR_RGB2BGR))
@@ -173,7 +173,7 @@ def test_an_opencv_tracker_on_a_folder_of_images():
         ({"tracker": "own_tracker:NeverStarts"}, "nothing was tracked: ValueError: cannot (own_tracker.py, line "),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_no_files(options, message, capsys):
+def test_bad_input_gives_one_line_and_leaves_no_files(options, message, capsys):
     assert track(**options) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1
@@ -181,12 +181,12 @@ def test_bad_input_is_one_line_and_leaves_no_files(options, message, capsys):
     assert not any(path.is_file() for path in Path("tracked").rglob("*"))
 
 
-def test_show_without_a_display_is_one_line(capsys):
+def test_show_without_a_display_is_a_one_line_error(capsys):
     assert track("--show") == 2
     assert "--show needs a display, and there is none; leave it out" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written(capsys):
+def test_a_folder_that_cannot_be_written_is_an_error(capsys):
     assert track("--out", "video.mp4") == 2
     assert "cannot write video.mp4/" in capsys.readouterr().err
 
@@ -200,7 +200,7 @@ def test_the_video_itself_is_not_overwritten(capsys):
     assert Path("x/own_tracker.Right/video.mp4").read_bytes() == before
 
 
-def test_a_box_may_reach_out_of_the_frame():
+def test_a_box_may_lie_partly_outside_the_frame():
     assert track(box="150,100,30,40") == 0
 
 
@@ -240,7 +240,7 @@ def test_ctrl_c_keeps_the_tracked_frames(folder):
     assert boxes("own_tracker.Slow/video").tolist() == moving_boxes(4)
 
 
-def test_a_video_that_ends_early(capsys):
+def test_a_video_that_ends_early_keeps_the_frames_before_it(capsys):
     writer = cv2.VideoWriter("whole.avi", cv2.VideoWriter.fourcc(*"MJPG"), 25, (160, 120))
     for index in range(LENGTH):
         writer.write(SEQUENCE.frames[index])
@@ -295,7 +295,7 @@ def test_the_user_draws_the_box_on_a_display(monkeypatch):
     assert np.array_equal(pictures[0][..., ::-1], VideoFrames(Path("video.mp4"))[0])  # it takes BGR
 
 
-def test_no_box_drawn_is_one_line(monkeypatch, capsys):
+def test_drawing_no_box_is_a_one_line_error(monkeypatch, capsys):
     monkeypatch.setattr(rendering, "select_box", lambda frame: np.array([1.0, 1, 0, 0]))
     assert track(box=None) == 2
     assert "no box was drawn; drag one and press Enter" in capsys.readouterr().err

@@ -14,7 +14,7 @@ def _dot(x: int, y: int, w: int, h: int, frames: int = 8) -> Sequence:
 
 
 @pytest.mark.parametrize("copy", range(12))
-def test_the_box_goes_where_the_pixels_go(copy: int) -> None:
+def test_the_box_moves_with_the_pixels(copy: int) -> None:
     source = _dot(30, 20, 10, 12)
     seen = augment_clip(source, range(2, 7), copy)
     assert len(seen) == 5
@@ -24,7 +24,7 @@ def test_the_box_goes_where_the_pixels_go(copy: int) -> None:
         assert seen.boxes[index].tolist() == box
 
 
-def test_copies_differ_and_a_copy_is_always_the_same() -> None:
+def test_copies_differ_and_each_copy_is_reproducible() -> None:
     source = synthetic.generate(3)
     first, again, other = (augment_clip(source, range(20), copy) for copy in (0, 0, 1))
     assert first.name == again.name == "Synthetic-0003~0" and other.name == "Synthetic-0003~1"
@@ -32,7 +32,7 @@ def test_copies_differ_and_a_copy_is_always_the_same() -> None:
     assert first.frames.fingerprint == again.frames.fingerprint != other.frames.fingerprint
 
 
-def test_frames_keep_the_size_they_announce() -> None:
+def test_frames_have_the_announced_size() -> None:
     for copy in range(6):
         seen = augment_clip(synthetic.generate(1), range(20), copy)
         width, height = seen.size
@@ -45,7 +45,7 @@ def test_mirrored_and_plain_copies_both_occur() -> None:
 
 
 @pytest.mark.parametrize("copy", range(6))
-def test_a_frame_without_a_box_has_none_in_the_copy(copy: int) -> None:
+def test_a_frame_without_a_box_has_no_box_in_the_copy(copy: int) -> None:
     source = _dot(30, 20, 10, 12)
     boxes = source.boxes.copy()
     boxes[[3, 5]] = 0

@@ -145,7 +145,7 @@ def root(tmp_path_factory) -> Path:
     return folder
 
 
-def test_all_is_found_in_one_pass_and_nothing_else(root):
+def test_a_pass_reports_every_fault_and_no_others(root):
     checked = check(root)
     assert sorted(checked.sequences) == sorted(["good", *FAULTS, *NOTES])
     lines_of: dict[str, list[str]] = {}
@@ -158,7 +158,7 @@ def test_all_is_found_in_one_pass_and_nothing_else(root):
     assert checked.faults == len(FAULTS)
 
 
-def test_what_the_library_refuses_is_a_fault_and_what_it_reads_is_at_most_a_note(root):
+def test_faults_are_refused_by_the_library_and_notes_are_read(root):
     """The check and the loader agree. Faults that load all the same are named here."""
     loads = {  # with other pixels or other boxes than were meant
         *("twice", "grey", "cmyk", "alpha", "outside", "corners", "negative", "no-first"),
@@ -174,7 +174,7 @@ def test_what_the_library_refuses_is_a_fault_and_what_it_reads_is_at_most_a_note
         assert refused == (name in FAULTS and name not in loads), name
 
 
-def test_the_command(root, tmp_path, capsys):
+def test_the_command_prints_faults_notes_and_a_summary(root, tmp_path, capsys):
     assert cli.main(["check", "--root", str(root)]) == 1
     out = capsys.readouterr().out.splitlines()
     faults, notes = len(FAULTS), len(NOTES)
@@ -190,7 +190,7 @@ def test_the_command(root, tmp_path, capsys):
     assert "no folder" in capsys.readouterr().err
 
 
-def test_official_sequences_are_held_against_the_table(tmp_path):
+def test_official_sequences_are_compared_with_the_table(tmp_path):
     rows = ["1,2,5,6"] * 71
     make(tmp_path / "Deer", rows, range(1, 90))
     make(tmp_path / "DIVING", rows, range(1, 216))
@@ -213,7 +213,7 @@ def test_two_targets_share_their_frames(tmp_path):
     )
 
 
-def test_sequences_that_were_asked_for_must_be_there(tmp_path):
+def test_missing_requested_sequences_are_refused(tmp_path):
     make(tmp_path / "mine")
     (fault,) = check(tmp_path, "mine,Suv").findings
     assert (fault.sequence, str(fault)) == ("Suv", "fault  Suv: is not there; fetch the sequence, or leave it out")
@@ -222,7 +222,7 @@ def test_sequences_that_were_asked_for_must_be_there(tmp_path):
         check(tmp_path, "suv")
 
 
-def test_other_folders_are_refused(tmp_path):
+def test_folders_of_another_layout_are_refused(tmp_path):
     with pytest.raises(InputError, match="no OTB sequence in"):
         check(tmp_path)
     (tmp_path / "a").mkdir()
@@ -231,7 +231,7 @@ def test_other_folders_are_refused(tmp_path):
         check(tmp_path)
 
 
-def test_kinds_of_pictures():
+def test_pixel_format_names_the_colour_space():
     assert image_header.pixel_format(encoded()) == image_header.pixel_format(encoded(suffix=".png")) == "RGB"
     assert (
         image_header.pixel_format(encoded(RED[..., 0]))
@@ -243,7 +243,7 @@ def test_kinds_of_pictures():
     assert all(image_header.pixel_format(data[:end]) in ("", "RGB") for data in [encoded()] for end in range(len(data)))
 
 
-def test_a_picture_in_the_header_does_not_hide_a_lost_end(tmp_path):
+def test_a_thumbnail_in_the_header_does_not_hide_a_truncated_picture(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(with_thumbnail(encoded()) + b"\xff\xda behind the end")
     assert read_image(path).shape == RED.shape
@@ -253,7 +253,7 @@ def test_a_picture_in_the_header_does_not_hide_a_lost_end(tmp_path):
 
 
 @pytest.mark.otb
-def test_nothing_is_wrong_with_the_real_folder(otb_root):
+def test_the_real_folder_has_no_faults(otb_root):
     some = [name for name in ("BlurBody", "Couple", "Diving", "Football1") if (otb_root / name).is_dir()]
     checked = check(otb_root, ",".join(some))
     assert (checked.sequences, checked.faults, checked.frames) == (

@@ -24,7 +24,7 @@ def make(folder: Path, numbers, rows: int, truth: str = "groundtruth_rect.txt", 
     (folder / truth).write_text("".join(f"{row + 1},1,5,6\n" for row in range(rows)))
 
 
-def test_table_and_lists():
+def test_the_table_and_lists_have_the_official_sizes():
     assert {label: len(members) for label, members in otb.LISTS.items()} == {
         "otb100": 100,
         "otb50": 50,
@@ -40,7 +40,7 @@ def test_table_and_lists():
 @pytest.mark.parametrize("separator", [",", "\t", " ", "   ", ", ", " ,\t"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
-def test_read_boxes_separators(tmp_path, separator, mark, ending):
+def test_read_boxes_accepts_any_separator(tmp_path, separator, mark, ending):
     rows = [["1", "2", "3.5", "4"], ["-5", "6e1", "NaN", "0"]]
     text = mark + ending.join(["  " + separator.join(row) + " " for row in rows] + ["", " "])
     (tmp_path / "a.txt").write_text(text, encoding="utf-8", newline="")
@@ -48,13 +48,13 @@ def test_read_boxes_separators(tmp_path, separator, mark, ending):
 
 
 @pytest.mark.parametrize("row", ["1,2,3", "1,2,3,4,5", "1,2,x,4", "1,,3,4,5", "1,2,3,4,", "1;2;3;4"])
-def test_read_boxes_names_file_and_line(tmp_path, row):
+def test_errors_of_read_boxes_name_file_and_line(tmp_path, row):
     (tmp_path / "a.txt").write_text(f"1,2,3,4\n\n{row}\n")
     with pytest.raises(InputError, match=r"a\.txt, line 3: .*expected four numbers"):
         read_boxes(tmp_path / "a.txt")
 
 
-def test_read_boxes_without_boxes(tmp_path):
+def test_read_boxes_refuses_a_file_without_boxes(tmp_path):
     (tmp_path / "empty.txt").write_text("\n\n")
     (tmp_path / "binary.txt").write_bytes(IMAGE)
     for name, message in [("empty", "no boxes"), ("binary", "not a text"), ("absent", "cannot read"), ("", "cannot")]:
@@ -75,7 +75,7 @@ def test_read_boxes_raises_nothing_but_input_error(tmp_path_factory, data):
         assert boxes.shape[1] == 4
 
 
-def test_loads_a_sequence(tmp_path):
+def test_load_sequence_reads_frames_and_boxes(tmp_path):
     make(tmp_path / SMALL, range(1, 72), 71)
     (sequence,) = otb.load(tmp_path)
     assert (sequence.name, len(sequence), sequence.size) == (SMALL, 71, (12, 8))
@@ -92,7 +92,7 @@ def test_images_beyond_the_annotations_are_ignored(tmp_path):
     assert [path.name for path in otb.load_sequence(tmp_path, SMALL).frames.paths[::70]] == ["0001.jpg", "0071.jpg"]
 
 
-def test_two_targets_share_the_frames(tmp_path):
+def test_sequences_of_two_targets_share_the_frames(tmp_path):
     for target in "12":
         make(tmp_path / "Jogging", range(1, 308), 307, truth=f"groundtruth_rect.{target}.txt")
     assert otb.resolve_names("available", tmp_path) == ["Jogging-1", "Jogging-2"]
@@ -114,18 +114,18 @@ def test_tiger1_is_evaluated_from_frame_6(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".JPG", ".jpeg", ".png"])
-def test_five_digits_and_suffixes(tmp_path, suffix):
+def test_image_names_with_five_digits_and_other_suffixes_are_read(tmp_path, suffix):
     make(tmp_path / "Board", range(1, 699), 698, digits=5, suffix=suffix)
     assert otb.load_sequence(tmp_path, "Board").frames.paths[0].name == f"00001{suffix}"
 
 
-def test_a_missing_image_is_named(tmp_path):
+def test_the_error_names_a_missing_image(tmp_path):
     make(tmp_path / SMALL, [*range(1, 17), *range(18, 90)], 71)
     with pytest.raises(InputError, match=r"fewer images than boxes: 70 images for 71 boxes.*missing is 0017\.jpg"):
         otb.load_sequence(tmp_path, SMALL)
 
 
-def test_annotations_of_the_wrong_length(tmp_path):
+def test_annotations_of_a_wrong_length_are_refused(tmp_path):
     make(tmp_path / SMALL, range(1, 72), 70)
     with pytest.raises(InputError, match="has 70 boxes, OTB's Deer has 71"):
         otb.load_sequence(tmp_path, SMALL)
@@ -139,7 +139,7 @@ def test_annotations_must_be_finite(tmp_path):
         otb.load_sequence(tmp_path, "mine")
 
 
-def test_no_images(tmp_path):
+def test_a_folder_without_images_is_refused(tmp_path):
     make(tmp_path / SMALL, [], 71)
     with pytest.raises(InputError, match="no images in"):
         otb.load_sequence(tmp_path, SMALL)
@@ -154,14 +154,14 @@ def test_a_truncated_jpeg_is_refused_when_read(tmp_path):
         frames[1]
 
 
-def test_own_data_starts_at_its_lowest_image(tmp_path):
+def test_other_data_starts_at_its_lowest_image_number(tmp_path):
     make(tmp_path / "mine", range(12, 20), 5)
     (sequence,) = otb.load(tmp_path, "mine")
     assert [path.name for path in sequence.frames.paths[::4]] == ["0012.jpg", "0016.jpg"]
     assert sequence.attributes == ()
 
 
-def test_names():
+def test_resolve_names_expands_lists_and_removes_duplicates():
     assert otb.resolve_names("drlt30", None) == list(otb.LISTS["drlt30"])
     assert otb.resolve_names("Suv, Deer,Suv", None) == ["Suv", "Deer"]
     assert otb.resolve_names("Suv,drlt30", None)[:2] == ["Suv", "Bird2"]
@@ -180,12 +180,12 @@ def test_names():
         ("available", "needs a folder"),
     ],
 )
-def test_unknown_names(spec, message):
+def test_unknown_names_are_refused(spec, message):
     with pytest.raises(InputError, match=message):
         otb.resolve_names(spec, None)
 
 
-def test_a_list_is_loaded_as_far_as_it_is_there(tmp_path, caplog):
+def test_a_list_loads_the_sequences_that_exist(tmp_path, caplog):
     make(tmp_path / SMALL, range(1, 72), 71)
     with caplog.at_level(logging.WARNING):
         assert [first.name for first in otb.load(tmp_path, "otb2013")] == [SMALL]
@@ -195,7 +195,7 @@ def test_a_list_is_loaded_as_far_as_it_is_there(tmp_path, caplog):
     assert SMALL not in record.message.split("missing")[1]
 
 
-def test_what_is_not_there_is_an_error(tmp_path):
+def test_missing_sequences_are_an_error(tmp_path):
     with pytest.raises(InputError, match="no OTB sequence in"):
         otb.load(tmp_path)
     make(tmp_path / SMALL, range(1, 72), 71)
@@ -207,7 +207,7 @@ def test_what_is_not_there_is_an_error(tmp_path):
         otb.load(tmp_path, f"{SMALL},drlt30,Suv")
 
 
-def test_annotation_folder(tmp_path):
+def test_annotations_are_read_without_images(tmp_path):
     (tmp_path / "Tiger1.txt").write_text("".join(f"{row},1,2,3\n" for row in range(1, 355)))
     boxes = otb.read_annotations(tmp_path, "Tiger1")
     assert boxes.shape == (349, 4)

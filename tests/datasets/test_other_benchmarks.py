@@ -112,7 +112,7 @@ def test_each_layout_is_recognised_and_gives_the_same_boxes(layout, tmp_path):
         assert_array_equal(sequence.boxes, TRUTH)
 
 
-def test_names_and_prefixes(layout, tmp_path):
+def test_sequences_are_selected_by_name_and_layout_prefix(layout, tmp_path):
     first, second, *_ = NAMES[layout]
     for spec in (f"{second}, {first},{second}", f"{layout}:{second},{first}"):
         assert [sequence.name for sequence in loading.load(tmp_path, spec)] == [second, first]
@@ -121,7 +121,7 @@ def test_names_and_prefixes(layout, tmp_path):
         loading.load(tmp_path, f"{first}x")
 
 
-def test_boxes_lie_on_the_target(layout, tmp_path):
+def test_boxes_enclose_the_target(layout, tmp_path):
     """The first pixel is 1 in the boxes, whatever the files call it."""
     if layout == "video":
         pytest.skip("the codec blurs edges")
@@ -131,7 +131,7 @@ def test_boxes_lie_on_the_target(layout, tmp_path):
         assert [xs.min() + 1, ys.min() + 1, np.ptp(xs) + 1, np.ptp(ys) + 1] == [x, y, w, h]
 
 
-def test_the_environment_and_the_commands_take_each_layout(layout, tmp_path, capsys):
+def test_the_environment_and_the_commands_accept_each_layout(layout, tmp_path, capsys):
     name = NAMES[layout][1]
     env = gym.make("OTBTrack-v0", root=tmp_path, sequences=name, split="all", clip_length=3)
     env.reset(seed=0)
@@ -147,7 +147,7 @@ def test_the_environment_and_the_commands_take_each_layout(layout, tmp_path, cap
     assert scores[name]["whole"]["auc"] == score_boxes(np.repeat(TRUTH[:1], 6, axis=0), TRUTH).parts["whole"].auc
 
 
-def test_got10k_root_is_the_data_set_or_one_of_its_folders(tmp_path):
+def test_the_got10k_root_is_the_data_set_or_one_of_its_folders(tmp_path):
     got10k(tmp_path)
     got10k(tmp_path, ["train/GOT-10k_Train_000001"])
     assert [sequence.name for sequence in loading.load(tmp_path, "val")] == NAMES["got10k"]
@@ -155,7 +155,7 @@ def test_got10k_root_is_the_data_set_or_one_of_its_folders(tmp_path):
     assert [sequence.name for sequence in loading.load(tmp_path)] == ["GOT-10k_Train_000001", *NAMES["got10k"]]
 
 
-def test_a_list_says_what_there_is(tmp_path, caplog):
+def test_a_list_with_missing_sequences_gives_a_warning(tmp_path, caplog):
     vot(tmp_path)
     write(tmp_path / "list.txt", "bag\nbasketball\n")
     with caplog.at_level(logging.WARNING):
@@ -164,7 +164,7 @@ def test_a_list_says_what_there_is(tmp_path, caplog):
     assert [sequence.name for sequence in loading.load(tmp_path, "ball")] == ["ball"]
 
 
-def test_a_class_of_lasot_stands_for_its_sequences(tmp_path):
+def test_a_class_of_lasot_selects_its_sequences(tmp_path):
     lasot(tmp_path)
     assert [sequence.name for sequence in loading.load(tmp_path, "cat,airplane")] == [
         "cat-1",
@@ -173,7 +173,7 @@ def test_a_class_of_lasot_stands_for_its_sequences(tmp_path):
     ]
 
 
-def test_flagged_frames_have_no_box(tmp_path):
+def test_frames_flagged_as_absent_have_no_box(tmp_path):
     lasot(tmp_path / "lasot")
     folder = tmp_path / "lasot" / "cat" / "cat-1"
     write(folder / "full_occlusion.txt", "0,1,0,0,0,0\n")
@@ -187,7 +187,7 @@ def test_flagged_frames_have_no_box(tmp_path):
 
 
 @pytest.mark.parametrize("row", ["NaN,NaN,NaN,NaN", "-1,-1,-1,-1", "1,1,-1,-1", "10,10,0,5", "inf,1,5,5"])
-def test_what_is_no_box_is_a_row_of_zeros(tmp_path, row):
+def test_invalid_boxes_become_rows_of_zeros(tmp_path, row):
     uav123(tmp_path)
     write(tmp_path / "anno" / "UAV123" / "bike1.txt", text(TRUTH[:2]) + row + "\n" + text(TRUTH[3:]))
     (sequence,) = loading.load(tmp_path, "bike1")
@@ -195,7 +195,7 @@ def test_what_is_no_box_is_a_row_of_zeros(tmp_path, row):
     assert_array_equal(np.delete(sequence.boxes, 2, axis=0), np.delete(TRUTH, 2, axis=0))
 
 
-def test_a_frame_without_a_box_is_scored_as_otb_scores_an_invalid_one(tmp_path):
+def test_frames_without_a_box_are_scored_as_otb_scores_invalid_boxes(tmp_path):
     lasot(tmp_path)
     write(tmp_path / "cat" / "cat-1" / "out_of_view.txt", "0,0,0,1,1,1")
     (sequence,) = loading.load(tmp_path, "cat-1")
@@ -205,14 +205,14 @@ def test_a_frame_without_a_box_is_scored_as_otb_scores_an_invalid_one(tmp_path):
     assert (score.mean_iou, score.precision20, score.frames) == (0.5, 1, 6)
 
 
-def test_a_box_partly_outside_the_image_stays_a_box(tmp_path):
+def test_a_box_partly_outside_the_image_is_valid(tmp_path):
     vot(tmp_path)
     write(tmp_path / "bag" / "groundtruth.txt", text([[-5, -4, 30, 20]] * 6))
     (sequence,) = loading.load(tmp_path, "bag")
     assert sequence.boxes.tolist() == [[-4, -3, 30, 20]] * 6
 
 
-def test_vot_rows_are_boxes_polygons_and_codes(tmp_path):
+def test_vot_rows_can_be_boxes_polygons_or_codes(tmp_path):
     vot(tmp_path)
     write(
         tmp_path / "bag" / "groundtruth.txt",
@@ -225,7 +225,7 @@ def test_vot_rows_are_boxes_polygons_and_codes(tmp_path):
         loading.load(tmp_path, "bag")
 
 
-def test_vot_of_2014_to_2016_keeps_images_beside_the_boxes(tmp_path):
+def test_vot_2014_to_2016_with_images_beside_the_boxes_is_read(tmp_path):
     write_images(tmp_path / "bag", range(1, 7))
     write(tmp_path / "bag" / "groundtruth.txt", text(corners(TRUTH - [1, 1, 0, 0])))
     assert other_benchmarks.detect_layout(tmp_path) == "vot"
@@ -236,7 +236,7 @@ def test_vot_of_2014_to_2016_keeps_images_beside_the_boxes(tmp_path):
 
 
 @given(points=st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=8))
-def test_the_box_of_a_polygon_holds_its_corners_and_touches_them(points):
+def test_the_box_of_a_polygon_is_its_bounding_box(points):
     x, y, w, h = other_benchmarks._box(points)
     xs, ys = np.array(points[::2]), np.array(points[1::2])
     assert (x, y) == (xs.min(), ys.min())
@@ -244,7 +244,7 @@ def test_the_box_of_a_polygon_holds_its_corners_and_touches_them(points):
 
 
 @given(flags=st.lists(st.booleans(), min_size=1, max_size=20), separator=st.sampled_from([",", "\n", " ", "\t", ", "]))
-def test_flags_of_any_shape(tmp_path_factory, flags, separator):
+def test_flags_are_read_in_any_shape(tmp_path_factory, flags, separator):
     path = tmp_path_factory.getbasetemp() / "flags.txt"
     path.write_text(separator.join("01"[flag] for flag in flags))
     assert other_benchmarks._read_flags(path, len(flags)).tolist() == flags
@@ -263,7 +263,7 @@ def test_no_annotation_file_raises_anything_but_input_error(tmp_path_factory, da
         assert "\n" not in str(caught.value)
 
 
-def test_the_ranges_of_uav123():
+def test_the_ranges_of_uav123_are_complete_and_do_not_overlap():
     assert len(other_benchmarks.RANGES) == 51
     # The data set has 123 sequences of 91 videos; those of a video come one after the other.
     assert 123 - len(other_benchmarks.RANGES) + len({part.folder for part in other_benchmarks.RANGES.values()}) == 91
@@ -275,7 +275,7 @@ def test_the_ranges_of_uav123():
         assert following.folder != part.folder or (following.first >= part.last and after > name)
 
 
-def test_sequences_of_uav123_that_share_a_folder(tmp_path, monkeypatch):
+def test_uav123_sequences_can_share_a_folder(tmp_path, monkeypatch):
     monkeypatch.setitem(other_benchmarks.RANGES, "car1_1", other_benchmarks.Range("car1", 1, 4))
     monkeypatch.setitem(other_benchmarks.RANGES, "car1_2", other_benchmarks.Range("car1", 4, 6))
     write_images(tmp_path / "data_seq" / "UAV123" / "car1", range(1, 8), digits=6)
@@ -290,7 +290,7 @@ def test_sequences_of_uav123_that_share_a_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["got10k", "video"])
-def test_the_first_box_alone_tracks_but_does_not_score(tmp_path, kind, capsys):
+def test_a_sequence_with_only_its_first_box_can_be_tracked_but_not_scored(tmp_path, kind, capsys):
     """GOT-10k's test set, and anybody's video."""
     MAKERS[kind](tmp_path)
     for path in tmp_path.rglob("groundtruth.txt") if kind == "got10k" else tmp_path.glob("*.txt"):
@@ -304,7 +304,7 @@ def test_the_first_box_alone_tracks_but_does_not_score(tmp_path, kind, capsys):
     assert_array_equal(read_boxes(out / "static" / f"{second.name}.txt"), np.repeat(TRUTH[:1], 6, axis=0))
 
 
-def test_a_video_file_is_a_root(tmp_path):
+def test_a_video_file_is_accepted_as_root(tmp_path):
     video(tmp_path)
     assert [sequence.name for sequence in loading.load(tmp_path / "two.mp4")] == ["two"]
     (tmp_path / "two.txt").unlink()
@@ -313,7 +313,7 @@ def test_a_video_file_is_a_root(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["got10k", "lasot", "vot"])
-def test_a_missing_image_is_named(tmp_path, kind):
+def test_the_error_names_a_missing_image(tmp_path, kind):
     MAKERS[kind](tmp_path)
     name = NAMES[kind][0]
     next(tmp_path.rglob(f"{name}/**/00000004.jpg")).unlink()
@@ -321,7 +321,7 @@ def test_a_missing_image_is_named(tmp_path, kind):
         loading.load(tmp_path, name)
 
 
-def test_what_cannot_be_loaded(tmp_path):
+def test_unreadable_folders_and_unknown_layouts_are_refused(tmp_path):
     with pytest.raises(
         InputError, match=r"is empty or in no known layout; the layouts are otb .*got10k .*lasot .*uav123 .*"
     ):
@@ -347,7 +347,7 @@ def test_what_cannot_be_loaded(tmp_path):
         loading.load(tmp_path)
 
 
-def test_otb_folders_are_still_otb(tmp_path):
+def test_otb_folders_are_detected_as_otb(tmp_path):
     write_images(tmp_path / "mine" / "img", range(1, 7), digits=4)
     write(tmp_path / "mine" / "groundtruth_rect.txt", text(TRUTH))
     assert other_benchmarks.detect_layout(tmp_path) == "otb"

@@ -27,7 +27,7 @@ def test_without_variables_there_is_one_process():
     assert from_environment({"HOME": "/"}) == Shard(0, 1)
 
 
-def test_torchruns_variables():
+def test_the_variables_of_torchrun_give_rank_and_world_size():
     assert from_environment({"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}) == Shard(3, 4)
 
 
@@ -43,28 +43,28 @@ def test_torchruns_variables():
         {"RANK": "", "WORLD_SIZE": "2"},
     ],
 )
-def test_variables_that_make_no_sense_are_refused_in_one_line(environment):
+def test_invalid_variables_are_refused_in_one_line(environment):
     with pytest.raises(InputError, match=r"the environment has .*; set both with 0 <= RANK < WORLD_SIZE") as caught:
         from_environment(environment)
     assert all(f"{name}={value}" in str(caught.value) for name, value in environment.items())
     assert "\n" not in str(caught.value)
 
 
-def test_one_process_has_everything_in_the_given_order():
+def test_a_single_process_has_every_sequence_in_order():
     assert shares([3, 9, 5], 1) == [[0, 1, 2]]
 
 
-def test_the_longest_first_each_to_whoever_has_least():
+def test_the_longest_sequences_go_first_to_the_least_loaded_process():
     # 90 -> process 0; 60 -> 1; 50 -> 1 (60 < 90); 40 -> 0 (90 < 110); 10 -> 1 (110 < 130)
     assert shares([10, 40, 60, 90, 50], 2) == [[1, 3], [0, 2, 4]]
 
 
-def test_more_processes_than_sequences_leaves_some_idle():
+def test_surplus_processes_have_no_sequences():
     assert shares([5, 5], 4) == [[0], [1], [], []]
 
 
 @given(st.lists(st.integers(1, 60), max_size=20), st.integers(1, 7))
-def test_shares_are_disjoint_complete_and_even(lengths, processes):
+def test_shares_are_disjoint_and_complete_and_even(lengths, processes):
     parts = shares(lengths, processes)
     assert sorted(index for part in parts for index in part) == list(range(len(lengths)))
     assert all(part == sorted(part) for part in parts)

@@ -55,7 +55,7 @@ def sharpness(s):
     return np.mean([cv2.Laplacian(g, cv2.CV_64F).var() / g.mean() ** 2 for g in grey])
 
 
-def test_a_sequence_is_what_the_arguments_say():
+def test_a_sequence_has_the_requested_length_and_size():
     s = generate(7, length=13, size=(96, 64))
     assert (s.name, s.dataset, len(s), len(s.frames), s.size) == ("Synthetic-0007", "synthetic", 13, 13, (96, 64))
     assert s.boxes.shape == (13, 4)
@@ -67,7 +67,7 @@ def test_a_sequence_is_what_the_arguments_say():
 
 
 @pytest.mark.parametrize(("length", "size"), [(1, (32, 32)), (2, (33, 200)), (200, (64, 48)), (3, (640, 480))])
-def test_other_lengths_and_sizes_draw(length, size):
+def test_other_lengths_and_sizes_can_be_drawn(length, size):
     for seed in range(12):
         s = generate(seed, length, size)
         assert s.frames[length - 1].shape == (size[1], size[0], 3)
@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_bytes_in_any_order():
             assert early[i].tobytes() == late[i].tobytes()
 
 
-def test_a_drawn_frame_belongs_to_its_caller():
+def test_changing_a_drawn_frame_does_not_change_later_ones():
     s = generate(0)
     before = s.frames[5].copy()
     s.frames[5][:] = 0
@@ -99,7 +99,7 @@ def test_different_seeds_and_frames_differ():
     assert len({sequence(0).frames[i].tobytes() for i in range(60)}) == 60
 
 
-def test_the_global_random_state_is_neither_read_nor_moved():
+def test_the_global_random_state_is_neither_used_nor_changed():
     np.random.seed(1)
     before = np.random.get_state()[1].copy()
     first = generate(3).frames[9]
@@ -123,7 +123,7 @@ def test_the_true_box_is_tight_around_the_drawn_target():
     assert checked > 300
 
 
-def test_the_true_box_holds_the_vivid_pixels_of_the_frame():
+def test_the_true_box_contains_the_vivid_pixels_of_the_frame():
     plain = [sequence(s) for s in SEEDS if not {"OCC", "MB", "IV", "OV"} & set(sequence(s).attributes)]
     assert len(plain) >= 4
     for s in plain:
@@ -133,7 +133,7 @@ def test_the_true_box_holds_the_vivid_pixels_of_the_frame():
             assert bx.iou(measured, s.boxes[i]) > 0.85, (s.name, i)
 
 
-def test_the_mask_is_the_place_of_the_vivid_pixels():
+def test_the_mask_marks_the_vivid_pixels():
     for seed in SEEDS:
         s = sequence(seed)
         share = [vividness(s, i) for i in range(0, len(s), 10)]
@@ -176,7 +176,7 @@ def test_sequences_have_two_to_four_attributes_and_all_occur():
     ],
     ids=["SV", "DEF", "FM", "IV", "BC"],
 )
-def test_an_attribute_is_what_it_says(attribute, without, measure, least, most):
+def test_each_attribute_fulfils_its_definition(attribute, without, measure, least, most):
     having, lacking = pairs(attribute, without)
     assert min(map(measure, having)) >= least
     assert max(map(measure, lacking)) <= most
@@ -197,7 +197,7 @@ def test_an_occluder_hides_the_target_for_a_while():
         assert min(vividness(s, i) for i in range(0, len(s), 10)) > 0.65, s.name
 
 
-def test_out_of_view_is_the_only_way_out_of_the_image():
+def test_only_out_of_view_moves_the_target_out_of_the_image():
     having, lacking = pairs("OV")
 
     def inside(s):
@@ -208,7 +208,7 @@ def test_out_of_view_is_the_only_way_out_of_the_image():
     assert min(map(inside, lacking)) >= 0
 
 
-def test_motion_blur_takes_the_sharpness():
+def test_motion_blur_reduces_sharpness():
     having, lacking = pairs("MB")
     assert np.median([sharpness(s) for s in having]) < 0.3 * np.median([sharpness(s) for s in lacking])
 
@@ -234,7 +234,7 @@ def test_pickling_keeps_the_frames_and_stays_small():
     assert np.array_equal(pickle.loads(pickle.dumps(s)).boxes, s.boxes)
 
 
-def test_the_fingerprint_tells_seed_length_and_size():
+def test_the_fingerprint_depends_on_seed_length_and_size():
     variants = [(0, 60, (160, 120)), (1, 60, (160, 120)), (0, 61, (160, 120)), (0, 60, (120, 160)), (0, 60, (161, 120))]
     assert len({DrawnFrames(*arguments).fingerprint for arguments in variants}) == len(variants)
     assert generate(0).frames.fingerprint == generate(0).frames.fingerprint
@@ -263,7 +263,7 @@ def test_a_specification_names_seeds(spec, seeds):
     assert np.array_equal(got[-1].boxes, generate(seeds[-1]).boxes)
 
 
-def test_a_specification_takes_length_and_size():
+def test_a_specification_can_set_length_and_size():
     (s,) = parse("synthetic:4", length=9, size=(64, 48))
     assert len(s) == 9 and s.size == (64, 48)
 

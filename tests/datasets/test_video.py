@@ -27,7 +27,7 @@ def number(frame):
     return round(frame.mean() / 10)
 
 
-def test_frames_in_order(path):
+def test_frames_are_read_in_order(path):
     frames = VideoFrames(path)
     assert (len(frames), frames.size) == (LENGTH, (64, 48))
     assert [number(frames[at]) for at in range(LENGTH)] == list(range(LENGTH))
@@ -38,26 +38,26 @@ def test_frames_in_order(path):
 
 @settings(max_examples=30)
 @given(order=st.lists(st.integers(-LENGTH, LENGTH - 1), max_size=12))
-def test_any_order_gives_the_same_frames(path, order):
+def test_random_access_gives_the_same_frames(path, order):
     frames, straight = VideoFrames(path), VideoFrames(path)
     whole = [straight[at] for at in range(LENGTH)]
     for at in order:
         assert np.array_equal(frames[at], whole[at])
 
 
-def test_colours_are_rgb(tmp_path):
+def test_frames_are_rgb(tmp_path):
     write_video(tmp_path / "red.mp4", [np.full((48, 64, 3), (220, 30, 30), np.uint8)] * 3)
     red, green, blue = VideoFrames(tmp_path / "red.mp4")[1].mean(axis=(0, 1))
     assert red > 180 > 80 > green and blue < 80
 
 
-def test_a_frame_given_out_is_the_callers(path):
+def test_changing_a_returned_frame_does_not_change_later_reads(path):
     frames = VideoFrames(path)
     frames[3][:] = 255
     assert number(frames[3]) == 3
 
 
-def test_threads_pickles_and_forks_read_the_same(path):
+def test_threads_pickles_and_forks_read_the_same_frames(path):
     frames = VideoFrames(path)
     indices = list(range(LENGTH)) * 2
     with ThreadPoolExecutor(4) as threads:
@@ -80,7 +80,7 @@ def test_the_fingerprint_changes_with_the_file(path, tmp_path):
     assert prints[0] == prints[1] != prints[2]
 
 
-def test_a_video_that_breaks_off(tmp_path):
+def test_a_truncated_video_fails_at_its_first_missing_frame(tmp_path):
     whole, noise = tmp_path / "whole.avi", np.random.default_rng(0).integers(0, 10, (240, 320, 3))
     writer = cv2.VideoWriter(str(whole), cv2.VideoWriter.fourcc(*"MJPG"), 25, (320, 240))
     for at in range(LENGTH):
@@ -95,7 +95,7 @@ def test_a_video_that_breaks_off(tmp_path):
     assert number(frames[2]) == 2
 
 
-def test_what_is_no_video(tmp_path):
+def test_a_file_that_is_no_video_is_refused(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"nonsense")
     with pytest.raises(InputError, match=r"clip\.mp4 does not decode as a video"):
         VideoFrames(tmp_path / "clip.mp4")

@@ -63,7 +63,7 @@ def test_each_example_has_under_40_lines(page):
     assert codes and all(len(code.splitlines()) < 40 for code in codes)
 
 
-def test_a_data_set_is_added_as_written(drawn, tmp_path, monkeypatch, capsys):
+def test_the_example_of_a_new_data_set_runs(drawn, tmp_path, monkeypatch, capsys):
     from tracking_env.datasets import other_benchmarks
 
     monkeypatch.setattr(other_benchmarks, "LAYOUTS", dict(other_benchmarks.LAYOUTS))
@@ -77,14 +77,14 @@ def test_a_data_set_is_added_as_written(drawn, tmp_path, monkeypatch, capsys):
             np.testing.assert_array_equal(sequence.frames[2], drawn[sequence.name].frames[2])
 
 
-def test_an_extractor_is_added_as_written(tmp_path, monkeypatch, capsys):
+def test_the_example_of_a_new_extractor_runs(tmp_path, monkeypatch, capsys):
     hues = run("extend/extractor.md", tmp_path, monkeypatch)["Hues"]()
     assert capsys.readouterr().out == "(64,)\n"
     features = extract(hues, [synthetic.generate(0, 1, (96, 64)).frames[0]])
     assert features.shape == (1, hues.dim) and features.dtype == np.float32
 
 
-def test_an_agent_and_a_tracker_are_added_as_written(tmp_path, monkeypatch, capsys):
+def test_the_examples_of_a_new_agent_and_tracker_run(tmp_path, monkeypatch, capsys):
     names = run("extend/agent.md", tmp_path, monkeypatch)
     assert len(names["scores"]) == 2 and all(0 < score < 20 / 21 for score in names["scores"].values())
     (tmp_path / "mytracker.py").write_text(blocks("extend/tracker.md", "python")[0])
@@ -97,12 +97,12 @@ def test_an_agent_and_a_tracker_are_added_as_written(tmp_path, monkeypatch, caps
 
 
 @pytest.mark.parametrize("page", ["../README.md", "index.md", "environments/index.md"])
-def test_the_first_pages_run_as_written(page, tmp_path, monkeypatch, capsys):
+def test_the_code_of_the_first_pages_runs(page, tmp_path, monkeypatch, capsys):
     run(page, tmp_path, monkeypatch)
     assert re.search(r"IoU \d\.\d\d|\(256, 1536\)", capsys.readouterr().out)
 
 
-def test_the_readme_is_short_and_its_numbers_are_those_of_the_results_page():
+def test_the_readme_is_short_and_its_numbers_equal_the_results_page():
     text = TEXTS[ROOT / "README.md"]
     assert len(text.splitlines()) <= 140 and len(text.split()) < 1200
     rows = re.findall(r"^\| .*\d\.\d\d\d.*$", text, re.MULTILINE)
@@ -113,7 +113,7 @@ def test_the_readme_is_short_and_its_numbers_are_those_of_the_results_page():
         assert any(all(number in line for number in numbers) for line in results), row
 
 
-def test_every_logged_key_is_in_the_table():
+def test_the_table_contains_every_logged_key():
     rows = re.findall(r"^\| (`.*?`) \|", TEXTS[DOCS / "training/index.md"], re.MULTILINE)
     documented = {key for row in rows for key in re.findall(r"`(\w+/[\w*]+)`", row)} - {"train/*"}
     logged = set()
@@ -131,7 +131,7 @@ def test_every_logged_key_is_in_the_table():
     assert documented - {row for row, _ in alike} == set(), "in the table, but never logged"
 
 
-def test_the_targets_scripts_and_pages_that_are_named_exist():
+def test_every_named_make_target_script_and_page_exists():
     text = "".join(TEXTS.values())
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z][\w-]*)", "".join(re.findall(r"`+[^`]+`+", text)))) <= targets
@@ -142,7 +142,7 @@ def test_the_targets_scripts_and_pages_that_are_named_exist():
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_leads_to_a_file(path):
+def test_every_link_points_to_a_file(path):
     links = re.findall(r"\]\(([^)#\s]+)(?:#[\w-]*)?\)", TEXTS[path])
     missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert missing == []
@@ -170,12 +170,12 @@ def test_the_reference_has_every_command_with_its_flags(commands):
         assert [flag for flag in flags if f"| `{flag}" not in section] == []
 
 
-def test_no_line_installs_this_package_from_an_index():
+def test_no_page_tells_to_install_this_package_from_an_index():
     texts = [*TEXTS.values(), *(path.read_text() for path in (ROOT / "examples").glob("*.py"))]
     assert not [line for text in texts for line in re.findall(r"pip install [^#`\n]*\btracking-env\b.*", text)]
 
 
-def test_packages_that_a_line_installs_have_the_versions_of_pyproject():
+def test_packages_to_install_have_the_versions_of_pyproject():
     project = (ROOT / "pyproject.toml").read_text()
     lines = [line for text in TEXTS.values() for line in re.findall(r"pip install ([^#`\n]*)", text)]
     requirements = [name for line in lines for name in shlex.split(line) if ">=" in name]
@@ -184,7 +184,7 @@ def test_packages_that_a_line_installs_have_the_versions_of_pyproject():
     assert extras and not [extra for extra in extras if not re.search(rf"^{extra} = \[", project, re.MULTILINE)]
 
 
-def test_every_flag_that_is_named_exists(commands):
+def test_every_named_flag_exists(commands):
     pytest.importorskip("torch")
     markers = {marker for text in TEXTS.values() for marker in commands.MARKER.findall(text)}
     assert markers == {"tracking-env", "train/reinforce.py", "train/search.py", "train/experts.py", "train/sb3.py"}
@@ -198,7 +198,7 @@ def test_every_flag_that_is_named_exists(commands):
         assert named - known == set(), f"{path} names flags that do not exist"
 
 
-def test_every_module_that_is_named_exists():
+def test_every_named_module_exists():
     dotted = r"\b(?:tracking_env|agents|train|tests)(?:\.[A-Za-z_]\w*)+"
     for name in sorted({name for text in TEXTS.values() for name in re.findall(dotted, text)} - {"train.py"}):
         if not name.startswith("tracking_env"):
@@ -232,7 +232,7 @@ def _is_module(name):
 
 
 @pytest.mark.parametrize("name", re.findall(r"^::: (\S+)$", "".join(TEXTS.values()), re.MULTILINE))
-def test_what_is_generated_has_a_docstring(name):
+def test_every_generated_page_has_a_docstring(name):
     if name.startswith("agents."):
         pytest.importorskip("stable_baselines3" if "sb3" in name else "torch")
     if importlib.util.find_spec(name.rpartition(".")[0]).submodule_search_locations is not None:

@@ -33,11 +33,11 @@ def needs(module, extra):
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_they_fit_on_a_page(path):
+def test_examples_are_shorter_than_60_lines(path):
     assert len(path.read_text().splitlines()) < 60
 
 
-def test_a_random_agent_leaves_a_video(cache, tmp_path):
+def test_a_random_agent_writes_a_video(cache, tmp_path):
     assert "mean IoU 0." in run(cache, tmp_path, "random_agent", "--frames", "5")
     assert (tmp_path / "random_agent.mp4").stat().st_size > 1000
 

@@ -21,14 +21,14 @@ def session(monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_the_terminal_knows_new_lines_returns_and_its_width(session):
+def test_the_terminal_handles_new_lines_carriage_returns_and_its_width(session):
     terminal = session.Terminal()
     terminal.write("50% half\r100%\nnext\x1b[1m\n" + "x" * (session.COLUMNS + 2))
     assert terminal.lines == ["100%half", "next", "x" * session.COLUMNS, "xx"]
     assert terminal.picture().size == session.Terminal().picture().size
 
 
-def test_a_command_is_run_in_a_terminal_and_its_prints_are_timed(session, tmp_path):
+def test_a_command_runs_in_a_terminal_with_timed_output(session, tmp_path):
     printed = session.run("test -t 1 && pwd && sleep 0.3 && echo done", tmp_path)
     assert "".join(text for _, text in printed).split() == [str(tmp_path), "done"]
     assert max(seconds for seconds, _ in printed) > 0.2
@@ -36,7 +36,7 @@ def test_a_command_is_run_in_a_terminal_and_its_prints_are_timed(session, tmp_pa
         session.run("false", tmp_path)
 
 
-def test_the_recording_is_a_gif_that_ends_with_the_overlay(session, tmp_path):
+def test_the_recording_is_a_gif_with_the_overlay_at_its_end(session, tmp_path):
     path = tmp_path / "video.mp4"
     colours = [rendering.COLOURS["truth"], rendering.COLOURS["agent"]]
     frames = [image.new("RGB", session.SIZE, colour) for colour in colours for _ in range(session.EVERY)]

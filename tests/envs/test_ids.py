@@ -71,7 +71,7 @@ def test_no_other_ids_are_registered():
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_the_docstring_is_a_page_in_gymnasiums_headings_that_names_every_argument(name):
+def test_the_docstring_has_the_headings_of_gymnasium_and_names_every_argument(name):
     single = type(make(name).unwrapped)
     page = inspect.getdoc(single)
     headings = [line[3:] for line in page.splitlines() if line.startswith("## ")]
@@ -82,13 +82,13 @@ def test_the_docstring_is_a_page_in_gymnasiums_headings_that_names_every_argumen
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_gymnasiums_checker_passes_without_a_warning(name, shown):
+def test_the_checker_of_gymnasium_passes_without_a_warning(name, shown):
     check_env(make(name).unwrapped)
     assert shown, "render modes were checked too"
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_stable_baselines_checker_gives_only_known_warnings(name):
+def test_the_checker_of_stable_baselines_gives_only_known_warnings(name):
     check = pytest.importorskip("stable_baselines3.common.env_checker")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -100,7 +100,7 @@ def test_stable_baselines_checker_gives_only_known_warnings(name):
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_a_spec_survives_json(name):
+def test_a_spec_makes_the_same_environment_after_a_round_trip_through_json(name):
     env = make(name, reward="iou", clip_length=3)
     copy = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
     assert copy.spec.kwargs == env.spec.kwargs
@@ -108,7 +108,7 @@ def test_a_spec_survives_json(name):
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_the_same_seed_gives_the_same_episodes_and_another_gives_others(name):
+def test_equal_seeds_give_equal_episodes_and_other_seeds_others(name):
     env, copy = make(name, clip_length=3), make(name, clip_length=3)
     first = roll(env, 10, seed=1)
     np.testing.assert_equal(first, roll(copy, 10, seed=1))
@@ -118,7 +118,7 @@ def test_the_same_seed_gives_the_same_episodes_and_another_gives_others(name):
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_a_pickled_one_goes_on_as_the_original(name):
+def test_a_pickled_environment_continues_as_the_original(name):
     env = make(name, clip_length=4)
     env.reset(seed=1)
     actions = np.random.default_rng(0).random((4, *env.action_space.shape), np.float32)
@@ -145,7 +145,7 @@ def test_the_module_prefix_registers_in_a_fresh_interpreter_without_torch(tmp_pa
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_an_unknown_argument_is_refused_and_the_nearest_named(name):
+def test_an_unknown_argument_is_refused_with_the_nearest_name(name):
     with pytest.raises(InputError, match=r"unexpected keyword argument 'clip_lenght' \(did you mean 'clip_length'"):
         make(name, clip_lenght=3)
     with pytest.raises(InputError, match=r"unexpected keyword argument 'xyz'; the arguments are .*render_mode"):
@@ -184,14 +184,14 @@ def test_ten_thousand_random_steps_stay_in_the_space(name, count, arguments):
     assert ends > 3
 
 
-def test_synthetic_episodes_never_repeat_a_sequence_nor_show_one_that_can_be_named():
+def test_synthetic_episodes_never_repeat_a_sequence_or_draw_a_named_one():
     env = make("SyntheticTrack-v0", length=12, clip_length=2)
     names = [env.reset(seed=0)[1]["sequence"], *(env.reset()[1]["sequence"] for _ in range(20))]
     assert len(set(names)) == 21
     assert all(int(name.removeprefix("Synthetic-")) >= FIRST for name in names)
 
 
-def test_synthetic_environments_show_what_their_sequence_holds():
+def test_observations_of_synthetic_environments_equal_their_sequence():
     env = make("SyntheticTrack-v0", features="pixels:24x32", clip_length=3)
     observation, info = env.reset(seed=3)
     drawn = tracking_env.datasets.synthetic.generate(int(info["sequence"].removeprefix("Synthetic-")))

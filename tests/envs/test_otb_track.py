@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 WORDS = ["a"] * 4
 
 
-def test_the_same_seed_gives_the_same_episodes_in_two_environments():
+def test_equal_seeds_give_equal_episodes_in_two_environments():
     first, second = make(clip_length=4), make(clip_length=4)
     seeded = [roll(env, actions(4), seed=3) for env in (first, second)]
     assert equal(*seeded)
@@ -29,7 +29,7 @@ def test_the_same_seed_gives_the_same_episodes_in_two_environments():
     assert equal(*later)
 
 
-def test_the_same_seed_gives_the_same_episode_again():
+def test_equal_seeds_give_the_same_episode_again():
     env = make(clip_length=4)
     first = roll(env, actions(4), seed=3)
     roll(env, actions(4, seed=1))
@@ -42,7 +42,7 @@ def test_seeds_differ_and_every_sequence_and_start_is_drawn():
     assert drawn == {("a", 0), ("a", 1), ("b", 0), ("b", 1), ("b", 2), ("b", 3), ("b", 4)}
 
 
-def test_a_pickled_environment_goes_on_as_the_original():
+def test_a_pickled_environment_continues_as_the_original():
     env = make(clip_length=6).unwrapped
     env.reset(seed=1)
     env.step(ACTION)
@@ -67,7 +67,7 @@ def test_observations_stay_in_the_space_and_frames_in_the_split(split):
             observation, info = env.reset()
 
 
-def test_the_l1_reward_is_equation_2():
+def test_the_l1_reward_equals_equation_2():
     # Frame 0: box 11, 6, 30, 20 of a 100 x 50 image: 10 + 15 = 25 -> 0.25; 5 + 10 = 15 -> 0.3; 0.3; 0.4.
     env = make([small()])
     env.reset(options={"start": 0})
@@ -76,7 +76,7 @@ def test_the_l1_reward_is_equation_2():
     assert info["reward_l1"] == reward
 
 
-def test_the_iou_reward_is_equation_3():
+def test_the_iou_reward_equals_equation_3():
     # The truth's centre and height, and half its width: half of it is covered.
     env = make([small()], reward="iou")
     env.reset(options={"start": 0})
@@ -85,7 +85,7 @@ def test_the_iou_reward_is_equation_3():
     assert info["iou"] == info["reward_iou"] == reward
 
 
-def test_the_truth_scores_best():
+def test_the_true_box_has_the_highest_reward():
     env = make([small()], split="all", clip_length=None)
     env.reset()
     for true in small().relative:
@@ -137,7 +137,7 @@ def test_info_holds_pixel_boxes_and_pixel_distances():
     assert info["iou"] == pytest.approx(bx.iou(info["prediction"], info["truth"]), abs=1e-5)
 
 
-def test_writing_to_an_info_changes_no_later_one():
+def test_writing_to_an_info_does_not_change_later_infos():
     env = make([small()])
     _, info = env.reset(options={"start": 0})
     info["truth"][:] = 0
@@ -145,7 +145,7 @@ def test_writing_to_an_info_changes_no_later_one():
 
 
 @pytest.mark.parametrize("bad", [[np.nan, 0, 0, 0], [np.inf, 0, 0, 0], [0.5] * 3, [[0.5] * 4], 0.5, [], WORDS])
-def test_an_action_that_is_no_box_is_an_input_error_and_costs_no_step(bad):
+def test_an_invalid_action_is_an_input_error_and_takes_no_step(bad):
     env = make([small()]).unwrapped
     env.reset(options={"start": 0})
     with pytest.raises(InputError, match="four finite numbers cx, cy, w, h"):
@@ -153,7 +153,7 @@ def test_an_action_that_is_no_box_is_an_input_error_and_costs_no_step(bad):
     assert env.step(ACTION)[4]["frame"] == 0
 
 
-def test_features_are_those_of_the_frame_to_act_on():
+def test_the_observation_holds_the_features_of_the_next_frame_to_act_on():
     env, s = make([small()], split="unseen", clip_length=4), small()
     stored = env.unwrapped.store[s].astype(np.float32)
     observations = [o["features"] for o, _, _ in roll(env, [ACTION] * 4, options={"start": 5})]
@@ -164,14 +164,14 @@ def test_features_are_those_of_the_frame_to_act_on():
     assert equal(roll(env, [ACTION] * 4, options={"start": 0})[-1][0]["features"], stored[3])
 
 
-def test_the_true_box_is_given_with_the_first_frame_only():
+def test_only_the_first_observation_contains_the_true_box():
     env = make([small()], split="all", clip_length=5)
     locations = [o["location"] for o, _, _ in roll(env, [ACTION] * 5, options={"start": 3})]
     assert np.array_equal(locations[0], small().relative[3])
     assert not np.any(locations[1:])
 
 
-def test_a_first_box_that_sticks_out_is_clipped_in_the_observation():
+def test_a_first_box_partly_outside_the_image_is_clipped_in_the_observation():
     outside = np.tile([-60.0, 6, 30, 20], (12, 1))
     observation, info = make([small(boxes=outside)]).reset()
     assert observation["location"][0] == 0
@@ -202,7 +202,7 @@ def test_importing_the_package_loads_no_torch():
 
 
 @pytest.mark.otb
-def test_real_sequences_run(otb_root):
+def test_an_episode_of_real_video_runs(otb_root):
     env = gym.make("OTBTrack-v0", root=str(otb_root), sequences="Deer", split="unseen", clip_length=5)
     (deer,) = env.unwrapped.sequences.values()
     steps = roll(env, list(deer.relative[30:35]), options={"start": 30})
@@ -212,7 +212,7 @@ def test_real_sequences_run(otb_root):
         assert info["iou"] == pytest.approx(1, abs=1e-4)
 
 
-def test_a_frame_without_a_true_box_rewards_nothing():
+def test_a_frame_without_a_true_box_has_reward_0():
     env = make([partly_annotated([0, 2])], split="all", clip_length=3)
     steps = roll(env, [ACTION] * 3, options={"start": 0})
     assert [reward == 0 for _, reward, _ in steps[1:]] == [False, True, False]
@@ -222,7 +222,7 @@ def test_a_frame_without_a_true_box_rewards_nothing():
     assert np.isnan(missing["centre_error"]) and not np.isnan(steps[1][2]["centre_error"])
 
 
-def test_pixels_are_observed_as_the_resized_frame_of_the_step_and_not_stored(tmp_path, monkeypatch):
+def test_pixel_observations_are_resized_frames_and_not_stored(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
     env = gym.make("OTBTrack-v0", sequences="synthetic:0-1", features="pixels:24x32", clip_length=3)
     space = env.observation_space["features"]

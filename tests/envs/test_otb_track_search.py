@@ -45,11 +45,11 @@ def follow(env, **options):
         truth = next_truth(env, info)
 
 
-def test_gymnasiums_checker_passes():
+def test_the_checker_of_gymnasium_passes():
     check_env(make(clip_length=5), skip_render_check=True)
 
 
-def test_a_right_action_is_rewarded_and_keeps_the_target_in_the_middle():
+def test_a_correct_action_is_rewarded_and_keeps_the_target_centred():
     infos = follow(make(clip_length=12), seed=1)
     assert len(infos) == 12
     for info in infos:
@@ -59,7 +59,7 @@ def test_a_right_action_is_rewarded_and_keeps_the_target_in_the_middle():
         np.testing.assert_allclose(middle, bx.centre(info["truth"])[:2], atol=0.1)
 
 
-def test_the_first_region_is_around_the_true_box():
+def test_the_first_region_is_centred_on_the_true_box():
     env = make()
     observation, info = env.reset(seed=0)
     np.testing.assert_allclose(info["region"], regions.around(info["truth"], CONTEXT), rtol=1e-6)
@@ -87,7 +87,7 @@ def test_an_action_of_twice_the_size_zooms_out():
     assert observation["zoom"] == pytest.approx(1.5, rel=1e-5)
 
 
-def test_rewards_are_those_of_the_image():
+def test_rewards_are_computed_relative_to_the_image():
     env = make(reward="l1")
     _, info = env.reset(seed=3)
     region, truth = info["region"], info["truth"]
@@ -99,7 +99,7 @@ def test_rewards_are_those_of_the_image():
     assert info["reward_iou"] == pytest.approx(float(bx.iou(info["prediction"], truth)), abs=1e-6)
 
 
-def test_a_lost_target_ends_the_episode_where_that_is_asked_for():
+def test_a_lost_target_ends_the_episode_if_that_option_is_set():
     away = np.array([0.02, 0.02, 0.02, 0.02], np.float32)
     env = make(lost_after=3)
     env.reset(seed=0)
@@ -112,7 +112,7 @@ def test_a_lost_target_ends_the_episode_where_that_is_asked_for():
     assert [env.step(away)[2:4] for _ in range(3)] == [(False, False), (False, False), (False, True)]
 
 
-def test_the_template_may_be_the_videos_first():
+def test_the_template_can_come_from_the_first_frame_of_the_video():
     clip, video = make(template="clip"), make(template="video")
     options = {"sequence": "Synthetic-0001", "start": 20}
     first, _ = clip.reset(options=options | {"start": 0})
@@ -121,7 +121,7 @@ def test_the_template_may_be_the_videos_first():
     np.testing.assert_allclose(video.reset(options=options)[0]["location"][:2], 0.5, atol=1e-6)
 
 
-def test_jitter_moves_the_first_region_and_nothing_else():
+def test_jitter_moves_only_the_first_region():
     env = make(jitter=0.2)
     options = {"sequence": "Synthetic-0001", "start": 20}
     first, info = env.reset(seed=1, options=options)
@@ -147,7 +147,7 @@ def test_random_actions_stay_inside_the_spaces(sequences):
 
 
 @pytest.mark.parametrize("action", [np.full(4, np.nan), np.zeros(3), "box", None])
-def test_an_action_that_is_no_box_is_refused(action):
+def test_an_invalid_action_is_refused(action):
     env = make()
     env.reset(seed=0)
     with pytest.raises(InputError, match="the action must be four finite numbers"):
@@ -168,7 +168,7 @@ def test_arguments_out_of_range_are_refused(options, message):
         make(**options)
 
 
-def test_it_pickles_and_its_spec_survives():
+def test_a_pickled_environment_and_one_made_from_its_spec_are_equal():
     env = gym.make("OTBTrackSearch-v0", sequences="synthetic:0", clip_length=4)
     copy = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
     pickled = pickle.loads(pickle.dumps(env.unwrapped))
@@ -186,7 +186,7 @@ class Scripted:
         return self.actions[len(self.observations) - 1], None
 
 
-def test_the_tracker_observes_what_the_environment_observes():
+def test_tracker_and_environment_have_equal_observations():
     sequence, rng = generate(5, length=8), np.random.default_rng(0)
     actions = np.clip([0.5, 0.5, 0.25, 0.25] + 0.03 * rng.standard_normal((8, 4)), 0, 1).astype(np.float32)
     env = OTBTrackSearchEnv(sequences=[sequence], split="all")
@@ -216,7 +216,7 @@ def test_the_window_never_leaves_the_image():
         assert all(np.isfinite(value).all() for value in observation.values())
 
 
-def test_info_gives_region_and_truth_relative_to_the_image_too():
+def test_info_holds_region_and_truth_relative_to_the_image():
     env = make()
     _, info = env.reset(seed=0)
     for action in np.random.default_rng(0).uniform(0.4, 0.6, (3, 4)).astype(np.float32):

@@ -32,7 +32,7 @@ def test_render_draws_the_truth_green_and_the_agent_red():
     assert colour_at(after, "agent", 100, 300) and colour_at(after, "agent", 50, 200)
 
 
-def test_render_shows_the_frame_acted_on():
+def test_render_shows_the_frame_of_the_last_action():
     frames = np.repeat(np.arange(12, dtype=np.uint8), 200 * 400 * 3).reshape(12, 200, 400, 3)
     env = make([replace(small(), frames=ArrayFrames(frames))], render_mode="rgb_array", split="all")
     env.reset(options={"start": 3, "length": 2})

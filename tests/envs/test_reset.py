@@ -13,7 +13,7 @@ from tracking_env.errors import InputError
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
-def test_a_step_without_an_episode_is_told_to_reset():
+def test_a_step_or_render_before_reset_is_an_error():
     env = make([small()], clip_length=2).unwrapped
     for call in (env.step, lambda _: env.render()):
         with pytest.raises(gym.error.ResetNeeded):
@@ -69,7 +69,7 @@ def test_a_reset_option_of_another_type_is_an_input_error(options):
         make().reset(options=options)
 
 
-def test_a_reset_that_failed_leaves_the_episode_before_it():
+def test_a_failed_reset_keeps_the_current_episode():
     env = make([small(12, "a"), small(12, "b", seed=1)]).unwrapped
     env.reset(options={"sequence": "a", "start": 0})
     with pytest.raises(InputError):
@@ -77,7 +77,7 @@ def test_a_reset_that_failed_leaves_the_episode_before_it():
     assert env.step(ACTION)[4]["sequence"] == "a"
 
 
-def test_a_reset_whose_features_failed_mixes_no_two_sequences():
+def test_a_reset_with_failed_features_keeps_the_current_sequence():
     class Failing:
         id, dim, broken = "failing", 1, False
 
@@ -105,14 +105,14 @@ def test_without_a_clip_length_an_episode_is_the_whole_split(split, frames):
     assert [info["frame"] for _, _, info in steps[1:]] == list(frames)
 
 
-def test_truncated_comes_with_the_clips_last_frame_and_terminated_never():
+def test_a_clip_is_truncated_at_its_last_frame_and_never_terminated():
     env = make([small()], split="all", clip_length=5)
     env.reset(seed=0)
     flags = [env.step(ACTION)[2:4] for _ in range(5)]
     assert flags == [(False, False)] * 4 + [(False, True)]
 
 
-def test_without_a_folder_a_warning_says_that_sequences_are_drawn():
+def test_without_a_folder_a_warning_announces_synthetic_sequences():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         env = gym.make("OTBTrack-v0")
@@ -147,7 +147,7 @@ def test_sequences_too_short_for_the_split_are_left_out():
         make([small(2, "short")])
 
 
-def test_two_sequences_of_one_name_are_an_input_error():
+def test_two_sequences_of_the_same_name_are_an_input_error():
     with pytest.raises(InputError, match="small"):
         make([small(), small(seed=1)])
 

@@ -17,7 +17,7 @@ TRUTH = [0.5, 0.5, 0.2, 0.2]
         ([0.5, 0.5, 0, 0], -0.4 / 4 - 0.2),
     ],
 )
-def test_l1_is_equation_2(action, reward):
+def test_the_l1_reward_equals_equation_2(action, reward):
     assert rewards.l1(np.array(action), np.array(TRUTH)) == pytest.approx(reward)
 
 
@@ -33,12 +33,12 @@ def test_l1_is_equation_2(action, reward):
         ([0.5, 0.5, 3.0, 3.0], 0.04),  # clipped to the whole image
     ],
 )
-def test_iou_is_equation_3(action, reward):
+def test_the_iou_reward_equals_equation_3(action, reward):
     assert rewards.iou(np.array(action), np.array(TRUTH)) == pytest.approx(reward)
 
 
 @pytest.mark.parametrize("name", ["l1", "iou"])
-def test_shapes_and_torch(name):
+def test_rewards_keep_shapes_and_work_on_tensors(name):
     torch = pytest.importorskip("torch")
     reward = rewards.REWARDS[name]
     actions = np.random.default_rng(0).normal(0.5, 0.3, (7, 5, 4))
@@ -49,7 +49,7 @@ def test_shapes_and_torch(name):
 
 
 @pytest.mark.parametrize("name", ["l1", "iou"])
-def test_floats_earn_the_same_to_the_bit(name):
+def test_rewards_of_python_floats_equal_those_of_arrays_bit_for_bit(name):
     reward = rewards.REWARDS[name]
     actions, truths = np.random.default_rng(0).normal(0.5, 0.3, (2, 50, 4))
     for action, truth in zip(actions, truths, strict=True):

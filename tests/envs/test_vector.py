@@ -70,7 +70,7 @@ def actions(step, count=N):
     return np.random.default_rng(step).normal(0.5, 0.4, (count, 4)).astype(np.float32)
 
 
-def test_make_vec_makes_it_by_default(make):
+def test_make_vec_makes_the_vector_environment_by_default(make):
     envs = make()
     assert type(envs.unwrapped) is OTBTrackVectorEnv
     assert envs.num_envs == N and envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
@@ -81,7 +81,7 @@ def test_make_vec_makes_it_by_default(make):
 @pytest.mark.parametrize("features", ["grid", "pixels:40x50"])
 @pytest.mark.parametrize("split", ["train", "unseen", "all"])
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-def test_it_equals_single_environments_step_for_step(make, mode, split, features):
+def test_the_vector_environment_equals_single_environments_step_by_step(make, mode, split, features):
     vector, sync = (make(mode, vectorization=kind, split=split, features=features) for kind in (None, "sync"))
     assert isinstance(sync, SyncVectorEnv) and not isinstance(vector, SyncVectorEnv)
     assert equal(vector.reset(seed=3), sync.reset(seed=3))
@@ -97,14 +97,14 @@ def test_it_equals_single_environments_step_for_step(make, mode, split, features
 
 @pytest.mark.parametrize("clip_length", [1, None])
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-def test_clips_of_one_frame_and_of_the_whole_split_too(make, mode, clip_length):
+def test_clips_of_one_frame_or_the_whole_split_equal_single_environments(make, mode, clip_length):
     vector, sync = (make(mode, vectorization=kind, clip_length=clip_length) for kind in (None, "sync"))
     assert equal(vector.reset(seed=[9, 2, 2, 7, 5]), sync.reset(seed=[9, 2, 2, 7, 5]))
     for step in range(45):
         assert equal(vector.step(actions(step)), sync.step(actions(step)))
 
 
-def test_without_autoreset_a_mask_says_which_to_reset(make):
+def test_without_autoreset_a_mask_selects_the_environments_to_reset(make):
     vector, sync = (make(AutoresetMode.DISABLED, vectorization=kind, clip_length=None) for kind in (None, "sync"))
     assert equal(vector.reset(seed=0), sync.reset(seed=0))
     masked = 0
@@ -123,7 +123,7 @@ def test_without_autoreset_a_mask_says_which_to_reset(make):
     assert masked > 3
 
 
-def test_options_choose_the_clips_of_all(make):
+def test_reset_options_choose_the_clips_of_all_environments(make):
     vector, sync = (make(vectorization=kind) for kind in (None, "sync"))
     for options in ({"sequence": "b", "start": 14}, {"length": 3}, {"sequence": "a", "length": None}):
         assert equal(vector.reset(seed=1, options=dict(options)), sync.reset(seed=1, options=dict(options)))
@@ -131,7 +131,7 @@ def test_options_choose_the_clips_of_all(make):
             assert equal(vector.step(actions(step)), sync.step(actions(step)))
 
 
-def test_single_environments_run_in_processes_to_the_same_numbers(make):
+def test_environments_in_processes_give_the_same_numbers(make):
     vector, processes = make(count=2), make(count=2, vectorization="async")
     try:
         assert equal(vector.reset(seed=4), processes.reset(seed=4))
@@ -144,7 +144,7 @@ def test_single_environments_run_in_processes_to_the_same_numbers(make):
         processes.close()
 
 
-def test_the_reward_is_switched_for_all(make):
+def test_setting_the_reward_switches_all_environments(make):
     envs = make()
     envs.reset(seed=0)
     _, reward, _, _, info = envs.step(actions(0))
@@ -162,7 +162,7 @@ def test_the_reward_is_switched_for_all(make):
         envs.set_attr("clip_length", 3)
 
 
-def test_each_environment_is_seeded_alone(make):
+def test_each_environment_has_its_own_seed(make):
     envs = make()
     first = envs.reset(seed=[5, 6, 7, 8, 9])
     assert envs.np_random_seed == (5, 6, 7, 8, 9)
@@ -172,7 +172,7 @@ def test_each_environment_is_seeded_alone(make):
     assert len(set(map(tuple, unseeded))) > 1
 
 
-def test_arrays_that_a_step_returned_belong_to_the_caller(make):
+def test_later_steps_do_not_change_returned_arrays(make):
     envs, copy = make(AutoresetMode.SAME_STEP), make(AutoresetMode.SAME_STEP)
     results = [envs.reset(seed=0)[0], *(envs.step(actions(step))[0] for step in range(14))]
     copy.reset(seed=0)
@@ -188,7 +188,7 @@ def test_arrays_that_a_step_returned_belong_to_the_caller(make):
 @pytest.mark.parametrize(
     "bad", [np.full((N, 4), np.nan), np.full((N, 4), np.inf), np.zeros((N, 3)), np.zeros((4, N)), "go", None]
 )
-def test_actions_that_are_no_boxes_are_an_input_error_and_cost_no_step(make, bad):
+def test_invalid_actions_are_an_input_error_and_take_no_step(make, bad):
     envs = make()
     _, info = envs.reset(seed=0)
     with pytest.raises(InputError, match="four finite numbers cx, cy, w, h"):
@@ -196,7 +196,7 @@ def test_actions_that_are_no_boxes_are_an_input_error_and_cost_no_step(make, bad
     assert equal(envs.step(actions(0))[4]["frame"], info["frame"])
 
 
-def test_the_wrong_action_is_named_and_one_that_is_not_taken_may_be_anything(make):
+def test_the_error_names_the_invalid_action_and_unused_actions_are_not_checked(make):
     envs = make(sequences=[make_sequence("a", 21, 1)])
     envs.reset(seed=0, options={"length": 1})
     wrong = actions(0)
@@ -208,7 +208,7 @@ def test_the_wrong_action_is_named_and_one_that_is_not_taken_may_be_anything(mak
     assert not reward.any() and not truncated.any() and "prediction" not in info
 
 
-def test_a_step_before_the_first_reset_is_told_to_reset(make):
+def test_a_step_before_reset_is_an_error(make):
     envs = make()
     for call in (lambda: envs.step(actions(0)), envs.render):
         with pytest.raises(gym.error.ResetNeeded):
@@ -245,7 +245,7 @@ def test_a_wrong_argument_is_an_input_error(make, arguments, message):
         ({"options": {"sequence": "b", "start": 19}}, "b has no true box in frame 19"),
     ],
 )
-def test_a_wrong_reset_is_an_input_error_and_the_episodes_go_on(make, arguments, message):
+def test_a_wrong_reset_is_an_input_error_and_the_episodes_continue(make, arguments, message):
     envs = make()
     _, info = envs.reset(seed=0)
     with pytest.raises(InputError, match=message):
@@ -253,7 +253,7 @@ def test_a_wrong_reset_is_an_input_error_and_the_episodes_go_on(make, arguments,
     assert equal(envs.step(actions(0))[4]["frame"], info["frame"])
 
 
-def test_it_renders_what_single_environments_render(make):
+def test_it_renders_the_same_pictures_as_single_environments(make):
     vector, sync = (make(vectorization=kind, render_mode="rgb_array") for kind in (None, "sync"))
     for envs in (vector, sync):
         envs.reset(seed=0)
@@ -263,7 +263,7 @@ def test_it_renders_what_single_environments_render(make):
             envs.step(actions(step))
 
 
-def test_gymnasiums_vector_wrappers_work(make):
+def test_vector_wrappers_of_gymnasium_work(make):
     envs = wrappers.RescaleAction(wrappers.FlattenObservation(wrappers.RecordEpisodeStatistics(make())), -1, 1)
     observation, _ = envs.reset(seed=0)
     assert observation.shape == (N, 1540)
@@ -275,7 +275,7 @@ def test_gymnasiums_vector_wrappers_work(make):
     assert info["episode"]["r"][truncated] == pytest.approx(total[truncated])
 
 
-def test_a_pickled_one_goes_on_as_the_original(make):
+def test_a_pickled_vector_environment_continues_as_the_original(make):
     envs = make().unwrapped
     envs.reset(seed=0)
     envs.step(actions(0))
@@ -284,7 +284,7 @@ def test_a_pickled_one_goes_on_as_the_original(make):
         assert equal(envs.step(actions(step)), copy.step(actions(step)))
 
 
-def test_its_spec_makes_an_equal_one(make):
+def test_the_spec_makes_an_equal_vector_environment(make):
     envs = gym.make_vec("OTBTrack-v0", num_envs=3, sequences="synthetic:0-1", autoreset_mode="SameStep", clip_length=2)
     copy = gym.make_vec(envs.spec)
     assert copy.num_envs == 3 and copy.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP

@@ -24,7 +24,7 @@ def make(tmp_path, monkeypatch):
     return lambda name="OTBTrack-v0", **options: gym.make(name, sequences="synthetic:0-1", **options)
 
 
-def test_flattened_rescaled_limited_and_recorded(make):
+def test_wrappers_of_gymnasium_flatten_rescale_limit_and_record(make):
     env = RecordEpisodeStatistics(
         TimeLimit(FlattenObservation(RescaleAction(make(clip_length=9), -1, 1)), max_episode_steps=4)
     )
@@ -40,7 +40,7 @@ def test_flattened_rescaled_limited_and_recorded(make):
     assert info["episode"]["r"] == pytest.approx(total)
 
 
-def test_stacked_frames_are_the_last_ones_of_each_part_of_the_observation(make):
+def test_stacked_observations_hold_the_last_frames_of_each_key(make):
     env, alone = FrameStackObservation(make("OTBTrackPixels-v0"), 3), make("OTBTrackPixels-v0")
     observation, _ = env.reset(seed=0)
     observations = [alone.reset(seed=0)[0]] * 3
@@ -53,7 +53,7 @@ def test_stacked_frames_are_the_last_ones_of_each_part_of_the_observation(make):
         observations = [*observations[1:], alone.step(ACTION)[0]]
 
 
-def test_episodes_become_videos(make, tmp_path):
+def test_record_video_writes_each_episode(make, tmp_path):
     pytest.importorskip("moviepy")  # RecordVideo writes with it
     env = RecordVideo(make(render_mode="rgb_array", clip_length=3), str(tmp_path / "videos"), lambda episode: True)
     env.reset(seed=0)
@@ -63,7 +63,7 @@ def test_episodes_become_videos(make, tmp_path):
     assert [path.name for path in (tmp_path / "videos").iterdir()] == ["rl-video-episode-0.mp4"]
 
 
-def test_the_reward_is_switched_after_so_many_steps_over_all_episodes(make):
+def test_the_reward_switches_after_a_number_of_steps_over_all_episodes(make):
     env = RewardSchedule(TimeLimit(make(clip_length=3), 3), switch_after=5)
     names = []
     for _ in range(3):
@@ -75,7 +75,7 @@ def test_the_reward_is_switched_after_so_many_steps_over_all_episodes(make):
     assert env.unwrapped.reward == "iou"
 
 
-def test_a_schedule_goes_the_other_way_too_and_survives_a_spec(make):
+def test_a_schedule_can_switch_from_iou_to_l1_and_is_kept_in_a_spec(make):
     env = RewardSchedule(make(), switch_after=1, first="iou", then="l1")
     copy = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
     for schedule in (env, copy):
@@ -83,7 +83,7 @@ def test_a_schedule_goes_the_other_way_too_and_survives_a_spec(make):
         assert [schedule.step(ACTION)[1] < 0 for _ in range(3)] == [False, True, True]
 
 
-def test_an_action_that_was_refused_does_not_count(make):
+def test_a_refused_action_does_not_count_as_a_step(make):
     env = RewardSchedule(make(), switch_after=1)
     env.reset(seed=0)
     with pytest.raises(InputError):

@@ -10,7 +10,7 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation import drlt_paper
 
 
-def test_corners_are_taken_for_centres():
+def test_corners_are_treated_as_centres():
     # As centre boxes, both reach from -5 to 5 in y; in x the first from -5 to 5, the second from 5 - 10 to 5 + 10.
     overlap = drlt_paper.overlaps(np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 0, 20, 10]]))
     assert_allclose(overlap, [100 / (100 + 200 - 100)])  # the IoU of these boxes is 50 / 250
@@ -24,12 +24,12 @@ def test_numbers_are_truncated_not_rounded():
 
 
 @pytest.mark.parametrize("row", [[np.nan] * 4, [1, np.nan, 5, 5], [0, 0, 0.9, 5], [np.inf, 0, 5, 5], [0, 0, np.inf, 5]])
-def test_rows_without_an_overlap_count_0(row):
+def test_rows_without_overlap_count_as_0(row):
     overlap = drlt_paper.overlaps(np.array([row]), np.array([[0.0, 0, 10, 10]]))
     assert overlap == 0
 
 
-def test_auc_has_20_thresholds_a_hair_above_the_twentieths():
+def test_auc_has_20_thresholds_just_above_the_twentieths():
     assert len(drlt_paper.THRESHOLDS) == 20
     assert drlt_paper.auc(np.array([1.0])) == 1
     assert drlt_paper.auc(np.array([0.5])) == 0.5  # 0, .05, ... .45: 10 of 20; .5001 is above
@@ -37,7 +37,7 @@ def test_auc_has_20_thresholds_a_hair_above_the_twentieths():
     assert drlt_paper.auc(np.array([0.0, 1.0])) == 0.5
 
 
-def test_score_takes_rows_as_they_are():
+def test_rows_are_scored_without_repair():
     truth = np.tile([100.0, 100, 10, 10], (3, 1))
     run = truth.copy()
     run[0], run[2] = [0, 0, 1, 1], np.nan  # OTB's evaluation would repair both
@@ -48,7 +48,7 @@ def test_score_takes_rows_as_they_are():
     assert [parts[part].mean_iou for part in ("seen", "unseen")] == [0, 0.5]
 
 
-def test_input_errors():
+def test_bad_input_is_refused():
     boxes = np.ones((3, 4))
     for run in (np.ones((2, 4)), np.ones(4), np.ones((3, 5))):
         with pytest.raises(InputError, match="one row per frame"):
@@ -58,7 +58,7 @@ def test_input_errors():
 
 
 @pytest.mark.otb
-def test_parity_with_the_paper_s_formula(reference):
+def test_scores_equal_the_formula_of_the_paper(reference):
     expected = json.loads((reference / "expected_struck_drlt30.json").read_text())
     assert set(expected) == set(otb.LISTS["drlt30"])
     scores = {}

@@ -9,7 +9,7 @@ from tracking_env.evaluation.ground_truth import read_ground_truth
 from tracking_env.evaluation.result_files import write_result
 
 
-def test_drawn_sequences_need_no_folder():
+def test_synthetic_sequences_need_no_folder():
     sequences = synthetic.parse("synthetic:1-2")
     truths = read_ground_truth(None, None, "synthetic:1-2")
     assert [truth.name for truth in truths] == [sequence.name for sequence in sequences]
@@ -19,7 +19,7 @@ def test_drawn_sequences_need_no_folder():
         assert truth.frames is not None
 
 
-def test_annotations_have_no_frames(tmp_path):
+def test_ground_truth_from_annotations_has_no_frames(tmp_path):
     boxes = np.tile([10.0, 10, 20, 20], (otb.TABLE["Deer"].frames, 1))
     write_result(tmp_path / "Deer.txt", boxes)
     (truth,) = read_ground_truth(None, tmp_path, "Deer")
@@ -28,6 +28,6 @@ def test_annotations_have_no_frames(tmp_path):
 
 
 @pytest.mark.parametrize(("root", "annotations"), [(None, None), (Path("OTB"), Path("boxes"))])
-def test_there_is_one_source(root, annotations):
+def test_two_sources_or_none_are_refused(root, annotations):
     with pytest.raises(InputError, match="give either --root OTB or --annotations DIR"):
         read_ground_truth(root, annotations, "Deer")

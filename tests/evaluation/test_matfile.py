@@ -32,24 +32,24 @@ def file(*elements: bytes, ending: bytes = LITTLE) -> bytes:
     return b"MATLAB 5.0 MAT-file".ljust(124) + ending + b"".join(elements)
 
 
-def test_whole_numbers_in_few_bytes_as_matlab_stores_them():
+def test_integers_stored_in_fewer_bytes_are_read():
     small = struct.pack("<HH", 2, 4) + bytes([1, 2, 3, 4])  # a double array stored as uint8, size and type in one tag
     data = file(array(6, (2, 2), small, name=b"a"))
     assert_array_equal(matfile.parse(data, 1000)["a"], [[1, 3], [2, 4]])  # column after column
 
 
-def test_big_endian():
+def test_a_big_endian_file_is_read():
     data = file(array(6, (1, 2), element(9, struct.pack(">2d", 1.5, -2), ">"), name=b"a", order=">"), ending=BIG)
     assert_array_equal(matfile.parse(data, 1000)["a"], [[1.5, -2]])
 
 
-def test_text_in_utf_16():
+def test_utf_16_text_is_read():
     data = file(array(4, (1, 4), element(4, "rect".encode("utf-16-le")), name=b"t"))
     assert matfile.parse(data, 1000) == {"t": "rect"}
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_a_mat_is_read_as_scipy_reads_it(tmp_path, compress):
+def test_a_mat_file_is_read_as_scipy_reads_it(tmp_path, compress):
     everything = {
         "results": [
             {"res": np.arange(8.0).reshape(2, 4)},
@@ -99,11 +99,11 @@ def nested(levels: int) -> bytes:
         (file(*[element(15, zlib.compress(bytes(90_000)))] * 3), "when unpacked"),
     ],
 )
-def test_broken_files(data, reason):
+def test_broken_files_are_refused(data, reason):
     with pytest.raises(ValueError, match=reason) as error:
         matfile.parse(data, 10**7 if "deep" in reason else 200_000)
     assert "\n" not in str(error.value)
 
 
-def test_nesting_as_deep_as_results_go():
+def test_results_nested_as_deep_as_toolkits_write_them_are_read():
     assert matfile.parse(file(nested(4)), 10**4) == {"": [[[[0.0]]]]}

@@ -41,7 +41,7 @@ def save_mat(path: Path, *records: dict, compress: bool = True) -> Path:
 
 
 @pytest.mark.parametrize("separator", [",", "\t", " ", ", ", "   "])
-def test_text_with_any_separator(tmp_path, separator):
+def test_boxes_are_read_with_any_separator(tmp_path, separator):
     put(tmp_path / "T" / "Deer.txt", "".join(separator.join(map(str, row)) + "\n" for row in BOXES))
     read = result_files.read_results(tmp_path / "T", ["Deer", "Suv"])
     assert (read.protocol, len(read.runs)) == ("ope", 1)
@@ -51,20 +51,20 @@ def test_text_with_any_separator(tmp_path, separator):
 
 
 @pytest.mark.parametrize("times", ["Deer_time.txt", "times/Deer_time.txt"])
-def test_speed_is_frames_by_seconds(tmp_path, times):
+def test_speed_is_frames_divided_by_seconds(tmp_path, times):
     write_result(tmp_path / "Deer.txt", BOXES)
     put(tmp_path / times, "0.1\n0.2\n0.1\nnan\n0\n")
     assert result_files.read_results(tmp_path, ["Deer"]).fps == {"Deer": pytest.approx(3 / 0.4)}
 
 
-def test_times_that_cannot_be_read_are_no_speed(tmp_path):
+def test_unreadable_times_give_no_speed(tmp_path):
     write_result(tmp_path / "Deer.txt", BOXES)
     put(tmp_path / "Deer_time.txt", "fast\n")
     read = result_files.read_results(tmp_path, ["Deer"])
     assert (read.fps, list(read.runs[0])) == ({}, ["Deer"])
 
 
-def test_runs_come_in_the_order_of_their_numbers(tmp_path):
+def test_runs_are_sorted_by_number(tmp_path):
     for run in (10, 2, 1):
         write_result(tmp_path / f"run-{run}" / "Deer.txt", BOXES + run)
         put(tmp_path / f"run-{run}" / "Deer_time.txt", f"{run}\n")
@@ -76,7 +76,7 @@ def test_runs_come_in_the_order_of_their_numbers(tmp_path):
     assert score_folder(tmp_path, {"Suv": BOXES[:1]}).failed == {"Suv": "run 1: no result"}
 
 
-def test_tre_and_sre_folders(tmp_path):
+def test_tre_and_sre_folders_are_read(tmp_path):
     for number, start in enumerate((0, 2), 1):
         write_result(tmp_path / "T-tre" / f"start-{number:02d}" / "Deer.txt", BOXES[start:])
     put(tmp_path / "T-tre" / "starts.json", '{"Deer": [0, 2]}')
@@ -94,7 +94,7 @@ def test_tre_and_sre_folders(tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"Deer": 1}', '{"Deer": [-1]}', '{"Deer": ["0"]}', '{"Deer": [true]}', None]
 )
-def test_tre_needs_its_starts(tmp_path, text):
+def test_tre_without_a_list_of_starts_is_refused(tmp_path, text):
     write_result(tmp_path / "T-tre" / "start-01" / "Deer.txt", BOXES)
     if text is not None:
         put(tmp_path / "T-tre" / "starts.json", text)
@@ -110,13 +110,13 @@ def test_tre_without_the_starts_of_a_sequence(tmp_path):
     )
 
 
-def test_tre_without_folders(tmp_path):
+def test_tre_without_folders_is_refused(tmp_path):
     put(tmp_path / "starts.json", "{}")
     with pytest.raises(InputError, match="no folders of starts"):
         result_files.read_results(tmp_path, ["Deer"])
 
 
-def test_got10k_layout(tmp_path):
+def test_results_in_the_got10k_layout_are_read(tmp_path):
     for run in (1, 2):
         write_result(tmp_path / "Deer" / f"Deer_{run:03d}.txt", BOXES + run)
     put(tmp_path / "Deer" / "Deer_time.txt", "0.1,0.3\n0.1,0.3\n0.1,0.3\n")
@@ -127,7 +127,7 @@ def test_got10k_layout(tmp_path):
     assert score_folder(tmp_path, {"Suv": BOXES}).failed == {"Suv": "no result"}
 
 
-def test_python_toolkit(tmp_path):
+def test_results_of_the_python_toolkit_are_read(tmp_path):
     put(tmp_path / "Deer.json", json.dumps([record(resType="rect", evalType="ope", shiftType="None")]))
     put(tmp_path / "Suv.json", json.dumps(record(fps=None, startFrame="0001")))
     put(tmp_path / "attributes" / "ALL.json", "{}")
@@ -137,7 +137,7 @@ def test_python_toolkit(tmp_path):
     assert_array_equal(read.runs[0]["Suv"], BOXES)
 
 
-def test_toolkits_with_several_starts(tmp_path):
+def test_toolkit_results_with_several_starts_are_read(tmp_path):
     later = record(BOXES[1:], startFrame=301)
     put(tmp_path / "tre" / "David.json", json.dumps([record(startFrame=300), later]))
     read = result_files.read_results(tmp_path / "tre", ["David"])
@@ -151,7 +151,7 @@ def test_toolkits_with_several_starts(tmp_path):
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_matlab_toolkit(tmp_path, compress):
+def test_results_of_the_matlab_toolkit_are_read(tmp_path, compress):
     save_mat(tmp_path / "jogging-1_My_Tracker.mat", record(annoBegin=1, len=3), compress=compress)
     complex_row = np.array([[1, 2, 3, 4], [1, 2, 3j, 4], [1, 2, 3, 4]])
     save_mat(tmp_path / "Deer_T.mat", record() | {"res": complex_row}, compress=compress)
@@ -161,7 +161,7 @@ def test_matlab_toolkit(tmp_path, compress):
     assert_array_equal(read.runs[0]["Deer"][1], [1, 2, np.nan, 4])
 
 
-def test_mat_without_scipy(tmp_path, monkeypatch):
+def test_a_mat_file_is_read_without_scipy(tmp_path, monkeypatch):
     save_mat(tmp_path / "Deer_T.mat", record())
     monkeypatch.setitem(sys.modules, "scipy", None)
     monkeypatch.setitem(sys.modules, "scipy.io", None)
@@ -181,24 +181,24 @@ def test_mat_without_scipy(tmp_path, monkeypatch):
         ("skating1.txt", "Skating1"),
     ],
 )
-def test_names_as_the_field_writes_them(tmp_path, file, name):
+def test_other_spellings_of_sequence_names_are_recognised(tmp_path, file, name):
     put(tmp_path / file, "1,2,3,4\n")
     assert list(result_files.read_results(tmp_path, otb.TABLE).runs[0]) == [name]
 
 
-def test_a_video_with_two_targets_has_no_name_of_its_own(tmp_path):
+def test_the_name_of_a_video_with_two_targets_is_ambiguous(tmp_path):
     put(tmp_path / "Jogging.txt", "1,2,3,4\n")
     assert result_files.read_results(tmp_path, otb.TABLE).runs == ({},)
 
 
-def test_names_that_differ_in_punctuation_alone_stay_apart(tmp_path):
+def test_names_that_differ_only_in_punctuation_stay_distinct(tmp_path):
     put(tmp_path / "a-1.txt", "1,2,3,4\n")
     put(tmp_path / "a1.txt", "2,2,3,4\n")
     read = result_files.read_results(tmp_path, ["a-1", "a1"])
     assert [read.runs[0][name][0, 0] for name in ("a-1", "a1")] == [1, 2]
 
 
-def test_two_files_of_one_sequence(tmp_path):
+def test_two_files_of_the_same_sequence_are_refused(tmp_path):
     put(tmp_path / "Deer.txt", "1,2,3,4\n")
     put(tmp_path / "Deer.json", json.dumps([record()]))
     assert "same sequence; keep one" in result_files.read_results(tmp_path, ["Deer"]).unreadable["Deer"]
@@ -232,7 +232,7 @@ def test_two_files_of_one_sequence(tmp_path):
         ("Deer_T.mat", b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM", "no variable 'results'"),
     ],
 )
-def test_files_that_cannot_be_used(tmp_path, file, content, reason):
+def test_unusable_files_are_refused(tmp_path, file, content, reason):
     (tmp_path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     read = result_files.read_results(tmp_path, ["Deer"])
     assert read.runs == ({},)
@@ -241,7 +241,7 @@ def test_files_that_cannot_be_used(tmp_path, file, content, reason):
     assert score_folder(tmp_path, {"Deer": BOXES}).failed == read.unreadable
 
 
-def test_files_that_are_too_large(tmp_path, monkeypatch):
+def test_too_large_files_are_refused(tmp_path, monkeypatch):
     for file in ("Deer.txt", "Suv.json", "Car4_T.mat"):
         with (tmp_path / file).open("wb") as large:
             large.truncate(MOST_BYTES + 1)
@@ -250,7 +250,7 @@ def test_files_that_are_too_large(tmp_path, monkeypatch):
     assert len(read.unreadable) == 3
 
 
-def test_a_mat_that_unpacks_or_nests_too_far(tmp_path):
+def test_a_mat_file_that_unpacks_too_large_or_nests_too_deep_is_refused(tmp_path):
     flat = save_mat(tmp_path / "Deer_T.mat", record() | {"res": np.zeros((700_000, 4))})
     assert flat.stat().st_size < 100_000
     nested: object = {"res": BOXES}
@@ -262,7 +262,7 @@ def test_a_mat_that_unpacks_or_nests_too_far(tmp_path):
     assert "levels deep" in unreadable["Suv"]
 
 
-def test_folders_that_do_not_belong_to_a_tracker(tmp_path):
+def test_folders_without_results_of_a_tracker_are_refused(tmp_path):
     with pytest.raises(InputError, match="no folder"):
         result_files.read_results(tmp_path / "absent", ["Deer"])
     write_result(tmp_path / "T" / "Deer.txt", BOXES)

@@ -12,7 +12,7 @@ def truth(length, invisible=()):
     return boxes
 
 
-def test_twenty_starts_spread_evenly():
+def test_twenty_starts_are_spread_evenly():
     # 210 frames: 191 of them leave at least 20. [floor(1:191/19:191) 191] - 1, with 191/19 = 10.0526...
     assert choose_start_frames(truth(210)) == list(range(0, 200, 10))
     # 60 frames: 41 of them. 41/19 = 2.157...: 0, 2.16, 4.3, 6.5, 8.6, 10.8, 12.9, 15.1, 17.3, 19.4, 21.6, 23.7, ...
@@ -36,12 +36,12 @@ def test_short_sequences_have_fewer_starts(length, expected):
     assert choose_start_frames(truth(length)) == expected
 
 
-def test_the_target_is_visible_at_the_end_only():
+def test_a_target_visible_only_at_the_end_has_one_start():
     assert choose_start_frames(truth(30, range(15))) == [15]  # no run has 20 frames: only the first valid frame
 
 
 @given(st.integers(1, 400), st.integers(0, 2**32 - 1))
-def test_starts_are_valid_ascending_and_leave_enough(length, seed):
+def test_starts_are_valid_and_ascending_and_leave_enough_frames(length, seed):
     rng = np.random.default_rng(seed)
     boxes = truth(length, np.flatnonzero(rng.random(length) < 0.3))
     starts, valid = choose_start_frames(boxes), np.flatnonzero(boxes[:, 0] > 0)
@@ -51,7 +51,7 @@ def test_starts_are_valid_ascending_and_leave_enough(length, seed):
         assert len(starts) == 20 or set(starts) == {frame for frame in valid if length - frame >= 20}
 
 
-def test_twelve_perturbed_boxes():
+def test_sre_has_twelve_perturbed_boxes():
     boxes = perturb_first_box(np.array([101.0, 51, 30, 25]), (320, 240))
     assert {name: box.tolist() for name, box in boxes.items()} == {
         "left": [98, 51, 30, 25],  # by 3

@@ -91,7 +91,7 @@ def calls(tmp_path):
     return (tmp_path / "calls.txt").read_text().splitlines()
 
 
-def test_a_run_leaves_boxes_and_seconds(drawn, out):
+def test_a_run_writes_boxes_and_seconds(drawn, out):
     report = run_and_score(TrackerSpec("own:Notes"), drawn, out)
     both = [f"{sequence.name}{suffix}.txt" for sequence in drawn for suffix in ("", "_time")]
     assert names(out) == sorted([*both, "tracker.id"])
@@ -159,7 +159,7 @@ def test_several_processes_give_the_same_files(out):
     ).read_bytes()
 
 
-def test_repeated_runs_have_seeds_and_a_deviation(drawn, out):
+def test_repeated_runs_have_different_seeds_and_a_deviation(drawn, out):
     report = run_and_score(TrackerSpec("own:Seeded"), drawn, out, repeat=3)
     first = [read_boxes(out / f"run-{run}" / f"{drawn[0].name}.txt")[1, 0] for run in (1, 2, 3)]
     assert np.diff(first) == pytest.approx([1, 1])
@@ -202,7 +202,7 @@ def test_a_start_that_fails_fails_its_sequence(drawn, out):
     assert list(report.sequences) == [drawn[0].name, drawn[2].name]
 
 
-def test_a_report_may_hold_failures_only(drawn, out):
+def test_a_report_may_contain_only_failures(drawn, out):
     report = run_and_score(TrackerSpec("own:Fails"), drawn[1:2], results_folder(out, "fails", "tre"), "tre")
     assert not report.sequences and list(report.failed) == [drawn[1].name]
 
@@ -226,13 +226,13 @@ def test_a_run_tracks_its_part_of_the_sequence(drawn):
         ({"jobs": 0}, "--jobs is 0"),
     ],
 )
-def test_numbers_out_of_range(drawn, out, options, message):
+def test_numbers_out_of_range_are_refused(drawn, out, options, message):
     with pytest.raises(InputError, match=message):
         run_and_score(TrackerSpec("own:Notes"), drawn, out, **options)
     assert not out.exists()
 
 
-def test_oracle_baselines_are_for_one_pass_evaluation(drawn, out):
+def test_oracle_baselines_are_refused_outside_one_pass_evaluation(drawn, out):
     with pytest.raises(InputError, match="late reads the truth"):
         run_and_score(TrackerSpec("late"), drawn, out, "sre")
 
@@ -247,7 +247,7 @@ def test_results_of_two_trackers_are_not_mixed(drawn, out, tmp_path):
     assert names(tmp_path / "struck") == ["Suv.txt"]
 
 
-def test_a_folder_that_cannot_be_made(drawn, tmp_path):
+def test_a_folder_that_cannot_be_created_is_refused(drawn, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot write "):
         run_and_score(TrackerSpec("own:Notes"), drawn, tmp_path / "file" / "results")
@@ -278,7 +278,7 @@ def test_an_interrupted_run_keeps_its_results(drawn, out):
     assert names(out) == [f"{drawn[0].name}.txt", f"{drawn[0].name}_time.txt", "tracker.id"]
 
 
-def test_plans_are_in_order_of_runs(drawn, out):
+def test_plans_are_sorted_by_run(drawn, out):
     tasks = plan_tasks(drawn, out, repeat=2)
     assert [(task.run, task.seed, task.sequence.name) for task in tasks] == [
         (f"run-{seed + 1}", seed, sequence.name) for seed in (0, 1) for sequence in drawn

@@ -34,7 +34,7 @@ def test_evaluate_reports_the_three_parts():
     assert scored.mean["unseen"].mean_iou == 0.5
 
 
-def test_seen_may_be_given():
+def test_the_number_of_seen_frames_can_be_set():
     truths = {"a": track(9)}
     scored = evaluate(truths, truths, seen={"a": 0})
     assert scored.mean["seen"] is None
@@ -42,7 +42,7 @@ def test_seen_may_be_given():
     assert evaluate(truths, truths, seen={"a": 4}).sequences["a"]["seen"].frames == 4
 
 
-def test_json():
+def test_a_report_converts_to_json():
     truths = {"a": track(9), "b": track(3)}
     data = json.loads(json.dumps(evaluate({"a": track(9)}, truths, seen={"a": 0, "b": 1}).to_json()))
     numbers = {"auc": pytest.approx(20 / 21), "precision20": 1, "norm_precision20": 1, "mean_iou": 1}
@@ -53,7 +53,7 @@ def test_json():
     assert (data["runs"], data["std"], data["fps"], data["attributes"]) == (1, None, None, {})
 
 
-def test_a_selection_has_the_scores_of_its_sequences():
+def test_a_selection_averages_only_its_sequences():
     truths = {"a": track(9), "b": track(9), "c": track(9)}
     runs = {"a": track(9), "b": moved(track(9), slice(3, None))}
     selected = evaluate(Results((runs,), fps={"a": 10.0, "b": 30.0}), truths).select(["b", "c"])
@@ -75,13 +75,13 @@ def test_a_wrong_number_of_rows_fails_that_sequence_only():
     assert list(scored.sequences) == ["b"]
 
 
-def test_nothing_scored():
+def test_a_report_without_scores_has_no_means():
     scored = evaluate({}, {"a": track(3)})
     assert scored.mean == {"whole": None, "seen": None, "unseen": None}
     assert scored.to_json()["sequences"] == {}
 
 
-def test_rows_of_the_full_annotation_file_are_cut():
+def test_results_for_the_full_annotation_file_are_cut_to_the_evaluated_frames():
     full = track(354)
     truths = {"Tiger1": otb.cut_to_official_range("Tiger1", full)}
     assert len(truths["Tiger1"]) == 349
@@ -89,7 +89,7 @@ def test_rows_of_the_full_annotation_file_are_cut():
     assert evaluate({"Tiger1": track(353)}, truths).failed
 
 
-def test_result_files_round_trip(tmp_path):
+def test_written_result_files_are_read_unchanged(tmp_path):
     boxes = track(6) + 0.12344
     boxes[3] = np.nan
     write_result(tmp_path / "new" / "a.txt", boxes)
@@ -98,7 +98,7 @@ def test_result_files_round_trip(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.txt"]
 
 
-def test_score_folder(tmp_path):
+def test_score_folder_scores_the_result_files(tmp_path):
     truths = {"a": track(9), "b": track(9), "c": track(9)}
     write_result(tmp_path / "a.txt", truths["a"])
     (tmp_path / "b.txt").write_text("1,2,3\n")
@@ -132,7 +132,7 @@ def test_several_runs_give_mean_and_standard_deviation():
     assert data["std"]["unseen"]["precision20"] == pytest.approx(0.5 / 2**0.5)
 
 
-def test_a_sequence_that_one_run_lacks_fails():
+def test_a_sequence_missing_in_a_run_fails():
     truths = {"a": track(9), "b": track(9), "c": track(9)}
     runs = ({"a": track(9), "b": track(9)}, {"a": track(9), "b": track(8)}, {"b": track(9)})
     scored = evaluate(Results(runs), truths)
@@ -166,7 +166,7 @@ def test_tre_with_wrong_rows_or_starts_fails():
     }
 
 
-def test_a_sequence_may_have_fewer_starts_than_others():
+def test_sequences_may_have_different_numbers_of_starts():
     truths = {"a": track(9), "b": track(2)}
     runs = ({"a": track(9), "b": track(2)}, {"a": track(9)[4:]})
     scored = evaluate(Results(runs, protocol="tre", starts={"a": (0, 4), "b": (0,)}), truths)
@@ -181,7 +181,7 @@ def test_sre_counts_the_first_frame_as_true():
     assert scored.sequences["a"]["whole"].mean_iou == pytest.approx(4 / 6)
 
 
-def test_attributes():
+def test_scores_are_averaged_per_attribute():
     truths = {"a": track(9), "b": track(9), "c": track(9)}
     predictions = {"a": track(9), "b": moved(track(9), slice(None)), "c": track(9)}
     scored = evaluate(predictions, truths, attributes={"a": ("own", "OCC"), "b": ("OCC",), "d": ("FM",)})
@@ -194,12 +194,12 @@ def test_attributes():
     assert set(evaluate(truth, truth).by_attribute()) == set(otb.TABLE["Deer"].attributes)
 
 
-def test_the_attributes_are_those_of_the_table():
+def test_the_attributes_equal_those_of_the_table():
     assert set(score_report.ATTRIBUTES) == {tag for entry in otb.TABLE.values() for tag in entry.attributes}
     assert len(score_report.ATTRIBUTES) == 11
 
 
-def test_the_paper_s_formula_has_no_precision():
+def test_the_formula_of_the_paper_gives_no_precision():
     truths = {"a": track(9)}
     scored = evaluate(truths, truths, formula="drlt-paper")
     assert scored.mean["whole"].auc == 1
@@ -209,7 +209,7 @@ def test_the_paper_s_formula_has_no_precision():
     assert "P@" not in head
 
 
-def test_tables():
+def test_tables_show_the_scores():
     perfect = evaluate({"a": track(9)}, {"a": track(9)})
     unseen = evaluate({"a": track(9)}, {"a": track(9)}, seen={"a": 0})
     head, first, second = text_tables.format_trackers({"perfect": perfect, "only unseen": unseen}).splitlines()
@@ -225,7 +225,7 @@ def test_tables():
     assert text_tables.format_trackers({}).splitlines() == [text_tables.format_trackers({})]
 
 
-def test_tables_of_runs_speed_and_attributes():
+def test_tables_show_runs_speed_and_attributes():
     runs = ({"a": track(9)}, {"a": moved(track(9), slice(3, None))})
     several = evaluate(Results(runs, fps={"a": 12.34}), {"a": track(9)}, attributes={"a": ("OCC",)})
     plain = evaluate({"a": track(9)}, {"a": track(9)})
@@ -246,7 +246,7 @@ def struck(reference, names) -> Report:
 
 
 @pytest.mark.otb
-def test_parity_with_the_official_scores(reference):
+def test_scores_equal_the_official_ones(reference):
     expected = json.loads((reference / "expected_struck_drlt30.json").read_text())
     scored = struck(reference, otb.LISTS["drlt30"])
     assert scored.sequences.keys() == expected.keys()
@@ -262,7 +262,7 @@ def test_parity_with_the_official_scores(reference):
 
 
 @pytest.mark.otb
-def test_parity_on_otb2013(reference):
+def test_scores_on_otb2013_equal_the_official_ones(reference):
     scored = struck(reference, otb.LISTS["otb2013"])
     assert not scored.failed
     mean = scored.mean["whole"]

@@ -34,14 +34,14 @@ def test_rounding_does_not_lift_a_perfect_overlap_above_1():
     assert whole(truth, truth).auc == pytest.approx(20 / 21)
 
 
-def test_the_first_frame_is_given_and_counted():
+def test_the_first_frame_counts_as_a_hit():
     run = shifted(1000, 1000, 1000, 1000)
     score = whole(run, TRUTH)
     assert (score.precision20, score.mean_iou) == (0.25, 0.25)
     assert score.auc == pytest.approx(20 / 21 / 4)
 
 
-def test_an_invalid_true_row_is_a_miss_in_success_and_a_hit_in_precision():
+def test_an_invalid_annotation_is_a_miss_in_success_and_a_hit_in_precision():
     for column, value in [(0, 0), (1, -3), (2, 0), (3, -1)]:
         truth = TRUTH.copy()
         truth[2, column] = value
@@ -54,7 +54,7 @@ def test_an_invalid_true_row_is_a_miss_in_success_and_a_hit_in_precision():
         assert metrics.precision_curve(metrics.centre_errors(run, truth))[0] == 1
 
 
-def test_normalised_precision_measures_x_in_true_widths_and_y_in_true_heights():
+def test_normalised_precision_divides_the_error_by_the_true_width_and_height():
     truth = np.tile([11.0, 11, 10, 40], (5, 1))
     run = truth + np.array([[0, 0], [2, 0], [2.001, 0], [0, 8], [1.2, 6.4]])[:, [0, 1, 0, 1]] * [1, 1, 0, 0]
     assert_allclose(metrics.norm_centre_errors(run, truth), [0, 0.2, 0.2001, 0.2, 0.2])  # the last: 0.12 and 0.16
@@ -62,7 +62,7 @@ def test_normalised_precision_measures_x_in_true_widths_and_y_in_true_heights():
     assert whole(run[:4], truth[:4]).precision20 == 1
 
 
-def test_normalised_precision_of_an_invalid_true_row_is_a_hit_too():
+def test_an_invalid_annotation_is_a_hit_in_normalised_precision():
     truth, run = TRUTH.copy(), shifted(0, 1, 50, 50)
     truth[2] = 0
     assert_array_equal(metrics.norm_centre_errors(run, truth), [0, 0.1, -1, 5])
@@ -77,7 +77,7 @@ def test_numbers_beyond_any_image_are_misses_without_overflow():
     assert (score.precision20, score.norm_precision20, score.mean_iou) == (0.25, 0.25, pytest.approx(0.25))
 
 
-def test_parts():
+def test_scores_are_split_into_seen_and_unseen_frames():
     run = shifted(0, 0, 5, 1000)
     run[1] = np.nan
     parts = score_boxes(run, TRUTH, seen=2).parts
@@ -87,31 +87,31 @@ def test_parts():
     assert parts["whole"].mean_iou == pytest.approx(7 / 12)
 
 
-def test_a_part_does_not_start_from_the_truth():
+def test_a_broken_first_row_of_a_part_repeats_the_row_before_it():
     run = shifted(0, 5, 5, 5)
     run[2] = np.nan  # the part's first row: repeats the row before it
     assert score_boxes(run, TRUTH, seen=2).parts["unseen"].mean_iou == pytest.approx(1 / 3)
 
 
-def test_nothing_seen():
+def test_without_seen_frames_the_unseen_part_equals_the_whole():
     parts = score_boxes(shifted(0, 1, 2, 3), TRUTH, seen=0).parts
     assert parts["seen"] is None
     assert parts["unseen"] == parts["whole"]
 
 
 @pytest.mark.parametrize("seen", [-1, 4, 9])
-def test_the_split_must_leave_unseen_frames(seen):
+def test_a_split_without_unseen_frames_is_refused(seen):
     with pytest.raises(InputError, match="no frames"):
         score_boxes(shifted(0, 5, 0, 5), TRUTH, seen)
 
 
 @pytest.mark.parametrize("run", [TRUTH[:3], TRUTH[0], np.zeros((4, 5)), np.zeros((0, 4))])
-def test_shapes_must_fit(run):
+def test_boxes_of_another_shape_are_refused(run):
     with pytest.raises(InputError, match="one row per frame"):
         score_boxes(run, TRUTH)
 
 
-def test_curves_belong_to_the_scores_of_their_parts():
+def test_the_curves_of_each_part_give_its_scores():
     truth = np.tile(TRUTH, (2, 1))
     run = truth + np.array([0, 30, 2, 21, 5, 1, 9, 3.0])[:, None] * [1, 0, 0, 0]
     score = score_boxes(run, truth, seen=3)

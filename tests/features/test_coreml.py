@@ -31,7 +31,7 @@ def result(*layers):
     return by_onnxruntime(to_onnx(model(*layers)), ("image", "array"))(IMAGE, ARRAY)[0]
 
 
-def test_sums_factors_and_cuts():
+def test_sums_scales_and_rectifiers_are_converted():
     scaled = layer(245, Message().add(1, 3, 1, 1).add(2, half(1, 2, -1)), "scaled", "image")
     added = layer(230, Message(), "sum", "scaled", "array")
     cut = layer(130, Message().add(10, Message()), "cut", "sum")
@@ -39,7 +39,7 @@ def test_sums_factors_and_cuts():
     np.testing.assert_allclose(result(scaled, added, cut), np.maximum(IMAGE * factors + ARRAY, 0), rtol=1e-6)
 
 
-def test_a_convolution_with_padding_stride_and_bias():
+def test_a_convolution_with_padding_stride_and_bias_is_converted():
     border = Message().add(10, Message().add(1, 1).add(2, 0), Message().add(1, 0).add(2, 1))
     parameters = Message().add(1, 1).add(2, 3).add(10, 1).add(20, 2, 2).add(30, 1, 1).add(40, 1, 1)
     parameters.add(50, Message().add(1, border)).add(70, 1).add(90, half(*[1] * 12)).add(91, half(0.5))
@@ -49,7 +49,7 @@ def test_a_convolution_with_padding_stride_and_bias():
     np.testing.assert_allclose(result(both, layer(100, parameters, "c", "both"))[0, 0], sums + 0.5, rtol=1e-5)
 
 
-def test_products_of_reshaped_maps():
+def test_products_of_reshaped_maps_are_converted():
     first = layer(1140, Message().add(1, 1, 3, -1), "first", "image")
     second = layer(1140, Message().add(1, 1, 3, -1), "second", "array")
     turned = layer(985, Message().add(1, 0, 2, 1), "turned", "first")
@@ -62,7 +62,7 @@ def test_products_of_reshaped_maps():
     np.testing.assert_allclose(result(first, second, turned, product, shaped, joined, grown), expected, rtol=1e-5)
 
 
-def test_batches_are_free():
+def test_the_batch_size_is_variable():
     network = by_onnxruntime(to_onnx(model(layer(230, Message(), "sum", "image", "array"))), ("image", "array"))
     (batch,) = network(np.concatenate([IMAGE, ARRAY]), np.concatenate([ARRAY, ARRAY]))
     np.testing.assert_array_equal(batch, np.concatenate([IMAGE + ARRAY, ARRAY + ARRAY]))
@@ -82,14 +82,14 @@ def test_batches_are_free():
         (model(layer(245, Message().add(1, 3, 1, 1).add(2, half(1)), "s", "image")), "cannot reshape"),
     ],
 )
-def test_what_is_not_known_is_refused(content, message):
+def test_unknown_layers_are_refused(content, message):
     with pytest.raises(ValueError, match=message):
         to_onnx(content)
 
 
 @pytest.mark.otb
 @pytest.mark.parametrize(("part", "outputs"), [("init", ("features",)), ("tracker", ("cls", "bbox"))])
-def test_fear_is_what_another_converter_makes_of_it(expert_files, part, outputs):
+def test_the_converted_fear_network_equals_that_of_another_converter(expert_files, part, outputs):
     reference = expert_files / f"fear_xs_{part}.onnx"
     if not reference.exists():
         pytest.skip(f"no {reference}")

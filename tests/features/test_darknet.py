@@ -85,7 +85,7 @@ def test_groups_make_a_convolution_depthwise(network):
     assert run(net, [[[10]], [[100]]]).ravel().tolist() == [30, 500]
 
 
-def test_a_shortcut_adds_the_layer_so_many_before(network):
+def test_a_shortcut_from_a_negative_index_adds_an_earlier_layer(network):
     layers = conv() + conv() + "[shortcut]\nfrom=-2\nactivation=linear\n"  # x + 1, then twice that, then their sum
     assert run(network(layers, [1, 1, 0, 2]), [[[4]]]).item() == 5 + 10
 
@@ -95,7 +95,7 @@ def test_a_shortcut_from_a_positive_index_adds_that_layer(network):
     assert run(network(layers, [1, 1, 0, 2, 0, -3]), [[[4]]]).item() == pytest.approx(0.1 * (5 - 30))
 
 
-def test_a_route_stacks_layers_in_the_order_given(network):
+def test_a_route_concatenates_layers_in_their_order(network):
     layers = conv() + conv(filters=2) + "[route]\nlayers=-1, 0\n" + conv()
     # x = 2: layer 0 is 3, layer 1 is (20, 30), the route (20, 30, 3), weighed by (1, 10, 1000): 20 + 300 + 3000
     numbers = [1, 1, 17, 27, 1, 1, 0, 1, 10, 1000]
@@ -103,18 +103,18 @@ def test_a_route_stacks_layers_in_the_order_given(network):
     assert run(network(layers, numbers), [[[2]]]).item() == 3320
 
 
-def test_a_route_of_one_layer_goes_back_to_it(network):
+def test_a_route_of_one_layer_returns_its_output(network):
     layers = conv() + conv() + "[route]\nlayers=0\n"
     assert run(network(layers, [1, 1, 0, 100]), [[[2]]]).item() == 3
 
 
-def test_maxpool_2_by_2_takes_the_odd_last_pixel_alone(network):
+def test_maxpool_2_by_2_pools_the_odd_last_pixel_alone(network):
     # 3 x 3 -> 2 x 2: darknet pads on the right and below.
     pool = network("[maxpool]\nsize=2\nstride=2\n")
     assert run(pool, [[[1, 2, 3], [4, 5, 6], [7, 8, 9]]])[0].tolist() == [[5, 6], [8, 9]]
 
 
-def test_maxpool_of_even_sides_pads_nothing_that_counts(network):
+def test_maxpool_of_even_sides_ignores_padding(network):
     pool = network("[maxpool]\nsize=2\nstride=2\n")
     assert run(pool, [[[-1, -2], [-3, -4]]])[0].tolist() == [[-1]]
 
@@ -147,11 +147,11 @@ def test_upsample_repeats_pixels(network):
         ("logistic", [1 / (1 + np.e**2), 0.5, 1 / (1 + np.e**-8)]),
     ],
 )
-def test_activations(network, activation, values):
+def test_activations_equal_values_by_hand(network, activation, values):
     assert run(network(conv(activation=activation), [0, 1]), [[[-2, 0, 8]]]).ravel() == pytest.approx(values)
 
 
-def test_a_detection_layer_passes_its_input_on(network):
+def test_a_detection_layer_returns_its_input(network):
     layers = conv() + "[yolo]\nmask=0\nanchors=1,2\nclasses=1\n" + "[route]\nlayers=-2\n"
     assert run(network(layers, [1, 1], taps=(1,)), [[[2]]]).item() == 3
     assert run(network(layers, [1, 1], taps=(2,)), [[[2]]]).item() == 3
@@ -184,14 +184,14 @@ def test_a_connected_layer_reads_biases_and_then_rows_of_weights_over_channel_ro
 
 
 @pytest.mark.parametrize("version", [TRANSPOSED, (0, 1001, 0)])
-def test_a_header_can_say_that_connected_matrices_are_transposed(network, version):
+def test_a_header_can_mark_connected_matrices_as_transposed(network, version):
     bias, weight = numbers(3), numbers(3 * 32, 1).reshape(3, 32)
     plain = run(network(connected(3), [*bias, *weight.ravel()], channels=2, head=header(OLD)), IMAGE)
     turned = run(network(connected(3), [*bias, *weight.T.ravel()], channels=2, head=header(version)), IMAGE)
     assert turned == pytest.approx(plain, rel=1e-5)
 
 
-def test_transposed_concerns_connected_layers_alone(network):
+def test_the_transposed_flag_affects_only_connected_layers(network):
     net = network(conv(filters=2), [10, 20, 1, 2, 3, 4], channels=2, head=header(TRANSPOSED))
     assert run(net, [[[5]], [[7]]]).ravel().tolist() == [10 + 5 + 14, 20 + 15 + 28]
 
@@ -206,14 +206,14 @@ def test_batch_normalisation_of_a_connected_layer_follows_its_weights(network):
     )
 
 
-def test_a_connected_layer_after_another_sees_its_numbers(network):
+def test_a_connected_layer_accepts_the_output_of_another(network):
     # 16 ones: -1 + 16 = 15, leaky keeps it; -2 x 15 leaks to -3
     net = network(connected(1, "leaky") + connected(1, "leaky"), [-1, *[1] * 16, 0, -2])
     assert run(net, np.ones((1, 4, 4))).item() == pytest.approx(-3)
 
 
 @pytest.mark.parametrize(("size", "stride", "pad", "side"), [(3, 1, 1, 4), (3, 2, 1, 2), (3, 1, 0, 2), (2, 2, 0, 2)])
-def test_a_local_layer_has_other_weights_at_every_place(network, size, stride, pad, side):
+def test_a_local_layer_has_different_weights_at_every_place(network, size, stride, pad, side):
     filters, places, reach = 3, side * side, 2 * size * size
     bias = numbers(filters * places).reshape(filters, side, side)
     weight = numbers(places * filters * reach, 1).reshape(side, side, filters, 2, size, size)
@@ -227,13 +227,13 @@ def test_a_local_layer_has_other_weights_at_every_place(network, size, stride, p
     assert got == pytest.approx(np.where(expected > 0, expected, 0.1 * expected), rel=1e-3, abs=1e-5)
 
 
-def test_dropout_and_detection_pass_their_input_on_and_hold_no_numbers(network):
+def test_dropout_and_detection_return_their_input_and_have_no_weights(network):
     layers = connected(2) + "[dropout]\nprobability=.5\n" + connected(1) + "[detection]\nclasses=1\nside=1\nnum=1\n"
     net = network(layers, [1, 2, *[1] * 32, 0, 10, 100])
     assert run(net, np.zeros((1, 4, 4))).item() == 210
 
 
-def test_crop_takes_the_middle_from_zero_to_one_to_minus_one_to_one(network):
+def test_crop_takes_the_middle_and_scales_it_to_minus_one_to_one(network):
     crop = "[crop]\ncrop_height=2\ncrop_width=2\nflip=1\nangle=7\nsaturation=1.5\nexposure=1.5\n"
     image = np.zeros((1, 4, 4))
     image[0, 1:3, 1:3] = [[0, 0.25], [0.5, 1]]
@@ -241,14 +241,14 @@ def test_crop_takes_the_middle_from_zero_to_one_to_minus_one_to_one(network):
     assert run(network(crop + "noadjust=1\n"), image)[0].tolist() == [[0, 0.25], [0.5, 1]]
 
 
-def test_numbers_after_the_last_tapped_layer_must_be_there_but_are_not_kept(network):
+def test_weights_after_the_last_tapped_layer_are_checked_but_not_loaded(network):
     layers = conv() + connected(5)
     assert run(network(layers, [1, 2, *[0] * 85], taps=(0,)), [[[4]]]).item() == 9
     with pytest.raises(InputError, match=r"holds 86 numbers, net\.cfg needs 87: 1 too few"):
         network(layers, [1, 2, *[0] * 84], taps=(0,))
 
 
-def test_several_taps_come_in_the_order_asked_for(network):
+def test_several_taps_are_returned_in_the_requested_order(network):
     net = network(conv() + conv(), [1, 1, 0, 10], taps=(1, 0))
     with torch.no_grad():
         assert [float(value) for value in net(torch.full((1, 1, 1, 1), 2.0))] == [30, 3]
@@ -259,7 +259,7 @@ def test_both_lengths_of_the_header_are_read(network, version):
     assert run(network(conv(), [1, 2], head=header(version)), [[[4]]]).item() == 9
 
 
-def test_weights_come_with_the_sha256_of_their_file(tmp_path):
+def test_weights_include_the_sha256_of_their_file(tmp_path):
     data = header() + np.array([1.5, -2], "<f4").tobytes()
     (tmp_path / "a.weights").write_bytes(data)
     weights = read_weights(tmp_path / "a.weights")
@@ -284,7 +284,7 @@ def test_comments_and_blanks_in_a_cfg_are_skipped(tmp_path):
         (conv() + conv(batch_normalize=1), [1, 2, 3, 4], "holds 4 numbers, net.cfg needs 7: 3 too few"),
     ],
 )
-def test_what_does_not_fit_is_named(network, layers, numbers, message):
+def test_mismatched_layers_and_weights_are_refused_in_one_line(network, layers, numbers, message):
     with pytest.raises(InputError, match=message) as caught:
         network(layers, numbers)
     assert "\n" not in str(caught.value)
@@ -323,12 +323,12 @@ def test_a_malformed_section_is_an_input_error(network, layers):
         pytest.param("[convolutional]\nfilters=2\nsize=3\npad=1\ndilation=2\n", id="dilation"),
     ],
 )
-def test_what_the_reader_cannot_do_is_refused_and_not_skipped(network, layers):
+def test_unsupported_options_are_refused_and_not_skipped(network, layers):
     with pytest.raises(InputError):
         network(conv(filters=2) + conv(filters=2) + layers, [0] * 4 + [0] * 6 + [0] * (38 if "dil" in layers else 0))
 
 
-def test_defaults_of_pooling_are_darknets(network):
+def test_the_defaults_of_pooling_are_those_of_darknet(network):
     pool, up = network("[maxpool]\nstride=2\n"), network("[upsample]\n")
     assert run(pool, [[[1, 2], [3, 4]]])[0].tolist() == [[4]]  # size is stride where it is not given
     assert run(up, [[[1]]])[0].tolist() == [[1, 1], [1, 1]]  # stride is 2
@@ -340,7 +340,7 @@ def test_a_truncated_weights_file_is_an_input_error(network, size):
         network(conv(), head=(header() + b"12345678")[:size])
 
 
-def test_a_missing_file_is_an_input_error_that_names_it(tmp_path):
+def test_the_error_names_a_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"cannot read the darknet cfg .*none\.cfg.*beside its weights"):
         read(tmp_path / "none.cfg", tmp_path / "none.weights", (0,))
     (tmp_path / "net.cfg").write_text(NET.format(channels=1) + conv())
@@ -358,7 +358,7 @@ def test_a_missing_file_is_an_input_error_that_names_it(tmp_path):
         ("[net]\nwidth 4\n", "line 2: got 'width 4'"),
     ],
 )
-def test_a_file_that_is_no_cfg_is_an_input_error(tmp_path, text, message):
+def test_a_file_of_another_format_is_an_input_error(tmp_path, text, message):
     (tmp_path / "net.cfg").write_text(text)
     with pytest.raises(InputError, match=message):
         read_cfg(tmp_path / "net.cfg")

@@ -54,7 +54,7 @@ def detector(otb_root):
     ("name", "kind", "least"),
     [("Human7", PERSON, 8), ("Couple", PERSON, 7), ("BlurBody", PERSON, 8), ("BlurCar2", CAR, 7), ("Car4", CAR, 8)],
 )
-def test_the_real_network_finds_people_and_cars_where_they_are(detector, otb_root, name, kind, least):
+def test_the_published_network_detects_people_and_cars(detector, otb_root, name, kind, least):
     # Of 8 frames spread over the video. Measured: 8 of 8 for all five, one frame each of Couple and BlurCar2 barely.
     # Without the shortcuts, or with routes turned round, it is 0 of 8; with pixels in [-1, 1] three of the five fail.
     (sequence,) = otb.load(otb_root, name)
@@ -68,7 +68,7 @@ def test_the_real_network_finds_people_and_cars_where_they_are(detector, otb_roo
 
 
 @pytest.mark.otb
-def test_the_real_network_is_surer_of_rgb_than_of_bgr(detector, otb_root):
+def test_the_published_network_scores_rgb_higher_than_bgr(detector, otb_root):
     def sureness(name, kind, turn):
         (sequence,) = otb.load(otb_root, name)
         total = 0.0
@@ -84,7 +84,7 @@ def test_the_real_network_is_surer_of_rgb_than_of_bgr(detector, otb_root):
 
 
 @pytest.mark.otb
-def test_the_extractors_features_are_the_finer_head_of_the_whole_frame_in_rgb(otb_root):
+def test_the_extractor_returns_the_finer_head_for_the_whole_rgb_frame(otb_root):
     weights = otb_root.parent / "weights" / "MobileNetV2-YOLOv3-Nano-voc.weights"
     if not weights.is_file():
         pytest.skip(f"no weights at {weights}")
@@ -100,7 +100,7 @@ def test_the_extractors_features_are_the_finer_head_of_the_whole_frame_in_rgb(ot
 
 
 @pytest.mark.otb
-def test_without_a_target_the_real_network_is_not_sure_of_anything(detector):
+def test_without_a_target_the_published_network_scores_low(detector):
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
     assert detector(noise)[1].max() < 0.5
     assert detector(np.full((240, 320, 3), 128, np.uint8))[1].max() < 0.5

@@ -34,7 +34,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir() if path.name != ".locks")
 
 
-def test_a_file_is_fetched_once_and_only_it_is_left(server, tmp_path):
+def test_a_file_is_fetched_once_and_leaves_no_partial_file(server, tmp_path):
     folder = tmp_path / "new" / "folder"
     path = fetch(file(server, "whole"), folder)
     assert path == folder / "a.weights" and path.read_bytes() == DATA
@@ -44,12 +44,12 @@ def test_a_file_is_fetched_once_and_only_it_is_left(server, tmp_path):
     assert "urllib" not in server.log[0][2].lower()  # some hosts refuse it
 
 
-def test_a_connection_that_breaks_off_is_gone_on_from_where_it_broke(server, tmp_path):
+def test_a_broken_download_resumes_where_it_stopped(server, tmp_path):
     assert fetch(file(server, "breaks"), tmp_path).read_bytes() == DATA
     assert [ranged for _, ranged, _ in server.log] == [None, "bytes=300000-", "bytes=600000-"]
 
 
-def test_a_later_try_goes_on_from_what_an_earlier_one_left(server, tmp_path):
+def test_a_later_attempt_resumes_the_partial_file_of_an_earlier_one(server, tmp_path):
     server.breaks = 1
     with pytest.raises(InputError):  # after the break nothing more comes
         broken = file(server, "breaks")
@@ -64,31 +64,31 @@ def test_a_later_try_goes_on_from_what_an_earlier_one_left(server, tmp_path):
     assert names(tmp_path) == ["a.weights"]
 
 
-def test_a_host_that_cannot_resume_sends_the_whole_again(server, tmp_path):
+def test_a_host_without_resume_sends_the_whole_file_again(server, tmp_path):
     (tmp_path / f"{PARTIAL}a.weights").write_bytes(b"x" * 1000)
     assert fetch(file(server, "forgetful"), tmp_path).read_bytes() == DATA
 
 
-def test_nothing_is_left_behind_the_end_of_a_shorter_file(server, tmp_path):
+def test_a_longer_partial_file_is_truncated_to_the_new_file(server, tmp_path):
     (tmp_path / f"{PARTIAL}a.weights").write_bytes(DATA + b"of an older version")
     assert fetch(file(server, "forgetful", size=None, sha256=""), tmp_path).read_bytes() == DATA
 
 
 @pytest.mark.parametrize("extra", [0, 5])
-def test_a_partial_file_as_long_as_the_whole_or_longer_is_no_dead_end(server, tmp_path, extra):
+def test_a_complete_or_too_long_partial_file_does_not_block_the_download(server, tmp_path, extra):
     (tmp_path / f"{PARTIAL}a.weights").write_bytes(DATA + bytes(extra))
     assert fetch(file(server, "whole"), tmp_path).read_bytes() == DATA
     (tmp_path / "a.weights").rename(tmp_path / f"{PARTIAL}a.weights")
     assert fetch(file(server, "whole", size=None), tmp_path).read_bytes() == DATA
 
 
-def test_the_next_address_is_tried(server, tmp_path):
+def test_the_next_address_is_tried_after_a_failure(server, tmp_path):
     path = fetch(file(server, "missing", "page", "never", "whole"), tmp_path)
     assert path.read_bytes() == DATA
     assert list(dict.fromkeys(page for page, _, _ in server.log)) == ["missing", "page", "never", "whole"]
 
 
-def test_what_is_known_of_a_file_may_be_little(server, tmp_path):
+def test_a_file_of_unknown_size_is_fetched(server, tmp_path):
     assert fetch(file(server, "unknown-length", size=None, sha256=SHA256[:8]), tmp_path).read_bytes() == DATA
 
 
@@ -102,14 +102,14 @@ def test_what_is_known_of_a_file_may_be_little(server, tmp_path):
         ("never", len(DATA), SHA256, "breaks off again and again"),
     ],
 )
-def test_what_is_not_the_file_is_refused_and_not_kept(server, tmp_path, path, size, sha256, message):
+def test_a_wrong_file_is_refused_and_deleted(server, tmp_path, path, size, sha256, message):
     with pytest.raises(InputError, match=message) as caught:
         fetch(file(server, path, size=size, sha256=sha256), tmp_path)
     assert server.url(path) in str(caught.value) and "\n" not in str(caught.value)
     assert not [name for name in names(tmp_path) if (tmp_path / name).stat().st_size]
 
 
-def test_without_internet_one_line_says_what_to_fetch_by_hand_and_where_to_put_it(tmp_path):
+def test_without_internet_the_error_names_the_file_and_where_to_put_it(tmp_path):
     gone = File("a.weights", ("http://127.0.0.1:9/a.weights",), 5)  # the port of `discard`: nobody listens
     with pytest.raises(InputError) as caught:
         fetch(gone, tmp_path)
@@ -119,7 +119,7 @@ def test_without_internet_one_line_says_what_to_fetch_by_hand_and_where_to_put_i
         assert part in message
 
 
-def test_a_full_disk_is_one_line_and_what_came_is_gone_on_from(server, tmp_path, monkeypatch):
+def test_a_full_disk_is_a_one_line_error_and_the_download_resumes_later(server, tmp_path, monkeypatch):
     def full(url, file, partial, begun):
         raise OSError(28, os.strerror(28))
 
@@ -136,7 +136,7 @@ def test_a_file_in_place_of_the_folder_is_an_input_error(server, tmp_path):
         fetch(file(server, "whole"), tmp_path / "weights")
 
 
-def test_several_processes_that_fetch_the_same_file_do_no_harm(server, tmp_path):
+def test_several_processes_can_fetch_the_same_file(server, tmp_path):
     server.breaks = 4
     threads = [threading.Thread(target=fetch, args=(file(server, "breaks"), tmp_path)) for _ in range(4)]
     for thread in threads:
@@ -153,7 +153,7 @@ def network(server, monkeypatch):
     monkeypatch.setitem(NETWORKS, "mine", Network("darknet", files, Pixels("", 4), 1, None))
 
 
-def test_the_command_downloads_and_prints_where_the_files_are(network, tmp_path, monkeypatch, capsys):
+def test_the_command_downloads_files_and_prints_their_paths(network, tmp_path, monkeypatch, capsys):
     assert cli.main(["download", "mine", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.split() == [str(tmp_path / "a.weights"), str(tmp_path / "a.cfg")]
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
@@ -161,26 +161,26 @@ def test_the_command_downloads_and_prints_where_the_files_are(network, tmp_path,
     assert names(tmp_path / "cache" / "weights") == ["a.cfg", "a.weights"]
 
 
-def test_the_command_without_names_lists_what_there_is(capsys):
+def test_the_command_without_names_lists_the_files(capsys):
     assert cli.main(["download"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["yolov1-small", "375.9", "MB", "yolo-small.weights"] for line in lines)
 
 
-def test_the_command_knows_only_what_is_published(capsys):
+def test_the_command_refuses_unknown_names(capsys):
     assert cli.main(["download", "yolo-nano-voc", "gird"]) == 2
     assert "no weights are published for 'gird'; choose from yolo-nano-voc, yolov1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", TRACKERS)
-def test_trackers_files_are_pinned(name):
+def test_files_of_trackers_have_a_fixed_commit_size_and_digest(name):
     for published in TRACKERS[name]:
         (url,) = published.urls
         assert re.fullmatch(r"https://github\.com/[\w/]+/raw/[0-9a-f]{40}/\S+", url)
         assert published.size and len(published.sha256) == 64
 
 
-def test_the_listing_has_trackers_too(capsys):
+def test_the_listing_contains_trackers(capsys):
     assert cli.main(["download", "--json"]) == 0
     listing = json.loads(capsys.readouterr().out)
     assert {"tracker": "vittrack", "file": "vittrack_2023jul.onnx", "bytes": 767836} in listing
@@ -189,14 +189,14 @@ def test_the_listing_has_trackers_too(capsys):
 
 @pytest.mark.otb
 @pytest.mark.parametrize("name", TRACKERS)
-def test_the_files_at_hand_are_the_published_ones(expert_files, name):
+def test_the_local_files_equal_the_published_ones(expert_files, name):
     for published in TRACKERS[name]:
         path = expert_files / published.name
         assert (path.stat().st_size, sha256(path)) == (published.size, published.sha256)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_table_tells_every_file_from_others(name):
+def test_the_table_has_urls_and_a_size_or_digest_of_every_file(name):
     for file in NETWORKS[name].files:
         assert file.urls and all(url.startswith("https://") and url.endswith(file.name) for url in file.urls)
         assert file.size or file.sha256

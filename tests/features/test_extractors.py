@@ -46,7 +46,7 @@ def test_a_grey_frame_has_no_saturation():
     assert cells(np.full((50, 70, 3), 51, np.uint8))[3, 3] == pytest.approx([0.2, 0.2, 0.2, 0, 0, 0, 0, 0])
 
 
-def test_a_vertical_edge_is_a_horizontal_gradient_and_nothing_else():
+def test_a_vertical_edge_has_only_a_horizontal_gradient():
     # 128 x 96 is the grid's own size: nothing is resized. Black up to column 63, white from 64 on: Sobel's dx is 4 in
     # the two columns beside the edge, so one of the eight columns of the cells there has magnitude 1: mean 1 / 8.
     frame = np.zeros((96, 128, 3), np.uint8)
@@ -59,7 +59,7 @@ def test_a_vertical_edge_is_a_horizontal_gradient_and_nothing_else():
     assert np.array_equal(cells(255 - frame)[..., HORIZONTAL:], got[..., HORIZONTAL:]), "contrast's sign is not kept"
 
 
-def test_a_horizontal_edge_is_a_vertical_gradient_and_nothing_else():
+def test_a_horizontal_edge_has_only_a_vertical_gradient():
     frame = np.zeros((96, 128, 3), np.uint8)
     frame[48:] = 255
     expected = np.zeros((12, 16))
@@ -69,7 +69,7 @@ def test_a_horizontal_edge_is_a_vertical_gradient_and_nothing_else():
     assert not got[..., [HORIZONTAL, FALLING, RISING]].any()
 
 
-def test_diagonal_edges_of_both_directions_are_told_apart():
+def test_diagonal_edges_of_both_directions_differ():
     rows, columns = np.mgrid[:96, :128]
     falling = np.repeat((columns + rows >= 112)[..., None], 3, axis=2).astype(np.uint8) * 255  # gradient to lower right
     rising = np.repeat((columns - rows >= 16)[..., None], 3, axis=2).astype(np.uint8) * 255  # gradient to upper right
@@ -87,7 +87,7 @@ def test_a_slightly_tilted_edge_stays_in_its_bin():
     assert got[..., HORIZONTAL].sum() > 0.9 * got[..., HORIZONTAL:].sum()
 
 
-def test_the_order_is_rows_columns_channels():
+def test_values_are_ordered_by_row_column_channel():
     frame = np.zeros((96, 128, 3), np.uint8)
     frame[8:16, 16:24, 2] = 255  # row 1, column 2
     features = extract(GridExtractor(), [frame])[0]
@@ -127,7 +127,7 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch):
         make_extractor("yolo-nano-voc")
 
 
-def test_pixels_are_the_resized_frame():
+def test_the_pixels_extractor_returns_the_resized_frame():
     frame = np.zeros((4, 6, 3), np.uint8)
     frame[:2, :3] = 200, 100, 50  # the upper left quarter
     extractor = make_extractor("pixels:2x2")
@@ -155,20 +155,20 @@ def test_pixels_survive_the_store_unchanged(tmp_path):
         ("grid:5x5", "grid is always 12 x 16"),
     ],
 )
-def test_a_name_that_cannot_be_is_refused(name, message):
+def test_an_invalid_name_is_refused(name, message):
     with pytest.raises(InputError, match=message) as caught:
         make_extractor(name)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["grid", "pixels"])
-def test_weights_for_what_has_none_are_refused(name):
+def test_weights_for_an_extractor_without_weights_are_refused(name):
     with pytest.raises(InputError, match=f"{name} has no weights"):
         make_extractor(name, "random")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_given_file_that_is_not_there_is_never_downloaded(name, tmp_path, offline):
+def test_a_missing_weights_file_is_not_downloaded(name, tmp_path, offline):
     pytest.importorskip("torch")
     with pytest.raises(InputError, match=rf"no weights for {name} at .*none\.weights; give the file .*--weights"):
         make_extractor(name, tmp_path / "none.weights")
@@ -178,7 +178,7 @@ def test_a_given_file_that_is_not_there_is_never_downloaded(name, tmp_path, offl
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_weights_nobody_gave_are_downloaded_saying_so(name, offline, caplog):
+def test_default_weights_are_downloaded_with_a_message(name, offline, caplog):
     pytest.importorskip("torch")
     with pytest.raises(InputError, match="cannot fetch"):
         make_extractor(name)
@@ -187,7 +187,7 @@ def test_weights_nobody_gave_are_downloaded_saying_so(name, offline, caplog):
 
 
 @pytest.mark.parametrize(("name", "dim"), [("mobilenet-v2", 1280 * 16), ("mobilenet-v2:1x2", 1280 * 2)])
-def test_random_weights_only_when_asked_for_and_marked(name, dim, offline, caplog):
+def test_random_weights_are_used_only_on_request_and_marked_in_the_id(name, dim, offline, caplog):
     pytest.importorskip("torch")
     extractor = make_extractor(name, "random")
     assert "random" in extractor.id and not offline
@@ -202,7 +202,7 @@ def test_random_weights_only_when_asked_for_and_marked(name, dim, offline, caplo
 
 
 @pytest.mark.parametrize("name", ["grid", "pixels:9x7", "mobilenet-v2"])
-def test_only_prepared_frames_are_taken(name):
+def test_frames_that_are_not_prepared_are_refused(name):
     if name in NETWORKS:
         pytest.importorskip("torch")
     extractor = make_extractor(name, "random" if name in NETWORKS else None)
@@ -216,13 +216,13 @@ def test_only_prepared_frames_are_taken(name):
             extractor(wrong)
 
 
-def test_a_device_that_is_not_there_is_refused():
+def test_an_unavailable_device_is_refused():
     pytest.importorskip("torch")
     with pytest.raises(InputError, match="there is no device 'cuda:77' for torch here; try --device cpu"):
         make_extractor("mobilenet-v2", "random", "cuda:77")
 
 
-def test_the_list_of_extractors_has_the_published_networks():
+def test_the_list_of_extractors_contains_the_published_networks():
     assert set(EXTRACTORS) == {"grid", "pixels", *NETWORKS}
 
 
@@ -236,7 +236,7 @@ def weights(otb_root):
 
 
 @pytest.mark.otb
-def test_the_real_networks_extractor_keeps_its_id_and_its_vectors(weights):
+def test_the_extractor_with_published_weights_keeps_its_id_and_features(weights):
     extractor = make_extractor("yolo-nano-voc", weights)
     assert extractor.id == "yolo-nano-voc-6e26c2c2", "features are stored under it"
     assert extractor.id == make_extractor("yolo-nano-voc:10x10", weights / NETWORKS["yolo-nano-voc"].files[0].name).id
@@ -253,7 +253,7 @@ def test_the_real_networks_extractor_keeps_its_id_and_its_vectors(weights):
 
 
 @pytest.mark.otb
-def test_another_cfg_beside_the_same_weights_makes_another_id(weights, tmp_path):
+def test_another_cfg_with_the_same_weights_gives_another_id(weights, tmp_path):
     file, cfg = (weights / entry.name for entry in NETWORKS["yolo-nano-voc"].files)
     (tmp_path / file.name).symlink_to(file)
     (tmp_path / cfg.name).write_text(cfg.read_text().replace("activation=relu\n", "activation=relu6\n"))

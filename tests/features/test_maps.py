@@ -17,14 +17,14 @@ def noise(side, seed=0):
 
 
 @pytest.mark.parametrize(("side", "cells"), [(SEARCH, 16), (TEMPLATE, 8)])
-def test_cells_have_sixteen_pixels_each(side, cells):
+def test_each_cell_covers_sixteen_pixels(side, cells):
     maps = make_maps("cells")
     computed = maps(noise(side))
     assert computed.shape == (maps.channels, cells, cells) and computed.dtype == np.float32
     assert np.isfinite(computed).all() and np.abs(computed).max() < 10
 
 
-def test_cells_know_colour_and_place():
+def test_cells_hold_colours_at_their_places():
     crop = np.zeros((SEARCH, SEARCH, 3), np.uint8)
     crop[:64, 191:] = (255, 0, 0)  # red in the upper right
     red, green = make_maps("cells")(crop)[:2]
@@ -32,7 +32,7 @@ def test_cells_know_colour_and_place():
     assert np.ptp(green) == 0
 
 
-def test_cells_know_the_way_edges_run():
+def test_cells_hold_the_orientation_of_edges():
     lines = np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)
     lines[:, ::8] = 255
     upright = make_maps("cells")(lines)[6:].sum(axis=(1, 2))
@@ -41,7 +41,7 @@ def test_cells_know_the_way_edges_run():
 
 
 @pytest.mark.parametrize("side", [SEARCH, TEMPLATE])
-def test_cells_are_what_they_are_said_to_be(side):
+def test_cells_equal_their_documented_definition(side):
     """Cell by cell, as the words have it: colours less the crop's, deviations, shares of gradients by orientation."""
     crop = cv2.GaussianBlur(noise(side), (0, 0), 2)
     frame = cv2.resize(crop, (side + 1, side + 1)) / 255
@@ -66,7 +66,7 @@ def test_the_same_crop_gives_the_same_map():
     np.testing.assert_array_equal(make_maps("cells")(noise(SEARCH)), make_maps("cells")(noise(SEARCH)))
 
 
-def test_names_and_weights_that_do_not_fit_are_refused(tmp_path):
+def test_unknown_names_and_mismatched_weights_are_refused(tmp_path):
     with pytest.raises(InputError, match="unknown extractor of maps 'cels'; choose one of cells, nanotrack"):
         make_maps("cels")
     with pytest.raises(InputError, match=r"cells has no weights; leave out w\.onnx"):
@@ -81,7 +81,7 @@ def test_names_and_weights_that_do_not_fit_are_refused(tmp_path):
 
 
 @pytest.mark.otb
-def test_nanotrack_gives_maps_and_pickles(nanotrack):
+def test_nanotrack_gives_maps_and_can_be_pickled(nanotrack):
     maps = make_maps("nanotrack", nanotrack)
     search, template = maps(noise(SEARCH)), maps(noise(TEMPLATE))
     assert search.shape == (48, 16, 16) and template.shape == (48, 8, 8)

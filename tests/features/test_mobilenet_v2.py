@@ -44,7 +44,7 @@ def published_state(seed=0):
     return state | {f"classifier.1.{name}": tensor for name, tensor in classifier.items()}
 
 
-def test_the_layers_are_torchvisions():
+def test_the_layers_have_the_names_and_sizes_of_torchvision():
     with torch.device("meta"):
         network = MobileNetV2()
         (features,) = network(torch.empty(1, 3, 224, 224))
@@ -55,7 +55,7 @@ def test_the_layers_are_torchvisions():
     assert counted + CHANNELS * CLASSES + CLASSES == PARAMETERS
 
 
-def test_folding_batch_normalisation_changes_nothing(tmp_path):
+def test_folding_batch_normalisation_keeps_the_output(tmp_path):
     network, state = MobileNetV2(), published_state()
     torch.save(state, tmp_path / "net.pth")
     _, from_tensorflow = load(network, tmp_path / "net.pth")
@@ -70,7 +70,7 @@ def test_folding_batch_normalisation_changes_nothing(tmp_path):
             assert torch.allclose(convolution(x), unfolded, atol=1e-4), name
 
 
-def test_a_block_adds_its_input_only_where_it_keeps_the_size():
+def test_a_block_adds_its_input_only_if_the_shape_stays():
     network = MobileNetV2()
     with torch.no_grad():
         for number, channels, added in ((2, 16, False), (3, 24, True), (4, 24, False), (17, 160, False)):
@@ -80,7 +80,7 @@ def test_a_block_adds_its_input_only_where_it_keeps_the_size():
             assert features.shape[2] == (3 if number in (2, 4) else 6)
 
 
-def test_features_of_published_weights_are_the_averaged_map_in_imagenets_scale(tmp_path):
+def test_features_of_published_weights_are_the_averaged_map_of_normalised_frames(tmp_path):
     path = tmp_path / "mobilenet_v2-b0353104.pth"
     network = MobileNetV2()
     torch.save(published_state(), path)
@@ -94,7 +94,7 @@ def test_features_of_published_weights_are_the_averaged_map_in_imagenets_scale(t
     assert extract(extractor, [frame])[0] == pytest.approx(averaged, rel=1e-3, abs=1e-4)
 
 
-def test_weights_name_the_extractor(tmp_path):
+def test_the_extractor_id_contains_the_weights(tmp_path):
     ids = set()
     for seed in range(2):
         torch.save(published_state(seed), tmp_path / "a.pth")
@@ -136,7 +136,7 @@ def write_unusable(kind, path):
         ("other sizes", r"does not hold the weights of MobileNetV2.*features\.0\.0"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_line(tmp_path, kind, message):
+def test_an_unusable_file_is_a_one_line_error(tmp_path, kind, message):
     write_unusable(kind, tmp_path / "a.pth")
     with pytest.raises(InputError, match=message) as caught:
         make_extractor("mobilenet-v2", tmp_path / "a.pth")
@@ -166,7 +166,7 @@ def test_the_folded_weights_keep_their_ids(folded_weights):
 
 @pytest.mark.otb
 @pytest.mark.parametrize("name", ["Suv", "BlurCar2"])
-def test_the_folded_weights_see_vehicles_where_there_are_some(otb_root, folded_weights, name):
+def test_the_folded_weights_recognise_vehicles(otb_root, folded_weights, name):
     extractor = make_extractor("mobilenet-v2:1x1", folded_weights)
     assert extractor.size == (225, 225), "preprocessing goes with the weights"
     (sequence,) = otb.load(otb_root, name)

@@ -25,7 +25,7 @@ def network(shape=(1, 2, 4, 4)):
     return model.SerializeToString()
 
 
-def test_a_network_of_one_picture_takes_several():
+def test_a_network_for_one_picture_accepts_a_batch():
     pictures = np.arange(3 * 2 * 16, dtype=np.float32).reshape(3, 2, 4, 4)
     fixed, free = by_onnxruntime(network()), by_onnxruntime(free_sizes(network()))
     (batch,) = free(pictures)
@@ -37,7 +37,7 @@ def test_a_network_of_one_picture_takes_several():
         free(pictures[:, :, :3])
 
 
-def test_other_dimensions_can_be_free_too():
+def test_other_dimensions_can_be_variable():
     free = by_onnxruntime(free_sizes(network(), ("batch", "channels", "rows", "columns")))
     assert free(np.ones((2, 2, 7, 3), np.float32))[0].tolist() == [[2, 2], [2, 2]]
 
@@ -50,6 +50,6 @@ def test_the_result_is_a_valid_network():
 
 
 @pytest.mark.parametrize("content", [b"", b"no network", network()[:-9], network()[: len(network()) // 2]])
-def test_what_is_no_network_is_refused(content):
+def test_a_file_that_contains_no_network_is_refused(content):
     with pytest.raises(ValueError):
         free_sizes(content)

@@ -15,13 +15,13 @@ CROP = np.random.default_rng(0).integers(0, 256, (SEARCH, SEARCH, 3), dtype=np.u
 
 
 @pytest.mark.parametrize("opened", [onnx_inference.by_opencv, onnx_inference.by_onnxruntime])
-def test_a_file_that_is_no_network_is_refused(tmp_path, opened):
+def test_a_file_that_contains_no_network_is_refused(tmp_path, opened):
     (tmp_path / "a.onnx").write_bytes(b"no network")
     with pytest.raises(InputError, match=r"cannot read .*a\.onnx.*fetch it again"):
         opened(tmp_path / "a.onnx")
 
 
-def test_onnxruntime_writes_and_reports_nothing(tmp_path):
+def test_onnxruntime_writes_no_logs_and_sends_no_reports(tmp_path):
     """onnxruntime keeps ids and pending reports in TMPDIR and in the user's cache."""
     code = "from tracking_env.search.trained import tracker; print(type(tracker().policy).__name__)"
     homes = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
@@ -56,7 +56,7 @@ def test_both_runners_give_the_same_numbers(nanotrack):
 
 @pytest.mark.otb
 @pytest.mark.parametrize("opened", [onnx_inference.by_opencv, onnx_inference.by_onnxruntime])
-def test_what_a_network_returns_is_the_callers(nanotrack, opened):
+def test_later_calls_do_not_change_returned_arrays(nanotrack, opened):
     (backbone,) = nanotrack.glob("*backbone*.onnx")
     run = opened(backbone)
     picture = CROP.transpose(2, 0, 1)[None].astype(np.float32)
@@ -68,26 +68,26 @@ def test_what_a_network_returns_is_the_callers(nanotrack, opened):
 
 @pytest.mark.otb
 @pytest.mark.parametrize("opened", [onnx_inference.by_opencv, onnx_inference.by_onnxruntime])
-def test_inputs_that_a_network_does_not_take_are_refused(nanotrack, opened):
+def test_unexpected_inputs_are_refused(nanotrack, opened):
     (head,) = nanotrack.glob("*head*.onnx")
     with pytest.raises(ValueError):
         opened(head, ("input1", "none"), ("output1",))(np.zeros((1, 48, 8, 8), np.float32), np.zeros(1, np.float32))
 
 
-def test_devices():
+def test_an_unknown_device_is_refused():
     assert onnx_inference.resolve_device("cpu") == "cpu"
     with pytest.raises(InputError, match="unknown device 'gpu'; give one of auto, cpu, cuda"):
         onnx_inference.resolve_device("gpu")
 
 
-def test_cuda_needs_an_onnxruntime_that_has_it(monkeypatch):
+def test_cuda_is_refused_without_cuda_support_in_onnxruntime(monkeypatch):
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     assert onnx_inference.resolve_device("auto") == "cpu"
     with pytest.raises(InputError, match=r"has no CUDA; type: pip .*onnxruntime-gpu, or give --device cpu$"):
         onnx_inference.resolve_device("cuda")
 
 
-def test_cuda_is_chosen_where_it_is(monkeypatch):
+def test_cuda_is_chosen_if_available(monkeypatch):
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [onnx_inference.CUDA, "CPUExecutionProvider"])
     assert [onnx_inference.resolve_device(device) for device in ("auto", "cuda")] == ["cuda", "cuda"]
     asked = []

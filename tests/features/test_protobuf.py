@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 from tracking_env.features.protobuf import FIXED32, Message
 
 
-def test_the_example_of_the_specification():
+def test_the_example_of_the_specification_is_encoded_exactly():
     message = Message.read(b"\x08\x96\x01\x12\x07testing")
     assert (message.integer(1), message.texts(2)) == (150, ["testing"])
     assert message.write() == b"\x08\x96\x01\x12\x07testing"
 
 
-def test_fields_that_nobody_names_are_kept():
+def test_unknown_fields_are_kept():
     content = b"\x08\x01" + bytes([7 << 3 | FIXED32]) + b"\x00\x00\x80\x3f" + b"\x42\x02hi"
     message = Message.read(content)
     message.add(1, 2)
@@ -19,7 +19,7 @@ def test_fields_that_nobody_names_are_kept():
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5), st.binary(max_size=300), st.integers(1, 2000))
-def test_what_is_written_is_read_again(integers, content, number):
+def test_written_messages_are_read_unchanged(integers, content, number):
     inner = Message().add(number, *integers)
     message = Message.read(Message().add(number, inner).add(number + 1, content).write())
     assert message.message(number).integers(number) == integers

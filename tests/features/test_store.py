@@ -14,7 +14,7 @@ from tracking_env.files import PARTIAL
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
-def test_stored_features_are_the_extractors_in_half_precision(tmp_path):
+def test_stored_features_equal_the_output_of_the_extractor_in_half_precision(tmp_path):
     s = generate(1, 40, (64, 48))  # more than one batch
     stored = FeatureStore(GridExtractor(), tmp_path / "store")[s]
     direct = extract(GridExtractor(), [s.frames[i] for i in range(40)])
@@ -24,7 +24,7 @@ def test_stored_features_are_the_extractors_in_half_precision(tmp_path):
         stored[0, 0] = 1
 
 
-def test_features_are_extracted_on_first_use_and_kept(tmp_path):
+def test_features_are_extracted_on_first_use_and_stored(tmp_path):
     extractor, s = CountingExtractor(), sequence()
     first = FeatureStore(extractor, tmp_path / "store")[s]
     assert extractor.frames == 5
@@ -34,7 +34,7 @@ def test_features_are_extracted_on_first_use_and_kept(tmp_path):
     assert np.array_equal(first, np.repeat(7.0 + np.arange(5)[:, None], 3, axis=1))
 
 
-def test_build_extracts_what_is_missing_only(tmp_path):
+def test_build_extracts_only_missing_sequences(tmp_path):
     extractor, several = CountingExtractor(), [sequence(v, name=f"s{v}") for v in (1, 2, 3)]
     store = FeatureStore(extractor, tmp_path / "store")
     assert store[several[1]][0, 0] == 2
@@ -50,13 +50,13 @@ def test_a_sequence_longer_than_a_batch_keeps_its_order(tmp_path):
     assert extractor.calls == 3
 
 
-def test_the_default_folder_is_the_extractors_own_in_the_cache(tmp_path):
+def test_each_extractor_has_its_own_default_folder_in_the_cache(tmp_path):
     FeatureStore(CountingExtractor("a"))
     FeatureStore(CountingExtractor("b"))
     assert sorted(p.name for p in (tmp_path / "cache" / "features").iterdir()) == ["a", "b"]
 
 
-def test_another_extractors_store_is_refused_naming_both(tmp_path):
+def test_the_store_of_another_extractor_is_refused_with_both_ids(tmp_path):
     FeatureStore(CountingExtractor("grey"), tmp_path)
     with pytest.raises(InputError, match=r"'grey'.*'colour'"):
         FeatureStore(CountingExtractor("colour"), tmp_path)
@@ -66,7 +66,7 @@ def test_another_extractors_store_is_refused_naming_both(tmp_path):
         FeatureStore(wider, tmp_path)
 
 
-def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_refused_and_unchanged(tmp_path):
     (tmp_path / "thesis.txt").write_text("all my work")
     with pytest.raises(InputError, match="not a feature store and not empty"):
         FeatureStore(CountingExtractor(), tmp_path)
@@ -78,7 +78,7 @@ def test_an_empty_folder_becomes_a_store(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\x80"])
-def test_a_header_that_does_not_read_is_an_input_error(tmp_path, content):
+def test_an_unreadable_header_is_an_input_error(tmp_path, content):
     (tmp_path / "store.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(InputError, match=r"store\.json|feature store"):
         FeatureStore(CountingExtractor(), tmp_path)
@@ -90,19 +90,19 @@ def test_a_file_in_place_of_the_folder_is_an_input_error(tmp_path):
         FeatureStore(CountingExtractor(), tmp_path / "store")
 
 
-def test_a_store_that_another_process_is_just_making_is_no_stranger(tmp_path):
+def test_a_store_that_another_process_is_creating_is_accepted(tmp_path):
     (tmp_path / f"{PARTIAL}12345-{FeatureStore.HEADER}").write_text("")  # see `files.write_atomically`
     assert FeatureStore(CountingExtractor(), tmp_path)[sequence()].shape == (5, 3)
 
 
-def test_changed_frames_never_meet_old_features(tmp_path):
+def test_features_of_changed_frames_are_extracted_again(tmp_path):
     store = FeatureStore(CountingExtractor(), tmp_path / "store")
     assert store[sequence(7)][0, 0] == 7
     assert store[sequence(9)][0, 0] == 9
     assert store[sequence(7)][0, 0] == 7
 
 
-def test_a_store_says_what_it_was_made_from(tmp_path):
+def test_a_store_records_its_extractor_and_frames(tmp_path):
     store, s = FeatureStore(CountingExtractor("mean"), tmp_path), sequence()
     store[s]
     assert json.loads((tmp_path / "store.json").read_text()) == {
@@ -123,7 +123,7 @@ def test_a_store_says_what_it_was_made_from(tmp_path):
     }
 
 
-def test_another_extractors_file_in_the_folder_is_refused(tmp_path):
+def test_a_feature_file_of_another_extractor_is_refused(tmp_path):
     store, other = (
         FeatureStore(CountingExtractor("mine"), tmp_path / "mine"),
         FeatureStore(CountingExtractor("yours"), tmp_path / "yours"),
@@ -138,7 +138,7 @@ def test_another_extractors_file_in_the_folder_is_refused(tmp_path):
         store.build([sequence()])
 
 
-def test_features_of_other_frames_under_this_name_are_refused(tmp_path):
+def test_features_of_other_frames_under_the_same_name_are_refused(tmp_path):
     store, old, new = FeatureStore(CountingExtractor(), tmp_path), sequence(7), sequence(9)
     store[old]
     for path in tmp_path.glob("one-*"):
@@ -149,7 +149,7 @@ def test_features_of_other_frames_under_this_name_are_refused(tmp_path):
         store[new]
 
 
-def test_features_without_a_word_on_their_origin_are_refused(tmp_path):
+def test_features_without_metadata_are_refused(tmp_path):
     store = FeatureStore(CountingExtractor(), tmp_path)
     store[sequence()]
     (record,) = tmp_path.glob("one-*.json")
@@ -162,7 +162,7 @@ def test_features_without_a_word_on_their_origin_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("key", "value"), [("format", 1), ("dtype", "uint8"), ("dim", 4)])
-def test_a_store_of_another_make_is_refused_with_the_reason(tmp_path, key, value):
+def test_a_store_of_another_format_is_refused_with_the_reason(tmp_path, key, value):
     FeatureStore(CountingExtractor(), tmp_path)
     header = tmp_path / FeatureStore.HEADER
     header.write_text(json.dumps(json.loads(header.read_text()) | {key: value}))

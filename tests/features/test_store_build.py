@@ -113,7 +113,7 @@ def wait_for(path, pattern=None):
         time.sleep(0.01)
 
 
-def test_a_failure_in_the_middle_leaves_nothing_and_the_next_use_works(tmp_path):
+def test_a_failed_extraction_leaves_no_file_and_can_be_repeated(tmp_path):
     s = sequence(0, length=FeatureStore.BATCH + 1)
     failing = CountingExtractor(fail_at=2)
     store = FeatureStore(failing, tmp_path / "store")
@@ -124,7 +124,7 @@ def test_a_failure_in_the_middle_leaves_nothing_and_the_next_use_works(tmp_path)
 
 
 @pytest.mark.parametrize("limit", [0, 100, 200, 300])
-def test_a_disk_that_fills_up_is_an_input_error_and_leaves_no_file(tmp_path, start, limit):
+def test_a_full_disk_is_an_input_error_and_leaves_no_file(tmp_path, start, limit):
     # The system itself cuts files off at `limit` bytes: in the array's header (128 bytes) or a batch (96 bytes each).
     process = start(length=2 * FeatureStore.BATCH, limit=limit)
     _, message = process.communicate(timeout=30)
@@ -134,7 +134,7 @@ def test_a_disk_that_fills_up_is_an_input_error_and_leaves_no_file(tmp_path, sta
     assert FeatureStore(CountingExtractor(), tmp_path / "store")[sequence()].shape == (5, 3)
 
 
-def test_a_disk_that_fills_up_at_the_last_moment_is_an_input_error_too(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_at_the_last_write_is_an_input_error(tmp_path, monkeypatch):
     store = FeatureStore(CountingExtractor(), tmp_path / "store")
 
     def full(descriptor):
@@ -148,7 +148,7 @@ def test_a_disk_that_fills_up_at_the_last_moment_is_an_input_error_too(tmp_path,
     assert store[sequence()].shape == (5, 3)
 
 
-def test_a_real_full_disk(tmp_path):
+def test_a_real_full_disk_is_an_input_error(tmp_path):
     mounted = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
     mount = f"mount -t tmpfs -o size=64k none {tmp_path}"
     try:
@@ -191,7 +191,7 @@ def test_frames_decoded_out_of_order_keep_their_rows(tmp_path, jobs):
     assert FeatureStore(CountingExtractor(), tmp_path, jobs)[s][:, 0].tolist() == list(range(length))
 
 
-def test_decoding_runs_ahead_but_not_far(tmp_path):
+def test_decoding_runs_ahead_by_a_limited_number_of_frames(tmp_path):
     # While the extractor works on batch k, frames up to those of batch k + AHEAD are asked for, and no others.
     frames = LateFrames(12 * FeatureStore.BATCH)
     furthest = []
@@ -231,7 +231,7 @@ def test_jobs_below_one_are_refused(tmp_path):
         FeatureStore(CountingExtractor(), tmp_path, jobs=0)[sequence()]
 
 
-def test_build_says_what_it_did(tmp_path):
+def test_build_returns_counts_of_its_work(tmp_path):
     store = FeatureStore(CountingExtractor(), tmp_path)
     store[sequence(1, name="s1")]
     built = store.build([sequence(v, name=f"s{v}") for v in (1, 2, 3)])
@@ -258,7 +258,7 @@ def test_what_a_killed_process_extracted_is_not_extracted_again(tmp_path, start)
     ("size", "rows_left"),  # 128 bytes of header, 32 frames of 6 bytes in a batch
     [(0, 0), (1, 0), (127, 0), (128, 0), (129, 0), (319, 0), (320, 32), (325, 32), (511, 32), (512, 64), (530, 64)],
 )
-def test_a_file_broken_off_anywhere_goes_on_from_its_last_whole_batch(tmp_path, monkeypatch, size, rows_left):
+def test_an_interrupted_file_resumes_from_its_last_whole_batch(tmp_path, monkeypatch, size, rows_left):
     monkeypatch.setattr(FeatureStore, "BATCH", 32)
     s, store = sequence(0, length=67), FeatureStore(CountingExtractor(), tmp_path / "whole")
     straight = np.array(store[s])
@@ -269,7 +269,7 @@ def test_a_file_broken_off_anywhere_goes_on_from_its_last_whole_batch(tmp_path, 
     assert broken.extractor.frames == 67 - rows_left
 
 
-def test_a_broken_off_file_of_another_shape_is_begun_anew(tmp_path):
+def test_an_interrupted_file_of_another_shape_is_started_again(tmp_path):
     s, store = sequence(0, length=67), FeatureStore(CountingExtractor(), tmp_path)
     (tmp_path / f"{PARTIAL}{s.name}-{s.frames.fingerprint}.npy").write_bytes(b"something else " * 50)
     assert store[s][:, 0].tolist() == list(range(67))

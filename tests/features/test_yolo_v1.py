@@ -14,12 +14,12 @@ V1 = tuple(yolo_v1.LAYOUTS)
 
 
 @pytest.mark.parametrize("name", V1)
-def test_the_layers_hold_as_many_numbers_as_the_published_file(name):
+def test_the_layers_have_as_many_weights_as_the_published_file(name):
     network = Darknet(yolo_v1.make_sections(name), NETWORKS[name].taps)
     assert NETWORKS[name].files[0].size == 16 + 4 * network.needs  # the header of that time: four int32
 
 
-def test_the_byte_counts_are_those_of_the_files():
+def test_the_byte_counts_equal_those_of_the_files():
     counts = {name: NETWORKS[name].files[0].size for name in V1}
     assert counts == {
         "yolov1": 1_086_814_216,
@@ -30,13 +30,13 @@ def test_the_byte_counts_are_those_of_the_files():
 
 
 @pytest.mark.parametrize("name", V1)
-def test_building_a_network_takes_no_memory_for_its_numbers(name):
+def test_building_a_network_allocates_no_memory_for_its_weights(name):
     network = Darknet(yolo_v1.make_sections(name), NETWORKS[name].taps)
     assert all(parameter.is_meta for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("name", ["yolov1", "yolov1-small", "yolov1-tiny"])
-def test_what_is_taken_is_the_leaky_layer_of_4096_before_the_last(name):
+def test_the_features_are_the_leaky_layer_of_4096_before_the_last(name):
     layers = yolo_v1.make_sections(name)[1:]
     (tap,) = NETWORKS[name].taps
     assert layers[tap] == {"type": "connected", "output": "4096", "activation": "leaky"}
@@ -47,12 +47,12 @@ def test_what_is_taken_is_the_leaky_layer_of_4096_before_the_last(name):
 @pytest.mark.parametrize(
     ("name", "outputs"), [("yolov1", ["1470"]), ("yolov1-small", ["1470"]), ("yolov1-tiny", ["256", "1470"])]
 )
-def test_all_layers_are_leaky_but_the_last_and_the_first_connected_one_of_tiny(name, outputs):
+def test_all_layers_are_leaky_except_the_last_and_the_first_connected_layer_of_tiny(name, outputs):
     linear = [section["output"] for section in yolo_v1.make_sections(name)[1:] if section.get("activation") == "linear"]
     assert linear == outputs
 
 
-def test_what_is_taken_of_the_later_release_is_its_last_hidden_map():
+def test_the_features_of_the_later_release_are_its_last_hidden_map():
     network = Darknet(yolo_v1.make_sections("yolov1-2016"), NETWORKS["yolov1-2016"].taps)
     assert network.shapes == [(256, 7, 7)] and NETWORKS["yolov1-2016"].dim == 256 * 49
 
@@ -62,7 +62,7 @@ def test_only_the_networks_of_2015_scale_their_input_further():
 
 
 @pytest.mark.parametrize("name", ["yolov1", "yolov1-small", "yolov1-2016"])
-def test_there_are_24_convolutions_and_a_7_by_7_map(name):
+def test_the_network_has_24_convolutions_and_a_7_by_7_map(name):
     layers = yolo_v1.make_sections(name)[1:]
     convolutions = [index for index, layer in enumerate(layers) if layer["type"] == "convolutional"]
     assert len(convolutions) == 24
@@ -107,7 +107,7 @@ def expected(numbers, frame, low=-1.0):
     return np.where(outputs > 0, outputs, 0.1 * outputs)
 
 
-def test_the_extractor_needs_only_the_weights_file_and_feeds_the_network_minus_one_to_one(small):
+def test_the_extractor_needs_only_the_weights_and_scales_input_to_minus_one_to_one(small):
     path, numbers = small
     frame = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     extractor = pretrained.make("yolov1", path)
@@ -133,7 +133,7 @@ def write_cfg(path, sections):
     path.write_text("\n".join(lines))
 
 
-def test_a_cfg_beside_the_weights_has_its_way_and_shows_in_the_id(small):
+def test_a_cfg_beside_the_weights_is_used_and_changes_the_id(small):
     path, numbers = small
     ours = pretrained.make("yolov1", path)
     write_cfg(path.with_suffix(".cfg"), [SMALL[0], SMALL[1] | {"noadjust": "1"}, *SMALL[2:]])
@@ -143,7 +143,7 @@ def test_a_cfg_beside_the_weights_has_its_way_and_shows_in_the_id(small):
     assert theirs.id != ours.id
 
 
-def test_other_weights_are_another_id_and_random_ones_say_so(small):
+def test_other_weights_give_another_id_and_random_ones_are_marked(small):
     path, _ = small
     before = pretrained.make("yolov1", path).id
     path.write_bytes(path.read_bytes()[:-4] + bytes(4))
@@ -163,13 +163,13 @@ def test_a_cfg_of_another_network_is_refused(small):
         pretrained.make("yolov1", path)
 
 
-def test_truncated_weights_are_told_by_how_much(small):
+def test_the_error_tells_how_many_numbers_truncated_weights_lack(small):
     path, _ = small
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError, match=rf"holds {COUNT - 10} numbers, yolov1 needs {COUNT}: 10 too few"):
         pretrained.make("yolov1", path)
 
 
-def test_a_vector_has_no_map_to_average(small):
+def test_averaging_a_vector_is_refused(small):
     with pytest.raises(InputError, match="gives no map, but a vector, the grid has 2 x 2"):
         pretrained.make("yolov1", small[0], (2, 2))

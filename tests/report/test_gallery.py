@@ -52,7 +52,7 @@ def animation():
     return animate("grey", grey, TRUTH, {"rival": TRUTH - RIGHT * 40, "agent": agent}, 30)
 
 
-def test_an_animation_goes_from_the_first_frame_to_the_last_and_repeats(animation):
+def test_an_animation_shows_the_first_to_the_last_frame_and_repeats(animation):
     image = opened(animation.moving)
     assert (image.n_frames, image.size, image.info["loop"]) == (gallery.PICTURES, (320, 252), 0)
     pictures = frames(image)
@@ -66,7 +66,7 @@ def test_an_animation_goes_from_the_first_frame_to_the_last_and_repeats(animatio
         assert any(near(pixel, COLOURS[role]) for pixel in pictures[-1][55, left - 1 : left + 2]), role
 
 
-def test_the_seen_third_is_marked_on_every_picture(animation):
+def test_a_bar_on_every_picture_marks_the_seen_third(animation):
     pictures = frames(opened(animation.moving))
     for at, picture in enumerate(pictures):
         bar = picture[246]
@@ -101,7 +101,7 @@ def reports(**shifts):
     }
 
 
-def test_the_rival_is_the_best_other_tracker_and_no_baseline():
+def test_the_rival_is_the_best_other_tracker_that_is_no_baseline():
     made = reports(static=9, ours=5, weak=8, strong=3, late=1)
     assert Gallery().choose_trackers(made) == ("ours", "strong")
     assert Gallery(ours="strong").choose_trackers(made) == ("strong", "ours")
@@ -111,7 +111,7 @@ def test_the_rival_is_the_best_other_tracker_and_no_baseline():
     assert Gallery().choose_trackers({"ours": made["ours"]}) == ("ours", None)
 
 
-def test_of_many_sequences_the_best_and_the_worst_are_among_the_chosen():
+def test_the_best_and_the_worst_sequence_are_chosen_from_many():
     report = reports(ours=5)["ours"]
     names = list(report.sequences)
     assert Gallery(size=3).choose_sequences(report, names) == ["video-0", "video-2", "video-4"]
@@ -153,12 +153,12 @@ def test_the_page_shows_an_animation_of_each_sequence(tmp_path):
     assert len(scores) == 4 and all(ours > rival for ours, rival in scores)
 
 
-def test_zero_leaves_the_gallery_out(tmp_path):
+def test_zero_animations_leave_the_gallery_out(tmp_path):
     _, text = page(tmp_path, "--gallery", "0")
     assert "#gallery" not in text and "image/webp" not in text
 
 
-def test_the_page_tells_the_number_of_animations(tmp_path):
+def test_the_page_states_the_number_of_animations(tmp_path):
     _, text = page(tmp_path, "--gallery", "1")
     assert section(text).count("<img") == 1 and "1 of 2 from the best to the worst of mine" in text
 
@@ -187,13 +187,13 @@ def test_annotations_alone_have_no_animations(tmp_path):
         ({"rival": "b"}, "--rival is 'b', on the page are a"),
     ],
 )
-def test_wrong_choices_are_one_line(options, message):
+def test_wrong_gallery_options_are_one_line_errors(options, message):
     with pytest.raises(InputError, match=re.escape(message)):
         Gallery(**options).choose_trackers(reports(a=1))
 
 
 @pytest.mark.otb
-def test_thirteen_real_sequences_are_below_8_mb(otb_root: Path, tmp_path: Path) -> None:
+def test_a_page_of_thirteen_real_sequences_is_smaller_than_8_mb(otb_root: Path, tmp_path: Path) -> None:
     names = "Bird2,BlurBody,BlurCar2,CarScale,Couple,Dancer2,Diving,Human7,Jumping,Singer2,Skating1,Suv,Woman"
     real = ["--root", str(otb_root), "--sequences", names, "--out"]
     for tracker in ("static", "late"):

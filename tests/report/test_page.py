@@ -85,7 +85,7 @@ def rows(table: str) -> dict[str, list[float | None]]:
     return values_by_name
 
 
-def test_the_scores_are_the_evaluations(text, folders):
+def test_the_page_shows_the_scores_of_the_evaluation(text, folders):
     truths = {sequence.name: sequence.boxes for sequence in drawn()}
     table = rows(section(text, "scores"))
     for folder in folders:
@@ -98,7 +98,7 @@ def test_the_scores_are_the_evaluations(text, folders):
     assert unseen == sorted(unseen, reverse=True)
 
 
-def test_the_table_of_sequences(text, folders):
+def test_the_sequence_table_shows_every_score(text, folders):
     truths = {sequence.name: sequence.boxes for sequence in drawn()}
     report = evaluate(read_results(folders[0], truths), truths)
     tables = section(text, "sequences").split('<div class="panel">')[1:]
@@ -119,7 +119,7 @@ def test_the_legends_are_sorted_by_score(text):
         assert scores == sorted(scores, reverse=True)
 
 
-def test_the_curves_belong_to_the_scores(folders, tmp_path, monkeypatch):
+def test_the_curves_give_the_scores(folders, tmp_path, monkeypatch):
     truths = [GroundTruth(sequence.name, sequence.boxes) for sequence in drawn()]
     results = {folder.name: read_results(folder, [truth.name for truth in truths]) for folder in folders}
     page, draw, curves = page_content.Page(truths, results, tmp_path), plots.draw_curves, []
@@ -134,13 +134,13 @@ def test_the_curves_belong_to_the_scores(folders, tmp_path, monkeypatch):
             assert [precision[name][0][20], precision[name][1]] == pytest.approx([score.precision20] * 2)
 
 
-def test_best_and_second_best_are_marked(text):
+def test_the_best_and_second_best_scores_are_marked(text):
     row = re.search(r"<tr>[^\n]*Synthetic-0001.*?</tr>", section(text, "sequences"), re.DOTALL)[0]
     assert row.count('class="best"') == 1
     assert row.count('class="second"') == 1
 
 
-def test_the_page_needs_nothing_else(text):
+def test_the_page_loads_no_other_files(text):
     assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", text)
     assert not re.search(r"""src\s*=\s*["'](?!data:)""", text)
     assert "@import" not in text
@@ -154,7 +154,7 @@ def test_names_are_escaped(text):
     assert section(text, "failed").count(f"<li>{html.escape(STRANGE)}, Synthetic-0002: no result</li>") == 1
 
 
-def test_plots_lie_beside_the_page(page):
+def test_plots_are_saved_beside_the_page(page):
     names = {path.name for path in (page.parent / "plots").iterdir()}
     stems = {f"{kind}-{part}" for kind in ("success", "precision", "attributes") for part in PARTS}
     stems |= {"speed"} | {f"overlap-{sequence.name}" for sequence in drawn()}
@@ -162,7 +162,7 @@ def test_plots_lie_beside_the_page(page):
     assert cv2.imread(str(page.parent / "plots" / "success-whole.png")) is not None
 
 
-def test_without_sequences_of_the_paper_it_is_not_mentioned_beside_them(text):
+def test_without_sequences_of_the_paper_its_table_is_left_out(text):
     assert 'id="paper"' not in text
 
 
@@ -186,7 +186,7 @@ def paper_truths() -> dict[str, np.ndarray]:
     return {name: rng.uniform(20, 60, (otb.TABLE[name].frames, 4)) for name in otb.LISTS["drlt30"]}
 
 
-def test_the_papers_tables_stand_beside(monkeypatch, tmp_path):
+def test_the_page_compares_with_the_tables_of_the_paper(monkeypatch, tmp_path):
     truths = {name: paper_truths()[name] for name in ("Couple", "Dancer2")}
     sequences = [GroundTruth(name, truth) for name, truth in truths.items()]
     first, second = page_content.Page(sequences, {"same": Results((truths,))}, tmp_path).paper()
@@ -201,7 +201,7 @@ def test_the_papers_tables_stand_beside(monkeypatch, tmp_path):
     assert [cell.text for cell in second.foot["As printed"]] == ["–", *averages]
 
 
-def test_several_runs_show_their_mean_and_deviation(tmp_path):
+def test_several_runs_are_shown_by_mean_and_deviation(tmp_path):
     sequence = drawn()[0]
     runs = tuple({sequence.name: sequence.boxes + RIGHT * step} for step in (1, 6))
     truths = [GroundTruth(sequence.name, sequence.boxes)]
@@ -214,7 +214,7 @@ def test_several_runs_show_their_mean_and_deviation(tmp_path):
     assert 'id="film"' not in text  # no frames
 
 
-def test_best_and_worst_moments():
+def test_the_best_and_worst_frames_are_shown():
     truth = np.tile([10.0, 10, 20, 20], (6, 1))
     lost = truth.copy()
     lost[4:, 0] += 50
@@ -260,7 +260,7 @@ def test_the_first_30_styles_differ():
         (["spread-tre", "--sequences", "synthetic:0"], "spread-tre holds TRE results"),
     ],
 )
-def test_input_errors_are_one_line(args, message, tmp_path, monkeypatch, capsys):
+def test_input_errors_have_one_line(args, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
@@ -277,7 +277,7 @@ def test_input_errors_are_one_line(args, message, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("module", ["jinja2", "matplotlib"])
-def test_a_missing_package_is_named(module, monkeypatch, capsys):
+def test_the_error_names_a_missing_package(module, monkeypatch, capsys):
     for name in ("page", "page_content", "plots"):
         monkeypatch.delitem(sys.modules, f"tracking_env.report.{name}", raising=False)
         monkeypatch.delattr(tracking_env.report, name, raising=False)
@@ -300,7 +300,7 @@ def show(browser: Any, page: Path, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_and_is_silent(browser, page, width):
+def test_the_page_fits_the_window_and_logs_no_errors(browser, page, width):
     show(browser, page, width)
     browser.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
     widths = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
@@ -316,7 +316,7 @@ def test_the_page_fits_and_is_silent(browser, page, width):
     assert browser.execute_script(broken) == 0
 
 
-def test_a_title_sorts_the_table_both_ways(browser, page):
+def test_a_click_on_a_title_sorts_the_table_both_ways(browser, page):
     show(browser, page, 1280)
     table = "document.querySelector('#sequences .panel table')"
 

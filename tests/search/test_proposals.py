@@ -32,14 +32,14 @@ def test_equal_proposals_are_averaged():
     assert proposals.best(proposed)[0] == np.float32(0.25)
 
 
-def test_the_offset_worked_by_hand():
+def test_the_offset_equals_a_value_by_hand():
     # Proposed: centre 0.5, 0.5, sizes 0.2, 0.4. True: half a width to the right, a fourth of a height up; half as wide.
     offset = proposals.offset(one_good_proposal([0.5, 0.5, 0.2, 0.4]), np.array([0.6, 0.4, 0.1, 0.4]))
     np.testing.assert_allclose(offset, [0.5, -0.25, -0.5, 0], atol=1e-4)  # ln 1/2 = -0.69, cut off
 
 
 @given(boxes, boxes)
-def test_correcting_by_the_own_offset_gives_the_truth_within_the_limit(proposal, truth):
+def test_correcting_by_the_measured_offset_gives_the_true_box_within_the_limit(proposal, truth):
     proposed = one_good_proposal(proposal)
     offset = proposals.offset(proposed, truth)
     corrected = proposals.corrected(proposed, offset)
@@ -59,7 +59,7 @@ def test_the_policy_takes_the_best_proposal_and_damps_its_size():
     np.testing.assert_allclose(action, [0.6, 0.4, 0.2 * 2**PACE, 0.2 * 2**-PACE], atol=1e-4)
 
 
-def test_it_needs_the_network(tmp_path):
+def test_the_proposals_tracker_needs_the_files_of_nanotrack(tmp_path):
     with pytest.raises(InputError, match="proposals needs NanoTrack's two files"):
         tracker()
     with pytest.raises(InputError, match="no NanoTrack backbone"):
@@ -67,6 +67,6 @@ def test_it_needs_the_network(tmp_path):
 
 
 @pytest.mark.otb
-def test_it_follows_a_real_target(otb_root, nanotrack):
+def test_the_proposals_tracker_follows_a_real_target(otb_root, nanotrack):
     (sequence,) = load(otb_root, "Couple")
     assert overlaps(run(tracker([nanotrack]), sequence).boxes, sequence.boxes).mean() > 0.5

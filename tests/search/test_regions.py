@@ -11,7 +11,7 @@ places = st.floats(-300, 900)
 boxes = st.tuples(places, places, sides, sides).map(np.array)
 
 
-def test_the_region_of_a_square_target_is_twice_its_context():
+def test_the_region_of_a_square_target_is_twice_its_padded_size():
     np.testing.assert_allclose(regions.around(np.array([11.0, 21, 40, 40]), 1.0), [-9, 1, 80, 80])
     np.testing.assert_allclose(regions.around(np.array([11.0, 21, 40, 40]), 2.0), [-49, -39, 160, 160])
 
@@ -23,27 +23,27 @@ def test_the_region_of_an_oblong_target_has_the_area_of_its_padded_box():
 
 
 @given(boxes, boxes)
-def test_to_and_from_a_region_are_inverse(box, around):
+def test_converting_to_a_region_and_back_gives_the_box(box, around):
     region = regions.around(around, 2.0)
     np.testing.assert_allclose(regions.from_region(regions.to_region(box, region), region), box, atol=1e-6)
 
 
 @given(boxes)
-def test_a_box_is_in_the_middle_of_its_own_region(box):
+def test_a_box_is_centred_in_its_own_region(box):
     inside = regions.to_region(box, regions.around(box, 1.5))
     np.testing.assert_allclose(inside[:2], 0.5, atol=1e-9)
     assert (inside[2:] < 1).all()
 
 
 @given(boxes)
-def test_a_box_brought_back_has_its_centre_in_the_image_and_a_size(box):
+def test_a_limited_box_has_its_centre_in_the_image_and_a_positive_size(box):
     inside = regions.within(box, (320, 240))
     middle = inside[:2] + inside[2:] / 2
     assert (middle >= 1 - 1e-9).all() and (middle <= [321 + 1e-9, 241 + 1e-9]).all()
     assert (inside[2:] >= 4 - 1e-9).all() and (inside[2:] <= [320 + 1e-9, 240 + 1e-9]).all()
 
 
-def test_a_box_inside_the_image_stays_as_it_is():
+def test_a_box_inside_the_image_is_unchanged():
     box = np.array([10.5, 20, 30, 40])
     np.testing.assert_array_equal(regions.within(box, (320, 240)), box)
 
@@ -55,7 +55,7 @@ def gradient():
     return frame
 
 
-def test_a_crop_of_the_same_size_is_the_pixels():
+def test_a_crop_of_the_same_size_equals_the_pixels():
     cropped = regions.crop(gradient(), np.array([11.0, 21, 32, 32]), 32, (0, 0, 0))
     np.testing.assert_array_equal(cropped, gradient()[20:52, 10:42])
 
@@ -78,7 +78,7 @@ def test_a_crop_of_any_size_shows_the_same_place(x, y, extent, side):
 
 
 @pytest.mark.parametrize("factor", [2, 2.4, 3.3, 8])
-def test_a_crop_that_shrinks_is_of_means(factor):
+def test_a_shrunk_crop_averages_pixels(factor):
     board = np.indices((160, 160)).sum(axis=0) % 2 * 200
     frame = np.repeat(board[..., None], 3, axis=2).astype(np.uint8)
     cropped = regions.crop(frame, np.array([21.0, 21, 120, 120]), int(120 / factor), (0, 0, 0)).astype(float)
@@ -87,23 +87,23 @@ def test_a_crop_that_shrinks_is_of_means(factor):
 
 
 @pytest.mark.parametrize("side", [16, 64])  # averaged, and interpolated
-def test_beyond_the_image_there_is_the_fill(side):
+def test_pixels_outside_the_image_have_the_fill_colour(side):
     cropped = regions.crop(gradient(), np.array([-31.0, 1, 64, 64]), side, (7, 8, 9))
     np.testing.assert_array_equal(cropped[:, : side // 2 - 1], np.broadcast_to([7, 8, 9], (side, side // 2 - 1, 3)))
     assert (cropped[: side // 2, side // 2 + 1 :, 2] == 0).all()
 
 
 @pytest.mark.parametrize("side", [16, 64])
-def test_a_region_wholly_beyond_the_image_is_all_fill(side):
+def test_a_region_outside_the_image_has_only_the_fill_colour(side):
     cropped = regions.crop(gradient(), np.array([500.0, 500, 64, 64]), side, (7, 8, 9))
     np.testing.assert_array_equal(cropped, np.broadcast_to([7, 8, 9], (side, side, 3)))
 
 
-def test_the_mean_colour_is_the_mean():
+def test_the_mean_colour_averages_all_pixels():
     assert regions.mean_colour(np.full((50, 60, 3), (10, 20, 30), np.uint8)) == (10, 20, 30)
 
 
-def test_regions_of_many_boxes_at_once():
+def test_regions_of_several_boxes_equal_those_of_each_box():
     many = np.array([[[1.0, 2, 30, 40], [5, 6, 7, 8]]])
     np.testing.assert_array_equal(regions.around(many, 2.0)[0, 1], regions.around(many[0, 1], 2.0))
     assert bx.iou(many, regions.around(many, 1.0)).shape == (1, 2)

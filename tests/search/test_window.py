@@ -44,7 +44,7 @@ def test_the_region_follows_the_box():
     np.testing.assert_allclose(window.region, regions.around(box, CONTEXT))
 
 
-def test_zoom_is_the_region_over_the_first_one():
+def test_zoom_is_the_size_relative_to_the_first_region():
     window = started(CellMaps())
     assert window.observe(frame())["zoom"] == 1
     twice = np.array([81.0, 81.0, 40.0, 40.0])
@@ -52,13 +52,13 @@ def test_zoom_is_the_region_over_the_first_one():
     assert window.observe(frame())["zoom"] == pytest.approx(2)
 
 
-def test_observing_does_not_move_it():
+def test_observing_does_not_move_the_window():
     window = started(CellMaps())
     first, second = window.observe(frame()), window.observe(frame())
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_proposals_are_there_if_the_extractor_has_them_corrected_by_the_first_frame():
+def test_proposals_are_observed_after_correction_by_the_first_frame():
     assert "proposals" not in started(CellMaps()).observe(frame())
     observation = started(OneProposal()).observe(frame())
     np.testing.assert_allclose(observation["proposals"][1:, 3, 4], [0.5, 0.5, SIDE, SIDE], atol=1e-6)

@@ -69,7 +69,7 @@ def drlt():
     return model
 
 
-def test_a_tracker_is_told_the_true_box_of_the_first_frame_only():
+def test_a_tracker_gets_only_the_true_box_of_the_first_frame():
     tracker, s = Recorder(), sequence()
     run(tracker, s)
     assert len(tracker.told) == 1
@@ -87,7 +87,7 @@ def test_a_trajectory_has_the_first_box_as_given_and_a_time_for_each_frame():
 
 
 @pytest.mark.parametrize(("frames", "count"), [(None, 5), (1, 1), (3, 3), (5, 5), (99, 5)])
-def test_a_run_can_stop_early_but_not_late(frames, count):
+def test_a_run_can_stop_early_but_not_after_the_last_frame(frames, count):
     tracker = Recorder()
     done = run(tracker, sequence(), frames)
     assert len(done.boxes) == len(done.seconds) == len(tracker.frames) == count
@@ -97,28 +97,28 @@ def test_fps_is_frames_over_all_seconds():
     assert Trajectory(np.zeros((3, 4)), np.array([0.25, 0.5, 0.75])).fps == pytest.approx(2)
 
 
-def test_a_policys_boxes_are_clipped_to_the_image_and_in_pixels():
+def test_boxes_of_a_policy_are_clipped_to_the_image_and_in_pixels():
     # The box starts at centre 0.25, 0.3 with 0.3 x 0.4 of 100 x 50, and moves 20 pixels a frame: 25, 45, 65, 85, and
     # then 105, clipped to 100. Left edge: 15 less, in 1-based pixels 14 less.
     done = run(PolicyTracker(Echo(), Halved()), sequence())
     assert done.boxes[1:] == pytest.approx(np.array([[x, 6, 30, 20] for x in (31, 51, 71, 86)]), abs=1e-4)
 
 
-def test_a_first_box_that_sticks_out_is_given_clipped():
+def test_a_policy_gets_a_clipped_first_box():
     tracker = PolicyTracker(Echo(), Halved())
     tracker.init(np.zeros((50, 100, 3), np.uint8), np.array([-99.0, 6, 30, 20]))
     assert tracker.state.dtype == np.float32
     assert tracker.state == pytest.approx([0, 0.3, 0.3, 0.4])
 
 
-def test_a_tracker_starts_anew_on_the_next_sequence(drlt):
+def test_a_tracker_starts_afresh_on_the_next_sequence(drlt):
     tracker, s = PolicyTracker(drlt, Halved()), generate(1, 6, (64, 48))
     first = run(tracker, s).boxes
     run(tracker, generate(2, 9, (64, 48)))
     assert np.array_equal(run(tracker, s).boxes, first)
 
 
-def test_raw_frames_the_environment_and_one_pass_give_the_same_boxes(drlt, tmp_path):
+def test_tracking_raw_frames_stepping_the_environment_and_one_pass_give_the_same_boxes(drlt, tmp_path):
     s = generate(3, 20, (96, 72))
     raw = run(PolicyTracker(drlt, Halved()), s).boxes
 
@@ -144,6 +144,6 @@ def test_unrounded_features_move_the_boxes_by_less_than_a_pixel(drlt):
     assert rounded == pytest.approx(exact, abs=0.5)
 
 
-def test_a_policys_boxes_depend_on_the_frames(drlt):
+def test_boxes_of_a_policy_depend_on_the_frames(drlt):
     boxes = run(PolicyTracker(drlt, Halved()), generate(3, 20, (96, 72))).boxes
     assert np.ptp(boxes[1:], axis=0).max() > 0.5

@@ -12,7 +12,7 @@ def sequence(boxes=BOXES, size=(100, 50)):
     return Sequence("six", ArrayFrames(np.zeros((len(boxes), size[1], size[0], 3), np.uint8)), boxes)
 
 
-def test_static_first_box_stays():
+def test_static_first_box_repeats_the_first_box():
     assert np.array_equal(static_first_box(sequence()), np.tile([1, 6, 20, 10], (6, 1)))
 
 
@@ -21,7 +21,7 @@ def test_constant_mean_box_is_the_mean_of_the_seen_third():
     assert constant_mean_box(sequence()) == pytest.approx(np.tile([6, 6, 21, 10], (6, 1)), abs=1e-4)
 
 
-def test_constant_mean_box_over_training_sequences_weighs_their_frames_and_scales_to_the_image():
+def test_constant_mean_box_averages_all_training_frames_relative_to_the_image():
     # Relative boxes: 0.2, 0.4, 0.2, 0.4 in one frame, and 0.8, 0.4, 0.4, 0.4 in three: mean 0.65, 0.4, 0.35, 0.4.
     single = sequence(np.array([[11.0, 11, 20, 20]]))
     three = sequence(np.array([[61.0, 11, 40, 20]] * 3))
@@ -30,12 +30,12 @@ def test_constant_mean_box_over_training_sequences_weighs_their_frames_and_scale
     assert constant_mean_box(tested, [single, three]) == pytest.approx(np.tile([96, 21, 70, 40], (6, 1)), abs=1e-4)
 
 
-def test_replay_and_freeze_repeats_the_last_seen_box():
+def test_replay_and_freeze_repeats_the_last_box_of_the_seen_third():
     assert np.array_equal(replay_and_freeze(sequence()), BOXES[[0, 1, 1, 1, 1, 1]])
 
 
 @pytest.mark.parametrize("baseline", [static_first_box, constant_mean_box, replay_and_freeze])
-def test_two_frames_have_no_seen_third_but_a_first_box(baseline):
+def test_two_frames_have_a_first_box_and_no_seen_third(baseline):
     assert baseline(sequence(BOXES[:2])) == pytest.approx(BOXES[[0, 0]], abs=1e-4)
 
 
@@ -47,13 +47,13 @@ def test_unseen_truth_is_never_used(baseline):
 
 
 @pytest.mark.parametrize("baseline", [static_first_box, constant_mean_box, replay_and_freeze])
-def test_the_boxes_belong_to_the_caller(baseline):
+def test_changing_returned_boxes_does_not_change_the_sequence(baseline):
     s = sequence()
     baseline(s)[:] = 0
     assert np.array_equal(s.boxes, BOXES)
 
 
-def test_frames_without_a_true_box_are_not_in_the_mean():
+def test_frames_without_a_true_box_are_left_out_of_the_mean():
     boxes = BOXES.copy()
     boxes[1] = 0  # of the two seen frames
     assert constant_mean_box(sequence(boxes)) == pytest.approx(np.tile(BOXES[0], (6, 1)), abs=1e-4)

@@ -34,7 +34,7 @@ def counter():
 OBSERVATION = {"location": np.full(4, 0.5, np.float32), "one": np.ones(1, np.float32), "unused": np.zeros(3)}
 
 
-def test_the_state_goes_from_frame_to_frame_and_begins_at_zero():
+def test_the_state_starts_at_zero_and_is_passed_from_frame_to_frame():
     policy = OnnxPolicy(counter())
     assert policy.observation == {"location": (4,), "one": (1,)}
     for _ in range(2):
@@ -44,7 +44,7 @@ def test_the_state_goes_from_frame_to_frame_and_begins_at_zero():
             assert box.tolist() == [count + 0.5] * 4
 
 
-def test_fresh_is_one_in_the_first_frame_alone():
+def test_fresh_is_1_only_in_the_first_frame():
     policy = OnnxPolicy(
         graph([("Add", ["location", "fresh"], ["box"])], {"location": [1, 4], "fresh": [1, 1]}, {"box": [1, 4]})
     )
@@ -53,11 +53,11 @@ def test_fresh_is_one_in_the_first_frame_alone():
     assert first.tolist() == [1.5] * 4 and later.tolist() == [0.5] * 4
 
 
-def test_a_policy_without_a_spread_has_none():
+def test_a_policy_without_spread_returns_none_as_spread():
     assert OnnxPolicy(counter()).predict(OBSERVATION)[0].spread is None
 
 
-def test_an_earlier_state_is_not_changed_by_later_frames():
+def test_later_frames_do_not_change_an_earlier_state():
     policy = OnnxPolicy(counter())
     _, first = policy.act(OBSERVATION)
     policy.act(OBSERVATION, policy.act(OBSERVATION, first)[1])
@@ -74,7 +74,7 @@ def test_an_earlier_state_is_not_changed_by_later_frames():
     ],
     ids=["damaged", "no box", "free size", "another box"],
 )
-def test_a_file_that_is_no_policy_is_refused_in_one_line(content, message):
+def test_a_file_without_a_policy_is_refused_in_one_line(content, message):
     with pytest.raises(InputError, match=message) as caught:
         OnnxPolicy(content())
     assert "\n" not in str(caught.value)

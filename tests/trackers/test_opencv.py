@@ -31,7 +31,7 @@ def red():
     return frame
 
 
-def test_opencv_gets_bgr_and_whole_boxes_that_count_from_0():
+def test_opencv_gets_bgr_frames_and_zero_based_integer_boxes():
     fake = Fake([(True, (5, 6, 7, 8))])
     tracker = opencv.OpenCVTracker(lambda: fake)
     tracker.init(red(), np.array([11.4, 21.6, 30.6, 0.3]))
@@ -50,13 +50,13 @@ def test_opencv_gets_bgr_and_whole_boxes_that_count_from_0():
         ([-50, 5, 20, 20], True, (0, 4, 1, 20)),
     ],
 )
-def test_a_box_that_sticks_out_is_cut_where_that_is_needed(box, inside, expected):
+def test_a_box_partly_outside_the_image_is_clipped_if_the_tracker_requires_it(box, inside, expected):
     fake = Fake()
     opencv.OpenCVTracker(lambda: fake, inside=inside).init(red(), np.array(box, float))
     assert fake.got[0][1] == expected
 
 
-def test_mil_starts_on_a_box_that_sticks_out():
+def test_mil_starts_on_a_box_partly_outside_the_image():
     sequence = synthetic.generate(4, length=2)
     assert sequence.boxes[0, 0] < 0
     assert run(opencv.mil(), sequence).boxes.shape == (2, 4)
@@ -73,12 +73,12 @@ def test_a_lost_target_keeps_the_last_box():
 
 
 @pytest.mark.parametrize("box", [[5, 5, 0, 10], [5, 5, 10, -1], [np.nan, 5, 10, 10]])
-def test_a_target_needs_a_box(box):
+def test_a_first_box_without_area_is_refused(box):
     with pytest.raises(InputError, match="cannot start on the box"):
         opencv.OpenCVTracker(Fake).init(red(), np.array(box, float))
 
 
-def test_mil_follows_and_repeats_itself_by_its_seed():
+def test_mil_follows_the_target_and_is_reproducible_by_its_seed():
     sequence = synthetic.generate(3, length=6)
     first, again, other = (run(opencv.mil(seed), sequence).boxes for seed in (0, 0, 1))
     assert np.array_equal(first, again)
@@ -87,7 +87,7 @@ def test_mil_follows_and_repeats_itself_by_its_seed():
 
 
 @pytest.mark.parametrize("name", ["kcf", "csrt"])
-def test_a_tracker_that_opencv_lacks_is_named(monkeypatch, name):
+def test_the_error_names_a_tracker_that_opencv_lacks(monkeypatch, name):
     for module in filter(None, (cv2, getattr(cv2, "legacy", None))):
         monkeypatch.delattr(module, f"Tracker{name.upper()}_create", raising=False)
     with pytest.raises(InputError, match=f"has no {name.upper()}; type: pip .*opencv-contrib-python<5") as caught:
@@ -96,7 +96,7 @@ def test_a_tracker_that_opencv_lacks_is_named(monkeypatch, name):
 
 
 @pytest.mark.parametrize("place", ["main", "legacy"])
-def test_a_tracker_is_found_in_either_place(monkeypatch, place):
+def test_a_tracker_is_looked_up_in_both_modules_of_opencv(monkeypatch, place):
     class Legacy:
         pass
 
@@ -114,14 +114,14 @@ def test_a_tracker_is_found_in_either_place(monkeypatch, place):
         (("a.onnx", "b.onnx"), "cannot read a.onnx and"),
     ],
 )
-def test_nano_without_its_files(weights, message, capfd):
+def test_nano_without_its_files_is_refused(weights, message, capfd):
     with pytest.raises(InputError, match=message) as caught:
         opencv.nano(weights)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.otb
-def test_nano_on_real_video(otb_root, capfd):
+def test_nano_follows_a_real_target(otb_root, capfd):
     folder = otb_root.parent / "weights"
     files = [folder / f"nanotrackv2_{part}.onnx" for part in ("backbone", "head")]
     if not all(file.exists() for file in files):

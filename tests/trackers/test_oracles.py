@@ -34,19 +34,19 @@ def sequence(boxes):
     return Sequence("baseline", ArrayFrames(np.zeros((len(boxes), SIZE[1], SIZE[0], 3), np.uint8)), boxes)
 
 
-def test_constant_velocity_goes_on_from_the_last_two_true_boxes():
+def test_constant_velocity_extrapolates_the_last_two_true_boxes():
     boxes = [[10, 10, 20, 20], [12, 10, 20, 20], [15, 11, 22, 20], [15, 20, 22, 18]]
     # 2 * (12, 10, 20, 20) - (10, 10, 20, 20), then 2 * (15, 11, 22, 20) - (12, 10, 20, 20)
     expected = [boxes[0], boxes[0], [14, 10, 20, 20], [18, 12, 24, 20]]
     assert constant_velocity(sequence(boxes)).tolist() == expected
 
 
-def test_one_frame_late_is_the_truth_shifted():
+def test_one_frame_late_returns_the_previous_true_box():
     boxes = [[10, 10, 20, 20], [12, 10, 20, 20], [15, 11, 22, 20]]
     assert one_frame_late(sequence(boxes)).tolist() == [boxes[0], boxes[0], boxes[1]]
 
 
-def test_copy_first_of_window_is_told_the_truth_every_tenth_frame():
+def test_copy_first_of_window_reads_the_true_box_every_tenth_frame():
     boxes = np.array([[1.0 + at, 2, 10, 10] for at in range(23)])
     expected = boxes[[0] * 10 + [10] * 10 + [20] * 3]
     assert np.array_equal(copy_first_of_window(sequence(boxes)), expected)
@@ -54,7 +54,7 @@ def test_copy_first_of_window_is_told_the_truth_every_tenth_frame():
 
 
 @pytest.mark.parametrize("baseline", [constant_velocity, one_frame_late, copy_first_of_window])
-def test_oracles_start_on_the_true_box_and_leave_the_truth_alone(baseline):
+def test_oracles_start_on_the_true_box_and_do_not_change_the_truth(baseline):
     single = sequence([[10, 10, 20, 20]])
     boxes = baseline(single)
     assert boxes.tolist() == [[10, 10, 20, 20]]
@@ -83,14 +83,14 @@ def thirty(reference):
 
 @pytest.mark.otb
 @pytest.mark.parametrize("baseline", MEASURED, ids=lambda baseline: baseline.__name__)
-def test_the_baselines_of_the_papers_thirty_sequences(thirty, baseline):
+def test_the_baselines_have_known_scores_on_the_sequences_of_the_paper(thirty, baseline):
     mean = score(baseline, thirty)
     scores = mean["whole"].auc, mean["whole"].precision20, mean["unseen"].auc
     assert scores == pytest.approx(MEASURED[baseline], abs=5e-4)
 
 
 @pytest.mark.otb
-def test_copying_each_windows_first_box_scores_high_without_looking(thirty):
+def test_copying_the_first_box_of_each_window_scores_high_without_frames(thirty):
     assert score(copy_first_of_window, thirty)["whole"].mean_iou == pytest.approx(0.639, abs=5e-4)
     complete = {name: boxes[: len(boxes) // 10 * 10] for name, boxes in thirty.items()}
     assert score(copy_first_of_window, complete)["whole"].mean_iou == pytest.approx(0.638, abs=5e-4)

@@ -17,7 +17,7 @@ FOLDERS = sorted(path for path in PRETRAINED.iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on(folder):
+def test_a_pretrained_agent_is_small_and_contains_no_local_path(folder):
     assert sum(file.stat().st_size for file in folder.iterdir()) < 2_000_000
     config = json.loads((folder / "config.json").read_text())
     assert "/" not in json.dumps(config["run"]) and config["run"]["data"]["weights"] is None
@@ -26,12 +26,12 @@ def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on(folder):
     assert checkpoint.kind == "search" and checkpoint.extractor.startswith(folder.name)
 
 
-def test_there_is_a_card():
+def test_the_card_names_every_pretrained_agent():
     card = (PRETRAINED / "README.md").read_text()
     assert all(f"`{folder.name}`" in card for folder in FOLDERS)
 
 
-def test_the_one_without_weights_follows_what_it_never_saw():
+def test_the_agent_without_weights_follows_held_out_targets():
     tracker = tracker_of()
     ours, still = [], []
     for seed in (500, 501, 502):
@@ -41,12 +41,12 @@ def test_the_one_without_weights_follows_what_it_never_saw():
     assert sum(ours) > sum(still) + 0.3
 
 
-def test_the_other_needs_its_weights(tmp_path):
+def test_the_agent_on_nanotrack_needs_its_weights(tmp_path):
     with pytest.raises(InputError, match="no NanoTrack backbone"):
         tracker_of(weights=[tmp_path / "none.onnx"])
 
 
 @pytest.mark.otb
-def test_on_real_video(otb_root, nanotrack):
+def test_the_agent_on_nanotrack_follows_a_real_target(otb_root, nanotrack):
     (sequence,) = load(otb_root, "Couple")
     assert overlaps(run(tracker_of(weights=[nanotrack]), sequence).boxes, sequence.boxes).mean() > 0.5

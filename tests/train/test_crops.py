@@ -16,7 +16,7 @@ def crops():
     return cut_crops(SEQUENCES, make_maps("cells"), each=3, pretended=2, seed=0)
 
 
-def test_there_are_so_many_of_every_frame(crops):
+def test_every_frame_gives_a_fixed_number_of_crops(crops):
     assert len(crops.search) == 2 * 6 * (3 + 2)
     assert len(crops.template) == 2 * (2 * 6 + 2 * 6 * 2)  # plain and mirrored, of frames and of pretended targets
     assert crops.search.dtype == crops.template.dtype == torch.float16
@@ -32,7 +32,7 @@ def test_the_true_box_is_mostly_inside_and_not_always_in_the_middle(crops):
     torch.testing.assert_close(crops.location[:, :2], torch.full_like(middle, 0.5))
 
 
-def test_a_mirrored_crop_goes_with_a_mirrored_template():
+def test_a_mirrored_crop_has_a_mirrored_template():
     """Cells know no left and right of a channel, so the mirrored template is the template mirrored."""
     cut = cut_crops(SEQUENCES[:1], make_maps("cells"), each=1, pretended=0, seed=0)
     plain, mirrored = cut.template[0].float(), cut.template[1].float()
@@ -41,13 +41,13 @@ def test_a_mirrored_crop_goes_with_a_mirrored_template():
     torch.testing.assert_close(cut.target[0, 1:], cut.target[1, 1:])
 
 
-def test_equal_seeds_cut_equally():
+def test_equal_seeds_give_equal_crops():
     first, again, other = (cut_crops(SEQUENCES[:1], make_maps("cells"), 2, 1, seed) for seed in (3, 3, 4))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first.truth, other.truth)
 
 
-def test_a_batch_has_the_share_of_what_is_no_target(crops):
+def test_a_batch_has_the_requested_share_of_pretended_targets(crops):
     model = RegionAgent(15, RegionAgentConfig(width=8))
     for share, expected in ((0.0, 0), (1.0, 400)):
         generator = torch.Generator().manual_seed(0)
@@ -66,7 +66,7 @@ class Proposing(CellMaps):
         return np.full((5, 16, 16), template.mean(), np.float32)
 
 
-def test_proposals_are_made_with_the_template_that_the_batch_has():
+def test_proposals_use_the_template_of_the_batch():
     cut = cut_crops(SEQUENCES, Proposing(), each=2, pretended=1, seed=0)
     expected = cut.template[cut.origin].float().mean(dim=(1, 2, 3))
     torch.testing.assert_close(cut.proposals[:, 0, 0, 0].float(), expected, atol=2e-3, rtol=2e-3)
@@ -111,7 +111,7 @@ def test_frames_without_a_true_box_are_left_out():
     assert len(cut_crops([hidden], make_maps("cells"), 1, 0, 0).search) == 3
 
 
-def test_there_is_always_something_to_pretend():
+def test_distorted_targets_and_random_boxes_lie_in_the_image():
     from train.cutting import _distort, _random_box
 
     rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ def test_features_do_not_depend_on_the_number_of_threads(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:no root")
-def test_vector_environments_of_one_seed_are_alike(tmp_path, monkeypatch):
+def test_vector_environments_of_the_same_seed_are_equal(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path))
     first, second = (gym.make_vec("OTBTrack-v0", num_envs=3, sequences="synthetic:0-1") for _ in range(2))
     seen = [first.reset(seed=5)[0], second.reset(seed=5)[0]]

@@ -33,7 +33,7 @@ def logged(run):
 
 
 @pytest.mark.parametrize("name", FLAGS)
-def test_a_training_whose_disk_fills_up_says_so_in_one_line_and_goes_on(name, tmp_path, monkeypatch, capsys):
+def test_training_on_a_full_disk_ends_with_a_one_line_error_and_resumes_later(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
     with contextlib.ExitStack() as disk, monkeypatch.context() as patch:
         fill = lambda run, once=True: disk.enter_context(largest(logged(run) + 40))  # noqa: E731
@@ -45,7 +45,7 @@ def test_a_training_whose_disk_fills_up_says_so_in_one_line_and_goes_on(name, tm
     assert training_job(name)(tmp_path) == 0
 
 
-def test_what_does_not_fit_into_the_log_is_told_at_once(tmp_path):
+def test_a_log_that_cannot_be_written_is_an_error_at_once(tmp_path):
     run = RunDirectory(RunConfig(out=str(tmp_path / "run")))
     run.start()
     with largest(logged(run) + 40), pytest.raises(OSError, match="File too large"):

@@ -69,7 +69,7 @@ def _metrics(run: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_two_processes_learn_what_one_learns(tmp_path: Path, script: str) -> None:
+def test_two_processes_learn_the_weights_of_one(tmp_path: Path, script: str) -> None:
     assert main([*FLAGS, "--out", str(tmp_path / "one")]) == 0
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
     done = subprocess.run([*start, *FLAGS, "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=600)
@@ -92,7 +92,7 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
-def test_a_failure_of_one_process_ends_all_with_one_line(tmp_path: Path, script: str) -> None:
+def test_a_failure_in_one_process_ends_all_with_a_one_line_error(tmp_path: Path, script: str) -> None:
     variables = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     processes = []
     for rank, more in enumerate(([], ["--features", "yolo-nano-voc", "--weights", "none.weights"])):

@@ -65,7 +65,7 @@ def test_a_removed_option_is_refused_by_its_name(
 
 
 @pytest.mark.parametrize("glance", [True, False])
-def test_the_glance_is_ignored(glance: bool, folder: Path) -> None:
+def test_the_removed_option_glance_is_ignored(glance: bool, folder: Path) -> None:
     region_agent_checkpoint.load(change_option(folder / "search", None, "glance", glance))
 
 

@@ -24,14 +24,14 @@ def rollout():
     return model, sample_episodes(envs, model, options, [1, 2], 5, 0.02, torch.Generator().manual_seed(0))
 
 
-def test_shapes_and_the_end_of_a_short_clip(rollout):
+def test_a_short_clip_is_masked_after_its_end(rollout):
     _, episodes = rollout
     assert episodes.actions.shape == (6, 5, 4) and episodes.rewards["iou"].shape == (3, 2, 5)
     np.testing.assert_array_equal(episodes.mask.sum(dim=1), [5, 3, 5, 3, 5, 3])  # the second clip has three frames left
     assert (episodes.rewards["iou"][:, 1, 3:] == 0).all()
 
 
-def test_episodes_of_a_clip_begin_alike_and_part(rollout):
+def test_episodes_of_a_clip_start_equal_and_diverge(rollout):
     _, episodes = rollout
     first, later = episodes.observations[0]["search"], episodes.observations[2]["search"]
     assert torch.equal(first[0], first[2]) and torch.equal(first[0], first[4])
@@ -39,14 +39,14 @@ def test_episodes_of_a_clip_begin_alike_and_part(rollout):
     assert not torch.equal(later[0], later[2])
 
 
-def test_rewards_are_those_of_the_actions(rollout):
+def test_rewards_equal_those_of_the_actions(rollout):
     _, episodes = rollout
     predicted = to_image(episodes.actions.clip(0, 1), episodes.regions)
     recomputed = rewards.iou(predicted, episodes.truth).view(3, 2, 5) * episodes.mask.view(3, 2, 5)
     torch.testing.assert_close(recomputed, episodes.rewards["iou"], atol=1e-4, rtol=0)
 
 
-def test_replaying_gives_the_means_that_were_sampled_from(rollout):
+def test_a_replay_gives_the_means_that_the_actions_were_drawn_from(rollout):
     model, episodes = rollout
     recomputed = replay(model, episodes)
     noise = (episodes.actions - recomputed) / 0.02
@@ -76,7 +76,7 @@ def test_at_one_step_reinforce_estimates_the_gradient_of_the_reward():
     assert 0.5 < ours.norm() / exact.norm() < 2
 
 
-def test_a_clip_leaves_room_for_all_its_steps():
+def test_drawn_clips_have_room_for_all_their_steps():
     rng = np.random.default_rng(0)
     drawn = [draw_clip(SEQUENCES, 7, rng) for _ in range(50)]
     assert {options["sequence"] for options in drawn} == {"Synthetic-0000", "Synthetic-0001"}

@@ -39,7 +39,7 @@ def begin(config: RunConfig, done: int = 0) -> RunDirectory:
     return run
 
 
-def test_a_run_that_died_before_its_first_checkpoint_begins_again(config):
+def test_a_run_killed_before_its_first_checkpoint_starts_again(config):
     run = begin(config)
     run.log(1, {"reward": 0.5})
     run.close()
@@ -49,7 +49,7 @@ def test_a_run_that_died_before_its_first_checkpoint_begins_again(config):
     again.close()
 
 
-def test_what_a_process_that_died_left_unfinished_is_no_run_and_goes(config):
+def test_partial_files_of_a_killed_process_are_removed(config):
     path = Path(config.out or "")
     (path / f"{PARTIAL}1-config.json").mkdir(parents=True)
     (path / "checkpoints" / f"{PARTIAL}2-000003").mkdir(parents=True)
@@ -67,7 +67,7 @@ def test_what_a_process_that_died_left_unfinished_is_no_run_and_goes(config):
     assert (path / "results").is_dir()
 
 
-def test_metrics_that_broke_off_are_dropped(config):
+def test_incomplete_lines_of_metrics_are_dropped(config):
     begin(config).close()
     save(config, 2)
     metrics = Path(config.out or "", "metrics.jsonl")
@@ -76,7 +76,7 @@ def test_metrics_that_broke_off_are_dropped(config):
     assert metrics.read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
 
 
-def test_two_processes_do_not_train_in_one_folder(config):
+def test_two_processes_cannot_train_in_the_same_folder(config):
     run = begin(config)
     other = RunDirectory(replace(config, resume=True))
     with pytest.raises(InputError, match=r"another process trains in .*run"):
@@ -86,7 +86,7 @@ def test_two_processes_do_not_train_in_one_folder(config):
     other.close()
 
 
-def test_a_run_that_went_on_while_the_features_were_made_is_left_alone(config):
+def test_a_run_that_another_process_continued_meanwhile_is_not_changed(config):
     late = RunDirectory(config)
     begin(config).close()
     with pytest.raises(InputError, match=r"already holds a run"):
@@ -97,7 +97,7 @@ def test_a_run_that_went_on_while_the_features_were_made_is_left_alone(config):
         late.start()
 
 
-def test_starting_anew_leaves_nothing_of_the_older_run(config):
+def test_overwriting_removes_the_older_run(config):
     begin(config).close()
     save(config, 5)
     (Path(config.out or "") / "report.json").write_text("{}")
@@ -108,7 +108,7 @@ def test_starting_anew_leaves_nothing_of_the_older_run(config):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '"x"', "[" * 2000])
-def test_a_damaged_configuration_is_one_line(config, text):
+def test_a_damaged_configuration_is_a_one_line_error(config, text):
     begin(config).close()
     path = Path(config.out or "", "config.json")
     path.write_text(text)
@@ -117,6 +117,6 @@ def test_a_damaged_configuration_is_one_line(config, text):
 
 
 @pytest.mark.parametrize("saved", [{"epoch": "x"}, {"epoch": -1}, {"other": 1}, {"best": "x"}, {"phase": None}])
-def test_a_damaged_progress_is_one_line(saved):
+def test_damaged_progress_is_a_one_line_error(saved):
     with pytest.raises(InputError, match=r"the checkpoint's (progress|best reward) is"):
         Progress.read(saved)

@@ -18,7 +18,7 @@ def walk(schedule, rewards):
     return epochs, progress
 
 
-def test_the_defaults_are_the_papers():
+def test_the_defaults_are_those_of_the_paper():
     schedule = ScheduleConfig()
     assert (schedule.l1_epochs, schedule.iou_epochs, schedule.warm_epochs, schedule.plateau) == (300, 200, 0, None)
     assert schedule.phase(Progress()) == Phase(1, "l1", 300)
@@ -26,7 +26,7 @@ def test_the_defaults_are_the_papers():
     assert schedule.rate(250) == pytest.approx(1e-5 * 0.1 ** (250 / 499))
 
 
-def test_phases_follow_each_other():
+def test_phases_follow_one_another():
     epochs, end = walk(ScheduleConfig(warm_epochs=1, l1_epochs=2, iou_epochs=1), [0.0] * 9)
     assert epochs == [(0, 0, "l1"), (1, 1, "l1"), (2, 1, "l1"), (3, 2, "iou")]
     assert end == Progress(epoch=4, phase=3)
@@ -39,12 +39,12 @@ def test_phases_follow_each_other():
         (ScheduleConfig(warm_epochs=1, l1_epochs=0, iou_epochs=1), [0, 2]),
     ],
 )
-def test_a_phase_of_no_epochs_is_left_out(schedule, phases):
+def test_a_phase_of_0_epochs_is_skipped(schedule, phases):
     epochs, _ = walk(schedule, [0.0] * 9)
     assert [number for _, number, _ in epochs] == phases
 
 
-def test_a_plateau_ends_each_phase_for_itself():
+def test_a_plateau_ends_only_its_own_phase():
     schedule = ScheduleConfig(l1_epochs=10, iou_epochs=10, plateau=2)
     # L1: best -0.5 at its third epoch, then two without a new best (an equal one is none).
     # IoU: starts from its own first reward, worse in number or not.

@@ -45,7 +45,7 @@ def _equal(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
     return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
 
 
-def test_a_run_leaves_what_its_page_says(finished: Path) -> None:
+def test_a_run_writes_the_documented_files(finished: Path) -> None:
     report = json.loads((finished / "report.json").read_text())
     assert report["mean"].keys() == {"whole", "seen", "unseen"}
     assert report["mean"]["seen"] is None  # other seeds than those trained on
@@ -83,7 +83,7 @@ def test_every_epoch_is_logged_once_with_the_reward_of_its_phase(finished: Path)
 
 
 @pytest.mark.parametrize("options", [[], ["--first-location", "video", "--order", "sequential", "--batch", "2"]])
-def test_a_stopped_run_goes_on_to_the_same_numbers(
+def test_a_resumed_run_gives_the_same_numbers(
     environment: dict[str, str], finished: Path, tmp_path: Path, options: list[str]
 ) -> None:
     flags = [*TINY, *options, "--out"]
@@ -119,7 +119,7 @@ EVERYTHING = [
 ]
 
 
-def test_all_options_at_once_go_on_to_the_same_numbers_too(
+def test_a_resumed_run_with_all_options_gives_the_same_numbers(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "whole")]) == 0
@@ -154,7 +154,7 @@ def test_tensorboard_holds_the_documented_curves_and_pictures(finished: Path) ->
         assert [event.step for event in log.Images(name)] == [2, 4, 5]
 
 
-def test_tensorboard_s_film_strips_are_of_the_best_the_median_and_the_worst_sequence(finished: Path) -> None:
+def test_tensorboard_shows_film_strips_of_the_best_median_and_worst_sequence(finished: Path) -> None:
     log = tensorboard(finished)
     report = json.loads((finished / "report.json").read_text())["sequences"]
     ranked = sorted(report, key=lambda name: report[name]["whole"]["auc"])
@@ -165,7 +165,7 @@ def test_tensorboard_s_film_strips_are_of_the_best_the_median_and_the_worst_sequ
         assert np.median(np.abs(shown[240:360, 800:].astype(int) - last)) < 8
 
 
-def test_tensorboard_s_success_plot_is_of_the_result_files(finished: Path, tmp_path: Path) -> None:
+def test_the_success_plot_in_tensorboard_shows_the_result_files(finished: Path, tmp_path: Path) -> None:
     data = load_data(parse(TINY).data)
     boxes = {sequence.name: read_boxes(finished / "results" / f"{sequence.name}.txt") for sequence in data.testing}
 
@@ -202,7 +202,7 @@ def test_tensorboard_sorts_runs_by_their_final_scores(finished: Path) -> None:
     assert not [path for path in finished.rglob("events.*") if path.parent != finished], "no run in a run"
 
 
-def test_tensorboard_s_log_is_bounded(finished: Path) -> None:
+def test_the_log_for_tensorboard_has_a_bounded_size(finished: Path) -> None:
     (log,) = finished.glob("events.*")
     assert log.stat().st_size / 1024 < 200 * 3 + 40, "three evaluations, and all the rest"
 
@@ -216,7 +216,7 @@ def test_another_seed_gives_another_agent(environment: dict[str, str], finished:
     assert not _equal(_weights(finished), _weights(tmp_path / "run"))
 
 
-def test_a_finished_run_is_not_overwritten_unasked(capsys: pytest.CaptureFixture[str], finished: Path) -> None:
+def test_a_finished_run_is_overwritten_only_on_request(capsys: pytest.CaptureFixture[str], finished: Path) -> None:
     before = (finished / "report.json").read_bytes()
     err = refused(capsys, *TINY, "--out", finished)
     assert "already holds a run" in err and "--overwrite" in err
@@ -236,7 +236,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(capsys: pytest.Capture
     ],
     ids=" ".join,
 )
-def test_every_choice_changes_what_is_learned(here: None, finished: Path, tmp_path: Path, flags: list[str]) -> None:
+def test_every_option_changes_the_learned_weights(here: None, finished: Path, tmp_path: Path, flags: list[str]) -> None:
     assert main([*TINY, *flags, "--out", str(tmp_path / "run")]) == 0
     assert not _equal(_weights(finished), _weights(tmp_path / "run"))
     if "--sigma-end" in flags:
@@ -244,7 +244,7 @@ def test_every_choice_changes_what_is_learned(here: None, finished: Path, tmp_pa
         assert [line["train/sigma"] for line in lines] == pytest.approx([0.1 * 0.1 ** (e / 4) for e in range(5)])
 
 
-def test_several_seeds_are_runs_of_their_own_with_a_mean_and_a_deviation(
+def test_several_seeds_are_separate_runs_with_a_mean_and_a_deviation(
     here: None, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "runs"
@@ -271,7 +271,9 @@ def test_several_seeds_are_runs_of_their_own_with_a_mean_and_a_deviation(
 
 
 @pytest.mark.otb
-def test_the_papers_split_on_real_video(environment: dict[str, str], otb_root: Path, tmp_path: Path) -> None:
+def test_training_with_the_split_of_the_paper_runs_on_real_video(
+    environment: dict[str, str], otb_root: Path, tmp_path: Path
+) -> None:
     flags = ["--root", otb_root, "--sequences", "Bird2,Dancer2", "--out", tmp_path / "run", *TINY[4:]]
     done = run_script(environment, *flags)
     assert done.returncode == 0, done.stderr

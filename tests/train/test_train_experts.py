@@ -59,7 +59,7 @@ def metrics_of(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_files_of_a_run(finished):
+def test_a_run_writes_its_report_and_checkpoints(finished):
     report = json.loads((finished / "report.json").read_text())
     assert report["updates"] == 8 and report["mean"]["seen"] is None and report["fps"]["online"] > 0
     rows = {"static first box", "grey", "colour", "hand-made rule", "Arbiter, warm start"}
@@ -70,7 +70,7 @@ def test_files_of_a_run(finished):
         assert (finished / name).exists(), name
 
 
-def test_metrics_of_both_parts(finished):
+def test_a_run_logs_metrics_of_warm_start_and_loop(finished):
     lines = metrics_of(finished)
     assert [line["update"] for line in lines] == list(range(1, 9))
     assert {"warm/overlap_loss", "warm/reset_loss", "train/learning_rate"} <= lines[0].keys()
@@ -92,7 +92,7 @@ def test_the_warm_start_keeps_the_best_weights_and_the_loop_changes_them(finishe
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 4, 6])  # in the warm start, at its end, in the loop
-def test_a_stopped_run_goes_on_to_the_same_weights(finished, tmp_path, monkeypatch, stop_after):
+def test_a_resumed_run_gives_the_same_weights(finished, tmp_path, monkeypatch, stop_after):
     out, steps, runs, take_step = tmp_path / "stopped", [], [], script.step
 
     def count_steps(*arguments):
@@ -112,7 +112,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(finished, tmp_path, monkeypat
     assert metrics_of(finished) == metrics_of(out)
 
 
-def test_the_tracker_experts_is_the_runs(finished, tmp_path, capsys):
+def test_the_tracker_experts_gives_the_boxes_of_the_run(finished, tmp_path, capsys):
     flags = ["evaluate", "--tracker", "experts", "--checkpoint", str(finished), "--sequences", "synthetic:100"]
     assert cli.main([*flags, "--out", str(tmp_path), "--json"]) == 0
     report = json.loads((finished / "report.json").read_text())
@@ -121,7 +121,7 @@ def test_the_tracker_experts_is_the_runs(finished, tmp_path, capsys):
     )  # boxes are rounded in files
 
 
-def test_the_rows_of_the_experts_are_their_trackers(finished, cache, tmp_path, capsys):
+def test_the_scores_of_the_experts_are_those_of_their_trackers(finished, cache, tmp_path, capsys):
     """Their runs without resets, which the warm start learned from; corrected by the first frame."""
     report = json.loads((finished / "report.json").read_text())
     store = RunStore(EXPERTS)
@@ -131,7 +131,7 @@ def test_the_rows_of_the_experts_are_their_trackers(finished, cache, tmp_path, c
         assert report["lines"][name]["unseen"]["auc"] == pytest.approx(stored.auc(boxes), abs=0.02)
 
 
-def test_another_runs_warm_start_is_taken_and_costs_teach_pauses(finished, tmp_path, cache, capsys):
+def test_start_loads_the_warm_start_of_another_run_with_the_same_cost(finished, tmp_path, cache, capsys):
     out = tmp_path / "on"
     assert main([*TINY, "--start", str(finished), "--out", str(out), "--lr", "1e-12", "--lr-end", "1e-12"]) == 0
     before, after = (load_file(path / "model.safetensors") for path in (finished / "warm", out / "checkpoints/000008"))
@@ -143,14 +143,14 @@ def test_another_runs_warm_start_is_taken_and_costs_teach_pauses(finished, tmp_p
     assert json.loads((pausing / "checkpoints/000008/config.json").read_text())["pausing"] is True
 
 
-def test_by_the_papers_protocol_the_last_weights_are_taken(tmp_path, cache):
+def test_with_the_split_of_the_paper_the_last_weights_are_used(tmp_path, cache):
     out = tmp_path / "thirds"
     assert main([*TINY[:2], *TINY[4:], "--updates", "0", "--out", str(out)]) == 0
     assert not any("warm/auc_stored" in line for line in metrics_of(out))
     assert arbiter_checkpoint.load(out / "warm").done == 4
 
 
-def test_it_runs_as_a_script_and_refuses_in_one_line(tmp_path):
+def test_it_runs_as_a_script_with_one_line_errors(tmp_path):
     command = [sys.executable, str(ROOT / "train" / "experts.py"), "--features", "gray", "--out", str(tmp_path / "x")]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""}, cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == "" and not (tmp_path / "x").exists()
@@ -169,7 +169,7 @@ def test_it_runs_as_a_script_and_refuses_in_one_line(tmp_path):
         (["--store", "{here}", "--sequences", "synthetic:0"], "is not empty and no store of experts' runs"),
     ],
 )
-def test_bad_flags(flags, message, tmp_path, capsys, own_cache):
+def test_bad_flags_give_one_line_and_exit_code_2(flags, message, tmp_path, capsys, own_cache):
     (tmp_path / "file").touch()
     flags = [flag.replace("{here}", str(tmp_path)) for flag in flags]
     assert main([*flags, "--out", str(tmp_path / "x")]) == 2
@@ -190,7 +190,7 @@ def test_bad_flags(flags, message, tmp_path, capsys, own_cache):
         (WarmConfig, {"warm_lr": 0.0}, "give --warm-lr and --warm-clip-norm > 0"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(config, options, message):
+def test_options_out_of_range_are_refused(config, options, message):
     with pytest.raises(InputError, match=message):
         config(**options)
 
@@ -234,7 +234,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step():
 
 @pytest.mark.parametrize("pausing", [False, True])
 @pytest.mark.parametrize("reward", ["iou", "l1"])
-def test_rewards_of_sampled_episodes_are_those_of_the_environment(pausing, reward):
+def test_rewards_of_sampled_episodes_equal_those_of_the_environment(pausing, reward):
     torch.manual_seed(0)
     model = Arbiter(40, 2, ArbiterConfig(8, 6), pausing).eval()
     for parameter in model.parameters():
@@ -260,7 +260,7 @@ def test_rewards_of_sampled_episodes_are_those_of_the_environment(pausing, rewar
             assert float(earned) == pytest.approx(value, abs=1e-6)
 
 
-def test_clips_begin_with_a_true_box_and_some_with_a_made_loss():
+def test_clips_start_with_a_true_box_and_some_with_a_simulated_loss():
     rng = np.random.default_rng(0)
     starts = [draw_start([(VIDEO, range(5, 25))], 8, 2, 0.5, rng) for _ in range(40)]
     assert {5 <= start.start <= 17 and start.stop == 25 for start in starts} == {True}
@@ -268,7 +268,7 @@ def test_clips_begin_with_a_true_box_and_some_with_a_made_loss():
     assert 5 < lost < 35
 
 
-def test_windows_of_stored_runs(tmp_path):
+def test_windows_of_stored_runs_are_padded_and_masked(tmp_path):
     store = RunStore(EXPERTS, tmp_path / "runs")
     whole, made = read_runs(store, [(VIDEO, range(30))], 2)
     assert [len(stored.iou) for stored in whole] == [30] and len(made) == 2
@@ -282,7 +282,7 @@ def test_windows_of_stored_runs(tmp_path):
     assert stored_auc(untrained, whole) == whole[0].auc(rule) and untrained.training
 
 
-def test_the_warm_start_beats_the_rule_on_videos_that_were_neither_learned_from_nor_chosen_on(tmp_path, cache):
+def test_the_warm_start_beats_the_rule_on_held_out_videos(tmp_path, cache):
     out = tmp_path / "learned"
     flags = ["--sequences", "synthetic:0-11", "--test-sequences", "synthetic:100-103", "--losses", "1"]
     assert main([*flags, "--warm-steps", "80", "--warm-batch", "16", "--updates", "0", "--out", str(out)]) == 0
@@ -294,7 +294,7 @@ def test_the_warm_start_beats_the_rule_on_videos_that_were_neither_learned_from_
     assert learned > rule + 0.02 and learned > max(experts) - 0.01
 
 
-def test_reinforce_learns_in_the_loop_alone_which_expert_is_better(tmp_path, cache):
+def test_reinforce_without_warm_start_learns_which_expert_is_better(tmp_path, cache):
     """On these sequences the grey expert follows the target far better; nothing but the reward tells."""
     out = tmp_path / "loop"
     flags = ["--sequences", "synthetic:0-11", "--test-sequences", "synthetic:100", "--warm-steps", "0", "--losses", "0"]

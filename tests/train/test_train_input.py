@@ -33,7 +33,7 @@ from train.reinforce import main
         (["--device", "cuda:77"], ["cuda:77", "--device cpu"]),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(
+def test_bad_input_gives_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: list[str], words: list[str]
 ) -> None:
     assert main(["--out", str(tmp_path / "run"), *flags]) == 2
@@ -56,7 +56,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
         ["--reuse", "2", "--learner", "supervised"],
     ],
 )
-def test_a_bad_value_is_told_and_exit_code_2(
+def test_a_bad_value_gives_a_message_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: list[str]
 ) -> None:
     try:
@@ -68,7 +68,7 @@ def test_a_bad_value_is_told_and_exit_code_2(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_error_of_the_script_is_one_line_and_exit_code_2(environment: dict[str, str], tmp_path: Path) -> None:
+def test_an_error_of_the_script_gives_one_line_and_exit_code_2(environment: dict[str, str], tmp_path: Path) -> None:
     done = run_script(environment, "--out", tmp_path / "run", "--root", "nowhere")
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("train/reinforce.py: error: ")
@@ -81,7 +81,7 @@ def test_a_store_of_another_extractor_is_refused(capsys: pytest.CaptureFixture[s
     assert "other-1234" in refused(capsys, *TINY, "--out", tmp_path / "run", "--store", tmp_path / "store")
 
 
-def test_a_folder_that_is_no_run_is_left_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_is_not_changed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     assert "is not a run" in refused(capsys, *TINY, "--out", tmp_path, "--overwrite")
     assert (tmp_path / "thesis.tex").exists()
@@ -96,7 +96,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(environment: dict[str, str], tm
     assert done.stderr.count("\n") == 1
 
 
-def test_the_last_good_checkpoint_is_kept_and_the_bad_window_named(
+def test_the_last_good_checkpoint_is_kept_and_the_error_names_the_window(
     here: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # From the fourth epoch on the third window of a batch is rewarded with infinity.
@@ -120,7 +120,7 @@ def test_the_last_good_checkpoint_is_kept_and_the_bad_window_named(
     assert all(parameter.isfinite().all() for parameter in loaded.model.parameters())
 
 
-def test_a_gradient_that_is_not_finite_stops_the_run_too(
+def test_a_gradient_that_is_not_finite_stops_the_run(
     here: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.nn.utils.get_total_norm", lambda _: torch.tensor(math.nan))
@@ -145,7 +145,7 @@ def test_a_truncated_frame_stops_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_sequence_with_its_first_box_alone_is_refused(
+def test_a_sequence_with_only_its_first_box_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))

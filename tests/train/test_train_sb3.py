@@ -87,7 +87,7 @@ def metrics(run):
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
-def test_a_run_leaves_what_reinforce_leaves(finished, algo):
+def test_a_run_writes_the_same_files_as_reinforce(finished, algo):
     run = finished(algo)
     report = json.loads((run / "report.json").read_text())
     assert report["mean"]["whole"].keys() == {"auc", "precision20", "norm_precision20", "mean_iou"}
@@ -104,7 +104,7 @@ def test_a_run_leaves_what_reinforce_leaves(finished, algo):
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
-def test_a_resumed_run_goes_on_to_the_same_numbers_and_one_curve(finished, tmp_path, algo):
+def test_a_resumed_run_gives_the_same_numbers_and_one_curve(finished, tmp_path, algo):
     whole, half = finished(algo), tmp_path / algo
     shutil.copytree(whole, half)
     shutil.rmtree(last(half))
@@ -124,7 +124,7 @@ def test_a_resumed_run_goes_on_to_the_same_numbers_and_one_curve(finished, tmp_p
     assert scores["final/auc_whole"] == pytest.approx(report["mean"]["whole"]["auc"])
 
 
-def test_the_paper_s_schedule_switches_the_reward(finished):
+def test_the_schedule_of_the_paper_switches_the_reward(finished):
     # 60 of 80 steps on L1. What PPO maximises is in its value's target: rewards in [-2, 0], then in [0, 1].
     replay = load_file(last(finished("td3")) / "replay.safetensors")
     assert (replay["l1"] <= 0).all() and (replay["iou"] >= 0).all() and replay["l1"].any()
@@ -167,7 +167,7 @@ def test_the_normaliser_is_saved_with_the_policy(finished):
 
 
 @pytest.mark.parametrize("algo", ["ppo", "recurrent_ppo", "td3"])
-def test_a_run_is_a_tracker_that_reaches_its_report(finished, algo, tmp_path, capsys):
+def test_a_run_as_tracker_reaches_the_scores_of_its_report(finished, algo, tmp_path, capsys):
     run = finished(algo)
     arguments = ["--tracker", "sb3", "--checkpoint", str(run), "--sequences", "synthetic:100", "--out", str(tmp_path)]
     assert cli.main(["evaluate", *arguments]) == 0
@@ -177,7 +177,7 @@ def test_a_run_is_a_tracker_that_reaches_its_report(finished, algo, tmp_path, ca
     assert np.allclose(ours[1:], theirs[1:], atol=0.05)
 
 
-def test_the_best_policy_is_chosen_on_training_clips_and_is_a_tracker_too(finished):
+def test_the_best_policy_is_chosen_on_training_clips_and_is_a_tracker(finished):
     run = finished("ppo")
     judged = [(line["eval/training_iou"], line["step"]) for line in metrics(run) if "eval/training_iou" in line]
     report = json.loads((run / "report.json").read_text())
@@ -229,7 +229,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, capsys):
         ("ppo", ["--device", "cuda:77"], ["cuda:77", "--device cpu"]),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(capsys, tmp_path, algo, more, words):
+def test_bad_input_gives_one_line_and_exit_code_2(capsys, tmp_path, algo, more, words):
     assert main(["--algo", algo, "--out", str(tmp_path / "run"), *more]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and err.startswith("train/sb3.py: error: ")
@@ -261,7 +261,7 @@ def test_bad_input_is_one_line_and_exit_code_2(capsys, tmp_path, algo, more, wor
         ("ppo", ["--lr", "fast"], "lr"),
     ],
 )
-def test_a_bad_value_is_told_and_exit_code_2(capsys, tmp_path, algo, more, words):
+def test_a_bad_value_gives_a_message_and_exit_code_2(capsys, tmp_path, algo, more, words):
     try:
         code = main(["--algo", algo, "--out", str(tmp_path / "run"), *more])
     except SystemExit as stop:
@@ -279,7 +279,7 @@ def test_a_run_of_another_kind_is_refused(finished, capsys):
     assert "--overwrite" in capsys.readouterr().err
 
 
-def test_as_a_script_it_warns_of_nothing(cache, tmp_path):
+def test_the_script_gives_no_warnings(cache, tmp_path):
     command = [sys.executable, "-W", "error::UserWarning", str(ROOT / "train" / "sb3.py"), *flags("ppo")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TRACKING_ENV_CACHE": cache}
     command += ["--out", str(tmp_path / "run")]
@@ -289,7 +289,7 @@ def test_as_a_script_it_warns_of_nothing(cache, tmp_path):
     assert math.isfinite(json.loads((tmp_path / "run" / "report.json").read_text())["mean"]["whole"]["auc"])
 
 
-def test_a_checkpoint_that_is_deleted_is_never_half_there(tmp_path, monkeypatch):
+def test_a_checkpoint_is_deleted_as_a_whole(tmp_path, monkeypatch):
     def dies_meanwhile(path, *_, **__):
         Path(path, "model.safetensors").unlink()
         raise KeyboardInterrupt

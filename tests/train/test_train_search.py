@@ -36,7 +36,7 @@ def finished(tmp_path_factory):
     return out
 
 
-def test_what_a_run_leaves(finished):
+def test_a_run_writes_its_report_and_checkpoints(finished):
     report = json.loads((finished / "report.json").read_text())
     assert report["updates"] == 8 and report["mean"]["seen"] is None and report["fps"]["online"] > 0
     assert {"static first box", "Region agent, warm start"} <= set(report["lines"])
@@ -46,7 +46,7 @@ def test_what_a_run_leaves(finished):
         assert (finished / name).exists(), name
 
 
-def test_it_shows_its_test_in_tensorboard_and_sorts_by_it(finished):
+def test_tensorboard_shows_the_test_scores_and_sorts_by_them(finished):
     report = json.loads((finished / "report.json").read_text())
     log = tensorboard(finished)
     assert {name: [event.step for event in log.Images(name)] for name in log.Tags()["images"]} == {
@@ -58,13 +58,13 @@ def test_it_shows_its_test_in_tensorboard_and_sorts_by_it(finished):
     assert scores["final/auc_unseen"] == pytest.approx(report["mean"]["unseen"]["auc"])
 
 
-def test_the_loop_changes_what_the_warm_start_made(finished):
+def test_the_loop_changes_the_weights_of_the_warm_start(finished):
     before, after = (load_file(finished / name / "model.safetensors") for name in ("warm", "checkpoints/000008"))
     assert any(not torch.equal(before[key], after[key]) for key in before)
 
 
 @pytest.mark.parametrize("stop_after", [2, 6])  # in the warm start, in the loop
-def test_a_stopped_run_goes_on_to_the_same_weights(finished, tmp_path, monkeypatch, stop_after):
+def test_a_resumed_run_gives_the_same_weights(finished, tmp_path, monkeypatch, stop_after):
     out, steps, real = tmp_path / "two", [], search.step
 
     def counting(*args):
@@ -86,7 +86,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(finished, tmp_path, monkeypat
     assert lines == [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_another_runs_warm_start_is_taken(finished, tmp_path):
+def test_start_loads_the_warm_start_of_another_run(finished, tmp_path):
     out = tmp_path / "on"
     flags = [*TINY, "--start", str(finished), "--out", str(out), "--tune", "last", "--learner", "supervised"]
     assert main(flags) == 0
@@ -100,7 +100,7 @@ def test_another_runs_warm_start_is_taken(finished, tmp_path):
     }
 
 
-def test_several_seeds_start_from_their_own_and_count_their_failures_together(tmp_path, monkeypatch, capsys):
+def test_each_seed_has_its_own_warm_start_and_failures_add_up(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(region_agent_checkpoint, "export", lambda path: None)  # takes seconds, four times
     first, on = tmp_path / "first", tmp_path / "on"
     assert main([*TINY, "--l1-updates", "0", "--iou-updates", "0", "--seeds", "2", "--out", str(first)]) == 0
@@ -117,7 +117,7 @@ def test_several_seeds_start_from_their_own_and_count_their_failures_together(tm
         assert all(torch.allclose(began[key], ended[key], atol=1e-9) for key in began)
 
 
-def test_the_tracker_search_is_the_runs(finished, tmp_path, capsys):
+def test_the_tracker_search_gives_the_boxes_of_the_run(finished, tmp_path, capsys):
     flags = ["evaluate", "--tracker", "search", "--checkpoint", str(finished), "--sequences", "synthetic:100"]
     assert cli.main([*flags, "--out", str(tmp_path), "--json"]) == 0
     report = json.loads((finished / "report.json").read_text())
@@ -126,7 +126,7 @@ def test_the_tracker_search_is_the_runs(finished, tmp_path, capsys):
     )  # boxes are rounded in files
 
 
-def test_it_runs_as_a_script_and_refuses_in_one_line(tmp_path):
+def test_it_runs_as_a_script_with_one_line_errors(tmp_path):
     command = [
         sys.executable,
         str(ROOT / "train" / "search.py"),
@@ -149,7 +149,7 @@ def test_it_runs_as_a_script_and_refuses_in_one_line(tmp_path):
         (["--start", "nowhere", "--sequences", "synthetic:0"], "cannot read nowhere/warm/config.json"),
     ],
 )
-def test_bad_flags(flags, message, tmp_path, capsys):
+def test_bad_flags_give_one_line_and_exit_code_2(flags, message, tmp_path, capsys):
     assert main([*flags, "--out", str(tmp_path / "x")]) == 2
     heard = capsys.readouterr().err
     assert message in heard and heard.count("\n") == 1
@@ -166,12 +166,12 @@ def test_bad_flags(flags, message, tmp_path, capsys):
         (WarmConfig, {"crops": 0, "pretended": 0}, "a warm start needs crops"),
     ],
 )
-def test_what_makes_no_sense_is_refused(config, options, message):
+def test_options_out_of_range_are_refused(config, options, message):
     with pytest.raises(InputError, match=message):
         config(**options)
 
 
-def test_rates_rise_and_fall():
+def test_learning_rates_rise_and_fall():
     warm, loop = WarmConfig(warm_steps=100, warm_lr=1.0), LoopConfig(l1_updates=2, iou_updates=9, lr=1e-2, lr_end=1e-4)
     rates = [warm.rate(done) for done in range(100)]
     assert max(rates) == pytest.approx(1.0, abs=0.01) and rates.index(max(rates)) == 30
@@ -180,7 +180,7 @@ def test_rates_rise_and_fall():
     assert (loop.rate(0), loop.rate(10)) == pytest.approx((1e-2, 1e-4))
 
 
-def test_presets_say_where_they_are_kept():
+def test_presets_set_the_output_folder():
     assert parse([]).out == "runs/search-demo" and parse(["--preset", "small"]).out == "runs/search-small"
     assert parse(["--preset", "small"]).data.features == "nanotrack-head"
 
