@@ -19,14 +19,14 @@ from tracking_env.errors import InputError
 from tracking_env.search.ensemble.fusion import SHARPNESS
 
 NEVER = -4.0
-"""Logit with which resets and pauses begin: a probability of 0.02."""
+"""First bias of the logits of resets and pauses: a probability of 0.02."""
 APART, WORSE, PATIENCE = 0.2, 0.1, 5
 """The hand-made reset rule, see `reset_targets`."""
 
 
 @dataclass(frozen=True)
 class ArbiterConfig:
-    """Sizes of the network, and what keeps it from memorising the training videos."""
+    """Sizes and dropout of the network."""
 
     width: int = 64
     """neurons of the layer on the observation"""
@@ -52,7 +52,7 @@ class Outputs(NamedTuple):
     residual: Tensor
     """mean of the residual, in (-1, 1), ``(B, T, 4)``"""
     switches: Tensor
-    """logits of putting each expert back and, with pauses, of pausing each, ``(B, T, K)`` or ``(B, T, 2 K)``"""
+    """logits of resetting each expert and, with pauses, of pausing each, ``(B, T, K)`` or ``(B, T, 2 K)``"""
 
 
 class Arbiter(nn.Module):
@@ -81,6 +81,7 @@ class Arbiter(nn.Module):
         self.overlap = nn.Linear(config.hidden, experts)
         self.residual = nn.Linear(config.hidden, 4)
         self.switches = nn.Linear(config.hidden, (2 if pausing else 1) * experts)
+        # Zero weights start the policy as the hand-made rule: equal trust, no residual, hardly ever a reset.
         for layer in (self.overlap, self.residual, self.switches):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -94,6 +95,7 @@ class Arbiter(nn.Module):
 
     def ignore(self, numbers: Sequence[int]) -> None:
         """Hide numbers of the observation, by their index, for good; to be called after `fit_normaliser`."""
+        # `forward` multiplies by the scale, so these numbers become 0 in every frame.
         self.observation_scale[list(numbers)] = 0.0
 
     def forward(self, observations: Tensor, state: Tensor | None = None) -> tuple[Outputs, Tensor]:
@@ -113,7 +115,7 @@ class Arbiter(nn.Module):
         return Outputs(torch.sigmoid(self.overlap(hidden)), residual, self.switches(hidden)), state
 
     def mean_action(self, outputs: Outputs) -> Tensor:
-        """The action ``(B, T, A)`` without noise: a switch is on where that is likelier than not."""
+        """The action ``(B, T, A)`` without noise: switches with a probability above 0.5 are on."""
         return join_action(outputs.overlap, outputs.residual, (outputs.switches > 0).float(), self.experts)
 
     @torch.inference_mode()
@@ -125,7 +127,7 @@ class Arbiter(nn.Module):
 
 def join_action(trust: Tensor, residual: Tensor, switches: Tensor, experts: int) -> Tensor:
     """The environment's action ``(..., A)`` from its parts; switches ``(..., K)`` or ``(..., 2 K)`` are 0 or 1."""
-    # A pause is asked for by a negative number, a reset by a positive one.
+    # A negative number requests a pause, a positive one a reset.
     return torch.cat([trust, residual, switches[..., :experts], -switches[..., experts:]], dim=-1)
 
 
@@ -133,6 +135,7 @@ def sample_action(outputs: Outputs, sigma: float, generator: torch.Generator) ->
     """A sample of the policy in the form of its outputs: trust and residual are Gaussian, switches are 0 or 1."""
     noise = [torch.randn(part.shape, generator=generator) for part in outputs[:2]]
     chance = torch.rand(outputs.switches.shape, generator=generator)
+    # REINFORCE takes no gradient through its samples.
     trust, residual = (mean.detach() + sigma * part for mean, part in zip(outputs[:2], noise, strict=True))
     return Outputs(trust, residual, (chance < torch.sigmoid(outputs.switches.detach())).float())
 
@@ -140,6 +143,7 @@ def sample_action(outputs: Outputs, sigma: float, generator: torch.Generator) ->
 def log_density(outputs: Outputs, sample: Outputs, sigma: float) -> Tensor:
     """Logarithm of the policy's density at a sample of it, up to a constant: ``(B, T)``."""
     means, actions = (torch.cat(parts[:2], dim=-1) for parts in (outputs, sample))
+    # Switches are independent Bernoulli variables: their log-probability is minus the cross-entropy.
     switches = F.binary_cross_entropy_with_logits(outputs.switches, sample.switches, reduction="none").sum(dim=-1)
     return reinforce.log_density(actions, means, sigma) - switches
 
@@ -164,9 +168,9 @@ def overlap_loss(overlap: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 
 def reset_targets(overlap: Tensor, iou: Tensor) -> Tensor:
-    """Which experts the hand-made rule puts back: an example to start from.
+    """The experts that the hand-made rule resets, as labels for the warm start.
 
-    It puts an expert back whose box has overlapped the best one's by less than 0.2 for 5 frames, and whose expected
+    It resets an expert whose box has overlapped the best one's by less than 0.2 for 5 frames, and whose expected
     IoU is lower than the best by more than 0.1.
 
     Args:
@@ -174,9 +178,10 @@ def reset_targets(overlap: Tensor, iou: Tensor) -> Tensor:
         iou: IoU of the experts' boxes with each other, ``(B, T, K, K)``.
 
     Returns:
-        1 where an expert is put back, ``(B, T, K)``.
+        1 where an expert is reset, ``(B, T, K)``.
     """
     best = overlap.argmax(dim=-1, keepdim=True)
+    # IoU of each expert's box with the box of the best expert.
     with_best = iou.gather(-1, best[..., None].expand(*iou.shape[:-1], 1))[..., 0]
     lost = ((with_best < APART) & (overlap < overlap.gather(-1, best) - WORSE)).float()
     # A frame counts if the four before it were the same.

@@ -81,6 +81,7 @@ def save(
         if optimizer is not None:
             moments = {}
             for name, parameter in model.named_parameters():
+                # Adam has no state for a parameter that never had a gradient.
                 for key, value in optimizer.state.get(parameter, {}).items():
                     moments[f"{key}.{name}"] = value
             save_file(moments, partial / "optimizer.safetensors")
@@ -109,6 +110,7 @@ def load(path: Path) -> Checkpoint:
         kinds = {"experts": list, "observations": int, "pausing": bool, "network": dict, "done": int, "run": dict}
         check_kinds(config, kinds)
         network, weights = ArbiterConfig(**config["network"]), load_file(path / "model.safetensors")
+        # The dataclass accepts any JSON value, so a damaged file could name a fraction as a size.
         check_kinds(asdict(network), get_type_hints(ArbiterConfig))
         if config["observations"] < 1 or not config["experts"]:
             raise ValueError(f"it observes {config['observations']} numbers of {len(config['experts'])} experts")

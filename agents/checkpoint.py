@@ -79,6 +79,7 @@ def save(
         for name, parameter in model.named_parameters()
         for key, value in optimizer.state[parameter].items()
     }
+    # A resumed run repeats epochs with the same result, so an existing checkpoint is already right.
     if not path.exists():
         with writing(path) as partial:
             (partial / "config.json").write_text(json.dumps(config, indent=1))
@@ -115,6 +116,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
 def check_kinds(config: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
     """Raise a `ValueError` or `KeyError` unless the configuration has a value of the given type for every key."""
     for key, kind in kinds.items():
+        # `isinstance` would accept True as a number, since bool is a subclass of int.
         if type(config[key]) is not kind:
             raise ValueError(f"its {key} is {config[key]!r}"[:100])
 
@@ -145,6 +147,7 @@ def check_moments(moments: Mapping[str, torch.Tensor], parameters: Mapping[str, 
 
 def check_steps(steps: torch.Tensor, name: object) -> None:
     """Raise a `ValueError` unless this is a possible number of steps of an optimiser."""
+    # Floats above 2**53 cannot count in steps of 1, so no run has reached such a number.
     if not 0 <= float(steps) < 2**53:
         raise ValueError(f"its optimiser has taken {float(steps)} steps for {name}")
 
@@ -201,6 +204,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
+    # It names the cause already; the next clause would call every such checkpoint damaged.
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:

@@ -73,6 +73,7 @@ class DRLT(nn.Module):
     def hidden(self, features: Tensor, location: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """All of ``h_t``, shape ``(B, T, H)``, and the state after the last frame; arguments as of `forward`."""
         standard = (features - self.feature_mean) * self.feature_scale
+        # Standardise in single precision, then convert: features may be too large for half precision.
         inputs = torch.cat([standard, location], dim=-1).to(self.fc.weight.dtype)
         return self.lstm(torch.relu(self.fc(inputs)), state)
 
@@ -118,6 +119,7 @@ class DRLT(nn.Module):
         """
         device = self.feature_mean.device
         location = torch.zeros(1, len(features), 4, device=device)
+        # The environment clips the first box to the image, since its observations lie in [0, 1].
         location[0, 0] = torch.tensor(first, device=device).clip(0, 1)
         mean, _ = self(torch.tensor(np.asarray(features, np.float32), device=device)[None], location)
         return mean[0].float().cpu().numpy()
@@ -125,6 +127,7 @@ class DRLT(nn.Module):
 
 def mean_and_scale(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and inverse deviation of each feature over ``(frames, D)``, both ``(D,)``; constant features get scale 0."""
+    # In float16 the statistics would be rounded to three digits.
     wide = features.float()
     deviation, mean = torch.std_mean(wide, dim=0, correction=0)
     return mean, torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0)
@@ -132,5 +135,6 @@ def mean_and_scale(features: Tensor) -> tuple[Tensor, Tensor]:
 
 def detach_rows(state: State, rows: int) -> State:
     """The state of a batch's first ``rows`` windows, without gradient."""
+    # cuDNN accepts only contiguous states, and a slice of the batch is none.
     hidden, cell = state
     return hidden[:, :rows].detach().contiguous(), cell[:, :rows].detach().contiguous()

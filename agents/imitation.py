@@ -51,5 +51,6 @@ def generalised_iou(boxes: Tensor, truth: Tensor) -> Tensor:
     low, high = torch.minimum(a[..., :2], b[..., :2]), torch.maximum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
     hull = (high - low).prod(dim=-1)
     overlap = bx.iou(a, b)
+    # The areas add up to union + intersection, which is union * (1 + IoU).
     union = (a[..., 2:].prod(dim=-1) + b[..., 2:].prod(dim=-1)) / (1 + overlap)
     return overlap - (hull - union) / hull

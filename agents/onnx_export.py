@@ -93,6 +93,7 @@ class _RegionAgentFrame(nn.Module):
     def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
         inputs = dict(zip(self.names, arrays, strict=True))
         memory, velocity, fresh = (inputs.pop(name) for name in ("memory", "velocity", "fresh"))
+        # A graph cannot branch on a missing state, so `fresh` chooses between the first state and the given one.
         first = self.model.begin(inputs["template"], inputs["target"])
         memory = fresh * first.memory + (1 - fresh) * memory
         state = State(first.template, memory, (1 - fresh[0]) * velocity, first.sides)

@@ -116,11 +116,14 @@ class RegionAgent(nn.Module):
         self.body = nn.Sequential(nn.ReLU(), *(_separable(width, side) for side in (3, 5, 5, 5)))
         self.score = nn.Conv2d(width, 1, 1)
         self.box = nn.Conv2d(width, 4, 1)
+        # An untrained network moves no box: each cell predicts the box it starts from.
         nn.init.zeros_(self.box.weight)
         nn.init.zeros_(self.box.bias)  # type: ignore[arg-type]  # it has a bias
+        # Adam moves every number by about the learning rate, so the properties multiply these two by QUICK.
         self.pace_logit = nn.Parameter(torch.tensor(_logit(0.3) / QUICK))
         self.pull_logit = nn.Parameter(torch.tensor(_logit(0.002 if proposals else 0.02) / QUICK))
         self.renew = nn.Linear(2, 1)
+        # At first the memory takes in a tenth of every frame, whatever the frame shows.
         nn.init.zeros_(self.renew.weight)
         nn.init.constant_(self.renew.bias, _logit(0.1))
         self.register_buffer("cells", _grid(CELLS), persistent=False)
@@ -140,7 +143,7 @@ class RegionAgent(nn.Module):
     def last_layers(self) -> list[nn.Parameter]:
         """Parameters of the layers that give scores and boxes, and of size and memory: some hundred numbers.
 
-        They say nothing about single targets, so training them on few videos does not overfit.
+        They describe no single target, so training them on few videos does not overfit.
         """
         layers = (self.score, self.box, self.renew)
         numbers = [self.pace_logit, self.pull_logit, *([] if self.trust is None else [self.trust])]
@@ -154,6 +157,7 @@ class RegionAgent(nn.Module):
     def keys(self, maps: Tensor, boxes: Tensor) -> Tensor:
         """Keys ``(B, width, SAMPLES ** 2)`` of the inside of boxes ``(B, 4)``, relative to maps ``(B, C, n, n)``."""
         points = boxes[:, None, None, :2] + self.points * boxes[:, None, None, 2:]
+        # `grid_sample` wants coordinates from -1 to 1 across the map.
         inside = F.grid_sample(maps, 2 * points - 1, padding_mode="border", align_corners=False)
         return F.normalize(self.key(inside.flatten(2)), dim=1)
 
@@ -180,6 +184,7 @@ class RegionAgent(nn.Module):
         query = F.normalize(self.query(search), dim=1)
         appearances = [state.template] * self.config.template + [state.memory] * self.config.memory
         if self.config.correlation:
+            # Keys and queries have length 1, so these products are cosines.
             similarity = torch.cat(appearances, dim=2).transpose(1, 2) @ query.flatten(2)
             combined = self.compare((similarity * self.sharpness).unflatten(2, (CELLS, CELLS)))
         else:
@@ -239,7 +244,7 @@ class RegionAgent(nn.Module):
         if not self.config.memory:
             return decision, state
         # The memory takes in the predicted box, at a rate that depends on its similarity to the target and on how
-        # clear the scores are: otherwise it would also learn whatever hides the target.
+        # clear the scores are: otherwise it would also learn the object that hides the target.
         keys = self.keys(search, decision.mean.clamp(0, 1))
         target_keys = state.template if self.config.template else state.memory
         similarity = (keys * target_keys).sum(dim=1).mean(dim=1)
@@ -247,6 +252,7 @@ class RegionAgent(nn.Module):
         rate = torch.sigmoid(self.renew(torch.stack([similarity, confidence], dim=1)))[:, :, None]
         memory = F.normalize((1 - rate) * state.memory + rate * keys, dim=1)
         moved = (decision.mean[:, :2] - location[:, :2]) / location[:, 2:]
+        # A running mean over a few frames; the limit keeps one wrong jump from dominating it.
         velocity = (0.7 * state.velocity + 0.3 * moved).clamp(-2, 2)
         return decision, State(state.template, memory, velocity, state.sides)
 

@@ -113,6 +113,7 @@ def load(path: Path) -> Checkpoint:
         check_kinds(config, {"channels": int, "maps": str, "network": dict, "done": int, "run": dict})
         check_removed_options(config["run"], path)
         network, weights = RegionAgentConfig(**config["network"]), load_file(path / "model.safetensors")
+        # The dataclass accepts any JSON value, so a damaged file could name a fraction as a size.
         check_kinds(asdict(network), get_type_hints(RegionAgentConfig))
         if config["channels"] < 1:
             raise ValueError(f"its channels are {config['channels']}")

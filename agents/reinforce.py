@@ -73,6 +73,7 @@ def loss(mean: Tensor, actions: Tensor, advantages: Tensor, sigma: float, mask: 
     Returns:
         Sums over T, shape ``(N, B)``.
     """
+    # The mean broadcasts over the N episodes, which share one forward pass.
     return _negative_sum(log_density(actions, mean, sigma) * advantages, mask)
 
 
@@ -101,6 +102,7 @@ def reuse_loss(
     Returns:
         Sums over T, shape ``(N, B)``.
     """
+    # The minimum ends the gain of a sample at the clip, but never softens its loss.
     ratio = (log_density(actions, mean, sigma) - old).exp()
     clipped = ratio.clamp(1 - ratio_clip, 1 + ratio_clip)
     return _negative_sum(torch.minimum(ratio * advantages, clipped * advantages), mask)

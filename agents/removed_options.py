@@ -1,4 +1,4 @@
-"""Options that older versions had. Configurations that used one are refused by its name; all others still load."""
+"""Options that older versions had. A configuration that used one is refused; all others still load."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +30,7 @@ def check_removed_options(config: Mapping[str, Any], source: object) -> None:
         if isinstance(value, Mapping):
             check_removed_options(value, source)
             continue
+        # A removed field may hold its old default; a field that still exists may hold any value but the removed ones.
         used = value not in REMOVED[name] if name in REMOVED else value in REMOVED_VALUES.get(name, ())
         if used:
             flag = "--" + name.replace("_", "-")

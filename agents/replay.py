@@ -39,6 +39,7 @@ class FrameReplayBuffer(DictReplayBuffer):
         n_envs: int = 1,
         optimize_memory_usage: bool = False,
     ) -> None:
+        # The constructor of `DictReplayBuffer` would also allocate the next observations.
         BaseBuffer.__init__(self, max(1, buffer_size // n_envs), observation_space, action_space, device, n_envs)
         shape = (self.buffer_size, n_envs)
         self.observations = {
@@ -71,6 +72,7 @@ class FrameReplayBuffer(DictReplayBuffer):
     def _get_samples(  # type: ignore[override]  # as SB3's own
         self, batch_inds: np.ndarray, env: VecNormalize | None = None
     ) -> DictReplayBufferSamples:
+        # The global generator, as in SB3's own buffers: the algorithm's seed sets it.
         rows = batch_inds, np.random.randint(0, high=self.n_envs, size=len(batch_inds))
         observations = {key: self.to_torch(array[rows].astype(np.float32)) for key, array in self.observations.items()}
         reward = self.to_torch(self.terms[self.reward][rows])[:, None]

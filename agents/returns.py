@@ -47,4 +47,5 @@ def baseline(returns: Tensor, kind: Baseline) -> Tensor:
     """
     if kind == "mean":
         return returns.mean(dim=0, keepdim=True)
+    # `ReinforceConfig` guarantees at least two episodes.
     return (returns.sum(dim=0, keepdim=True) - returns) / (len(returns) - 1)

@@ -77,7 +77,7 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
     """Keyword arguments of an algorithm's policy, for DRLT's layer sizes and noise.
 
     ``recurrent_ppo`` is DRLT with a linear layer where the paper reads four units of the LSTM. The others have a layer
-    in place of the LSTM, so no memory. They observe the true box in the first frame only, and must recognise the target
+    in place of the LSTM, so no memory. They observe the true box only in the first frame, and must recognise the target
     by its appearance in the training clips.
 
     Args:
@@ -94,6 +94,7 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
         # The value of a box is a less linear function than the box itself, so the critic gets one more layer.
         options["net_arch"] = {"pi": [hidden], "qf": [hidden, hidden]}
     else:
+        # SB3 acts in [-1, 1], which is twice as wide as relative boxes.
         options["log_std_init"] = math.log(2 * sigma)
     if algorithm == "recurrent_ppo":
         # The value is read from the actor's LSTM, and its gradient does not reach the LSTM.
@@ -109,6 +110,7 @@ def target_entropy(sigma: float) -> float:
 def new_policy(algorithm: str, features: int, hidden: int, sigma: float) -> BasePolicy:
     """A policy without its algorithm, to load weights into."""
     spec, action_space = ALGORITHMS[algorithm], spaces.Box(-1, 1, (4,), np.float32)
+    # The learning rate is a constant 0: this policy is loaded to predict, and never trained.
     policy_class = spec.algorithm_class.policy_aliases[spec.policy]
     return policy_class(
         observation_space(features), action_space, lambda _: 0.0, **policy_options(algorithm, hidden, sigma)

@@ -127,6 +127,7 @@ def save(
         if training:
             save_file(_training(model), partial / "training.safetensors")
         if isinstance(buffer, FrameReplayBuffer):
+            # Most of the buffer may still be empty, and it is the largest file by far.
             rows = buffer.size()
             save_file({name: array[:rows] for name, array in buffer.tensors().items()}, partial / "replay.safetensors")
     forget(folder, keep)
@@ -174,6 +175,7 @@ def _optimizers(model: BaseAlgorithm) -> Iterator[tuple[str, torch.optim.Optimiz
 
 def _check_state(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Any]]) -> None:
     """Raise a `ValueError` unless this is a possible state of the optimiser, by number of parameter."""
+    # A2C uses RMSprop, all other algorithms Adam.
     names = {"exp_avg", "exp_avg_sq"} if isinstance(optimizer, torch.optim.Adam) else {"square_avg"}
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for row, parts in state.items():

@@ -76,6 +76,7 @@ class SB3VecEnv(VecEnv):
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """An attribute of each environment, or that of the vector environment, repeated."""
         inner: Any = self.env.unwrapped
+        # Gymnasium's vector environments hold one environment each; that of this project is a single object.
         if hasattr(inner, "get_attr"):
             values = list(inner.get_attr(attr_name))
         else:
@@ -126,6 +127,7 @@ def _rows(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """One dictionary per environment, from a vector environment's infos, which are arrays with masks."""
     rows: list[dict[str, Any]] = [{} for _ in range(count)]
     for key, values in infos.items():
+        # This key is the mask that tells which environments have a value of the other key.
         if key.startswith("_") and key[1:] in infos:
             continue
         indices: Iterable[int] = np.flatnonzero(infos[f"_{key}"]).tolist() if f"_{key}" in infos else range(count)

@@ -39,6 +39,7 @@ class _SB3Frame(nn.Module):
         self.range = torch.tensor(space.high - space.low)  # type: ignore[attr-defined]
 
     def forward(self, features: Tensor, location: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        # `predict` converts to NumPy, which an export cannot follow, so its steps are repeated here.
         policy, after = self.policy, ()
         observation = {"features": features, "location": location}
         if isinstance(policy, ActorCriticPolicy):

@@ -74,9 +74,11 @@ class Windows:
         frame = torch.tensor([start for _, start in starts])[:, None] + torch.arange(config.steps)
         length = torch.tensor([lengths[video] for video, _ in starts])[:, None]
         first = torch.tensor([int(offsets[video]) for video, _ in starts])[:, None]
+        # Places after a video's end repeat its last frame, so that every index is valid; `inside` masks them.
         self.inside = (frame < length).float().to(device)
         self.index = (first + frame.minimum(length - 1)).to(device)
         annotated = bx.annotated(self.truth)[self.index].float()
+        # A window without a box in its first frame does not show its target, so no frame of it counts.
         self.mask = self.inside * annotated * (annotated[:, :1] if config.first_location == "window" else 1)
         self.at_start = (frame[:, 0] == 0).to(device)
         self.of_video: list[list[int]] = [[] for _ in lengths]
@@ -93,6 +95,7 @@ class Windows:
         truth = self.truth[index]
         location = torch.zeros_like(truth)
         has_box = 1.0 if self.config.first_location == "window" else self.at_start[rows, None].float()
+        # Clipped as in the observations of the environment; the loss uses the box as annotated.
         location[:, 0] = truth[:, 0].clip(0, 1) * has_box
         return Batch(self.features[index].float() * inside, location, truth * inside, self.mask[rows])
 
