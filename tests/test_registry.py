@@ -103,7 +103,7 @@ def test_unknown_tracker_names_are_refused(name, message):
 @pytest.mark.parametrize(
     ("entry_point", "message"),
     [
-        ("no_such_module:A", "no module no_such_module; is it spelt so"),
+        ("no_such_module:A", "no module no_such_module; check the spelling"),
         ("tracking_env.trackers.opencv:nil", r"has no 'nil' \(did you mean 'mil'"),
         ("tracking_env:__version__", "is a str, wanted a class or a function"),
         ("json:JSONDecodeError", "needs 'msg' to be made; give it a default"),

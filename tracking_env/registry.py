@@ -147,12 +147,13 @@ class TrackerSpec:
                 "init(frame, box) and update(frame)"
             )
         # Results carry this id, and those of different ids are never mixed. A tracker without `files`
-        # tells its weights in its own id.
+        # names its weights in its own id.
         parts = [self.name, getattr(tracker, "id", None), _digest(weights) if self.entry.files else None]
         return Runner(" ".join(filter(None, parts)), partial(run, tracker), tracker)
 
     def _weights_files(self) -> list[Path]:
         """The weights files; a folder stands for those of its files that the tracker needs."""
+        # Several paths are the files themselves, in the order given.
         patterns = self.entry.files
         if not patterns or len(self.weights) != 1:
             return list(self.weights)
@@ -245,7 +246,7 @@ def resolve(entry_point: str) -> Any:
         # Otherwise the module is there, and something that it imports is not.
         if module_name == missing or module_name.startswith(f"{missing}."):
             raise InputError(
-                f"cannot import {module_name}: there is no module {missing}; is it spelt so, and on PYTHONPATH?"
+                f"cannot import {module_name}: there is no module {missing}; check the spelling, and PYTHONPATH"
             ) from None
         raise MissingPackageError(module_name, missing) from None
     try:
@@ -267,5 +268,5 @@ def _run_baseline(baseline: Callable[[Sequence], np.ndarray], sequence: Sequence
 
 
 def _digest(files: list[Path]) -> str:
-    """Eight hex digits that tell the contents of files from others."""
+    """Eight hexadecimal digits that identify the contents of files."""
     return hashlib.sha256(b"".join(bytes.fromhex(sha256(file)) for file in files)).hexdigest()[:8]

@@ -51,7 +51,7 @@ def draw(
         picture = draw(sequence.frames[0], {"truth": sequence.boxes[0]}, caption="frame 0")
     """
     factor = -(-LEAST_WIDTH // frame.shape[1])  # rounded up
-    # Repeated, not interpolated, so that each pixel that a tracker gets can be told.
+    # Repeated, not interpolated, so that the picture shows the very pixels that a tracker gets.
     picture = np.repeat(np.repeat(frame, factor, axis=0), factor, axis=1)
     for role, box in boxes.items():
         if (role == "truth" and not bx.annotated(np.asarray(box))) or not np.isfinite(box).all():
@@ -114,6 +114,7 @@ def select_box(frame: np.ndarray) -> np.ndarray:
     height, width, _ = frame.shape
     scale = min(1, _SCREEN[0] / width, _SCREEN[1] / height)
     cv2.namedWindow(WINDOW, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    # The window is made smaller, not the frame, so the box comes in the frame's own pixels.
     cv2.resizeWindow(WINDOW, round(width * scale), round(height * scale))
     cv2.setWindowTitle(WINDOW, "Drag a box, then press Enter; c cancels")
     picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)

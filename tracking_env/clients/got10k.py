@@ -8,9 +8,9 @@
     ExperimentOTB("OTB", version=2013).run(make("drlt", checkpoint="runs/small"))
 
 The toolkit's result files ``results/OTB2013/drlt/NAME.txt`` have the format of ours. ``tracking-env score`` and the
-toolkit's ``report`` compute the same AUC and P@20 from them: both replace the first row by the true box and count it,
-average 21 success rates (overlap > k/20), count centre errors of at most 20 pixels, and weight all sequences equally.
-They differ in two cases:
+toolkit's ``report`` compute the same AUC and P@20 from them. Both replace the first row by the true box and count it.
+Both average 21 success rates (overlap > k/20), and count centre errors of at most 20 pixels. Both weight all sequences
+equally. They differ in two cases:
 
 * A true row without width and height: ours counts no overlap and, like the OTB toolkit, a hit in precision; theirs
   measures the distance to that box.

@@ -67,6 +67,7 @@ def push(checkpoint: Path, to: str, private: bool = False) -> str:
             _write_files(checkpoint, partial, "FOLDER")
         return to
     repository = to.removeprefix(SCHEME)
+    # Copies are published: paths are removed from them, and the checkpoint stays as it is.
     with tempfile.TemporaryDirectory() as folder:
         _write_files(checkpoint, Path(folder), to)
         try:

@@ -62,6 +62,7 @@ def evaluate_tracker(
         print(
             f"tracking-env: stopped; finished results are in {folder}: type the same command to go on", file=sys.stderr
         )
+        # As a shell reports a program that Ctrl-C ended.
         return 130
     print(json.dumps(report.to_json(), indent=1) if as_json else format_trackers({folder.name: report}))
     for sequence, reason in report.failed.items():

@@ -51,6 +51,7 @@ def score_results(
         label: score_folder(folder, truths, attributes=tags, formula=protocol)
         for label, folder in label_folders(results).items()
     }
+    # With one tracker there is nothing to compare, so its sequences are the rows.
     single = next(iter(reports.values())) if len(reports) == 1 else None
     if as_json:
         data = single.to_json() if single else {label: report.to_json() for label, report in reports.items()}

@@ -118,7 +118,7 @@ def read_image(path: Path) -> np.ndarray:
     # Ask before decoding: a small file can claim a size for which OpenCV would take all memory.
     pixels = image_header.count_pixels(data)
     if pixels > MOST_PIXELS:
-        raise InputError(f"the frame {path} says that it has {pixels} pixels, at most {MOST_PIXELS} are read")
+        raise InputError(f"the frame {path} has {pixels} pixels by its header; give frames of at most {MOST_PIXELS}")
     # Boxes were drawn on the pixels as stored, so an orientation in the file must not turn them.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = None

@@ -161,6 +161,7 @@ def load(root: Path, spec: str = AVAILABLE) -> list[Sequence]:
     explicit = _resolve(spec, root)
     missing = []
     for name, asked_by_name in explicit.items():
+        # A root often has a part of a list only. A sequence asked for by name is checked when it is loaded.
         if not asked_by_name and name in TABLE and not (root / TABLE[name].folder).is_dir():
             missing.append(name)
     if len(missing) == len(explicit):
@@ -215,6 +216,7 @@ def cut_to_official_range(name: str, boxes: np.ndarray) -> np.ndarray:
 
 def _read_truth(path: Path, name: str) -> np.ndarray:
     boxes = read_boxes(path)
+    # NaN may mean an absent target or damage; zeros have one meaning.
     not_finite = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
     if len(not_finite):
         raise InputError(f"{path}: box {not_finite[0] + 1} is not finite; write 0,0,0,0 for a target out of sight")

@@ -1,8 +1,8 @@
 """Folders of other benchmarks, and videos, as sequences: a table of where each keeps images, boxes and flags.
 
-Boxes become what `Sequence` holds: pixel boxes counted from 1, and zeros in each frame without a true box. These are
-frames that the data set flags as such, that it writes as NaN or with a side of 0 or less, and all but the first if a
-file holds the first box alone. OTB's own folders are read by `tracking_env.datasets.otb`.
+Boxes become what `Sequence` holds: pixel boxes counted from 1, and zeros in each frame without a true box. The data set
+flags such frames, or writes them as NaN or with a side of 0 or less. If a file holds the first box alone, all later
+frames are without one. OTB's own folders are read by `tracking_env.datasets.otb`.
 """
 
 import csv
@@ -152,6 +152,7 @@ def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
     if not root.exists():
         raise InputError(f"no folder {root}; give one with {LAYOUTS[layout].example}")
     if root.is_file():
+        # A video is one of its folder's sequences, named by its stem.
         box_file = root.with_suffix(".txt")
         if not box_file.is_file():
             raise InputError(f"{root} has no first box; write its first box x,y,w,h to {box_file.name} beside it")
@@ -205,6 +206,7 @@ def _find_places(root: Path, layout: str) -> dict[str, Place]:
         places = _find_folders(root, LAYOUTS[layout])
     by_name = {place.name: place for place in places}
     for place in places:
+        # The dict has the last place of each name, so any other one is a duplicate.
         other = by_name[place.name]
         if other is not place:
             raise InputError(f"two sequences in {root} are named {place.name!r}: {place.frames}, {other.frames}")
@@ -243,6 +245,7 @@ def _read_list(folder: Path) -> dict[str, int]:
         raise InputError(f"cannot read {path} as a list of sequences, one name a line") from None
     missing = [name for name in names if not (folder / name / _TRUTH).is_file()]
     if missing:
+        # No error: people often download a part of a data set, but the whole list.
         some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         there = len(names) - len(missing)
         _log.warning("%d of the %d sequences of %s are there; missing: %s", there, len(names), path, some)

@@ -112,7 +112,8 @@ class Sequence:
         far = np.flatnonzero((np.abs(array) > FARTHEST).any(axis=1))
         if len(far):
             raise InputError(
-                f"{self.name}: box {far[0] + 1} is {array[far[0]].tolist()}, which is no place in an image"
+                f"{self.name}: box {far[0] + 1} is {array[far[0]].tolist()}, far outside any image; "
+                "correct the annotations"
             )
         array.flags.writeable = False
         # The way around `frozen`, used only while the object is made.

@@ -1,7 +1,7 @@
 """Drawn sequences: any number of them from seeds, as a substitute for a benchmark folder.
 
 A vivid target moves over a muted, textured scene. It is an ellipse, a rounded polygon, a figure (body and head) or a
-car (windows and wheels), with stripes, checks or blobs, in saturated colours of any hue. Backgrounds and occluders are
+car (windows and wheels). It has stripes, checks or blobs in saturated colours of any hue. Backgrounds and occluders are
 nearly grey, so that even weak features tell the target from them. Distractors share the target's shape and texture, but
 are smaller and paler. Every sequence has two to four of the difficulties in `ATTRIBUTES`, tagged with OTB's codes.
 
@@ -200,6 +200,7 @@ def parse(spec: str, length: int = 60, size: Size = (160, 120)) -> list[Sequence
         raise InputError(f"cannot read {spec!r} as seeds of synthetic sequences; {advice}")
     if not all(ranges):
         raise InputError(f"a range in {spec!r} is reversed; {advice}")
+    # Count before the seeds are listed, since a huge range would fill the memory.
     count = sum(seeds.stop - seeds.start for seeds in ranges)
     if count > MOST:
         raise InputError(f"{spec!r} names {count:,} sequences, more than {MOST:,}; {advice}")

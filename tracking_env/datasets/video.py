@@ -83,7 +83,7 @@ class VideoFrames:
 
     def _open(self) -> None:
         if not self.path.is_file():
-            raise InputError(f"there is no video {self.path}")
+            raise InputError(f"there is no video {self.path}; check the path")
         if self._process not in (0, os.getpid()):
             _INHERITED.append(self._capture)
         self._capture, self._next, self._process = cv2.VideoCapture(str(self.path)), 0, os.getpid()

@@ -108,6 +108,7 @@ class OTBTrackEnv(TrackEnv):
         self.clips = Clips(loaded, split, clip_length)
         extractor = make_extractor(features, weights) if isinstance(features, str) else features
         super().__init__(observation_space(extractor), reward, render_mode)
+        # Resized frames are not stored: the sequence gives them again at any time.
         self.pixels = extractor if isinstance(extractor, PixelExtractor) else None
         if not self.pixels:
             self.store = FeatureStore(extractor, Path(store) if store else None)

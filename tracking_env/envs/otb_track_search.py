@@ -21,10 +21,10 @@ class OTBTrackSearchEnv(TrackEnv):
     """Visual object tracking as a closed loop: the agent's box decides what it observes next.
 
     ## Description
-    As in ``OTBTrack-v0``, one episode is a clip of a video with one target, at every step the agent answers with the
-    target's box in the current frame, and the true box is given once, with the first frame. But the agent observes only
-    a square region around its own last box, about four times as wide as a square target. A box beside the target moves
-    the region beside it, and the target may be lost; a good box is rewarded later too. So actions change later
+    As in ``OTBTrack-v0``, one episode is a clip of a video with one target. At every step the agent answers with the
+    target's box in the current frame; the true box is given once, with the first frame. But here the agent observes
+    only a square region around its own last box, about four times as wide as a square target. A box beside the target
+    moves the region beside it, and the target may be lost; a good box is rewarded later too. So actions change later
     observations, and a discount near 1 makes sense. Data, splits and rewards are those of ``OTBTrack-v0``.
 
     ## Action Space
@@ -201,6 +201,7 @@ def _observation_space(maps: MapExtractor) -> spaces.Dict:
         "template": box(-FEATURE_LIMIT, FEATURE_LIMIT, maps.channels, TEMPLATE_CELLS, TEMPLATE_CELLS),
         "target": box(0, 1, 4),
         "location": box(0, 1, 4),
+        # No tight bound: how far a region can grow depends on the image.
         "zoom": box(0, FEATURE_LIMIT, 1),
     }
     if isinstance(maps, Proposer):

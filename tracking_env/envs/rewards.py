@@ -20,6 +20,7 @@ def l1(l: Array, g: Array) -> Array:  # noqa: E741 (the paper's symbol)
     lx, ly, lw, lh = boxes.components(l)
     gx, gy, gw, gh = boxes.components(g)
     xp = boxes.namespace(lx)
+    # By components, so that floats, NumPy and torch share one formula.
     x, y, w, h = xp.abs(lx - gx), xp.abs(ly - gy), xp.abs(lw - gw), xp.abs(lh - gh)
     return -(x + y + w + h) / 4 - xp.maximum(xp.maximum(x, y), xp.maximum(w, h))
 

@@ -21,7 +21,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
     """``num_envs`` times `OTBTrackEnv`, stepped by array operations; ``gym.make_vec("OTBTrack-v0")`` makes it.
 
     Observations, rewards, ends and infos are those of as many single environments in a ``SyncVectorEnv``, bit for bit.
-    The features of every frame observed so far stay in memory, in the observation's type (4 D bytes a frame), so that a
+    The features of every frame observed so far stay in memory, in the observation's type (4 D bytes a frame). So a
     step gathers them in one operation. For data sets larger than memory, or where frames must be decoded or extracted
     all the time, use processes: ``gym.make_vec(..., vectorization_mode="async")``.
 
@@ -300,6 +300,7 @@ class OTBTrackVectorEnv(RewardSwitch, VectorEnv[Observation, np.ndarray, np.ndar
         """``final_obs`` and ``final_info`` of the episodes that ended: the step itself returns the new episodes'."""
         observation = self._observe()
         final_observations = np.full(self.num_envs, None, object)
+        # Gymnasium expects a dict per environment here, not a dict of batches.
         for index in np.flatnonzero(ended).tolist():
             final_observations[index] = {key: value[index] for key, value in observation.items()}
         return {

@@ -56,7 +56,7 @@ def perturb_first_box(box: np.ndarray, size: Size) -> dict[str, np.ndarray]:
     Args:
         box: the true first box, ``(4,)``.
         size: width and height of the image. As in the toolkit, a corner left of or above the image is moved into it
-            with its box, and what lies beyond the right or bottom edge is cut off.
+            with its box. Then the box is cut at the right and bottom edges.
 
     Example:
         >>> perturb_first_box(np.array([101, 51, 30, 25]), (320, 240))["left"]

@@ -34,8 +34,8 @@ def evaluate(
 ) -> Report:
     """Score predictions.
 
-    Of TRE and SRE results, a run's first frame counts as the true one, and a sequence's score is over the frames of all
-    its runs together, as in both OTB toolkits (``genPerfMat.m``; ``eval_results.py``).
+    TRE and SRE follow both OTB toolkits: a run's first box counts as the true one, and a sequence's score is over the
+    frames of all its runs together (``genPerfMat.m``; ``eval_results.py``).
 
     Args:
         predictions: pixel boxes ``x, y, w, h`` per sequence, ``(T, 4)``, or several runs of them; ones that are not in

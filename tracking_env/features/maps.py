@@ -157,6 +157,7 @@ class NanoTrackHeadMaps(NanoTrackMaps):
         self._head = onnx_inference.by_onnxruntime(path, ("input1", "input2"), ("output1", "output2"))
         empty = (np.zeros((self.channels, cells, cells), np.float32) for cells in (8, 16))
         try:
+            # A trial on empty maps refuses another network's file now, and not in the first frame.
             shape = self.propose(*empty).shape
         except (ValueError, IndexError) as error:
             raise InputError(f"{path} does not run as NanoTrack's head: {first_line(error)}") from None

@@ -132,6 +132,7 @@ def resolve_device(device: str) -> str:
         raise InputError(f"unknown device {device!r}; give one of {', '.join(DEVICES)}")
     if device == "cpu":
         return device
+    # The CPU can be chosen without loading onnxruntime; from here on it is needed.
     has_cuda = CUDA in _onnxruntime(f"the device {device}").get_available_providers()
     if device == "cuda" and not has_cuda:
         raise InputError(

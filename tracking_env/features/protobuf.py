@@ -46,6 +46,7 @@ class Message(dict[int, list[Value]]):
                     length = _FIXED_BYTES[wire_type]
                 else:
                     raise ValueError(f"field {number} has the wire type {wire_type}")
+                # A slice beyond the end would be shorter, without an error.
                 if position + length > len(content):
                     raise ValueError(f"field {number} breaks off after {len(content) - position} of {length} bytes")
                 value = content[position : position + length]
@@ -91,6 +92,7 @@ class Message(dict[int, list[Value]]):
             if isinstance(value, int):
                 integers.append(_signed(value))
             else:
+                # Packed: all integers follow one another in one value.
                 position = 0
                 while position < len(value):
                     integer, position = _read_varint(value, position)

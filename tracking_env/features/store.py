@@ -119,6 +119,7 @@ class FeatureStore:
         path = self._path(sequence)
         if not path.exists():
             return False
+        # The record is written before the file gets its name, so a file without one is not from here.
         record = path.with_suffix(".json")
         if not record.exists():
             raise InputError(f"{path} is of unknown origin: there is no {record.name} beside it; delete it")
@@ -168,6 +169,7 @@ class FeatureStore:
         }
 
     def _check_header(self, header: dict[str, Any], expected: dict[str, Any]) -> None:
+        # Another extractor comes first: it explains why dim differs too.
         different = [key for key in expected if header.get(key) != expected[key]]
         if "extractor" in different:
             raise InputError(

@@ -49,6 +49,7 @@ def write_page(
         (folder / "plots").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}; give another one as --out") from None
+    # The template's calls save the plots, so their folder comes first and the page last.
     html = _render(page)
     with write_atomically(folder / "index.html") as partial:
         partial.write_text(html, encoding="utf-8")

@@ -131,6 +131,7 @@ def draw_overlap(
         figure, axes = _make_figure(3.7, 1.75)
         length = max(map(len, curves.values()), default=1)
         if seen:
+            # Frames count from 1, so the first one reaches from 0.5 to 1.5.
             axes.axvspan(0.5, seen + 0.5, color=INK, alpha=0.12, linewidth=0)
         for name, overlaps in curves.items():
             axes.plot(*_thin(overlaps), linewidth=1.1, label=name, **styles[name].line)

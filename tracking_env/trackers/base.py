@@ -90,7 +90,7 @@ class Runner:
     """A tracker ready to run.
 
     Attributes:
-        id: tells it from others, its weights included.
+        id: identifies the tracker, its weights included.
         track: runs it over a sequence, from the sequence's first box.
         tracker: the tracker itself; None for a baseline, which looks at no frame.
     """

@@ -137,6 +137,7 @@ def read(folder: Path, kind: Kind | None = None) -> Checkpoint:
         raise InputError(f"the checkpoint {path} is damaged or of another version: its config.json names no agent")
     if kind is not None and recognised != kind:
         raise InputError(f"{path} is a checkpoint of {SCRIPTS[recognised]}; type --tracker {recognised}")
+    # The file may be anybody's: check the types that the rest relies on.
     checkpoint = Checkpoint(path, recognised, config)
     if not isinstance(config.get("run", {}), dict) or not isinstance(checkpoint.extractor, str):
         raise InputError(

@@ -18,7 +18,7 @@ class TrainedTracker(PolicyTracker):
     Args:
         policy: the policy.
         extractor: of the features that it sees.
-        id: tells its files and its extractor from others.
+        id: identifies its files and its extractor.
         sigma: deviation of the Gaussian that it was trained as, relative to the image; None where there is none. It is
             one number for all frames: the policy does not know when it is sure.
 
@@ -65,8 +65,8 @@ def sb3(
         trust: read such a file, although that runs code that is in it.
 
     Raises:
-        InputError: there is no model, it is no tracker, its extractor cannot be built or gives other features than it
-            was trained on, or it is a pickle and not trusted.
+        InputError: there is no model, or it is a pickle and not trusted. Or it is no tracker, or its extractor cannot
+            be built or is not the one that it was trained on.
     """
     if checkpoint is not None and checkpoint.is_file():
         from tracking_env.trackers import sb3_model  # here, since it loads torch
@@ -84,6 +84,7 @@ def _tracker(kind: ck.Kind, folder: Path | None, weights: Sequence[Path]) -> Tra
     checkpoint, file = ck.read(folder, kind), weights_file(weights)
     name, run_file = checkpoint.features
     extractor = make_extractor(name or "grid", file or run_file)
+    # Features of another extractor may have the same length: they would run, and mean nothing.
     checkpoint.check_extractor(extractor.id)
     policy = checkpoint.policy()
     if policy.observation.get("features") != (extractor.dim,):

@@ -36,6 +36,7 @@ def check_text(data: bytes, name: str) -> tuple[np.ndarray | None, list[Remark]]
         )
     if "\r" in text:
         remarks.append(Remark("has Windows line ends", "read all the same; dos2unix removes them", False))
+    # Without the end, where blank lines are usual and harmless.
     lines = [line.strip() for line in split_lines(text.rstrip())]
     rows = [(number, line, parse_numbers(line)) for number, line in enumerate(lines, 1) if line]
     count = len(rows)
@@ -52,6 +53,7 @@ def check_text(data: bytes, name: str) -> tuple[np.ndarray | None, list[Remark]]
         remarks.append(Remark(problem, "fetch the official file"))
     elif not entry and not count:
         remarks.append(Remark("has no boxes", "write x,y,w,h for each frame"))
+    # With a line left out, all later boxes would belong to wrong frames.
     if bad or not count:
         return None, remarks
     boxes = np.array([numbers for _, _, numbers in rows])

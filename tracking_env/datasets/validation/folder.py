@@ -167,6 +167,7 @@ class _FolderCheck:
         path = _find(folder, target.truth)
         if path is None:
             similar = sorted(path.name for path in folder.iterdir() if path.name.lower().startswith("groundtruth"))
+            # In a folder of two targets, a similar name may be the other target's file.
             fix = f"if {similar[0]} is meant, rename it" if similar and len(self.targets) == 1 else "fetch it again"
             self._add(folder / target.truth, Remark("is not there", fix), name=target.name)
             return None

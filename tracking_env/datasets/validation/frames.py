@@ -48,6 +48,7 @@ def check_frames(folder: Path, first: int | None, count: int | None, pool: Execu
     start = min(files) if first is None else first
     expected = range(start, max(files) + 1 if count is None else start + count)
     paths = {number: files[number][0] for number in expected if number in files}
+    # Each frame is decoded as a whole: headers do not tell of damage inside.
     images = dict(zip(paths, pool.map(_decode, paths.values()), strict=True))
     sizes = [image.size for image in images.values() if image.size]
     remarks = [*_check_names(files, expected, others), *_check_content(images)]

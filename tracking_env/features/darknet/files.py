@@ -34,6 +34,7 @@ def read_cfg(path: Path) -> list[Section]:
         InputError: the file is missing or is no cfg.
     """
     try:
+        # Comments may be in any encoding; options are ASCII.
         text = read_bytes(path, "the darknet cfg ").decode(errors="replace")
     except InputError as error:
         raise InputError(f"{error}; put it beside its weights") from None

@@ -52,6 +52,7 @@ class Layer(nn.Module):
     def __init__(self, section: Section, index: int, shapes: list[Shape]) -> None:
         super().__init__()
         for key in section:
+            # A layer that returns its input may have any options.
             if self.OPTIONS is not None and key not in self.OPTIONS | {"type"}:
                 raise InputError(
                     f"layer {index} of the cfg, [{section['type']}], has {key}={section[key]}, which this reader does "

@@ -39,6 +39,7 @@ class Weighted(Layer):
         else:
             weight = parts["weight"].reshape(shape)
         if self.batch_norm:
+            # Folded in once, so that a frame passes one operation instead of two.
             gain = parts["scale"] / (np.sqrt(parts["variance"]) + BATCH_NORM_EPS)
             weight = weight * gain.reshape(-1, *[1] * (len(shape) - 1))
             bias = bias - parts["mean"] * gain

@@ -1,8 +1,8 @@
 """The layers of YOLO v1 (Redmon et al., 2016, arXiv:1506.02640) as published with weights for PASCAL VOC.
 
-The three networks of 2015 have no batch normalisation, a hidden fully connected layer of 4096 numbers, and a ``[crop]``
-layer at the start that scales the input from [0, 1] to [-1, 1]. The network of 2016 has batch normalisation, a locally
-connected layer in place of the fully connected ones, and no ``[crop]``.
+The three networks of 2015 have a hidden fully connected layer of 4096 numbers and no batch normalisation. They begin
+with a ``[crop]`` layer that scales the input from [0, 1] to [-1, 1]. The network of 2016 has batch normalisation, a
+locally connected layer in place of the fully connected ones, and no ``[crop]``.
 """
 
 import re
@@ -18,9 +18,9 @@ SIDE = 448
 class Layout:
     """The layers of a network in words.
 
-    ``64x7s2`` is a convolution with 64 filters of 7 x 7 and stride 2 (1 without ``s``), ``M`` a maximum pooling of
-    2 x 2, ``fc4096`` a fully connected layer, and ``local256`` a locally connected layer of 3 x 3. The activation is
-    leaky unless a word ends with ``-linear``.
+    ``64x7s2`` is a convolution with 64 filters of 7 x 7 and stride 2 (1 without ``s``). ``M`` is a maximum pooling of
+    2 x 2, ``fc4096`` a fully connected layer, ``local256`` a locally connected layer of 3 x 3. The activation is leaky
+    unless a word ends with ``-linear``.
 
     Attributes:
         words: the layers, separated by spaces; layers that only matter in training are left out.
