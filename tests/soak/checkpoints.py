@@ -1,4 +1,4 @@
-"""Readers of checkpoints of the three training scripts."""
+"""Readers of checkpoints of the training scripts."""
 
 import tempfile
 from collections.abc import Callable
@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import torch
 from stable_baselines3 import PPO
 from torch import nn
 
-from agents import checkpoint, region_agent_checkpoint, sb3_checkpoint
+from agents import arbiter_checkpoint, checkpoint, region_agent_checkpoint, sb3_checkpoint
+from agents.arbiter import Arbiter, ArbiterConfig
 from agents.drlt import DRLT, DRLTConfig
 from agents.region_agent import RegionAgent, RegionAgentConfig
 from agents.sb3 import SB3Agent, observation_space, policy_options
@@ -77,6 +79,25 @@ def read_region_agent(folder: Path) -> None:
     loaded.model.begin(torch.zeros(1, loaded.model.channels, 8, 8), torch.full((1, 4), 0.5))
 
 
+def arbiter_files() -> dict[str, bytes]:
+    model = Arbiter(40, 2, ArbiterConfig(width=4, hidden=3))
+    optimizer = torch.optim.Adam(model.parameters())
+    update(optimizer, model)
+    run: dict[str, Any] = {"data": {"features": "grey,colour"}}
+    experts = ["grey v1", "colour v1"]
+    return saved_files(lambda folder: arbiter_checkpoint.save(folder, model, experts, 3, run, optimizer))
+
+
+def read_arbiter(folder: Path) -> None:
+    """Load the checkpoint, take a step, and decide a frame."""
+    loaded = arbiter_checkpoint.load(folder)
+    read_for_tracking(folder)
+    optimizer = torch.optim.Adam(loaded.model.parameters())
+    region_agent_checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    update(optimizer, loaded.model)
+    loaded.model.act(np.zeros(loaded.model.features, np.float32))
+
+
 class SpacesEnv(gym.Env):
     """The spaces of an environment, which an algorithm needs; no more."""
 
@@ -107,5 +128,6 @@ def read_sb3(folder: Path) -> None:
 PARSERS = {
     **make_parsers("checkpoint", drlt_files(), read_drlt),
     **make_parsers("search checkpoint", region_agent_files(), read_region_agent),
+    **make_parsers("arbiter checkpoint", arbiter_files(), read_arbiter),
     **make_parsers("SB3 checkpoint", sb3_files(), read_sb3),
 }
