@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("tracking-env: stopped", file=sys.stderr)
-        # As shells report it: 128 and the number of the signal, here SIGINT (2), below SIGPIPE (13).
+        # Shells report 128 plus the number of the signal: SIGINT is 2, and SIGPIPE, below, is 13.
         return 130
     except BrokenPipeError:  # The reader, such as head, has read enough.
         # Python flushes stdout once more when it ends, and would print an error.

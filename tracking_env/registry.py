@@ -243,7 +243,7 @@ def resolve(entry_point: str) -> Any:
         target: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         missing = error.name or module_name
-        # Otherwise the module is there, and something that it imports is not.
+        # Any other name is that of a module which this one imports.
         if module_name == missing or module_name.startswith(f"{missing}."):
             raise InputError(
                 f"cannot import {module_name}: there is no module {missing}; check the spelling, and PYTHONPATH"

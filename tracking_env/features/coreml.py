@@ -48,7 +48,7 @@ def to_onnx(model: bytes) -> bytes:
         graph.add_value(11, feature, _input_shape(feature.message(3)))
     for feature in description.messages(10):
         graph.add_value(12, feature, [0, 0, 0, 0])  # maps: channels, rows and columns follow from the layers
-    # ONNX demands a name of every graph.
+    # ONNX requires every graph to have a name.
     graph.message.add(2, "graph")
     # The empty domain is that of ONNX's own operators.
     opset = Message().add(1, "").add(2, OPSET)

@@ -174,8 +174,8 @@ class NanoTrackHeadMaps(NanoTrackMaps):
         points = ((np.arange(16) - 8) * 16 + SEARCH // 2).astype(np.float32)
         x, y = points + (right - left) / 2, points[:, None] + (bottom - top) / 2
         boxes = np.stack([x, y, left + right, top + bottom]) / SEARCH
-        # Of two classes, the difference of their scores is the logit of the target. A box may leave the region by its
-        # side.
+        # The difference of the scores of the two classes is the target's logit. A box may reach beyond the region, by
+        # at most the region's side.
         return np.concatenate([scores[0, 1:] - scores[0, :1], boxes.clip(-1, 2)]).astype(np.float32)
 
 

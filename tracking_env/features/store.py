@@ -119,7 +119,7 @@ class FeatureStore:
         path = self._path(sequence)
         if not path.exists():
             return False
-        # The record is written before the file gets its name, so a file without one is not from here.
+        # The record is written before the file gets its name, so a file without one was not written by this class.
         record = path.with_suffix(".json")
         if not record.exists():
             raise InputError(f"{path} is of unknown origin: there is no {record.name} beside it; delete it")

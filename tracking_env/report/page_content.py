@@ -160,7 +160,7 @@ class Page:
         with_frames = {sequence.name: sequence for sequence in self.sequences if sequence.frames is not None}
         strips: dict[str, dict[str, Strip]] = {}
         for tracker, report in self.reports.items():
-            # Pictures show the first run: a mean box of several would be no run's.
+            # Pictures show the first run: a mean box of several would belong to none.
             scores = {name: runs[0] for name, runs in report.scores.items() if name in with_frames}
             for title, moments in zip(("Best", "Worst"), film_strips.find_best_and_worst(scores), strict=True):
                 strip = []

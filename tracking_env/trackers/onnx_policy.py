@@ -61,7 +61,7 @@ class OnnxPolicy:
         outputs = [output.name for output in session.get_outputs()]
         inputs = {entry.name: tuple(entry.shape) for entry in session.get_inputs()}
         states = [name for name in inputs if name + NEXT in outputs]
-        # A side that varies has a name in place of a number; one frame of one episode has none.
+        # A variable dimension has a name instead of a number; a graph for one frame of one episode has none.
         fixed = all(isinstance(side, int) for shape in inputs.values() for side in shape)
         if (BOX in outputs) == (ACTION in outputs) or not fixed:
             raise InputError(f"it is no policy: its inputs are {inputs}, its outputs {', '.join(outputs)}")

@@ -36,7 +36,7 @@ def check_text(data: bytes, name: str) -> tuple[np.ndarray | None, list[Remark]]
         )
     if "\r" in text:
         remarks.append(Remark("has Windows line ends", "read all the same; dos2unix removes them", False))
-    # Without the end, where blank lines are usual and harmless.
+    # Blank lines at the end are usual and harmless, so they are not reported.
     lines = [line.strip() for line in split_lines(text.rstrip())]
     rows = [(number, line, parse_numbers(line)) for number, line in enumerate(lines, 1) if line]
     count = len(rows)
