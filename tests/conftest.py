@@ -9,7 +9,7 @@ import pytest
 from tracking_env import rendering
 from tracking_env.features.model_zoo import TRACKERS
 
-hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
+hypothesis.settings.register_profile("no deadline", deadline=None)  # a slow machine must not fail a test
 hypothesis.settings.load_profile("no deadline")
 
 if importlib.util.find_spec("torch"):
@@ -20,7 +20,7 @@ if importlib.util.find_spec("torch"):
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of a training script: a cache that these tests share, one thread, and warnings that are failures."""
+    """The environment of a training script: a shared cache, one thread, and warnings as errors."""
     return os.environ | {
         "TRACKING_ENV_CACHE": str(tmp_path_factory.mktemp("cache")),
         "OMP_NUM_THREADS": "1",
@@ -30,19 +30,19 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def here(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """For training in this process, which starts faster than a new one: the same cache."""
+    """Set the same shared cache for training in this process, which starts faster than a new one."""
     monkeypatch.setenv("TRACKING_ENV_CACHE", environment["TRACKING_ENV_CACHE"])
 
 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is found in a cache, and nothing is left in one."""
+    """Use an empty cache that is deleted after the test."""
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """Pictures that would have been on a screen."""
+    """The list of pictures that OpenCV would have shown in a window."""
     pictures: list[np.ndarray] = []
     monkeypatch.setattr(rendering, "show", lambda picture, fps: pictures.append(picture))
     monkeypatch.setattr(rendering, "close_window", lambda: None)

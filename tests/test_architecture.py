@@ -1,4 +1,4 @@
-"""The rooms of the code and who may import whom, read from its imports and from the module names in its strings."""
+"""The rooms of the code may import only the rooms below. Names of modules in strings count as imports."""
 
 import ast
 import re
@@ -40,7 +40,7 @@ NEEDS_TORCH = {
         "darknet/weighted_layers",
     )
 }
-LARGEST_ROOM = 14  # files, its __init__ not counted
+LARGEST_ROOM = 14  # files, without __init__.py
 FILES = sorted(path for package in BELOW for path in (ROOT / package).rglob("*.py"))
 LIBRARY = [path for path in FILES if path.is_relative_to(ROOT / "tracking_env")]
 MODULE_NAME = re.compile(r"(?<![\w./])((?:tracking_env|agents|train)(?:\.[a-z_]\w*)+)(?::[\w.]+)?(?![\w/])")
@@ -75,7 +75,7 @@ def docstrings(root):
 
 
 def named(root):
-    """Modules named in strings that are not docstrings: what would be imported by name."""
+    """Modules named in strings that are not docstrings, since such names may be imported."""
     documentation = set(docstrings(root))
     for node in ast.walk(root):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
@@ -83,7 +83,7 @@ def named(root):
 
 
 def used(source):
-    """Every module that a file imports, lazily too, or names in a string."""
+    """Every module that a file imports, also inside functions, or names in a string."""
     root = ast.parse(source) if isinstance(source, str) else tree(source)
     return {*imported(ast.walk(root)), *named(root)}
 
@@ -94,7 +94,7 @@ def room(module):
 
 
 def upward(own_room, modules):
-    """Those modules of the library that stand beside or above a room."""
+    """The modules of the library that stand beside or above a room."""
     others = {module for module in modules if module.startswith("tracking_env.") and room(module) in LEVEL}
     return {module for module in others if room(module) != own_room and LEVEL[room(module)] >= LEVEL[own_room]}
 
@@ -124,7 +124,7 @@ def test_rooms_import_downwards_only(path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tracking_env").glob("*.py")), ids=name)
 def test_the_ground_floor_imports_downwards_only(path):
-    if path.stem not in ("__init__", "__main__"):  # these hand on what is above: the four registrations, the command
+    if path.stem not in ("__init__", "__main__"):  # these may import rooms above: the four registrations, the command
         assert not upward(room(path.stem), used(path))
 
 

@@ -12,4 +12,4 @@ def test_jobs_recover_from_faults_with_the_same_results():
     command += ["--only", "extraction", "evaluation", "download", "--faults", "killed", "two at once", "disk full"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("as undisturbed") in (6, 9)  # 6 on a system that lets no user mount disks
+    assert done.stdout.count("as undisturbed") in (6, 9)  # 6 on a system where users cannot mount disks

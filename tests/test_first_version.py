@@ -1,4 +1,4 @@
-"""What the first version left on disk is read by this one: run directories, checkpoints, a store of features."""
+"""This version reads the files of the first version: run directories, checkpoints, a store of features."""
 
 import shutil
 
@@ -19,7 +19,7 @@ CHECKPOINTS = {"drlt": "000002", "sb3": "000000080", "search": "000004"}
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy to write into."""
+    """A copy of the files, which tests may change."""
     return shutil.copytree(FIRST_VERSION, tmp_path / "first-version")
 
 
@@ -39,7 +39,7 @@ def test_an_older_run_tracks_the_same_boxes(folder, kind):
 
 @pytest.mark.parametrize("kind", ["drlt", "sb3", "search"])
 def test_an_older_run_can_be_resumed(folder, kind, monkeypatch, capsys):
-    """It is finished, so that going on only tests and reports again."""
+    """The run is finished, so resuming it only tests and reports again."""
     torch = pytest.importorskip("torch")
     from train import reinforce, sb3, search
 

@@ -1,4 +1,4 @@
-"""Malicious and damaged files: a reader reads them or refuses with one line, runs no code, and bounds its memory."""
+"""Malicious and damaged files: a reader reads or refuses them with one line, runs no code, and bounds its memory."""
 
 import ast
 import io
@@ -38,7 +38,7 @@ def test_damaged_files_are_read_or_refused(name, tmp_path):
 
 
 class MaliciousObject:
-    """Makes a folder when it is unpickled."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, mark):
         self.mark = mark
@@ -48,7 +48,7 @@ class MaliciousObject:
 
 
 def malicious_files(mark: Path) -> dict[str, bytes]:
-    """Files of several formats that hold a pickle which makes the folder ``mark``."""
+    """Files of several formats with a pickle that creates the folder ``mark``."""
     plain = pickle.dumps({"conv1.weight": MaliciousObject(mark)})
     saved, zipped, array = io.BytesIO(), io.BytesIO(), io.BytesIO()
     torch.save({"conv1.weight": MaliciousObject(mark)}, saved)
@@ -125,7 +125,7 @@ def peak_growth(action) -> int:
 
 
 def zip_bomb() -> bytes:
-    """Weights of 160 MB in a file of 200 kB, compressed as torch never does it."""
+    """Weights of 160 MB in a file of 200 kB, with a compression that torch never uses."""
     plain, file = io.BytesIO(), io.BytesIO()
     torch.save({"conv1.weight": torch.zeros(40 << 20)}, plain)
     with zipfile.ZipFile(plain) as source, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,4 +1,4 @@
-"""What OpenCV may say."""
+"""The log level of OpenCV."""
 
 import importlib
 

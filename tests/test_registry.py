@@ -21,7 +21,7 @@ def _own_path(monkeypatch):
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Writes a module into the working directory, which is not on the path, under a name of its own."""
+    """Write a module with a unique name into the working directory, which is not on the path."""
     monkeypatch.chdir(tmp_path)
     names = []
 
@@ -151,7 +151,7 @@ def test_the_tracker_id_contains_the_weights(otb_root):
 
 @pytest.fixture
 def trained(tmp_path):
-    """A run's folder with two checkpoints of a small network on grid features, and the network of the second."""
+    """The folder of a run with two checkpoints of a small network on grid features, and the second network."""
     torch = pytest.importorskip("torch")
     from agents import checkpoint
     from agents.drlt import DRLT, DRLTConfig

@@ -16,7 +16,7 @@ def is_colour(picture, role):
 
 
 def pictures(count, size=(64, 48)):
-    """One shade of grey each, 20 apart."""
+    """Pictures of one shade of grey each, 20 apart."""
     return [np.full((size[1], size[0], 3), 20 * i, np.uint8) for i in range(count)]
 
 
@@ -33,7 +33,7 @@ def frames_of(path):
 def test_the_border_lies_on_the_edges_of_the_one_based_box():
     # x 101, y 51: 0-based 100 and 50; 80 x 40: to 180 and 90. Lines are two pixels thick, the inside is free.
     rows, columns = np.nonzero(is_colour(draw(grey(), {"truth": np.array([101, 51, 80, 40])}), "truth"))
-    # OpenCV puts a line of two pixels around the edge's own pixel: symmetric, at most one to either side.
+    # OpenCV puts a line of two pixels around the edge's own pixel: symmetric, with at most one pixel on either side.
     for low, high, edges in ((rows.min(), rows.max(), (50, 90)), (columns.min(), columns.max(), (100, 180))):
         assert low in (edges[0] - 1, edges[0])
         assert high in (edges[1], edges[1] + 1)
@@ -115,7 +115,7 @@ def test_a_video_holds_every_picture_in_order_and_colour(tmp_path):
     write_video(path, [red] * 3)
     blue_green_red = frames_of(path)[0].mean(axis=(0, 1))
     assert blue_green_red == pytest.approx([20, 20, 200], abs=20)
-    assert len(frames_of(path)) == 3, "an older video is replaced"
+    assert len(frames_of(path)) == 3, "the new video replaces an older one"
 
 
 def test_a_webm_file_is_encoded_as_vp8(tmp_path):

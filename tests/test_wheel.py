@@ -1,6 +1,6 @@
-"""The wheel alone, installed without its neighbours, from a folder that has an `agents` and a `train` of its own.
+"""The installed wheel alone, in a working directory that has its own `agents` and `train`.
 
-Its process sees the wheel and the installed packages, but not this checkout, and no torch may be loaded in it.
+Its process can import the wheel and the installed packages, but not this checkout, and must not load torch.
 """
 
 import json
@@ -35,7 +35,7 @@ DECOY = "raise AssertionError('a package of the working directory was imported')
 
 
 def needed(module, why):
-    """Skip where a module is missing; fail in CI, which must not lose this test in silence."""
+    """Skip where a module is missing; fail in CI, where this test must not be skipped."""
     if find_spec(module) is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{module} is not installed: {why}")
 
@@ -55,7 +55,7 @@ def installed(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A working directory of somebody who has an `agents` and a `train`, and a video."""
+    """A working directory with foreign packages `agents` and `train`, and a video."""
     for name in ("agents", "train"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(DECOY)

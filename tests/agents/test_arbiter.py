@@ -62,7 +62,7 @@ def test_the_warm_start_prefers_the_better_expert():
 def test_the_rule_resets_the_worse_expert_after_five_frames_of_disagreement():
     overlap = torch.tensor([[0.7, 0.5]]).repeat(8, 1)[None]
     iou = torch.eye(2).expand(1, 8, 2, 2).clone()
-    iou[0, 2] = 0.5  # together in one frame
+    iou[0, 2] = 0.5  # the boxes overlap in one frame
     expected = [[0, 0]] * 7 + [[0, 1]]  # the fifth frame after it
     assert arbiter.reset_targets(overlap, iou)[0].tolist() == expected
     assert arbiter.reset_targets(torch.tensor([[[0.7, 0.65]]]).expand(1, 8, 2), iou).sum() == 0

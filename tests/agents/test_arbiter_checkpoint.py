@@ -25,7 +25,7 @@ VIDEO = generate(5, 60, (160, 120))
 
 
 def random_model(pausing=False):
-    """A network whose outputs are not 0, so that memory, residual, resets and pauses all take part."""
+    """A network with random weights, so that memory, residual, resets and pauses all affect its actions."""
     torch.manual_seed(1)
     model = Arbiter(40, 2, ArbiterConfig(8, 6), pausing).eval()
     for parameter in model.parameters():
@@ -67,7 +67,7 @@ def test_the_exported_policy_tracks_as_its_network_over_a_whole_video(pausing):
     exported = OnnxPolicy(export_arbiter(model))
     assert exported.size == (10 if pausing else 8)
     trackers = [EnsembleTracker(policy, experts, "", pausing) for policy in (model, exported)]
-    for _ in range(2):  # the second episode remembers nothing of the first
+    for _ in range(2):  # the second episode starts without memory
         boxes = [run(tracker, VIDEO).boxes for tracker in trackers]
         np.testing.assert_allclose(*boxes, atol=1e-3)
 

@@ -76,7 +76,7 @@ def test_stepping_tracking_and_one_pass_agree(network):
 def test_tracking_accepts_half_precision_features_and_a_first_box_outside_the_image(network):
     features, _ = clip(batch=1)
     half = features[0].half().numpy()
-    half.flags.writeable = False  # as the feature store gives them
+    half.flags.writeable = False  # the feature store returns read-only arrays
     outside = network.track(half, np.array([-0.2, 0.5, 1.4, 0.5]))
     inside = network.track(half, np.array([0, 0.5, 1, 0.5]))
     assert np.array_equal(outside, inside)

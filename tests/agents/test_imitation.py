@@ -14,10 +14,10 @@ def decision(box, scores):
 def test_generalised_iou_equals_values_by_hand():
     box = torch.tensor([0.5, 0.5, 0.2, 0.2])
     torch.testing.assert_close(imitation.generalised_iou(box, box).item(), 1.0)
-    # Two unit squares with a gap of one between them: no overlap, hull 3, union 2.
+    # Two unit squares with a gap of 1 between them: overlap 0, hull 3, union 2.
     apart = imitation.generalised_iou(torch.tensor([0.5, 0.5, 1, 1]), torch.tensor([2.5, 0.5, 1, 1]))
     torch.testing.assert_close(apart.item(), -1 / 3)
-    # Overlapping by half: intersection 0.5, union 1.5, hull 1.5.
+    # They overlap by half: intersection 0.5, union 1.5, hull 1.5.
     half = imitation.generalised_iou(torch.tensor([0.5, 0.5, 1, 1]), torch.tensor([1.0, 0.5, 1, 1]))
     torch.testing.assert_close(half.item(), 1 / 3)
 

@@ -1,4 +1,4 @@
-"""policy.onnx decides what the network decides, over whole episodes, memory included."""
+"""The exported policy.onnx gives the actions of the network over whole episodes, memory included."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ REGION_AGENTS = [
 
 @pytest.fixture(scope="module")
 def drlt():
-    """A network that learned to follow the target of `VIDEO`, for what never learned hardly uses its memory."""
+    """A network that was trained to follow the target of `VIDEO`; an untrained one hardly uses its memory."""
     torch.manual_seed(0)
     model = DRLT(FEATURES.shape[1], DRLTConfig(observation=32, hidden=32))
     features, truth = torch.tensor(FEATURES)[None], torch.tensor(VIDEO.relative, dtype=torch.float32)[None]
@@ -49,7 +49,7 @@ def drlt():
 
 
 def region_observations(channels, proposals, count):
-    """Of one episode of ``OTBTrackSearch-v0``."""
+    """The observations of an episode of ``OTBTrackSearch-v0``."""
     rng = np.random.default_rng(0)
     template, target = rng.random((channels, 8, 8), np.float32), np.float32([0.5, 0.5, 0.4, 0.6])
     for _ in range(count):
@@ -82,7 +82,7 @@ def actions(policy, observations, forget=False):
 
 def test_an_exported_drlt_gives_the_same_boxes_over_a_whole_video(drlt):
     exported = OnnxPolicy(onnx_export.export_drlt(drlt))
-    for _ in range(2):  # the second episode remembers nothing of the first
+    for _ in range(2):  # the second episode starts without memory
         np.testing.assert_allclose(
             actions(exported, drlt_observations()), actions(drlt, drlt_observations()), atol=1e-5
         )
@@ -107,10 +107,10 @@ def test_a_drlt_checkpoint_tracks_as_its_network(drlt, tmp_path):
 def test_an_exported_region_agent_gives_the_same_boxes_frame_by_frame(config, proposals):
     torch.manual_seed(0)
     model = RegionAgent(6, config, proposals).eval()
-    for parameter in model.parameters():  # those that begin at 0 would hide what the graph does with them
+    for parameter in model.parameters():  # weights that start at 0 would hide errors of the graph
         parameter.data += 0.1 * torch.randn_like(parameter)
     exported = OnnxPolicy(onnx_export.export_region_agent(model))
-    for _ in range(2):  # the second episode remembers nothing of the first
+    for _ in range(2):  # the second episode starts without memory
         state = torch_state = None
         for observation in region_observations(6, proposals, 30):
             prediction, state = exported.predict(observation, state)
@@ -138,7 +138,7 @@ def test_the_shipped_agent_tracks_as_its_network():
     model = region_agent_checkpoint.load(PRETRAINED / "cells").model.eval()
     video = generate(13, 40, (320, 240))
     boxes = TrackerSpec("search").make().track(video).boxes
-    # Rounding grows in a closed loop: each box moves the region that is seen next.
+    # Rounding grows in a closed loop: each box moves the next search region.
     np.testing.assert_allclose(boxes, run(WindowTracker(model, make_maps("cells")), video).boxes, atol=0.5)
 
 

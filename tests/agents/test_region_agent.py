@@ -41,11 +41,11 @@ def test_each_optional_part_can_be_left_out(memory, template, correlation, look)
     assert torch.equal(after.memory, state.memory) != memory
     other = state._replace(template=state.template.flip(1))
     same = torch.equal(agent(**observation(seed=1), state=other)[0].mean, second.mean)
-    assert same != template  # without it, memory alone counts
+    assert same != template  # without a template only the memory matters
 
 
 def test_an_untrained_network_returns_the_dominant_proposal():
-    """One proposal that all others fall behind: an untrained network says its box."""
+    """One proposal has a far higher score than all others, so an untrained network returns its box."""
     torch.manual_seed(0)
     agent = RegionAgent(5, RegionAgentConfig(width=8), proposals=True)
     proposals = torch.tensor([0.0, 0.2, 0.2, 0.1, 0.1])[:, None, None].repeat(2, 1, 16, 16)
@@ -101,7 +101,7 @@ def test_the_size_is_damped_by_pace_and_pulled_to_the_first_size():
     agent = model()
     with torch.no_grad():
         agent.box.weight.zero_()
-        agent.box.bias.copy_(torch.tensor([0.0, 0, 0.5, 0.5]))  # every cell says: exp(0.5) times as large
+        agent.box.bias.copy_(torch.tensor([0.0, 0, 0.5, 0.5]))  # every cell predicts a box exp(0.5) times as large
     inputs = observation()
     state = agent.begin(inputs["template"], inputs["target"])
     pace, pull = agent.pace, agent.pull
@@ -109,7 +109,7 @@ def test_the_size_is_damped_by_pace_and_pulled_to_the_first_size():
     torch.testing.assert_close(plain[:, 2:], inputs["location"][:, 2:] * np.exp(0.5))
     damped = agent.decide(inputs["search"], inputs["location"], state, inputs["zoom"] * 2).mean
     slower = inputs["location"][:, 2:] * torch.exp(0.5 * pace)
-    first = inputs["target"][:, 2:] / CONTEXT / 2  # of a region that is twice as wide by now
+    first = inputs["target"][:, 2:] / CONTEXT / 2  # the region is twice as wide as the first one
     expected = slower ** (1 - pull) * first**pull
     torch.testing.assert_close(damped[:, 2:], expected)
     torch.testing.assert_close(damped[:, :2], plain[:, :2])

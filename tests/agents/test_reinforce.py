@@ -174,7 +174,7 @@ def test_reused_samples_are_weighted_by_the_clipped_ratio():
     action[..., 0] = 0.52
     good, bad = torch.full((1, 1, 1), 2.0), torch.full((1, 1, 1), -2.0)
     assert float(reused(new, old, action, good)[0, 0, 0]) == pytest.approx(-2 * math.exp(0.015), rel=1e-4)
-    # Clipped at 1.01, it has been gained already; as a loss it still counts in full.
+    # Clipped at 1.01, a gain beyond the clip does not count; a loss still counts in full.
     assert not reused(new, old, action, good, ratio_clip=0.01).any()
     assert float(reused(new, old, action, bad, ratio_clip=0.01)[0, 0, 0]) == pytest.approx(
         2 * math.exp(0.015), rel=1e-4

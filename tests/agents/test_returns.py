@@ -13,7 +13,7 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-# Two episodes of one window of three steps; both end with 5 in all.
+# Two episodes of one window of three steps; the rewards of both sum to 5.
 REWARDS = torch.tensor([[[1.0, 0, 4]], [[3.0, 2, 0]]])
 
 
@@ -30,7 +30,7 @@ def test_the_returns_of_each_kind_equal_values_by_hand(kind, expected):
 
 @pytest.mark.parametrize(("kind", "mean"), [("step", [-1, -1, 2]), ("to_go", [0, 1, 2])])
 def test_advantages_of_each_kind_equal_values_by_hand(kind, mean):
-    # Both episodes have equal rewards in all; the reward to go forgets what is past.
+    # Both episodes have the same sum of rewards; the reward to go leaves out past rewards.
     gains = returns.returns(REWARDS, kind)
     advantages = gains - returns.baseline(gains, "mean")
     assert advantages[0, 0].tolist() == mean and advantages[1, 0].tolist() == [-value for value in mean]
@@ -56,7 +56,7 @@ def test_windows_are_independent():
 
 
 def test_advantages_are_returns_minus_the_mean_over_episodes():
-    # Step 1: 1, 2, 6 with mean 3, and without oneself 4, 3.5, 1.5; step 2: equal rewards.
+    # Step 1: 1, 2, 6 with mean 3, and mean of the others 4, 3.5, 1.5; step 2: equal rewards.
     gains = torch.tensor([[[1.0, 5]], [[2, 5]], [[6, 5]]])
     assert (gains - returns.baseline(gains, "mean"))[:, 0].tolist() == [[-2, 0], [-1, 0], [3, 0]]
     assert returns.baseline(gains, "leave_one_out")[:, 0].tolist() == [[4, 5], [3.5, 5], [1.5, 5]]
@@ -66,9 +66,9 @@ def test_advantages_are_returns_minus_the_mean_over_episodes():
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_the_mean_of_the_estimates_is_the_true_gradient(kind, baseline):
     # T steps, each l_t ~ Normal(mu_t, sigma) with r_t = -(l_t - c_t)^2 in one component. J = E[sum r_t] =
-    # -sum (mu_t - c_t)^2 + constant, so dJ/dmu_t = -2 (mu_t - c_t), whatever a step is credited with.
+    # -sum (mu_t - c_t)^2 + constant, so dJ/dmu_t = -2 (mu_t - c_t), for both kinds of returns.
     # In the mean baseline is the episode's own return with weight 1/N, and E[score_i R_j] = 0 for i != j, so that
-    # E[score_i (R_i - b)] = (N - 1) / N dJ/dmu. The others' mean knows nothing of the box: no factor.
+    # E[score_i (R_i - b)] = (N - 1) / N dJ/dmu. The mean of the others is independent of the box: no factor.
     # The loss averages over B windows, so B problems at once are B independent estimates, each B times its gradient.
     for steps in (1, 3):
         estimates, analytic = estimate(kind, baseline, steps)
@@ -92,7 +92,7 @@ EPISODES = 5
 
 
 def estimate(kind, baseline, steps, count=20_000, sigma=0.1):
-    """Estimates ``(count, T)`` of the gradient in the first component, and the true one ``(T,)``; None: no baseline."""
+    """Estimates ``(count, T)`` of the gradient of the first component, and the true one ``(T,)``; None: no baseline."""
     means, targets = torch.tensor([0.5, 0.1, 0.7][:steps]).double(), torch.tensor([0.2, 0.5, 0.3][:steps]).double()
     mean = torch.zeros(count, steps, 4, dtype=torch.double)
     mean[..., 0] = means

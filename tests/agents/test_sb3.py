@@ -1,4 +1,4 @@
-"""SB3 policies as trackers: those of train/sb3.py, and foreign ones."""
+"""SB3 policies as trackers: those of train/sb3.py and those of other programs."""
 
 import json
 import math
@@ -48,7 +48,7 @@ def test_tracking_in_one_pass_equals_acting_step_by_step(algorithm):
         box, state = agent.act({"features": features, "location": location}, state)
         boxes.append(box)
     assert np.allclose(agent.track(FEATURES, SEQUENCE.relative[0]), boxes, atol=1e-6)
-    assert np.ptp(boxes, axis=0).max() > 1e-4, "the boxes differ, or this says nothing"
+    assert np.ptp(boxes, axis=0).max() > 1e-4, "constant boxes would make the comparison pointless"
     assert np.min(boxes) >= 0 and np.max(boxes) <= 1
     with_box, without_box = (agent.track(FEATURES, first)[2:] for first in (SEQUENCE.relative[0], np.zeros(4)))
     remembers = not np.array_equal(with_box, without_box)
@@ -68,7 +68,7 @@ def test_the_target_entropy_of_sac_is_that_of_the_policy_of_the_paper():
 
 
 class Seen(gym.Env):
-    """An environment of the right spaces and no more, to make algorithms on."""
+    """An environment with the right spaces and no behaviour, to construct algorithms."""
 
     def __init__(self, observation, action):
         self.observation_space, self.action_space = observation, action
@@ -104,7 +104,7 @@ def test_a_saved_sb3_model_is_a_tracker(tmp_path, made, name, observation, actio
     runner = TrackerSpec("sb3", checkpoint=path, trust=True).make()
     assert runner.id.startswith("sb3 model.zip ")
     boxes = runner.track(SEQUENCE).boxes
-    # What model.predict says of the same frames, in its own bounds.
+    # The output of model.predict for the same frames, in the bounds of its action space.
     state, start = None, np.array([True])
     for index, frame in enumerate(SEQUENCE.frames):
         location = SEQUENCE.relative[0].clip(0, 1) if index == 0 else np.zeros(4, np.float32)
@@ -166,7 +166,7 @@ def test_a_policy_that_cannot_track_is_refused(tmp_path, observation, action, me
 
 @pytest.fixture
 def trained(tmp_path):
-    """A run's folder with one checkpoint, and its policy."""
+    """The folder of a run with one checkpoint, and the policy of the checkpoint."""
     env = Seen(DICT, spaces.Box(-1, 1, (4,), np.float32))
     model = PPO("MultiInputPolicy", env, policy_kwargs=sb3.policy_options("ppo", 8, 0.01), device="cpu")
     facts = {"algorithm": "ppo", "features": GridExtractor.dim, "hidden": 8, "extractor": GridExtractor.id}
@@ -239,14 +239,14 @@ def test_the_replay_buffer_returns_the_selected_reward():
     np.random.seed(0)
     space = sb3.observation_space(3)
     buffer = FrameReplayBuffer(6, space, UNIT, "cpu", n_envs=2)
-    for step in range(4):  # three fit
+    for step in range(4):  # three steps fit
         seen = {"features": np.full((2, 3), step, np.float32), "location": np.full((2, 4), step / 4, np.float32)}
         infos = [{"reward_l1": -step, "reward_iou": step / 10 + environment} for environment in range(2)]
         buffer.add(seen, seen, np.full((2, 4), step, np.float32), np.zeros(2), np.zeros(2), infos)
     assert buffer.size() == 3 and buffer.full
     batch = buffer.sample(50)
     step = batch.observations["features"][:, 0]
-    assert set(step.tolist()) == {1, 2, 3}, "the oldest is gone"
+    assert set(step.tolist()) == {1, 2, 3}, "the oldest step is overwritten"
     assert torch.equal(batch.rewards[:, 0], -step) and torch.equal(batch.actions[:, 0], step)
     assert batch.observations["features"].dtype == torch.float32 and (batch.dones == 1).all()
     buffer.reward = "iou"

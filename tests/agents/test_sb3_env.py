@@ -68,7 +68,7 @@ def test_the_last_step_of_a_clip_reports_truncation_and_its_last_observation(opt
         assert dones.all() == (step == 3)
         assert all(info["TimeLimit.truncated"] is (step == 3) for info in infos)
     for index, info in enumerate(infos):
-        assert info["iou"] >= 0, "what is told is of the step that was taken, not of the next clip"
+        assert info["iou"] >= 0, "the info belongs to the step, not to the next clip"
         assert not info["terminal_observation"]["location"].any()
         assert seen["location"][index].any(), "the next clip has begun"
 

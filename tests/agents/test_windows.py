@@ -150,7 +150,7 @@ def test_the_seed_decides_the_order(first_location):
 
 
 def test_videos_of_a_group_advance_together():
-    # Windows 0, 1, 2 | 3 | 4, 5: the longest video first, those that end drop out at the back.
+    # Windows 0, 1, 2 | 3 | 4, 5: the longest video comes first, and videos that end leave from the back.
     w = windows([5, 2, 4], steps=2, batch=3, first_location="video")
     assert list(w.epoch(generator())) == [([0, 4, 3], 0), ([1, 5], 2), ([2], 1)]
     w = windows([5, 2, 4], steps=2, batch=2, first_location="video")
@@ -257,7 +257,7 @@ def test_the_fast_and_the_stepped_path_have_equal_returns_and_gradients(environm
 
 
 def test_reinforce_reaches_the_known_optimum_of_a_tiny_env():
-    # The one thing seen is the box itself, so the best policy copies it: reward 0, IoU 1.
+    # The only feature is the box itself, so the best policy copies it: reward 0, IoU 1.
     truths = [torch.rand(20, 4, generator=generator(seed)).numpy() * 0.4 + 0.3 for seed in range(4)]
     w = Windows(truths, truths, WindowConfig(steps=5, batch=8, order="shuffled"))
     torch.manual_seed(0)

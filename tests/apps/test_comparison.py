@@ -13,7 +13,7 @@ class MovingTracker:
 
     Args:
         step: pixels per frame.
-        spread: the deviation that it reports; None for none.
+        spread: the deviation that it reports; None to report none.
         fails_at: number of the frame that raises an error, counted from 1.
     """
 

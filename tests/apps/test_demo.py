@@ -275,7 +275,7 @@ def test_the_server_listens_on_the_loopback_address_only(served):
     _, port, _ = served
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
-        datagram.connect(("192.0.2.1", 9))  # sends nothing, but chooses this machine's own address
+        datagram.connect(("192.0.2.1", 9))  # sends no data, but selects the address of this machine
         own = datagram.getsockname()[0]
     for other in {own, "127.0.0.2" if sys.platform == "linux" else own} - {"127.0.0.1"}:
         with pytest.raises(ConnectionRefusedError):

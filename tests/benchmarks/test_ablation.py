@@ -57,7 +57,7 @@ def test_a_variant_may_be_a_single_flag(tmp_path, monkeypatch, capsys):
 
 def test_variants_with_other_flags_are_ignored_and_failed_ones_reported(tmp_path, monkeypatch, capsys):
     finished(tmp_path / "sigma-0.5", "--sigma", "0.5", auc=0.5)
-    # Same folder, other common flags: it is trained, which fails for want of the sequences.
+    # Same folder, other common flags: the variant is trained, which fails without the sequences.
     monkeypatch.setattr("subprocess.run", lambda command, **_: calls.append(command) or Failed())
     calls = []
     flags = ["--vary", "--sigma 0.5", "--out", tmp_path]

@@ -19,7 +19,7 @@ DATA = ["--sequences", "synthetic:0", "--test-sequences", "synthetic:1", "--devi
 
 @pytest.fixture
 def algorithms(tmp_path_factory, monkeypatch):
-    """Runs the script; gives its exit code and the commands that it ran."""
+    """Run the script; returns its exit code and the commands that it ran."""
     commands = []
 
     def train(command, **_):

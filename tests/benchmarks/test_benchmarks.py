@@ -1,4 +1,4 @@
-"""That the measurements run and say what they measured; how fast anything is, is no test."""
+"""The benchmarks run and print their measurements. No test checks a speed."""
 
 import json
 import os

@@ -66,8 +66,8 @@ def test_the_toolkit_runs_our_tracker_and_both_give_the_same_scores(otb_folder, 
     folder = tmp_path / "results" / "OTB2015" / "mil"
     truths = {name: np.loadtxt(otb_folder / name / "groundtruth_rect.txt", delimiter=",") for name in SEQUENCES}
     ours = score_folder(folder, truths)
-    assert 0.2 < ours.mean["whole"].auc < 20 / 21  # neither lost nor perfect
-    assert ours.fps.keys() == truths.keys()  # the toolkit's files of seconds are read
+    assert 0.2 < ours.mean["whole"].auc < 20 / 21  # the tracker is neither lost nor perfect
+    assert ours.fps.keys() == truths.keys()  # the files of seconds of the toolkit are read
     check_same_scores(toolkit.report(["mil"])["mil"], ours)
 
 

@@ -147,7 +147,7 @@ def test_a_published_agent_tracks(run, library, capsys):
         Path("o/drlt/video.txt").rename(f"{name.partition(':')[0]}.txt")
     assert library[-1] == ("me/drlt", "v1")
     assert Path("run.txt").read_bytes() == Path("hf.txt").read_bytes()
-    Path("video.txt").write_text("9,9,30,30\n")  # without the boxes of other frames nothing can be scored
+    Path("video.txt").write_text("9,9,30,30\n")  # no frame but the first has a box, so there are no scores
     evaluate = ["evaluate", "--tracker", "drlt", "--checkpoint", "hf://me/drlt"]
     assert cli.main([*evaluate, "--root", "video.mp4", "--out", "e"]) == 1
     assert library[-1] == ("me/drlt", None)
@@ -307,7 +307,7 @@ def test_training_commands_of_the_other_scripts_reproduce_the_configuration():
     flags = ["--preset", "small", "--no-memory", "--gamma", "0.5", "--start", "runs/x", "--tune", "all"]
     config = parse_search([*flags, "--out", "o"])
     words = shlex.split(model_card.training_command(SEARCH_KIND, asdict(config)))
-    older = asdict(config) | {"glance": True}  # an option that is gone
+    older = asdict(config) | {"glance": True}  # an option that no longer exists
     assert model_card.training_command(SEARCH_KIND, older) == shlex.join(words)
     parsed, original = flatten(parse_search(words[2:])), flatten(config)
     assert {name for name in original if original[name] != parsed[name]} == {"out", "start"}

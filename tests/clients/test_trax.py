@@ -122,7 +122,7 @@ def test_the_client_is_told_of_a_failed_tracker(converse):
 
 
 def test_the_ini_has_the_options_of_the_toolkit_and_absolute_paths(folder):
-    pytest.importorskip("torch")  # of the package agents
+    pytest.importorskip("torch")  # of the package `agents`
     Path("100% mine").mkdir()
     section, options = write_ini("--folder", "100% mine")
     assert section == "own_of_trax_Right"

@@ -332,4 +332,4 @@ def test_lists_can_be_printed_as_json(capsys):
 def test_a_closed_output_pipe_is_no_error():
     command = f"{sys.executable} -m tracking_env.cli sequences | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (141, "")  # as if SIGPIPE had ended it
+    assert (done.returncode, done.stderr) == (141, "")  # the exit code of a process that SIGPIPE ended

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")  # the trackers' package asks for it
+pytest.importorskip("torch")  # the package of the trackers imports it
 
 from tracking_env import cli
 from tracking_env.datasets.box_files import read_boxes

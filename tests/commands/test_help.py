@@ -9,7 +9,7 @@ import pytest
 from tracking_env import cli
 
 COMMANDS = {name: command.target for name, command in cli.app._subcommands.items()}
-DIFFERENT = {  # options that mean something else in these commands
+DIFFERENT = {  # options with another meaning in these commands
     ("check", "root"),
     ("download", "out"),
     ("extract", "device"),

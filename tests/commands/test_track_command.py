@@ -254,7 +254,7 @@ def test_a_video_that_ends_early_keeps_the_frames_before_it(capsys):
 
 
 def test_without_an_encoder_the_boxes_are_kept(monkeypatch, capsys):
-    assert track(box="9,9,9,9") == 0  # leaves an overlay, which must not stay beside other boxes
+    assert track(box="9,9,9,9") == 0  # writes an overlay, which must not remain beside other boxes
     capsys.readouterr()
     monkeypatch.setattr(cv2.VideoWriter, "fourcc", lambda *_: 0x21212121)
     assert track("--json") == 1
@@ -292,7 +292,7 @@ def test_the_user_draws_the_box_on_a_display(monkeypatch):
     monkeypatch.setattr(cv2, "selectROI", select)
     assert track(box=None) == 0
     assert boxes()[0].tolist() == [30, 20, 40, 50]  # OpenCV counts from 0
-    assert np.array_equal(pictures[0][..., ::-1], VideoFrames(Path("video.mp4"))[0])  # it takes BGR
+    assert np.array_equal(pictures[0][..., ::-1], VideoFrames(Path("video.mp4"))[0])  # OpenCV expects BGR
 
 
 def test_drawing_no_box_is_a_one_line_error(monkeypatch, capsys):

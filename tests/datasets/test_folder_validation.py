@@ -22,7 +22,7 @@ def encoded(picture: np.ndarray = RED, suffix: str = ".jpg") -> bytes:
 
 
 def cmyk() -> bytes:
-    """A JPEG whose header states four components, which the check takes for CMYK."""
+    """A JPEG with four components in its header, which the check takes for CMYK."""
     data = bytearray(encoded())
     frame = data.index(b"\xff\xc0")
     data[frame + 9] = 4
@@ -137,7 +137,7 @@ NOTES = {
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    """A sequence for every damage, and a good one."""
+    """A folder with one sequence per kind of damage, and an undamaged one."""
     folder = tmp_path_factory.mktemp("otb")
     make(folder / "good")
     for name, (damage, _) in {**FAULTS, **NOTES}.items():
@@ -159,8 +159,8 @@ def test_a_pass_reports_every_fault_and_no_others(root):
 
 
 def test_faults_are_refused_by_the_library_and_notes_are_read(root):
-    """The check and the loader agree. Faults that load all the same are named here."""
-    loads = {  # with other pixels or other boxes than were meant
+    """The check and the loader agree. The exceptions are the faults that still load."""
+    loads = {  # with wrong pixels or boxes
         *("twice", "grey", "cmyk", "alpha", "outside", "corners", "negative", "no-first"),
     }
     for name in ("good", *FAULTS, *NOTES):

@@ -43,7 +43,7 @@ def write_images(folder, numbers, digits=8):
 
 
 def corners(boxes):
-    """Polygons of boxes, from the bottom right round."""
+    """The corners of boxes as polygons, starting from the bottom right."""
     x, y, w, h = boxes.T
     return np.stack([x + w, y + h, x, y + h, x, y, x + w, y], axis=1)
 
@@ -122,7 +122,7 @@ def test_sequences_are_selected_by_name_and_layout_prefix(layout, tmp_path):
 
 
 def test_boxes_enclose_the_target(layout, tmp_path):
-    """The first pixel is 1 in the boxes, whatever the files call it."""
+    """Boxes count pixels from 1, also for layouts whose files count from 0."""
     if layout == "video":
         pytest.skip("the codec blurs edges")
     sequence = loading.load(tmp_path)[0]
@@ -258,14 +258,14 @@ def test_no_annotation_file_raises_anything_but_input_error(tmp_path_factory, da
     (root / "bag").mkdir(parents=True, exist_ok=True)
     (root / "bag" / "groundtruth.txt").write_bytes(data)
     for layout in ("vot", "got10k"):
-        with pytest.raises(InputError) as caught:  # at the latest there are no images
+        with pytest.raises(InputError) as caught:  # an undamaged file fails here, for lack of images
             loading.load(root, f"{layout}:")
         assert "\n" not in str(caught.value)
 
 
 def test_the_ranges_of_uav123_are_complete_and_do_not_overlap():
     assert len(other_benchmarks.RANGES) == 51
-    # The data set has 123 sequences of 91 videos; those of a video come one after the other.
+    # The data set has 123 sequences of 91 videos; those of a video follow each other.
     assert 123 - len(other_benchmarks.RANGES) + len({part.folder for part in other_benchmarks.RANGES.values()}) == 91
     for (name, part), (after, following) in zip(
         other_benchmarks.RANGES.items(), list(other_benchmarks.RANGES.items())[1:], strict=False
@@ -291,7 +291,7 @@ def test_uav123_sequences_can_share_a_folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["got10k", "video"])
 def test_a_sequence_with_only_its_first_box_can_be_tracked_but_not_scored(tmp_path, kind, capsys):
-    """GOT-10k's test set, and anybody's video."""
+    """The test set of GOT-10k, and a video of the user."""
     MAKERS[kind](tmp_path)
     for path in tmp_path.rglob("groundtruth.txt") if kind == "got10k" else tmp_path.glob("*.txt"):
         path.write_text(text(TRUTH[:1]))

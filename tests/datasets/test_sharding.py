@@ -18,7 +18,7 @@ def sequence(name, length):
 
 
 def shares(lengths, processes):
-    """Names (a number each) of every process's sequences."""
+    """The sequences of every process, each named by a number."""
     sequences = [sequence(str(i), length) for i, length in enumerate(lengths)]
     return [[int(own.name) for own in select_share(sequences, Shard(rank, processes))] for rank in range(processes)]
 

@@ -20,7 +20,7 @@ def sequence(seed):
 
 
 def pairs(attribute, without=()):
-    """Sequences with and without an attribute, none of them with the attributes that would blur the comparison."""
+    """Sequences with and without an attribute, none with attributes that would disturb the comparison."""
     pool = [sequence(seed) for seed in SEEDS if not set(without) & set(sequence(seed).attributes)]
     having = [s for s in pool if attribute in s.attributes]
     lacking = [s for s in pool if attribute not in s.attributes]
@@ -42,7 +42,7 @@ def saturation(pixels):
 
 
 def vividness(s, i):
-    """Share of the target's true pixels whose colour is vivid in the frame."""
+    """The share of the pixels of the target that have a vivid colour in the frame."""
     return (saturation(s.frames[i][s.frames.mask(i) > 127]) > 0.45).mean()
 
 
@@ -216,7 +216,7 @@ def test_motion_blur_reduces_sharpness():
 def test_distractors_are_drawn_paler_than_the_target():
     having, lacking = pairs("BC", without=("IV", "MB"))
 
-    def tinted(s):  # pixels coloured more than a background and less than a target
+    def tinted(s):  # pixels more saturated than the background and less than the target
         saturations = [saturation(s.frames[i])[s.frames.mask(i) == 0] for i in range(0, len(s), 15)]
         return np.mean([((values > 0.22) & (values < 0.6)).mean() for values in saturations])
 

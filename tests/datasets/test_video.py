@@ -17,7 +17,7 @@ LENGTH = 24
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """A video whose frame k is grey of level 10 k, give or take what the codec does to it."""
+    """A video whose frame k is grey of level 10 k, up to errors of the codec."""
     path = tmp_path_factory.mktemp("video") / "clip.mp4"
     write_video(path, [np.full((48, 64, 3), 10 * at, np.uint8) for at in range(LENGTH)])
     return path
@@ -89,7 +89,7 @@ def test_a_truncated_video_fails_at_its_first_missing_frame(tmp_path):
     data = whole.read_bytes()
     (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
     frames = VideoFrames(tmp_path / "cut.avi")
-    assert len(frames) == LENGTH  # its header says so
+    assert len(frames) == LENGTH  # the number of frames in the header
     with pytest.raises(InputError, match=rf"cut\.avi breaks off after \d+ of {LENGTH} frames; fetch it again"):
         frames[LENGTH - 1]
     assert number(frames[2]) == 2

@@ -1,4 +1,4 @@
-"""The documentation: its code runs as written, and it names nothing that does not exist."""
+"""The code of the documentation runs, and every flag, file and module that it names exists."""
 
 import ast
 import fnmatch
@@ -32,7 +32,7 @@ def blocks(page, language):
 
 
 def run(page, folder, monkeypatch):
-    """All Python code of a page in a working directory, and then the names that it left."""
+    """Run all Python code of a page in a working directory; returns the variables that it sets."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(folder / "cache"))
     names = {"__name__": "__main__"}
@@ -93,7 +93,7 @@ def test_the_examples_of_a_new_agent_and_tracker_run(tmp_path, monkeypatch, caps
     (command,) = blocks("extend/tracker.md", "bash")
     assert cli.main([*shlex.split(command)[1:], "--json"]) == 0
     matched = json.loads(capsys.readouterr().out)["mean"]["whole"]["auc"]
-    assert matched > np.mean(list(names["scores"].values())), "it tracks better than the one that stands still"
+    assert matched > np.mean(list(names["scores"].values())), "it tracks better than a tracker that stands still"
 
 
 @pytest.mark.parametrize("page", ["../README.md", "index.md", "environments/index.md"])
@@ -260,4 +260,4 @@ def test_every_environment_has_a_page_with_an_animation(tmp_path):
         with image.open(tmp_path / published.name) as drawn, image.open(published) as shown:
             assert drawn.n_frames == (6 if name == "agent" else 3) and drawn.size == shown.size
             first = np.asarray(drawn.convert("RGB"), int) - np.asarray(shown.convert("RGB"), int)
-            assert np.abs(first).mean() < 3, "drawn again it looks the same: python docs/make_gifs.py"
+            assert np.abs(first).mean() < 3, "the animation is out of date; type python docs/make_gifs.py"

@@ -57,7 +57,7 @@ def make(name, **options):
 
 
 def roll(env, count, seed):
-    """Everything that ``count`` steps with one seed return."""
+    """All results of ``count`` steps with one seed."""
     results = [env.reset(seed=seed)]
     for action in np.random.default_rng(seed).random((count, *env.action_space.shape), np.float32):
         results.append(env.step(action))
@@ -84,7 +84,7 @@ def test_the_docstring_has_the_headings_of_gymnasium_and_names_every_argument(na
 @pytest.mark.parametrize("name", IDS)
 def test_the_checker_of_gymnasium_passes_without_a_warning(name, shown):
     check_env(make(name).unwrapped)
-    assert shown, "render modes were checked too"
+    assert shown, "the checker also tests render modes"
 
 
 @pytest.mark.parametrize("name", IDS)

@@ -77,7 +77,7 @@ def test_the_l1_reward_equals_equation_2():
 
 
 def test_the_iou_reward_equals_equation_3():
-    # The truth's centre and height, and half its width: half of it is covered.
+    # The truth's centre and height, and half its width: half of it is overlapped.
     env = make([small()], reward="iou")
     env.reset(options={"start": 0})
     _, reward, _, _, info = env.step(np.array([0.25, 0.3, 0.15, 0.4], np.float32))
@@ -130,7 +130,9 @@ def test_info_holds_pixel_boxes_and_pixel_distances():
     _, _, _, _, info = env.step(np.array([0.29, 0.4, 0.1, 0.2], np.float32))
     measured = {"prediction", "iou", "centre_error", "reward_l1", "reward_iou"}
     assert info.keys() == {"dataset", "sequence", "frame", "truth"} | measured
-    assert info["frame"] == 2 and np.array_equal(info["truth"], s.boxes[2]), "of the frame acted on"
+    assert info["frame"] == 2 and np.array_equal(info["truth"], s.boxes[2]), (
+        "the boxes are those of the frame of the action"
+    )
     # centre (29, 20), 10 x 10: from (24, 15), in 1-based pixels (25, 16); the truth's centre is (29, 15)
     assert info["prediction"] == pytest.approx([25, 16, 10, 10], abs=1e-4)
     assert info["centre_error"] == pytest.approx(5, abs=1e-4)
@@ -157,9 +159,9 @@ def test_the_observation_holds_the_features_of_the_next_frame_to_act_on():
     env, s = make([small()], split="unseen", clip_length=4), small()
     stored = env.unwrapped.store[s].astype(np.float32)
     observations = [o["features"] for o, _, _ in roll(env, [ACTION] * 4, options={"start": 5})]
-    assert equal(observations, list(stored[5:10])), "the last is the frame after the clip"
+    assert equal(observations, list(stored[5:10])), "the last observation is of the frame after the clip"
     observations = [o["features"] for o, _, _ in roll(env, [ACTION] * 4, options={"start": 8})]
-    assert equal(observations, list(stored[[8, 9, 10, 11, 11]])), "or the split's last frame again"
+    assert equal(observations, list(stored[[8, 9, 10, 11, 11]])), "or of the last frame of the split again"
     env = make([small()], split="train", clip_length=4)
     assert equal(roll(env, [ACTION] * 4, options={"start": 0})[-1][0]["features"], stored[3])
 

@@ -1,4 +1,4 @@
-"""OTBTrackSearch-v0, and the search window that it shares with the tracker."""
+"""OTBTrackSearch-v0, and the search window that the environment and the tracker share."""
 
 import pickle
 
@@ -23,17 +23,17 @@ def make(**options):
 
 
 def right(info, env):
-    """The action that is the true box."""
+    """The action that predicts the true box."""
     return regions.to_region(info["truth"], info["region"]).astype(np.float32)
 
 
 def next_truth(env, info):
-    """The true box of the frame observed now, which no observation holds."""
+    """The true box of the current frame, which is not in the observation."""
     return env.clips.sequences[info["sequence"]].boxes[info["frame"] + 1]
 
 
 def follow(env, **options):
-    """The infos of an episode of perfect actions."""
+    """The infos of an episode with perfect actions."""
     _, info = env.reset(**options)
     truth, infos = info["truth"], []
     while True:
@@ -199,7 +199,9 @@ def test_tracker_and_environment_have_equal_observations():
         observation, *_ = env.step(actions[index - 1])
         box = tracker.update(sequence.frames[index])
         for name, value in observation.items():
-            assert np.abs(policy.observations[index][name] - value).mean() < 1e-4  # not 0: float32 boxes round pixels
+            assert (
+                np.abs(policy.observations[index][name] - value).mean() < 1e-4
+            )  # above 0, since float32 boxes round pixels
     *_, info = env.step(actions[7])
     np.testing.assert_allclose(box, info["prediction"], atol=1e-3)
 

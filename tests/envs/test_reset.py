@@ -1,4 +1,4 @@
-"""OTBTrack-v0: how episodes begin and end, and which input is refused."""
+"""OTBTrack-v0: the start and end of episodes, and refused input."""
 
 import warnings
 

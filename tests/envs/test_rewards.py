@@ -29,7 +29,7 @@ def test_the_l1_reward_equals_equation_2(action, reward):
         ([0.5, 0.5, 0.4, 0.4], 1 / 4),
         ([0.9, 0.9, 0.2, 0.2], 0),
         ([0.5, 0.5, 0, 0.2], 0),  # empty
-        ([0.5, 0.5, -0.2, -0.2], 0),  # inside out
+        ([0.5, 0.5, -0.2, -0.2], 0),  # negative width and height
         ([0.5, 0.5, 3.0, 3.0], 0.04),  # clipped to the whole image
     ],
 )

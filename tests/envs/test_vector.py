@@ -1,4 +1,4 @@
-"""The vector environment against as many single ones."""
+"""The vector environment gives the same results as single environments."""
 
 import pickle
 
@@ -17,7 +17,7 @@ N = 5
 
 
 def make_sequence(name, length, seed, unknown=()):
-    """Noise with a box that grows; no true box in the unknown frames."""
+    """A sequence of noise with a growing box, and no true box in the unknown frames."""
     pixels = np.random.default_rng(seed).integers(0, 256, (length, 50, 100 + seed, 3), np.uint8)
     boxes = np.array([11.0, 6, 20, 20]) + np.arange(length)[:, None] * [2, 0, 1, 0]
     boxes[list(unknown)] = 0
@@ -48,7 +48,7 @@ def make(sequences, store):
 
 
 def different(a, b, path=""):
-    """Where two trees differ in structure, dtype, shape or any bit; NaN equals NaN."""
+    """The places where two trees differ in structure, dtype, shape or any bit; NaN equals NaN."""
     if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
         return [place for key in a for place in different(a[key], b[key], f"{path}/{key}")]
     if isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):

@@ -68,7 +68,7 @@ def test_scores_equal_the_formula_of_the_paper(reference):
         scores[name] = drlt_paper.score_boxes(run, truth).parts["whole"]
         got = [scores[name].mean_iou, scores[name].auc]
         assert got == pytest.approx([official["rolo_iou"], official["rolo_auc"]], abs=1e-6), name
-    # To three decimals the paper's own column, but for one sequence.
+    # Equal to the column of the paper to three decimals, except for one sequence.
     agree = [abs(scores[name].mean_iou - official["paper"]) < 0.0006 for name, official in expected.items()]
     assert sum(agree) == 29
     assert np.mean([score.mean_iou for score in scores.values()]) == pytest.approx(0.4766, abs=5e-5)

@@ -12,7 +12,7 @@ LITTLE, BIG = b"\x00\x01IM", b"\x01\x00MI"
 
 
 def element(kind: int, content: bytes, order: str = "<") -> bytes:
-    padding = b"" if kind == 15 else bytes(-len(content) % 8)  # compressed ones have none
+    padding = b"" if kind == 15 else bytes(-len(content) % 8)  # compressed files have none
     return struct.pack(f"{order}II", kind, len(content)) + content + padding
 
 

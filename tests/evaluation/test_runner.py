@@ -266,7 +266,7 @@ def test_interrupted_processes_are_not_waited_for(drawn, out, monkeypatch):
     monkeypatch.setattr(runner, "tqdm", Bar)
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_and_score(TrackerSpec("own:Slow"), drawn[1::-1], out, jobs=2)  # one is done, the other sleeps
+        run_and_score(TrackerSpec("own:Slow"), drawn[1::-1], out, jobs=2)  # one process has finished, the other sleeps
     assert time.monotonic() - begun < 60
     assert not multiprocessing.active_children()
     assert f"{drawn[0].name}.txt" in names(out) and f"{drawn[1].name}.txt" not in names(out)

@@ -111,7 +111,7 @@ def test_score_folder_scores_the_result_files(tmp_path):
 
 
 def moved(boxes: np.ndarray, part: slice) -> np.ndarray:
-    """Boxes of which a part misses the target by far."""
+    """Boxes some of which miss the target by far."""
     boxes = boxes.copy()
     boxes[part] += 1000
     return boxes
@@ -149,7 +149,7 @@ def test_tre_scores_the_frames_of_all_starts_together():
     scored = evaluate(Results(runs, protocol="tre", starts={"a": (0, 2, 6)}), {"a": truth})
     parts = scored.sequences["a"]
     assert {part: score.frames for part, score in parts.items()} == {"whole": 19, "seen": 4, "unseen": 15}
-    # The second run misses all of its 7 frames but the first, which is given: frame 2, in the seen part.
+    # The second run misses all of its 7 frames except the first, frame 2, which lies in the seen part.
     assert [parts[part].mean_iou for part in PARTS] == pytest.approx([13 / 19, 1, 9 / 15])
     assert (scored.std["whole"], scored.runs) == (None, [])
     assert "TRE" in scored.rules
@@ -231,7 +231,7 @@ def test_tables_show_runs_speed_and_attributes():
     plain = evaluate({"a": track(9)}, {"a": track(9)})
     head, first, second = text_tables.format_trackers({"two": several, "one": plain}).splitlines()
     assert head.split()[-1] == "fps"
-    assert "0.635 ± 0.449" in first  # (20/21 + 20/63) / 2, and their distance by the root of 2
+    assert "0.635 ± 0.449" in first  # (20/21 + 20/63) / 2, and their difference divided by the root of 2
     assert first.split()[-1] == "12.3"
     assert second.split()[-1] == "-"
     lines = text_tables.format_sequences(several).splitlines()

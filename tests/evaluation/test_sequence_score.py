@@ -73,7 +73,7 @@ def test_numbers_beyond_any_image_are_misses_without_overflow():
     run = shifted(0, 0, 0, 0)
     run[1:] = [[1e308, 1, 1e308, 1e308], [-1e308, 1, 1e308, 1], [1, 1, 1e300, 1e300]]
     score = whole(run, TRUTH)
-    assert score.auc == pytest.approx((20 + 1) / 21 / 4)  # the last box covers the target: above 0, by a hair
+    assert score.auc == pytest.approx((20 + 1) / 21 / 4)  # the last box covers the target: slightly above 0
     assert (score.precision20, score.norm_precision20, score.mean_iou) == (0.25, 0.25, pytest.approx(0.25))
 
 

@@ -21,7 +21,7 @@ def header(version=WIDE):
 
 @pytest.fixture
 def network(tmp_path):
-    """Writes a network as darknet keeps it, and reads it."""
+    """Write a network in the format of darknet, and read it."""
 
     def make(layers, numbers=(), taps=None, channels=1, head=None):
         cfg, weights = tmp_path / "net.cfg", tmp_path / "net.weights"
@@ -33,7 +33,7 @@ def network(tmp_path):
 
 
 def run(net, x):
-    """One image of nested lists ``(C, h, w)`` in, the first tapped map out."""
+    """The first tapped map for one image of nested lists ``(C, h, w)``."""
     with torch.no_grad():
         return net(torch.tensor(x, dtype=torch.float32)[None])[0][0].numpy()
 
@@ -70,7 +70,7 @@ def test_batch_normalisation_adds_its_epsilon_to_the_deviation(network):
 
 
 def test_a_padded_convolution_correlates_in_rows_and_columns(network):
-    # Weights 1..9 row by row, one lit pixel in the middle: its neighbours see the weights turned round.
+    # Weights 1..9 row by row, one lit pixel in the middle: its neighbours get the weights in reversed order.
     net = network(conv(size=3), [0, *range(1, 10)])
     assert run(net, [[[0, 0, 0], [0, 1, 0], [0, 0, 0]]])[0].tolist() == [[9, 8, 7], [6, 5, 4], [3, 2, 1]]
 
@@ -162,8 +162,8 @@ def connected(output, activation="linear", **more):
     return f"[connected]\noutput={output}\nactivation={activation}\n{options}"
 
 
-IMAGE = np.arange(2 * 4 * 4).reshape(2, 4, 4) / 10 - 1  # two channels of the 4 x 4 pixels that [net] says
-OLD, TRANSPOSED = (0, 1, 0), (1001, 0, 0)  # versions of the header: the second stores matrices transposed
+IMAGE = np.arange(2 * 4 * 4).reshape(2, 4, 4) / 10 - 1  # two channels of 4 x 4 pixels, as in [net]
+OLD, TRANSPOSED = (0, 1, 0), (1001, 0, 0)  # versions of the header: the second one stores matrices transposed
 
 
 def numbers(count, seed=0):
@@ -207,7 +207,7 @@ def test_batch_normalisation_of_a_connected_layer_follows_its_weights(network):
 
 
 def test_a_connected_layer_accepts_the_output_of_another(network):
-    # 16 ones: -1 + 16 = 15, leaky keeps it; -2 x 15 leaks to -3
+    # 16 ones: -1 + 16 = 15, which leaky keeps; -2 x 15 becomes -3
     net = network(connected(1, "leaky") + connected(1, "leaky"), [-1, *[1] * 16, 0, -2])
     assert run(net, np.ones((1, 4, 4))).item() == pytest.approx(-3)
 
@@ -330,7 +330,7 @@ def test_unsupported_options_are_refused_and_not_skipped(network, layers):
 
 def test_the_defaults_of_pooling_are_those_of_darknet(network):
     pool, up = network("[maxpool]\nstride=2\n"), network("[upsample]\n")
-    assert run(pool, [[[1, 2], [3, 4]]])[0].tolist() == [[4]]  # size is stride where it is not given
+    assert run(pool, [[[1, 2], [3, 4]]])[0].tolist() == [[4]]  # the default size is the stride
     assert run(up, [[[1]]])[0].tolist() == [[1, 1], [1, 1]]  # stride is 2
 
 

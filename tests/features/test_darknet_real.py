@@ -1,4 +1,4 @@
-"""The reader of darknet's files on the real weights of yolo-nano-voc and real frames."""
+"""The reader of darknet files with the published weights of yolo-nano-voc on real frames."""
 
 import cv2
 import numpy as np
@@ -56,7 +56,7 @@ def detector(otb_root):
 )
 def test_the_published_network_detects_people_and_cars(detector, otb_root, name, kind, least):
     # Of 8 frames spread over the video. Measured: 8 of 8 for all five, one frame each of Couple and BlurCar2 barely.
-    # Without the shortcuts, or with routes turned round, it is 0 of 8; with pixels in [-1, 1] three of the five fail.
+    # Without the shortcuts, or with reversed routes, it is 0 of 8; with pixels in [-1, 1] three of the five fail.
     (sequence,) = otb.load(otb_root, name)
     hits = 0
     for index in np.linspace(0, len(sequence) - 1, 8).astype(int):

@@ -51,11 +51,11 @@ def test_a_broken_download_resumes_where_it_stopped(server, tmp_path):
 
 def test_a_later_attempt_resumes_the_partial_file_of_an_earlier_one(server, tmp_path):
     server.breaks = 1
-    with pytest.raises(InputError):  # after the break nothing more comes
+    with pytest.raises(InputError):  # the server sends nothing after the break
         broken = file(server, "breaks")
         server.RequestHandlerClass = DyingHandler
         fetch(broken, tmp_path)
-    assert names(tmp_path) == [f"{PARTIAL}a.weights"], "nothing goes by the real name"
+    assert names(tmp_path) == [f"{PARTIAL}a.weights"], "no file has its final name yet"
     assert (tmp_path / f"{PARTIAL}a.weights").read_bytes() == DATA[:300_000]
     server.RequestHandlerClass = Handler
     server.log.clear()
@@ -110,7 +110,7 @@ def test_a_wrong_file_is_refused_and_deleted(server, tmp_path, path, size, sha25
 
 
 def test_without_internet_the_error_names_the_file_and_where_to_put_it(tmp_path):
-    gone = File("a.weights", ("http://127.0.0.1:9/a.weights",), 5)  # the port of `discard`: nobody listens
+    gone = File("a.weights", ("http://127.0.0.1:9/a.weights",), 5)  # the port of `discard`, on which no server listens
     with pytest.raises(InputError) as caught:
         fetch(gone, tmp_path)
     message = str(caught.value)

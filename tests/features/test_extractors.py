@@ -21,7 +21,7 @@ RED, GREEN, BLUE, SATURATION, HORIZONTAL, FALLING, VERTICAL, RISING = range(8)  
 
 @pytest.fixture
 def offline(monkeypatch):
-    """No address is left to download from; gives the names that were asked for."""
+    """Remove all download addresses; returns the list of names that are requested."""
     asked = []
 
     def fetch(file, folder):
@@ -56,7 +56,9 @@ def test_a_vertical_edge_has_only_a_horizontal_gradient():
     got = cells(frame)
     assert np.array_equal(got[..., HORIZONTAL], expected)
     assert not got[..., [FALLING, VERTICAL, RISING]].any()
-    assert np.array_equal(cells(255 - frame)[..., HORIZONTAL:], got[..., HORIZONTAL:]), "contrast's sign is not kept"
+    assert np.array_equal(cells(255 - frame)[..., HORIZONTAL:], got[..., HORIZONTAL:]), (
+        "the sign of a contrast is not kept"
+    )
 
 
 def test_a_horizontal_edge_has_only_a_vertical_gradient():
@@ -82,7 +84,7 @@ def test_diagonal_edges_of_both_directions_differ():
 
 def test_a_slightly_tilted_edge_stays_in_its_bin():
     frame = np.zeros((96, 128, 3), np.uint8)
-    frame[:, 64:] = np.linspace(255, 245, 96, dtype=np.uint8)[:, None, None]  # a touch darker downwards
+    frame[:, 64:] = np.linspace(255, 245, 96, dtype=np.uint8)[:, None, None]  # slightly darker downwards
     got = cells(frame)[2:-2, 7:9]
     assert got[..., HORIZONTAL].sum() > 0.9 * got[..., HORIZONTAL:].sum()
 
@@ -172,7 +174,7 @@ def test_a_missing_weights_file_is_not_downloaded(name, tmp_path, offline):
     pytest.importorskip("torch")
     with pytest.raises(InputError, match=rf"no weights for {name} at .*none\.weights; give the file .*--weights"):
         make_extractor(name, tmp_path / "none.weights")
-    with pytest.raises(InputError, match=NETWORKS[name].files[0].name):  # a folder without it
+    with pytest.raises(InputError, match=NETWORKS[name].files[0].name):  # a folder without the file
         make_extractor(name, tmp_path)
     assert not offline
 

@@ -42,7 +42,7 @@ def test_cells_hold_the_orientation_of_edges():
 
 @pytest.mark.parametrize("side", [SEARCH, TEMPLATE])
 def test_cells_equal_their_documented_definition(side):
-    """Cell by cell, as the words have it: colours less the crop's, deviations, shares of gradients by orientation."""
+    """Each cell holds colours minus the mean of the crop, deviations, and shares of gradients by orientation."""
     crop = cv2.GaussianBlur(noise(side), (0, 0), 2)
     frame = cv2.resize(crop, (side + 1, side + 1)) / 255
     grey = cv2.cvtColor(frame.astype(np.float32), cv2.COLOR_RGB2GRAY).astype(float)
@@ -96,7 +96,7 @@ def test_nanotrack_head_proposes_a_box_on_the_target(otb_root, nanotrack):
     sequence = load(otb_root, "Human7")[0]
     window = SearchWindow(maps)
     window.start(sequence.frames[0], sequence.boxes[0])
-    window.centre_on(sequence.boxes[5] + [6, -4, 0, 0], sequence.size)  # beside it
+    window.centre_on(sequence.boxes[5] + [6, -4, 0, 0], sequence.size)  # beside the true box
     seen = window.observe(sequence.frames[5])
     proposed = regions.from_region(proposals.best(seen["proposals"]), window.region)
     assert bx.iou(proposed, sequence.boxes[5]) > 0.75
@@ -104,7 +104,7 @@ def test_nanotrack_head_proposes_a_box_on_the_target(otb_root, nanotrack):
     np.testing.assert_array_equal(proposals.corrected(proposed, window.offset), seen["proposals"])
     window.centre_on(sequence.boxes[0], sequence.size)
     first = regions.from_region(proposals.best(window.observe(sequence.frames[0])["proposals"]), window.region)
-    np.testing.assert_allclose(first, sequence.boxes[0], atol=2)  # where the truth is known they are corrected
+    np.testing.assert_allclose(first, sequence.boxes[0], atol=2)  # proposals are corrected by the true box
 
 
 @pytest.mark.otb

@@ -9,7 +9,7 @@ TensorProto, helper, numpy_helper = onnx.TensorProto, onnx.helper, onnx.numpy_he
 
 
 def network(shape=(1, 2, 4, 4)):
-    """Mean over rows and columns, as a row of numbers, times two: with the sizes of its example written into it."""
+    """A network that doubles the mean over rows and columns, with the sizes of its example as constants."""
     nodes = [
         helper.make_node("GlobalAveragePool", ["picture"], ["mean"]),
         helper.make_node("Reshape", ["mean", "shape"], ["row"]),
@@ -33,7 +33,7 @@ def test_a_network_for_one_picture_accepts_a_batch():
     np.testing.assert_array_equal(batch, single)
     with pytest.raises(ValueError):
         fixed(pictures)
-    with pytest.raises(ValueError):  # only the batch is free
+    with pytest.raises(ValueError):  # only the batch size is variable
         free(pictures[:, :, :3])
 
 

@@ -1,4 +1,4 @@
-"""Building a store: threads, failures, full disks, processes that die or share the work."""
+"""Building a store: threads, failures, full disks, processes that are killed or share the work."""
 
 import errno
 import json
@@ -36,7 +36,7 @@ def image_files(folder, length):
 
 
 class LateFrames:
-    """Frame i is full of i (modulo 256); of every four, the first ones take the longest."""
+    """Frame i has the value i (modulo 256) everywhere. Of every four frames, earlier ones take longer to decode."""
 
     size, fingerprint = (10, 8), "late"
 
@@ -53,7 +53,7 @@ class LateFrames:
 
 
 def files(folder):
-    """What is in a store but the locks."""
+    """The files of a store without its locks."""
     return sorted(path.name for path in folder.iterdir() if path.name != ".locks")
 
 
@@ -92,7 +92,7 @@ print(json.dumps(built._asdict()))
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts a process that builds ``store``; in the extractor's call number `stop_at` it waits for the file ``go``."""
+    """Start a process that builds ``store``; in the extractor's call number `stop_at` it waits for the file ``go``."""
     with ExitStack() as stack:
 
         def start(length=5, sequences=None, stop_at=None, limit=None):
@@ -243,7 +243,7 @@ def test_build_returns_counts_of_its_work(tmp_path):
 def test_what_a_killed_process_extracted_is_not_extracted_again(tmp_path, start):
     length = 5 * FeatureStore.BATCH + 3
     straight = np.array(FeatureStore(CountingExtractor(), tmp_path / "other")[sequence(0, length)])
-    process = start(length=length, stop_at=4)  # hangs in the fourth batch
+    process = start(length=length, stop_at=4)  # the process waits in the fourth batch
     wait_for(tmp_path / "stopped")
     process.kill()
     process.wait()
@@ -293,7 +293,7 @@ def test_ctrl_c_keeps_whole_batches(tmp_path):
 
 
 def test_two_processes_share_the_work(tmp_path, start):
-    # Both are given the same sequences; the first stops in one of them, and the second passes over that one.
+    # Both are given the same sequences; the first process waits in one of them, and the second one skips it.
     first = start(sequences=3, stop_at=1)
     wait_for(tmp_path / "stopped")
     second = start(sequences=3)
@@ -302,7 +302,7 @@ def test_two_processes_share_the_work(tmp_path, start):
     (tmp_path / "go").touch()
     assert (first.wait(30), second.wait(30)) == (0, 0)
     built = sorted(json.loads(process.stdout.read())["frames"] for process in (first, second))
-    assert built == [5, 10], "nothing was extracted twice"
+    assert built == [5, 10], "no sequence was extracted twice"
     store = FeatureStore(CountingExtractor(fail_at=1), tmp_path / "store")
     assert [store[s][0, 0] for s in make_sequences(3)] == [1, 2, 3]
     assert not list(store.folder.glob(f"{PARTIAL}*"))
@@ -313,7 +313,7 @@ def test_the_second_process_takes_over_when_the_first_is_killed(tmp_path, start)
     wait_for(tmp_path / "stopped")
     second = start(sequences=1)
     with pytest.raises(subprocess.TimeoutExpired):
-        second.wait(0.5)  # waits for the first one
+        second.wait(0.5)  # the second process waits for the first one
     first.kill()
     first.wait()
     assert second.wait(30) == 0

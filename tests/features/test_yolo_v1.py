@@ -16,7 +16,7 @@ V1 = tuple(yolo_v1.LAYOUTS)
 @pytest.mark.parametrize("name", V1)
 def test_the_layers_have_as_many_weights_as_the_published_file(name):
     network = Darknet(yolo_v1.make_sections(name), NETWORKS[name].taps)
-    assert NETWORKS[name].files[0].size == 16 + 4 * network.needs  # the header of that time: four int32
+    assert NETWORKS[name].files[0].size == 16 + 4 * network.needs  # the header of the older format: four int32
 
 
 def test_the_byte_counts_equal_those_of_the_files():
@@ -82,7 +82,7 @@ COUNT = 2 + 54 + 5 + 5 * 32 + 4 + 4 * 5
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """A weights file of `SMALL`, which stands in for ``yolov1``; its numbers."""
+    """A weights file of `SMALL`, which replaces ``yolov1``; returns its numbers."""
     import dataclasses
 
     entry = dataclasses.replace(NETWORKS["yolov1"], channels=5, taps=(2,))
@@ -95,7 +95,7 @@ def small(tmp_path, monkeypatch):
 
 
 def expected(numbers, frame, low=-1.0):
-    """The last but one layer by plain loops over an 8 x 8 frame; black becomes ``low``."""
+    """The layer before the last for an 8 x 8 frame, by plain loops; black becomes ``low``."""
     image = low + (1 - low) * frame.astype(np.float64).transpose(2, 0, 1) / 255
     padded = np.pad(image, ((0, 0), (1, 1), (1, 1)))
     kernels = numbers[2:56].reshape(2, 3, 3, 3)

@@ -1,4 +1,4 @@
-"""Running the training script in tests, and reading what it left in TensorBoard."""
+"""Run the training script in tests, and read its log for TensorBoard."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ def tensorboard(run: Path) -> EventAccumulator:
 
 
 def picture(log: EventAccumulator, name: str) -> np.ndarray:
-    """The last picture of a name, RGB; its size is the one that it is said to have."""
+    """The last picture of a name, RGB; its size is checked against the log."""
     event = log.Images(name)[-1]
     decoded = cv2.imdecode(np.frombuffer(event.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     assert decoded.shape == (event.height, event.width, 3)
@@ -51,7 +51,7 @@ def picture(log: EventAccumulator, name: str) -> np.ndarray:
 
 
 def hyperparameters(run: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    """What TensorBoard's page of hyper-parameters shows of a run: the flags, and the scores."""
+    """The flags and scores of a run on the page of hyper-parameters in TensorBoard."""
     log = tensorboard(run)
     content = log.PluginTagToContent(metadata.PLUGIN_NAME)
     session = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG])

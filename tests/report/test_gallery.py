@@ -1,4 +1,4 @@
-"""The gallery of a report's page."""
+"""The gallery on the page of a report."""
 
 import base64
 import io
@@ -46,7 +46,7 @@ def near(pixel, colour):
 
 @pytest.fixture(scope="module")
 def animation():
-    """Of 90 grey frames, in which the agent's box moves to the right and the rival's stays on the left."""
+    """An animation of 90 grey frames. The box of the agent moves to the right, that of the rival stays on the left."""
     grey = ArrayFrames(np.full((90, 240, 320, 3), 128, np.uint8))
     agent = TRUTH + np.arange(90)[:, None] * RIGHT * 2
     return animate("grey", grey, TRUTH, {"rival": TRUTH - RIGHT * 40, "agent": agent}, 30)
@@ -121,7 +121,7 @@ def test_the_best_and_the_worst_sequence_are_chosen_from_many():
 
 @pytest.fixture(autouse=True)
 def _no_plots(monkeypatch):
-    """Plots take longer than everything else."""
+    """Replace the plots, which take longer than everything else."""
     monkeypatch.setattr(page_content.Page, "_plot", lambda *_: "")
 
 

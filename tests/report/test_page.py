@@ -26,7 +26,7 @@ pytest.importorskip("matplotlib")
 from tracking_env.report import page_content, plots
 from tracking_env.report.page import write_page
 
-SEQUENCES = "synthetic:3,1-2"  # not in the order of their names
+SEQUENCES = "synthetic:3,1-2"  # not sorted by name
 RIGHT = np.array([1.0, 0, 0, 0])
 STRANGE = "<b>& $x$"
 
@@ -45,7 +45,7 @@ def write_tracker(folder: Path, predictions: dict[str, np.ndarray], fps: float |
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Results of three trackers: the first box, the truth one frame late, and the truth moved, without one sequence."""
+    """Results of three trackers: the first box, the truth one frame late, and the shifted truth of all but one."""
     root, truths = tmp_path_factory.mktemp("results"), {sequence.name: sequence.boxes for sequence in drawn()}
     static = {name: np.tile(boxes[:1], (len(boxes), 1)) for name, boxes in truths.items()}
     late = {name: np.concatenate([boxes[:1], boxes[:-1]]) for name, boxes in truths.items()}
@@ -333,7 +333,7 @@ def test_a_click_on_a_title_sorts_the_table_both_ways(browser, page):
     names, _ = click(0)
     assert names == ["Synthetic-0001", "Synthetic-0002", "Synthetic-0003"]
     assert click(0)[0] == names[::-1]
-    missing = [click(3)[0][-1] for _ in range(2)]  # stays last, whatever the direction
+    missing = [click(3)[0][-1] for _ in range(2)]  # stays last in both directions
     assert missing == ["–", "–"]
     assert browser.execute_script(f"return {table}.tFoot.rows[0].cells[0].textContent") == "Mean"
 

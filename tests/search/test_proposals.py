@@ -55,7 +55,7 @@ def test_the_policy_takes_the_best_proposal_and_damps_its_size():
     }
     action, state = BestProposal().act(observation)
     assert state is None and action.dtype == np.float32
-    # Twice as wide and half as high: the share PACE of that, as a logarithm.
+    # Twice as wide and half as high, of which the share PACE is taken in the logarithm.
     np.testing.assert_allclose(action, [0.6, 0.4, 0.2 * 2**PACE, 0.2 * 2**-PACE], atol=1e-4)
 
 

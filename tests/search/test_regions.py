@@ -64,7 +64,7 @@ def test_a_crop_of_the_same_size_equals_the_pixels():
 def test_a_resized_crop_shows_the_same_place(factor):
     side = int(32 / factor)
     cropped = regions.crop(gradient(), np.array([51.0, 31, 32, 32]), side, (0, 0, 0)).astype(float)
-    middles = 50 + (np.arange(side) + 0.5) * 32 / side - 0.5  # of the columns shown
+    middles = 50 + (np.arange(side) + 0.5) * 32 / side - 0.5  # the red values of the columns in the crop
     np.testing.assert_allclose(cropped[side // 2, :, 0], middles, atol=0.76)
     np.testing.assert_allclose(cropped[:, side // 2, 1], middles - 20, atol=0.76)
 
@@ -83,7 +83,7 @@ def test_a_shrunk_crop_averages_pixels(factor):
     frame = np.repeat(board[..., None], 3, axis=2).astype(np.uint8)
     cropped = regions.crop(frame, np.array([21.0, 21, 120, 120]), int(120 / factor), (0, 0, 0)).astype(float)
     assert cropped.mean() == pytest.approx(100, abs=2)
-    assert np.ptp(cropped) < 100  # of 200: no pixel stands for its neighbours
+    assert np.ptp(cropped) < 100  # the board has a range of 200, which single sampled pixels would keep
 
 
 @pytest.mark.parametrize("side", [16, 64])  # averaged, and interpolated

@@ -1,4 +1,4 @@
-"""The search window: what it observes of a frame, and where it goes next."""
+"""The search window: its observation of a frame, and its next place."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SIDE = 1 / (2 * CONTEXT)  # of a square target, over its search region's
 
 
 class OneProposal:
-    """Maps of one channel, and the same proposal in every cell: as large as the target, half its size to the right."""
+    """Maps of one channel, with the same proposal in every cell: the target, shifted right by half its size."""
 
     id, channels = "one-proposal", 1
 

@@ -1,4 +1,4 @@
-"""Check and read the files that a job leaves, also one that was stopped: every file with its final name is complete."""
+"""Check and read the files of a finished or stopped job: every file with its final name must be complete."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def read_store(folder: Path) -> Contents:
 
 
 def read_evaluation(folder: Path) -> Contents:
-    """The result files of an evaluation. Of the files of seconds only their lengths, since every run takes others."""
+    """The result files of an evaluation. Of the files of seconds only their lengths, since these times vary."""
     contents = {}
     for path in finished_files(folder / "results", "**/*.*"):
         name = str(path.relative_to(folder))

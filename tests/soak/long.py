@@ -39,7 +39,7 @@ class MemoryCurve:
         self.points: list[tuple[float, float]] = []
 
     def add(self, amount: float) -> None:
-        """Measure the memory now, after so many steps or seconds."""
+        """Measure the memory after a number of steps or seconds."""
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         self.points.append((amount, pages * os.sysconf("SC_PAGE_SIZE") / 2**20))
 

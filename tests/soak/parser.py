@@ -28,7 +28,7 @@ def make_parsers(kind: str, files: Mapping[str, bytes], read: Callable[[Path], A
     """One parser for each file of a folder. The other files of the folder are good.
 
     Args:
-        kind: how the parsers' names begin.
+        kind: the start of the names of the parsers.
         files: contents of good files by name.
         read: reads the folder.
     """
@@ -41,7 +41,7 @@ def make_parsers(kind: str, files: Mapping[str, bytes], read: Callable[[Path], A
 
 
 class ParserFolder:
-    """A folder for one parser, made anew for every reading."""
+    """A folder for one parser, created again for every reading."""
 
     def __init__(self, parser: Parser, folder: Path) -> None:
         self.parser, self.folder = parser, folder

@@ -1,4 +1,4 @@
-"""Readers of result files, of ours and of other toolkits, and of the files with which an evaluation goes on."""
+"""Readers of result files, of ours and of other toolkits, and of the files from which an evaluation resumes."""
 
 import io
 import json

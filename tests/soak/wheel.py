@@ -1,8 +1,8 @@
-"""The wheel in a truly empty environment: every command that needs no further file, each in a process of its own.
+"""The wheel in an empty environment: every command that needs no other files, each in its own process.
 
 python -m tests.soak.wheel    # needs the package index; --verbose prints what each command printed
 
-The working directory has an `agents` and a `train` of somebody else's, which must not be imported.
+The working directory has foreign packages `agents` and `train`, which must not be imported.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The jobs that the fault injection disturbs: each training script, extraction, evaluation and download, in small.
 
-A job is one call of a command's `main` into a folder. A second call with the same folder goes on.
+A job is one call of a command's `main` into a folder. A second call with the same folder resumes the job.
 """
 
 import sys
@@ -43,7 +43,7 @@ class Workload:
     """One kind of job.
 
     Attributes:
-        run: does the job in a folder, or goes on with it; returns the exit code.
+        run: does the job in a folder, or resumes it; returns the exit code.
         read: checks the job's finished files and returns them. Those of an unfinished job must be among those of a
             finished one, but for files that the job replaces at its end.
         fewer_kills: divides the number of kills, for slow jobs.

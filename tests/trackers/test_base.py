@@ -20,7 +20,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 
 class Halved:
-    """The grid's features rounded to half precision: so the store's are the very same numbers."""
+    """Grid features rounded to half precision, so that those of the store are equal."""
 
     id, dim = "grid-halved", DIM
     prepare = staticmethod(GridExtractor().prepare)
@@ -30,7 +30,7 @@ class Halved:
 
 
 class Recorder:
-    """A tracker that notes what it is told, and answers with the number of its update."""
+    """A tracker that records its arguments, and returns the number of its update."""
 
     def __init__(self):
         self.told, self.frames = [], []
@@ -45,7 +45,7 @@ class Recorder:
 
 
 class Echo:
-    """A policy that remembers the location it was given, moves 0.2 a frame, and looks at no feature."""
+    """A policy that remembers its first location, moves by 0.2 per frame, and ignores features."""
 
     def act(self, observation, state):
         here = observation["location"] if state is None else state + np.float32([0.2, 0, 0, 0])

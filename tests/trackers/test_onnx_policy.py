@@ -23,7 +23,7 @@ def graph(nodes, inputs, outputs):
 
 
 def counter():
-    """Says how often it was asked in this episode, plus the location."""
+    """A network that returns its number of calls in this episode plus the location."""
     return graph(
         [("Add", ["count", "location"], ["box"]), ("Add", ["count", "one"], ["count_next"])],
         {"location": [1, 4], "count": [1, 4], "one": [1, 1]},

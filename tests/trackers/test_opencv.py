@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")  # agents' requirement
+pytest.importorskip("torch")  # required by agents
 
 from tracking_env import boxes as bx
 from tracking_env.datasets import otb, synthetic
@@ -12,7 +12,7 @@ from tracking_env.trackers.base import run
 
 
 class Fake:
-    """OpenCV's side: notes what it is given, answers with what it is told to."""
+    """A tracker of OpenCV that records its arguments and returns prepared answers."""
 
     def __init__(self, answers=()):
         self.answers, self.got = list(answers), []
@@ -46,7 +46,7 @@ def test_opencv_gets_bgr_frames_and_zero_based_integer_boxes():
     [
         ([-3, 51, 20, 20], True, (0, 50, 16, 10)),  # columns -4 to 15, rows 50 to 69 of an image of 80 x 60
         ([-3, 51, 20, 20], False, (-4, 50, 20, 20)),
-        ([101, 5, 20, 20], True, (79, 4, 1, 20)),  # out of sight
+        ([101, 5, 20, 20], True, (79, 4, 1, 20)),  # outside the image
         ([-50, 5, 20, 20], True, (0, 4, 1, 20)),
     ],
 )

@@ -17,7 +17,7 @@ SIZE = (100, 80)
 
 
 class Blank:
-    """Frames that nobody looks at; their size cancels in every score."""
+    """Sequences with unused frames; their size cancels in every score."""
 
     fingerprint = "blank"
     size = SIZE

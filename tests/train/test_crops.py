@@ -33,7 +33,7 @@ def test_the_true_box_is_mostly_inside_and_not_always_in_the_middle(crops):
 
 
 def test_a_mirrored_crop_has_a_mirrored_template():
-    """Cells know no left and right of a channel, so the mirrored template is the template mirrored."""
+    """Cells have no channel with a direction, so mirroring the maps equals mirroring the template."""
     cut = cut_crops(SEQUENCES[:1], make_maps("cells"), each=1, pretended=0, seed=0)
     plain, mirrored = cut.template[0].float(), cut.template[1].float()
     colours = slice(0, 6)
@@ -60,7 +60,7 @@ def test_a_batch_has_the_requested_share_of_pretended_targets(crops):
 
 
 class Proposing(CellMaps):
-    """Cells, and a proposal that tells which template it was made of."""
+    """Cells, and a proposal that identifies its template."""
 
     def propose(self, template, search):
         return np.full((5, 16, 16), template.mean(), np.float32)
@@ -78,7 +78,7 @@ def test_proposals_use_the_template_of_the_batch():
 
 
 def test_a_stretched_crop_shows_the_stretched_target():
-    """One white target on black: where the crop says its box is, there it is, however it was stretched."""
+    """A white target on black: the box of each stretched crop encloses the target."""
     frame = np.zeros((200, 300, 3), np.uint8)
     frame[80:120, 100:180] = 255
     crops = []
@@ -97,7 +97,7 @@ def test_a_stretched_crop_shows_the_stretched_target():
         rows, columns = np.nonzero(crop.mean(axis=2) > 60)
         seen = [columns.min(), columns.max() + 1, rows.min(), rows.max() + 1]
         expected = np.array([x - w / 2, x + w / 2, y - h / 2, y + h / 2]) * SEARCH
-        if expected.min() > 0 and expected.max() < SEARCH:  # all of it is to be seen
+        if expected.min() > 0 and expected.max() < SEARCH:  # the whole target is inside the crop
             np.testing.assert_allclose(seen, expected, atol=2.5)
             inside += 1
     assert inside > 10

@@ -1,4 +1,4 @@
-"""The same seed gives the same numbers. (Training: the tests of going on in test_train.py compare two runs, too.)"""
+"""The same seed gives the same numbers. (The tests of resuming in test_train.py also compare two runs.)"""
 
 import gymnasium as gym
 import numpy as np

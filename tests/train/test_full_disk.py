@@ -1,4 +1,4 @@
-"""Training on a disk that fills up: one line, exit code 2, and it goes on once there is room."""
+"""Training on a disk that fills up: one line, exit code 2, and the run can be resumed once there is room."""
 
 import contextlib
 import gc
@@ -18,7 +18,7 @@ SCRIPTS = {"training": "reinforce", "search": "search", "ppo": "sb3", "sac": "sb
 
 @contextlib.contextmanager
 def largest(size):
-    """No file of this process may grow beyond so many bytes: to whoever writes it is as if the disk were full."""
+    """Limit the size of files that this process writes, which has the effect of a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -37,11 +37,11 @@ def test_training_on_a_full_disk_ends_with_a_one_line_error_and_resumes_later(na
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
     with contextlib.ExitStack() as disk, monkeypatch.context() as patch:
         fill = lambda run, once=True: disk.enter_context(largest(logged(run) + 40))  # noqa: E731
-        patch.setattr(RunDirectory, "catch_interrupts", fill)  # what a script does last before it begins
+        patch.setattr(RunDirectory, "catch_interrupts", fill)  # the last step of a script before training
         assert training_job(name)(tmp_path) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"train/{SCRIPTS[name]}.py: error: ") and err.count("\n") == 1 and "--resume" in err
-    gc.collect()  # what a process that ends lets go: the lock on the folder
+    gc.collect()  # a process releases the lock on the folder when it ends
     assert training_job(name)(tmp_path) == 0
 
 

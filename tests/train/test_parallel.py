@@ -1,4 +1,4 @@
-"""One run in two processes: it learns what one process learns, and ends as one."""
+"""A run in two processes gives the weights of one process, and both processes end together."""
 
 import json
 import os
@@ -48,7 +48,7 @@ FLAGS = [
 
 @pytest.fixture(autouse=True)
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The training script, in an environment of its own; it checks that no process group is left when it ends."""
+    """Run the training script in its own environment, and check that no process group is left at its end."""
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -74,7 +74,7 @@ def test_two_processes_learn_the_weights_of_one(tmp_path: Path, script: str) -> 
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
     done = subprocess.run([*start, *FLAGS, "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("DRLT (reinforce)") == 1, "process 0 alone reports"
+    assert done.stdout.count("DRLT (reinforce)") == 1, "only process 0 reports"
     assert len(list((tmp_path / "two").glob("events.out.tfevents.*"))) == 1
     alone, shared = (_weights(tmp_path / name) for name in ("one", "two"))
     assert alone.keys() == shared.keys()

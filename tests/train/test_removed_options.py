@@ -21,7 +21,7 @@ DATA = ["--sequences", "synthetic:0-1", "--test-sequences", "synthetic:100", "--
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the runs of the first version, to write into."""
+    """A copy of the runs of the first version, which tests may change."""
     return shutil.copytree(FIRST_VERSION, tmp_path / "first-version")
 
 

@@ -1,4 +1,4 @@
-"""The run directory between processes that die, and two that want it at once."""
+"""The run directory after a killed process, and with two processes at once."""
 
 import json
 from dataclasses import replace
@@ -54,7 +54,7 @@ def test_partial_files_of_a_killed_process_are_removed(config):
     (path / f"{PARTIAL}1-config.json").mkdir(parents=True)
     (path / "checkpoints" / f"{PARTIAL}2-000003").mkdir(parents=True)
     (path / "checkpoints" / f"{PARTIAL}2-000003" / "model.safetensors").touch()
-    with pytest.raises(InputError, match=r"exists and is not a run"):  # for the folder of checkpoints has its name
+    with pytest.raises(InputError, match=r"exists and is not a run"):  # since the folder of checkpoints exists
         RunDirectory(config)
     (path / "config.json").write_text("{}")
     begin(replace(config, overwrite=True)).close()

@@ -47,12 +47,12 @@ def test_a_phase_of_0_epochs_is_skipped(schedule, phases):
 def test_a_plateau_ends_only_its_own_phase():
     schedule = ScheduleConfig(l1_epochs=10, iou_epochs=10, plateau=2)
     # L1: best -0.5 at its third epoch, then two without a new best (an equal one is none).
-    # IoU: starts from its own first reward, worse in number or not.
+    # IoU: starts from its own first reward, even if that number is lower.
     l1 = [-0.9, -0.95, -0.5, -0.5, -0.6]
     epochs, end = walk(schedule, [*l1, 0.1, 0.3, 0.2, 0.25, 9.0])
     assert [number for _, number, _ in epochs] == [1] * 5 + [2] * 4
     assert schedule.phase(end) is None and end.epoch == 9
-    assert walk(schedule, [*l1[:4], -0.4, -0.6, -0.6, 0.1])[0][-1] == (7, 2, "iou")  # a new best begins the count anew
+    assert walk(schedule, [*l1[:4], -0.4, -0.6, -0.6, 0.1])[0][-1] == (7, 2, "iou")  # a new best restarts the count
 
 
 def test_without_a_plateau_no_phase_ends_early():

@@ -31,7 +31,7 @@ def finished(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     out = tmp_path_factory.mktemp("finished") / "run"
     done = run_script(environment, *TINY, "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "WARN" not in done.stderr, "OpenCV's warnings are nobody's"
+    assert "WARN" not in done.stderr, "a run must print no warnings of OpenCV"
     assert "DRLT (reinforce)" in done.stdout and "static first box" in done.stdout
     return out
 
@@ -204,7 +204,7 @@ def test_tensorboard_sorts_runs_by_their_final_scores(finished: Path) -> None:
 
 def test_the_log_for_tensorboard_has_a_bounded_size(finished: Path) -> None:
     (log,) = finished.glob("events.*")
-    assert log.stat().st_size / 1024 < 200 * 3 + 40, "three evaluations, and all the rest"
+    assert log.stat().st_size / 1024 < 200 * 3 + 40, "200 KB for each of three evaluations, and the rest of the log"
 
 
 def _drawn(name: str) -> Sequence:
@@ -264,7 +264,7 @@ def test_several_seeds_are_separate_runs_with_a_mean_and_a_deviation(
     (out / "seed-1" / "report.json").unlink()
     trained = (out / "seed-0" / "report.json").stat().st_mtime_ns
     assert main([*flags, "3", "--resume"]) == 0
-    assert (out / "seed-0" / "report.json").stat().st_mtime_ns == trained, "it is not done again"
+    assert (out / "seed-0" / "report.json").stat().st_mtime_ns == trained, "the finished run is not repeated"
     assert (out / "seed-1" / "report.json").exists()
     assert "episodes: 5 -> 6" in refused(capsys, *flags, "3", "--resume", "--episodes", "6")
     assert json.loads((out / "report.json").read_text())["runs"] == 3

@@ -1,4 +1,4 @@
-"""train/experts.py, and what it leaves."""
+"""train/experts.py and the files that it writes."""
 
 import json
 import os
@@ -295,7 +295,7 @@ def test_the_warm_start_beats_the_rule_on_held_out_videos(tmp_path, cache):
 
 
 def test_reinforce_without_warm_start_learns_which_expert_is_better(tmp_path, cache):
-    """On these sequences the grey expert follows the target far better; nothing but the reward tells."""
+    """On these sequences the grey expert follows the target far better, which only the reward shows."""
     out = tmp_path / "loop"
     flags = ["--sequences", "synthetic:0-11", "--test-sequences", "synthetic:100", "--warm-steps", "0", "--losses", "0"]
     flags += ["--updates", "12", "--clips", "4", "--episodes", "6", "--steps", "12", "--lost-share", "0"]

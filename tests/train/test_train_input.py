@@ -1,4 +1,4 @@
-"""What the training script refuses, and where it stops."""
+"""The training script refuses bad input, and stops at numbers that are not finite."""
 
 import json
 import math
@@ -61,7 +61,7 @@ def test_a_bad_value_gives_a_message_and_exit_code_2(
 ) -> None:
     try:
         code = main(["--out", str(tmp_path / "run"), *flags])
-    except SystemExit as stop:  # said by the parser, which some versions of tyro leave to `main`
+    except SystemExit as stop:  # an error of the parser, which some versions of tyro leave to `main`
         code = stop.code
     assert code == 2
     assert flags[0].strip("-") in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""train/sb3.py, and what it leaves."""
+"""train/sb3.py and the files that it writes."""
 
 import json
 import math
@@ -55,7 +55,7 @@ def _own_cache(cache, monkeypatch):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, cache):
-    """A finished run of each algorithm, made when it is first asked for."""
+    """A finished run of each algorithm, trained on first use."""
     folder, runs = tmp_path_factory.mktemp("runs"), {}
 
     def run(algo):
@@ -74,7 +74,7 @@ def last(run):
 
 
 def weights(run):
-    """All that the last checkpoint holds."""
+    """All tensors of the last checkpoint."""
     return {
         f"{file.stem} {key}": value
         for file in last(run).glob("*.safetensors")
@@ -125,7 +125,7 @@ def test_a_resumed_run_gives_the_same_numbers_and_one_curve(finished, tmp_path, 
 
 
 def test_the_schedule_of_the_paper_switches_the_reward(finished):
-    # 60 of 80 steps on L1. What PPO maximises is in its value's target: rewards in [-2, 0], then in [0, 1].
+    # 60 of 80 steps on L1. The target of the value function holds the reward: rewards in [-2, 0], then in [0, 1].
     replay = load_file(last(finished("td3")) / "replay.safetensors")
     assert (replay["l1"] <= 0).all() and (replay["iou"] >= 0).all() and replay["l1"].any()
     assert replay["features"].dtype == np.float16
@@ -208,7 +208,9 @@ def test_several_seeds_have_a_mean_and_a_deviation(finished, tmp_path, capsys):
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["runs"] == 2 and "whole" in report["std"]
     first, other = weights(finished("a2c")), weights(tmp_path / "seed-0")
-    assert all(np.array_equal(first[key], other[key]) for key in first), "one seed after the other changes none"
+    assert all(np.array_equal(first[key], other[key]) for key in first), (
+        "training several seeds in one process does not change their results"
+    )
     other = weights(tmp_path / "seed-1")
     assert not all(np.array_equal(first[key], other[key]) for key in first)
 

@@ -1,4 +1,4 @@
-"""train/search.py, and what it leaves."""
+"""train/search.py and the files that it writes."""
 
 import json
 import os
@@ -151,8 +151,8 @@ def test_it_runs_as_a_script_with_one_line_errors(tmp_path):
 )
 def test_bad_flags_give_one_line_and_exit_code_2(flags, message, tmp_path, capsys):
     assert main([*flags, "--out", str(tmp_path / "x")]) == 2
-    heard = capsys.readouterr().err
-    assert message in heard and heard.count("\n") == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
     assert not (tmp_path / "x").exists()
 
 
