@@ -12,7 +12,7 @@ MEMORY_FRAMES = 12
 
 
 class Batch(NamedTuple):
-    """B crops, each with a state as the loop might have it."""
+    """B crops, each with a state as it can occur in the loop."""
 
     search: Tensor
     """feature maps ``(B, C, 16, 16)``"""
@@ -54,7 +54,7 @@ class Crops(NamedTuple):
     """number of the last frame of its sequence, ``(K,)``"""
 
     def batch(self, model: RegionAgent, size: int, pretended: float, generator: torch.Generator) -> Batch:
-        """Draw crops at random, with states as the loop might have them.
+        """Draw crops at random, with states as they can occur in the loop.
 
         Sequences are drawn in proportion to the root of their lengths, so that long ones do not dominate.
 
@@ -75,7 +75,7 @@ class Crops(NamedTuple):
             weights[~is_pretended] *= (1 - pretended) / weights[~is_pretended].sum()
         chosen = torch.multinomial(weights, size, replacement=True, generator=generator)
 
-        # The memory is of an earlier frame, with an error in the box: the agent's own predictions have errors too.
+        # The memory comes from an earlier frame, with an error in the box: the agent's own predictions have errors too.
         origin = self.origin[chosen]
         earlier = torch.maximum(self.frame[chosen] - 1 - (draw(size) * MEMORY_FRAMES).long(), self.first[chosen])
         before = 2 * earlier + origin % 2

@@ -68,7 +68,7 @@ def cut_crops(
 
 
 class _Change(NamedTuple):
-    """How a crop differs from a perfect one."""
+    """The differences between a crop and a perfect one."""
 
     spread: float
     """scale of the centre's error, in target sizes"""
@@ -112,7 +112,7 @@ class _Cutter:
             self.template.append(template.astype(np.float16))
             self.target.append(regions.to_region(box, region))
             if isinstance(self.maps, Proposer):
-                # What the proposed box misses in the template's own frame is corrected in all crops.
+                # The error of the proposed box in the template's own frame is corrected in all crops.
                 around = regions.around(box, CONTEXT)
                 proposed = self.maps.propose(template, self.maps(regions.crop(frame, around, SEARCH, fill)))
                 self.offset.append(proposals.offset(proposed, regions.to_region(box, around)))

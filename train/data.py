@@ -40,7 +40,7 @@ class DataConfig:
             raise InputError(f"--augment is {self.augment}; give a number of copies >= 0")
 
     def filled(self) -> "DataConfig":
-        """With the defaults that depend on the root filled in."""
+        """The configuration with the defaults that depend on the root."""
         if self.sequences is not None:
             return self
         if self.root is not None:

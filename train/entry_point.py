@@ -7,7 +7,7 @@ from tracking_env.errors import InputError
 
 
 def run_main(script: str, work: Callable[[], None], reports: Callable[[], bool] = lambda: True) -> int:
-    """Do a script's work; print one line if it fails for a reason that the user can change.
+    """Run a script's work; print one line if it fails for a reason that the user can change.
 
     Args:
         script: its name, for that line.

@@ -76,10 +76,10 @@ def train(config: ExpertsConfig) -> bool:
     run.start(done)
     run.catch_interrupts()
 
-    # Warm start: supervised, on stored runs, in which no expert is put back.
+    # Warm start: supervised, on stored runs, in which no expert is reset.
     if done < warm.warm_steps:
         whole, made = read_runs(store, data.clips, warm.losses)
-        # Videos that are learned from cannot tell which weights are best for others.
+        # Scores on the training videos do not show which weights are best on other videos.
         tests = [read_run(store, sequence) for sequence in data.testing] if data.unseen else []
         if not saved:
             observed = [stored.observations for stored in whole + made]
@@ -117,14 +117,14 @@ def train(config: ExpertsConfig) -> bool:
             run.log(done, scalars)
             bar.update()
             if done == warm.warm_steps:
-                saved = None  # its optimiser is not that of the loop
+                saved = None  # the warm start had another optimiser
                 model = arbiter_checkpoint.load(run.path / "warm").model
             if save_or_stop(run, config, model, optimizer, store.experts, done, total):
                 return False
         bar.close()
 
-    # In the loop: REINFORCE, where putting an expert back changes what it sees from then on.
-    model.eval()  # a policy that forgets at random would be another one in the second pass
+    # In the loop: REINFORCE, where resetting an expert changes its later search regions.
+    model.eval()  # with dropout the second pass would evaluate another policy than the one that acted
     team = Team(experts, loop.clips * loop.episodes)
     cost = loop.cost * np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
     optimizer = torch.optim.Adam(model.parameters(), lr=loop.lr)
@@ -141,7 +141,7 @@ def train(config: ExpertsConfig) -> bool:
         rollout = sample_episodes(team, model, starts, loop.steps, loop.sigma, cost, generator)
         gains = returns.returns(rollout.rewards[loop.reward], loop.returns, gamma=loop.gamma)
         advantages = (gains - returns.baseline(gains, "mean")).flatten(0, 1)
-        # The episodes have no gradient: a second pass over the same observations gives that of the density.
+        # The episodes have no gradient, so a second pass over the same observations computes that of the density.
         outputs, _ = model(rollout.observations)
         density = log_density(outputs, rollout.sample, loop.sigma)
         losses = -(density * advantages * rollout.mask).sum(dim=-1)
@@ -254,7 +254,7 @@ def evaluate_agent(model: Arbiter, experts: list[Expert], data: Data) -> tuple[r
 
 
 def fixed_scores(store: RunStore, data: Data) -> dict[str, Report]:
-    """Scores on the test sequences of what learns nothing: each expert alone, and the hand-made rule."""
+    """Scores on the test sequences without learning: each expert alone, and the hand-made rule."""
     names = [identity.partition(" ")[0] for identity in store.experts]
     predictions: dict[str, dict[str, np.ndarray]] = {name: {} for name in [*names, "hand-made rule"]}
     for sequence in data.testing:

@@ -40,7 +40,7 @@ class WarmConfig:
     warm_steps: int = 600
     """number of updates; 0 for none"""
     losses: int = 6
-    """made losses per training sequence: runs in which one expert starts beside the target"""
+    """simulated losses per training sequence: runs in which one expert starts beside the target"""
     loss_share: float = 0.5
     """share of a batch that is of such runs"""
     window: int = 60
@@ -75,7 +75,7 @@ class WarmConfig:
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """REINFORCE in the loop: putting an expert back changes what it sees from then on."""
+    """REINFORCE in the loop: resetting an expert changes its later search regions."""
 
     updates: int = 100
     """number of updates; 0 for none"""
@@ -90,7 +90,7 @@ class LoopConfig:
     steps: int = 40
     """T, frames of a clip"""
     lost_share: float = 0.5
-    """share of the clips that begin with a made loss"""
+    """share of the clips that begin with a simulated loss"""
     sigma: float = 0.05
     """standard deviation of trust and residual; resets and pauses are drawn by their probability"""
     returns: Returns = "to_go"

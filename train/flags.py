@@ -109,7 +109,7 @@ def flatten(config: Any) -> dict[str, Any]:
 
 
 def differences(config: Any, saved: dict[str, Any]) -> list[str]:
-    """How a configuration differs from that of a saved run, as ``name: saved -> now``; `CONTROL` is left out."""
+    """The differences of a configuration from that of a saved run, as ``name: saved -> now``; `CONTROL` is left out."""
     now, before = flatten(config), flatten(saved)
     names = [name for name in now | before if name not in CONTROL and name not in REMOVED]
     return [f"{name}: {before.get(name)} -> {now.get(name)}" for name in names if now.get(name) != before.get(name)]

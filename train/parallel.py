@@ -134,7 +134,7 @@ def joined() -> Iterator[Group]:
 
 
 def leave(failed: bool) -> None:
-    """Stop communicating with the other processes: to call last, when errors are reported.
+    """Stop communicating with the other processes; call it last, after errors are reported.
 
     A thread of gloo needs Python's lock to release a tensor. If Python shuts down meanwhile, the process aborts.
 

@@ -1,4 +1,4 @@
-"""What every training script does before and after its loop: open a run, and finish it with a report."""
+"""Steps of every training script before and after its loop: open a run, and finish it with a report."""
 
 import time
 from collections.abc import Mapping

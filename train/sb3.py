@@ -112,13 +112,13 @@ def train(config: SB3Config) -> bool:
         # repeats an uninterrupted one.
         done = model.num_timesteps
         model.set_random_seed((config.seed * 1_000_003 + done) % 2**31)
-        model._last_obs = None  # SB3's own sign (in `load`) that the environments are to be reset
+        model._last_obs = None  # SB3's `load` marks in the same way that the environments must be reset
         part = min(config.evaluate_every, config.env_steps - done)
         began = time.perf_counter()
         try:
             model.learn(part, callbacks, log_interval(config), reset_num_timesteps=False)
         except ValueError as error:
-            if "invalid values" not in str(error):  # torch's distributions say so of a mean that is not finite
+            if "invalid values" not in str(error):  # torch's distributions raise this for a mean that is not finite
                 raise
             raise InputError(
                 f"the policy is not finite after step {done}; the checkpoints in {run.checkpoints} are good, try a "
@@ -165,7 +165,7 @@ def train(config: SB3Config) -> bool:
 
 
 def _stopped(run: RunDirectory, step: int) -> bool:
-    """Close a run that was stopped, and tell how to resume it; always False, what `train` returns then."""
+    """Close a run that was stopped, and tell how to resume it; always False, the return value of `train`."""
     run.close()
     print(f"stopped; saved is step {step}: type the same command with --resume to go on from there")
     return False
@@ -204,7 +204,7 @@ def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseA
         device=device,
         **options,
     )
-    model.lr_schedule = lambda _: config.rate(model.num_timesteps)  # SB3's own progress is that of one `learn` alone
+    model.lr_schedule = lambda _: config.rate(model.num_timesteps)  # SB3's own progress covers a single call of `learn`
     return model
 
 

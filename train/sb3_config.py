@@ -139,7 +139,7 @@ _ON_POLICY = LearnConfig(
     # With sigma = 0.01 the gradient of ln pi is a hundred times that of a policy with sigma 1: SB3's 0.5 would make
     # nearly every step one of fixed length; REINFORCE's presets take 10.
     clip_norm=10.0,
-    # The value is only a baseline; it shares the layer on the features, which should serve the policy.
+    # The value is only a baseline; it shares the layer on the features, which should above all fit the policy.
     value_weight=0.5,
 )
 
@@ -165,7 +165,7 @@ PRESETS: dict[Algo, SB3Config] = {
     "ppo": SB3Config(algo="ppo", learn=replace(_ON_POLICY, batch=160, passes=4)),
     # Batches of whole clips, because the LSTM needs consecutive steps.
     "recurrent_ppo": SB3Config(algo="recurrent_ppo", learn=replace(_ON_POLICY, batch=160, passes=4)),
-    # One gradient per clip: the nearest to REINFORCE, with a learned baseline and one sample per frame. Fewer
+    # One gradient per clip: this is the closest to REINFORCE, with a learned baseline and one sample per frame. Fewer
     # environments give more gradients from the same steps. RMSprop takes larger steps than Adam at the same rate.
     "a2c": SB3Config(algo="a2c", learn=replace(_ON_POLICY, envs=8, lr=1e-4, lr_end=1e-5)),
     "sac": SB3Config(algo="sac", learn=_OFF_POLICY),

@@ -86,7 +86,7 @@ def train(config: SearchConfig) -> bool:
             # Randomness depends on seed and update alone, so that a resumed run repeats an uninterrupted one.
             generator = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
             batch = crops.batch(model, warm.warm_batch, warm.pretended_share, generator)
-            # In some crops the network must compare with the target, because it does not see the region's own features.
+            # In some crops the region's own features are hidden, so that the network must compare with the target.
             visible = (torch.rand(warm.warm_batch, generator=generator) >= warm.blind_share).float()
             decision = model.decide(
                 batch.search, batch.location, batch.state, visible=visible, proposals=batch.proposals
@@ -99,12 +99,12 @@ def train(config: SearchConfig) -> bool:
             run.log(done, scalars)
             bar.update()
             if done == warm.warm_steps:
-                saved = None  # its optimiser is not that of the loop
+                saved = None  # the warm start had another optimiser
                 region_agent_checkpoint.save(run.path / "warm", model, maps.id, done, asdict(config))
             if save_or_stop(run, config, model, optimizer, maps, done, total):
                 return False
         bar.close()
-        del crops  # they take more memory than anything else here
+        del crops  # the crops take more memory than anything else in this script
 
     # In the loop: REINFORCE, where each action moves the window of the next observation.
     envs = [
@@ -135,7 +135,7 @@ def train(config: SearchConfig) -> bool:
         clips = [draw_clip(sequences, loop.steps, rng) for _ in range(loop.clips)]
         seeds = rng.integers(2**31, size=loop.clips).tolist()
         rollout = sample_episodes(envs, model, clips, seeds, loop.steps, loop.sigma, generator)
-        # The environments have no gradient: a second pass over the same observations gives that of the means.
+        # The environments have no gradient, so a second pass over the same observations computes that of the means.
         mean = replay(model, rollout)
         if loop.learner == "reinforce":
             gains = returns.returns(rollout.rewards[reward], loop.returns, gamma=loop.gamma)

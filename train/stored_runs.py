@@ -1,4 +1,4 @@
-"""What the arbiter's warm start learns from: stored runs of experts, with the true overlaps of their boxes."""
+"""Training data of the arbiter's warm start: stored runs of experts, with the true overlaps of their boxes."""
 
 from collections.abc import Sequence as Many
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from tracking_env.search.ensemble.runs import RunStore
 
 
 class StoredRun(NamedTuple):
-    """T frames of K experts that are not put back."""
+    """T frames of K experts without resets."""
 
     observations: np.ndarray
     """``(T, D)`` float32"""
@@ -80,12 +80,12 @@ def read_run(
 def read_runs(
     store: RunStore, clips: Many[tuple[Sequence, range]], losses: int
 ) -> tuple[list[StoredRun], list[StoredRun]]:
-    """The runs to learn from: of each clip one from its first true box, and those with made losses.
+    """The runs to learn from: of each clip one from its first true box, and those with simulated losses.
 
     Args:
         store: makes what is missing.
         clips: sequences and the part of each that is open to training.
-        losses: made losses per clip.
+        losses: simulated losses per clip.
     """
     whole, made = [], []
     for sequence, part in tqdm(clips, desc="experts", unit="sequence", leave=False, disable=None):
@@ -102,10 +102,10 @@ def draw_windows(
 ) -> Windows:
     """Random windows of stored runs, for one update.
 
-    A window of a run with a made loss begins with the loss, as the memory of what was before must be empty there.
+    A window of a run with a simulated loss starts at the loss, since the memory must be empty there.
 
     Args:
-        whole: runs without made losses.
+        whole: runs without simulated losses.
         made: runs with them; may be empty.
         count: B.
         length: T.
@@ -132,7 +132,7 @@ def draw_windows(
 
 @torch.inference_mode()
 def stored_auc(model: Arbiter, runs: Many[StoredRun]) -> float:
-    """Mean success AUC of the fused boxes of stored runs, in which no expert is put back.
+    """Mean success AUC of the fused boxes of stored runs, without resets.
 
     Args:
         model: decides on trust and residuals; is used without dropout and left as it was.

@@ -26,7 +26,7 @@ class Start(NamedTuple):
     stop: int
     """the frame after the last one that may be used"""
     around: np.ndarray | None
-    """the box that each expert looks around first, ``(K, 4)``, of a made loss; else None"""
+    """the boxes around which the experts start after a simulated loss, ``(K, 4)``; else None"""
 
 
 class Rollout(NamedTuple):
@@ -74,7 +74,7 @@ def sample_episodes(
         starts: of B clips.
         steps: T.
         sigma: deviation of trust and residual.
-        cost: what a look of each expert takes from the reward, ``(K,)``.
+        cost: the amount that each frame of an expert subtracts from the reward, ``(K,)``.
         generator: of the policy's noise.
     """
     episodes, experts = team.count // len(starts), len(team.experts)
