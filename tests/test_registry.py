@@ -69,7 +69,7 @@ def test_a_factory_gets_only_the_options_in_its_signature(module):
     name = module(
         STILL
         + """
-    def given(seed, checkpoint, weights=()):
+    def seeded(seed, checkpoint, weights=()):
         tracker = Still()
         tracker.id = f"{seed} {checkpoint} {weights}"
         return tracker
@@ -79,11 +79,11 @@ def test_a_factory_gets_only_the_options_in_its_signature(module):
         return tracker
     """
     )
-    choice = TrackerSpec(f"{name}:given", (Path("a"), Path("b")), Path("c"))
-    assert choice.make(7).id == f"{name}:given 7 c {[Path('a'), Path('b')]}"
+    choice = TrackerSpec(f"{name}:seeded", (Path("a"), Path("b")), Path("c"))
+    assert choice.make(7).id == f"{name}:seeded 7 c {[Path('a'), Path('b')]}"
     assert TrackerSpec(f"{name}:anything", (), Path("c")).make().id == f"{name}:anything ['checkpoint', 'seed']"
     with pytest.raises(InputError, match="needs 'checkpoint' to be made; give --checkpoint"):
-        TrackerSpec(f"{name}:given").make()
+        TrackerSpec(f"{name}:seeded").make()
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,9 @@ def write_ini(*args, tracker="own_of_trax:Right"):
 
 @pytest.fixture
 def converse(folder):
-    """Starts the command of a trackers.ini as the toolkit does, and returns its boxes, exit code and errors.
+    """Start the command of a trackers.ini as the toolkit does; returns its boxes, exit code and errors.
 
-    The client runs in a process of its own: its library is written in C, and a crash must not end the tests.
+    The client runs in a separate process: its library is written in C, and a crash must not end the tests.
     """
     pytest.importorskip("trax", reason="needs the extra vot")
     cv2.imwrite("frame.png", np.full((30, 40, 3), (50, 100, 200), np.uint8))

@@ -266,7 +266,7 @@ def test_every_command_shows_an_example(name, capsys):
 
 @pytest.mark.parametrize("name", list(cli.app._subcommands))
 def test_the_example_of_each_command_parses(name, monkeypatch):
-    """A function with the command's signature stands in for it, so that nothing runs."""
+    """Replace a command by a function with its signature, which does not run it."""
     function = cli.app._subcommands[name].target
     (line,) = (line for line in function.__doc__.splitlines() if "Example: " in line)
     calls = []

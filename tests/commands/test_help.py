@@ -36,7 +36,7 @@ def test_every_option_has_a_help_text(name):
 
 
 def test_an_option_has_the_same_help_text_in_every_command():
-    """Only the first sentence; a command may add what the option's default is."""
+    """Only the first sentence; a command may add the default of the option."""
     texts = defaultdict(set)
     for command, function in COMMANDS.items():
         for option, text in option_texts(function).items():

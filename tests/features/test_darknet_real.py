@@ -69,7 +69,7 @@ def test_the_published_network_detects_people_and_cars(detector, otb_root, name,
 
 @pytest.mark.otb
 def test_the_published_network_scores_rgb_higher_than_bgr(detector, otb_root):
-    def sureness(name, kind, turn):
+    def mean_score(name, kind, turn):
         (sequence,) = otb.load(otb_root, name)
         total = 0.0
         for index in np.linspace(0, len(sequence) - 1, 6).astype(int):
@@ -79,7 +79,7 @@ def test_the_published_network_scores_rgb_higher_than_bgr(detector, otb_root):
         return total
 
     videos = [("Human7", PERSON), ("Couple", PERSON), ("Jogging-1", PERSON), ("CarScale", CAR)]  # in colour
-    rgb, bgr = (np.mean([sureness(*video, turn) for video in videos]) for turn in (1, -1))
+    rgb, bgr = (np.mean([mean_score(*video, turn) for video in videos]) for turn in (1, -1))
     assert rgb > bgr + 0.02  # measured: 0.894 and 0.842
 
 

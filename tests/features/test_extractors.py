@@ -22,14 +22,14 @@ RED, GREEN, BLUE, SATURATION, HORIZONTAL, FALLING, VERTICAL, RISING = range(8)  
 @pytest.fixture
 def offline(monkeypatch):
     """Remove all download addresses; returns the list of names that are requested."""
-    asked = []
+    requested = []
 
     def fetch(file, folder):
-        asked.append(file.name)
+        requested.append(file.name)
         raise InputError(f"cannot fetch {file.name}")
 
     monkeypatch.setattr(download, "fetch", fetch)
-    return asked
+    return requested
 
 
 def cells(frame):

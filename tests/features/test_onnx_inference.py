@@ -25,7 +25,7 @@ def test_onnxruntime_writes_no_logs_and_sends_no_reports(tmp_path):
     """onnxruntime keeps ids and pending reports in TMPDIR and in the user's cache."""
     code = "from tracking_env.search.trained import tracker; print(type(tracker().policy).__name__)"
     homes = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
-    # onnxruntime reports nothing if these are set, so they would hide a failure of ours.
+    # onnxruntime reports nothing if these are set, so they would hide a failure of this library.
     silent = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI")
     environment = {name: value for name, value in os.environ.items() if name not in silent} | homes
     command = [sys.executable, "-c", code]
@@ -90,11 +90,11 @@ def test_cuda_is_refused_without_cuda_support_in_onnxruntime(monkeypatch):
 def test_cuda_is_chosen_if_available(monkeypatch):
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [onnx_inference.CUDA, "CPUExecutionProvider"])
     assert [onnx_inference.resolve_device(device) for device in ("auto", "cuda")] == ["cuda", "cuda"]
-    asked = []
+    requested = []
 
     class Session:
         def __init__(self, content, options, providers):
-            asked.extend(providers)
+            requested.extend(providers)
 
         def get_providers(self):
             return ["CPUExecutionProvider"]
@@ -102,4 +102,4 @@ def test_cuda_is_chosen_if_available(monkeypatch):
     monkeypatch.setattr("onnxruntime.InferenceSession", Session)
     with pytest.raises(InputError, match=r"cannot use the GPU here.*give --device cpu"):
         onnx_inference.open_session(b"", "cuda")
-    assert asked == [(onnx_inference.CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"]
+    assert requested == [(onnx_inference.CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"]

@@ -41,13 +41,13 @@ class LateFrames:
     size, fingerprint = (10, 8), "late"
 
     def __init__(self, length):
-        self.length, self.asked = length, []
+        self.length, self.requested = length, []
 
     def __len__(self):
         return self.length
 
     def __getitem__(self, index):
-        self.asked.append(index)
+        self.requested.append(index)
         time.sleep(0.002 * (3 - index % 4))
         return np.full((8, 10, 3), index % 256, np.uint8)
 
@@ -192,17 +192,19 @@ def test_frames_decoded_out_of_order_keep_their_rows(tmp_path, jobs):
 
 
 def test_decoding_runs_ahead_by_a_limited_number_of_frames(tmp_path):
-    # While the extractor works on batch k, frames up to those of batch k + AHEAD are asked for, and no others.
+    # While the extractor works on batch k, frames up to those of batch k + AHEAD are requested, and no others.
     frames = LateFrames(12 * FeatureStore.BATCH)
     furthest = []
 
     class Looking(CountingExtractor):
         def __call__(self, batch):
-            asked = -1
-            while self.calls == 0 and len(frames.asked) > asked:  # decoding goes on while this extractor is busy
-                asked = len(frames.asked)
+            requested = -1
+            while (
+                self.calls == 0 and len(frames.requested) > requested
+            ):  # decoding continues while this extractor is busy
+                requested = len(frames.requested)
                 time.sleep(0.1)
-            furthest.append(max(frames.asked) // FeatureStore.BATCH - self.calls)
+            furthest.append(max(frames.requested) // FeatureStore.BATCH - self.calls)
             return super().__call__(batch)
 
     FeatureStore(Looking(), tmp_path / "store", jobs=4)[Sequence("far", frames, np.ones((len(frames), 4)))]

@@ -8,7 +8,7 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves `DATA` at /whole. Every other path has a fault of its own, see `Handler`.
+    """Serves `DATA` at /whole. Every other path has its own fault, see `Handler`.
 
     Attributes:
         log: path, Range header and User-Agent header of each request.

@@ -144,7 +144,7 @@ FAULTS = {
 
 
 def import_torch() -> None:
-    """Import what every fork would import anew."""
+    """Import torch, pyplot and the scripts, which every fork would otherwise import again."""
     import torch
     from matplotlib import pyplot  # noqa: F401
 

@@ -176,7 +176,7 @@ def main(
     engine: Literal["hypothesis", "atheris"] = "hypothesis",
     only: tuple[str, ...] = (),
 ) -> int:
-    """Give damaged files to every reader, each in a process of its own. The exit code is 1 if a reader fails.
+    """Give damaged files to every reader, each in its own process. The exit code is 1 if a reader fails.
 
     Args:
         examples: number of damaged files per reader, with hypothesis.

@@ -1,4 +1,4 @@
-"""Readers of result files, of ours and of other toolkits, and of the files from which an evaluation resumes."""
+"""Readers of result files of this project and other toolkits, and of the files from which an evaluation resumes."""
 
 import io
 import json

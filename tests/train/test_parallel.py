@@ -38,7 +38,7 @@ code = main()
 assert group() is None, "threads of the process group run while Python shuts down"
 sys.exit(code)
 """
-# The videos of a group end at different times, and the last group has a single one: process 1 has nothing to do.
+# The videos of a group end at different times, and the last group has a single one: process 1 is idle.
 FLAGS = [
     *("--sequences", "synthetic:0-3", "--test-sequences", "synthetic:100", "--observation", "16", "--hidden", "8"),
     *("--steps", "20", "--l1-epochs", "2", "--iou-epochs", "1", "--device", "cpu", "--batch", "3"),
