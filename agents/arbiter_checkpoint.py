@@ -23,7 +23,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from agents.arbiter import Arbiter, ArbiterConfig
-from agents.checkpoint import check_kinds, check_moments, check_weights, forget, reading, write_policy, writing
+from agents.checkpoint import (
+    check_kinds,
+    check_moments,
+    check_weights,
+    forget,
+    moments_of,
+    reading,
+    write_policy,
+    writing,
+)
 from agents.onnx_export import export_arbiter
 from tracking_env.files import read_json, remove
 
@@ -79,12 +88,7 @@ def save(
         (partial / "config.json").write_text(json.dumps(content, indent=1))
         save_file(model.state_dict(), partial / "model.safetensors")
         if optimizer is not None:
-            moments = {}
-            for name, parameter in model.named_parameters():
-                # Adam has no state for a parameter that never had a gradient.
-                for key, value in optimizer.state.get(parameter, {}).items():
-                    moments[f"{key}.{name}"] = value
-            save_file(moments, partial / "optimizer.safetensors")
+            save_file(moments_of(optimizer, model), partial / "optimizer.safetensors")
     return path
 
 

@@ -74,17 +74,12 @@ def save(
         "progress": progress or {},
         "run": run,
     }
-    moments = {
-        f"{key}.{name}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state[parameter].items()
-    }
     # A resumed run repeats epochs with the same result, so an existing checkpoint is already right.
     if not path.exists():
         with writing(path) as partial:
             (partial / "config.json").write_text(json.dumps(config, indent=1))
             save_file(model.state_dict(), partial / "model.safetensors")
-            save_file(moments, partial / "optimizer.safetensors")
+            save_file(moments_of(optimizer, model), partial / "optimizer.safetensors")
     forget(folder)
     return path
 
@@ -152,11 +147,22 @@ def check_steps(steps: torch.Tensor, name: object) -> None:
         raise ValueError(f"its optimiser has taken {float(steps)} steps for {name}")
 
 
-def restore(optimizer: torch.optim.Adam, model: DRLT, moments: dict[str, torch.Tensor]) -> None:
-    """Give a new optimiser of ``model`` the state from a checkpoint."""
+def moments_of(optimizer: torch.optim.Adam, model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Adam's state by parameter: ``exp_avg.fc.weight`` and so on, as checkpoints hold it."""
+    moments = {}
     for name, parameter in model.named_parameters():
-        keys = [key for key in moments if key.partition(".")[2] == name]
-        optimizer.state[parameter] = {key.partition(".")[0]: moments[key] for key in keys}
+        # Adam has no state for a parameter that never had a gradient.
+        for key, value in optimizer.state.get(parameter, {}).items():
+            moments[f"{key}.{name}"] = value
+    return moments
+
+
+def restore(optimizer: torch.optim.Adam, model: torch.nn.Module, moments: Mapping[str, torch.Tensor]) -> None:
+    """Give a new optimiser of ``model`` the state from a checkpoint: the inverse of `moments_of`."""
+    parameters = dict(model.named_parameters())
+    for key, value in moments.items():
+        part, _, name = key.partition(".")
+        optimizer.state[parameters[name]][part] = value
 
 
 def forget(folder: Path, keep: int = KEPT) -> None:

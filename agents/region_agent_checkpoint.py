@@ -26,6 +26,7 @@ from agents.checkpoint import (
     check_moments,
     check_weights,
     forget,
+    moments_of,
     reading,
     write_policy,
     writing,
@@ -82,12 +83,7 @@ def save(
         (partial / "config.json").write_text(json.dumps(content, indent=1))
         save_file(model.state_dict(), partial / "model.safetensors")
         if optimizer is not None:
-            moments = {
-                f"{key}.{name}": value
-                for name, parameter in model.named_parameters()
-                for key, value in optimizer.state.get(parameter, {}).items()
-            }
-            save_file(moments, partial / "optimizer.safetensors")
+            save_file(moments_of(optimizer, model), partial / "optimizer.safetensors")
     return path
 
 
@@ -135,13 +131,3 @@ def export(path: Path) -> None:
         InputError: the checkpoint cannot be read, or the file cannot be written.
     """
     write_policy(path, export_region_agent(load(path).model))
-
-
-def restore(optimizer: torch.optim.Adam, model: torch.nn.Module, moments: dict[str, Tensor]) -> None:
-    """Give a new optimiser of ``model`` the state from a checkpoint."""
-    for name, parameter in model.named_parameters():
-        state = {
-            key: moments[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in moments
-        }
-        if state:
-            optimizer.state[parameter] = state

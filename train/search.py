@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 import tracking_env  # noqa: F401  (registers the ids)
 from agents import imitation, region_agent_checkpoint, reinforce, returns, supervised
+from agents.checkpoint import restore
 from agents.region_agent import RegionAgent
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.errors import InputError
@@ -77,7 +78,7 @@ def train(config: SearchConfig) -> bool:
         crops = cut_crops(sequences, maps, warm.crops, warm.pretended, config.seed, warm.stretch)
         optimizer: torch.optim.Adam = torch.optim.AdamW(model.parameters(), lr=warm.warm_lr)
         if saved:
-            region_agent_checkpoint.restore(optimizer, model, saved.optimizer)
+            restore(optimizer, model, saved.optimizer)
         bar = tqdm(desc="warm start", initial=done, total=warm.warm_steps, unit="update", disable=None)
         while done < warm.warm_steps:
             lr = warm.rate(done)
@@ -123,7 +124,7 @@ def train(config: SearchConfig) -> bool:
     parameters = model.last_layers() if loop.tune == "last" else list(model.parameters())
     optimizer = torch.optim.Adam(parameters, lr=loop.lr)
     if saved and done > warm.warm_steps:
-        region_agent_checkpoint.restore(optimizer, model, saved.optimizer)
+        restore(optimizer, model, saved.optimizer)
     bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
     while done < total:
         update = done - warm.warm_steps

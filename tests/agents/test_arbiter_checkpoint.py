@@ -7,8 +7,8 @@ import torch
 
 from agents import arbiter_checkpoint as ac
 from agents.arbiter import Arbiter, ArbiterConfig
+from agents.checkpoint import restore
 from agents.onnx_export import export_arbiter
-from agents.region_agent_checkpoint import restore
 from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError
 from tracking_env.registry import TrackerSpec, tracker_of

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from agents import region_agent_checkpoint as pc
+from agents.checkpoint import restore
 from agents.region_agent import RegionAgent, RegionAgentConfig
 from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError
@@ -37,7 +38,7 @@ def test_a_loaded_checkpoint_equals_the_saved_one(tmp_path):
     assert (loaded.maps, loaded.done, loaded.run) == (MAPS, 7, RUN)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.model.parameters(), strict=True))
     again = torch.optim.Adam(loaded.model.last_layers(), lr=1e-2)
-    pc.restore(again, loaded.model, loaded.optimizer)
+    restore(again, loaded.model, loaded.optimizer)
     for a, b in zip(model.last_layers(), loaded.model.last_layers(), strict=True):
         assert optimizer.state[a].keys() == again.state[b].keys()
         assert all(torch.equal(value, again.state[b][key]) for key, value in optimizer.state[a].items())

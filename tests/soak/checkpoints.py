@@ -74,7 +74,7 @@ def read_region_agent(folder: Path) -> None:
     loaded = region_agent_checkpoint.load(folder)
     read_for_tracking(folder)
     optimizer = torch.optim.Adam(loaded.model.parameters())
-    region_agent_checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
     update(optimizer, loaded.model)
     loaded.model.begin(torch.zeros(1, loaded.model.channels, 8, 8), torch.full((1, 4), 0.5))
 
@@ -93,7 +93,7 @@ def read_arbiter(folder: Path) -> None:
     loaded = arbiter_checkpoint.load(folder)
     read_for_tracking(folder)
     optimizer = torch.optim.Adam(loaded.model.parameters())
-    region_agent_checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
     update(optimizer, loaded.model)
     loaded.model.act(np.zeros(loaded.model.features, np.float32))
 
