@@ -42,10 +42,11 @@ from train import results
 from train.data import Data
 from train.entry_point import run_main
 from train.experts_config import ExpertsConfig, parse
+from train.optimisation import step
 from train.pictures import show_evaluation
 from train.run_directory import RunDirectory
 from train.runs import finish_run, open_run
-from train.seeds import run_seeds
+from train.seeds import failures_of_seeds, run_seeds, warm_start_folder
 from train.stored_runs import Windows, draw_windows, read_run, read_runs, stored_auc
 from train.team_rollout import draw_start, sample_episodes
 
@@ -63,7 +64,7 @@ def train(config: ExpertsConfig) -> bool:
     done = 0
     saved: arbiter_checkpoint.Checkpoint | None = None
     if run.newest or config.start:
-        saved = arbiter_checkpoint.load(run.newest or warm_start_folder(config))
+        saved = arbiter_checkpoint.load(run.newest or warm_start_folder(config.start, config.seed))
         if saved.experts != store.experts or saved.model.pausing != (loop.cost > 0):
             raise InputError(
                 f"the run in {run.newest or config.start} has the experts {', '.join(saved.experts)}"
@@ -198,30 +199,6 @@ def parameter_groups(model: Arbiter, weight_decay: float) -> list[dict[str, Any]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
 
 
-def step(model: Arbiter, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_norm: float, done: int) -> float:
-    """One step of the optimiser; returns the gradient's norm before clipping.
-
-    Args:
-        model: the network.
-        optimizer: of its parameters.
-        loss: scalar, with gradient.
-        clip_norm: largest norm of the gradient.
-        done: number of updates done, for the error.
-
-    Raises:
-        InputError: loss or gradient are not finite; the step was not taken.
-    """
-    model.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    if not torch.isfinite(loss.detach() + norm):
-        raise InputError(
-            f"loss or gradient is not finite in update {done + 1}; nothing was learned from it; try a smaller --lr"
-        )
-    optimizer.step()
-    return float(norm)
-
-
 def save_or_stop(
     run: RunDirectory,
     config: ExpertsConfig,
@@ -265,21 +242,9 @@ def fixed_scores(store: RunStore, data: Data) -> dict[str, Report]:
     return {name: results.score(boxes, data.testing, data.unseen) for name, boxes in predictions.items()}
 
 
-def warm_start_folder(config: ExpertsConfig) -> Path:
-    """The checkpoint of another run's warm start; for a run of several seeds, that of the same seed."""
-    start = Path(config.start or "")
-    seed_folder = start / f"seed-{config.seed}"
-    return (seed_folder if seed_folder.exists() else start) / "warm"
-
-
 def label(config: ExpertsConfig) -> str:
     """The agent's name in tables."""
     return "Arbiter (REINFORCE)" if config.loop.updates else "Arbiter (warm start)"
-
-
-def failures_of_seeds(report: Report) -> dict[str, Any]:
-    """The entry of ``report.json`` of several seeds on how often they lost the target."""
-    return {"drift": report.count_failures().to_json()}
 
 
 def main(args: Args[str] | None = None) -> int:

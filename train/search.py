@@ -21,7 +21,6 @@ import sys
 from collections.abc import Sequence as Args
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -42,12 +41,13 @@ from train import results
 from train.cutting import cut_crops
 from train.data import Data
 from train.entry_point import run_main
+from train.optimisation import step
 from train.pictures import show_evaluation
 from train.rollout import draw_clip, replay, sample_episodes, to_image
 from train.run_directory import RunDirectory
 from train.runs import finish_run, open_run
 from train.search_config import SearchConfig, parse
-from train.seeds import run_seeds
+from train.seeds import failures_of_seeds, run_seeds, warm_start_folder
 
 
 def train(config: SearchConfig) -> bool:
@@ -62,7 +62,7 @@ def train(config: SearchConfig) -> bool:
     done = 0
     saved: region_agent_checkpoint.Checkpoint | None = None
     if run.newest or config.start:
-        saved = region_agent_checkpoint.load(run.newest or warm_start_folder(config))
+        saved = region_agent_checkpoint.load(run.newest or warm_start_folder(config.start, config.seed))
         if saved.maps != maps.id:
             raise InputError(f"the run in {run.newest or config.start} was trained on {saved.maps}, not on {maps.id}")
         model, done = saved.model, saved.done if run.newest else warm.warm_steps
@@ -180,30 +180,6 @@ def train(config: SearchConfig) -> bool:
     return True
 
 
-def step(model: RegionAgent, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_norm: float, done: int) -> float:
-    """One step of the optimiser; returns the gradient's norm before clipping.
-
-    Args:
-        model: the network.
-        optimizer: of some or all of its parameters.
-        loss: scalar, with gradient.
-        clip_norm: largest norm of the gradient.
-        done: number of updates done, for the error.
-
-    Raises:
-        InputError: loss or gradient are not finite; the step was not taken.
-    """
-    model.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    if not torch.isfinite(loss.detach() + norm):
-        raise InputError(
-            f"loss or gradient is not finite in update {done + 1}; nothing was learned from it; try a smaller --lr"
-        )
-    optimizer.step()
-    return float(norm)
-
-
 def save_or_stop(
     run: RunDirectory,
     config: SearchConfig,
@@ -243,23 +219,11 @@ def evaluate_agent(model: RegionAgent, maps: MapExtractor, data: Data) -> tuple[
     return results.Evaluation(boxes, results.score(boxes, data.testing, data.unseen)), float(np.mean(speeds))
 
 
-def warm_start_folder(config: SearchConfig) -> Path:
-    """The checkpoint of another run's warm start; for a run of several seeds, that of the same seed."""
-    start = Path(config.start or "")
-    seed_folder = start / f"seed-{config.seed}"
-    return (seed_folder if seed_folder.exists() else start) / "warm"
-
-
 def label(config: SearchConfig) -> str:
     """The agent's name in tables."""
     if not config.loop.updates:
         return "Region agent (warm start)"
     return f"Region agent ({config.loop.learner})"
-
-
-def failures_of_seeds(report: Report) -> dict[str, Any]:
-    """The entry of ``report.json`` of several seeds on how often they lost the target."""
-    return {"drift": report.count_failures().to_json()}
 
 
 def main(args: Args[str] | None = None) -> int:

@@ -87,3 +87,20 @@ def _is_finished(config: RunFlags) -> bool:
     """Whether there is a report of this very run."""
     path = Path(config.out or "", "report.json")
     return path.exists() and not differences(config, read_json(path).get("config", {}))
+
+
+def warm_start_folder(start: str | None, seed: int) -> Path:
+    """The checkpoint of another run's warm start; for a run of several seeds, that of the same seed.
+
+    Args:
+        start: folder of the other run.
+        seed: of this run.
+    """
+    folder = Path(start or "")
+    seed_folder = folder / f"seed-{seed}"
+    return (seed_folder if seed_folder.exists() else folder) / "warm"
+
+
+def failures_of_seeds(report: Report) -> dict[str, Any]:
+    """The entry of ``report.json`` of several seeds on how often they lost the target."""
+    return {"drift": report.count_failures().to_json()}
