@@ -4,14 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracking_env.errors import InputError
+from tracking_env.trackers.checkpoint import REMOVED
 
-REMOVED: Mapping[str, tuple[Any, ...]] = {
-    "learn_sigma": (False,),
-    "entropy": (0.0,),
-    "normalise": (False,),
-    "glance": (True, False),
-}
-"""Fields that no longer exist, with the values that still load: the old default, and today's behaviour."""
 REMOVED_VALUES: Mapping[str, tuple[str, ...]] = {
     "returns": ("episode",),
     "baseline": ("none", "value"),

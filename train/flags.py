@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import tyro
 
-from agents.removed_options import REMOVED
 from tracking_env.errors import InputError, suggest
+from tracking_env.trackers.checkpoint import REMOVED
 from train.data import DataConfig
 
 

@@ -307,7 +307,7 @@ def test_training_commands_of_the_other_scripts_reproduce_the_configuration():
     flags = ["--preset", "small", "--no-memory", "--gamma", "0.5", "--start", "runs/x", "--tune", "all"]
     config = parse_search([*flags, "--out", "o"])
     words = shlex.split(model_card.training_command(SEARCH_KIND, asdict(config)))
-    older = asdict(config) | {"glance": True}  # an option that no longer exists
+    older = asdict(config) | {"glance": True, "entropy": 0.0, "normalise": False}  # options that no longer exist
     assert model_card.training_command(SEARCH_KIND, older) == shlex.join(words)
     parsed, original = flatten(parse_search(words[2:])), flatten(config)
     assert {name for name in original if original[name] != parsed[name]} == {"out", "start"}

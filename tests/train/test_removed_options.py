@@ -10,9 +10,10 @@ import pytest
 pytest.importorskip("torch")
 
 from agents import checkpoint, region_agent_checkpoint
-from agents.removed_options import REMOVED, check_removed_options
+from agents.removed_options import check_removed_options
 from tests.helpers.paths import ROOT
 from tracking_env.errors import InputError
+from tracking_env.trackers.checkpoint import REMOVED
 from train import reinforce, search
 
 FIRST_VERSION = ROOT / "tests" / "fixtures" / "first-version"

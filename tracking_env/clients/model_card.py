@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracking_env.errors import MissingPackageError
+from tracking_env.trackers.checkpoint import REMOVED, SCRIPTS
+from tracking_env.trackers.checkpoint import Kind as AgentKind
 
 _LOCAL_FLAGS = ("out", "store", "device", "resume", "overwrite")  # say where a run happens, not what it trains
-_DELETED_FLAGS = ("glance",)  # configurations of older runs may still hold them
 _PATH_FLAGS = {"root": "OTB", "weights": "FILE", "start": "RUN"}  # placeholders for paths of the user's machine
 
 
@@ -17,7 +18,6 @@ class Kind:
 
     Attributes:
         tracker: name of the tracker that runs them.
-        script: path of the script in a checkout.
         preset_flag: the script's flag that sets the defaults of the other flags.
         progress_key: key of ``config.json`` that counts the finished epochs, updates or steps.
         report_key: key of ``report.json`` with the same number.
@@ -25,26 +25,28 @@ class Kind:
         on_by_default: flags that are on unless ``--no-NAME`` turns them off.
     """
 
-    tracker: str
-    script: str
+    tracker: AgentKind
     preset_flag: str
     progress_key: str
     report_key: str
     extractor_key: str = "extractor"
     on_by_default: tuple[str, ...] = ()
 
+    @property
+    def script(self) -> str:
+        """Path of the script in a checkout."""
+        return SCRIPTS[self.tracker]
+
 
 KINDS = {
     "drlt": Kind(
         tracker="drlt",
-        script="train/reinforce.py",
         preset_flag="preset",
         progress_key="epoch",
         report_key="epochs",
     ),
     "search": Kind(
         tracker="search",
-        script="train/search.py",
         preset_flag="preset",
         progress_key="done",
         report_key="updates",
@@ -53,14 +55,12 @@ KINDS = {
     ),
     "sb3": Kind(
         tracker="sb3",
-        script="train/sb3.py",
         preset_flag="algo",
         progress_key="steps",
         report_key="env_steps",
     ),
     "experts": Kind(
         tracker="experts",
-        script="train/experts.py",
         preset_flag="preset",
         progress_key="done",
         report_key="updates",
@@ -128,7 +128,7 @@ def training_command(kind: Kind, run: dict[str, Any]) -> str:
     for name in names:
         value = flags[name]
         is_default = isinstance(value, bool) and value == (name in kind.on_by_default)
-        if name in _LOCAL_FLAGS + _DELETED_FLAGS or is_default:
+        if name in _LOCAL_FLAGS or name in REMOVED or is_default:
             continue
         flag = "--" + name.replace("_", "-")
         if name in _PATH_FLAGS and value not in (None, "random"):

@@ -30,6 +30,14 @@ SCRIPTS: Mapping[Kind, str] = {
     "sb3": "train/sb3.py",
     "experts": "train/experts.py",
 }
+REMOVED: Mapping[str, tuple[Any, ...]] = {
+    "learn_sigma": (False,),
+    "entropy": (0.0,),
+    "normalise": (False,),
+    "glance": (True, False),
+}
+"""Fields of old configurations that no longer exist, with the values that still load: the old default, and today's
+behaviour."""
 _KEYS: Mapping[Kind, frozenset[str]] = {
     "drlt": frozenset({"network", "extractor", "features", "epoch"}),
     "search": frozenset({"agent", "network", "channels", "maps", "done"}),

@@ -10,7 +10,7 @@ outputs       the action: ``box`` ``(1, 4)``, or ``action`` ``(1, A)`` where it 
               ``(1, 4)`` and ``confidence`` ``(1, 1)`` where the policy has them; ``X_next`` for each state ``X``
 ============  ======================================================================================================
 
-The state is zeros before the first frame. `agents.onnx_export` writes such graphs.
+The state is zeros before the first frame. The training scripts write such graphs.
 """
 
 from pathlib import Path
