@@ -57,6 +57,19 @@ def write_atomically(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def is_used_for_something_else(folder: Path, header: str) -> bool:
+    """Whether a folder has files but not this one, which every store of a kind writes first.
+
+    Args:
+        folder: the folder, which need not exist.
+        header: name of the file that marks a store.
+    """
+    # List first, look for the header last: another process may make the store between both. Unfinished files do not
+    # count, since that process may be writing the header under its temporary name.
+    used = folder.is_dir() and any(not path.name.startswith(PARTIAL) for path in folder.iterdir())
+    return used and not (folder / header).exists()
+
+
 def remove(path: Path) -> None:
     """Delete a file or a folder. If the process dies meanwhile, nothing incomplete is left under this name."""
     # A rename is one step, deleting a folder many. What an interruption leaves has the temporary name.

@@ -81,7 +81,8 @@ def test_two_real_processes_build_one_store_together(tmp_path):
         )
         for rank in range(2)
     ]
-    facts = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    facts = [json.loads(output) for output in outputs]
     assert [item["rank"] for item in facts] == [0, 1]
     assert [item["extracted_frames"] for item in facts] == [120, 60]  # three sequences of 60 frames
     assert len(list((tmp_path / "store").glob("*.npy"))) == 3

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +72,18 @@ def test_a_folder_with_other_files_is_refused_and_unchanged(tmp_path):
     with pytest.raises(InputError, match="not a feature store and not empty"):
         FeatureStore(CountingExtractor(), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_store_that_another_process_makes_meanwhile_is_used(tmp_path, monkeypatch):
+    list_files = Path.iterdir
+
+    def make_store_and_list(folder):
+        monkeypatch.setattr(Path, "iterdir", list_files)
+        FeatureStore(CountingExtractor(), tmp_path)
+        return list_files(folder)
+
+    monkeypatch.setattr(Path, "iterdir", make_store_and_list)
+    assert FeatureStore(CountingExtractor(), tmp_path)[sequence()].shape == (5, 3)
 
 
 def test_an_empty_folder_becomes_a_store(tmp_path):

@@ -27,7 +27,7 @@ from tracking_env.datasets import prefetch
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, first_line
 from tracking_env.features.base import Extractor
-from tracking_env.files import PARTIAL, cache_folder, read_json, write_atomically
+from tracking_env.files import PARTIAL, cache_folder, is_used_for_something_else, read_json, write_atomically
 
 DTYPE = np.dtype("<f2")
 FEATURE_LIMIT = float(np.finfo(DTYPE).max)
@@ -77,14 +77,11 @@ class FeatureStore:
         self.jobs = prefetch.default_jobs() if jobs is None else jobs
         header = self.folder / self.HEADER
         expected = {"format": self.FORMAT, "extractor": extractor.id, "dim": extractor.dim, "dtype": DTYPE.name}
+        if is_used_for_something_else(self.folder, self.HEADER):
+            raise InputError(f"{self.folder} is not a feature store and not empty; give another folder with --store")
         if header.exists():
             self._check_header(_read(header, self.folder), expected)
         else:
-            # Another process may be writing the header now, under a temporary name.
-            if self.folder.is_dir() and not all(path.name.startswith(PARTIAL) for path in self.folder.iterdir()):
-                raise InputError(
-                    f"{self.folder} is not a feature store and not empty; give another folder with --store"
-                )
             _write_json(header, expected)
 
     def __getitem__(self, sequence: Sequence) -> np.ndarray:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from tracking_env.datasets import sequence as sq
 from tracking_env.errors import InputError, first_line
-from tracking_env.files import PARTIAL, cache_folder, read_json, write_atomically
+from tracking_env.files import cache_folder, is_used_for_something_else, read_json, write_atomically
 from tracking_env.search.ensemble.team import Report, Team
 from tracking_env.search.experts import Expert
 
@@ -115,13 +115,13 @@ class RunStore:
         digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
         self.folder = folder or cache_folder() / "experts" / digest
         header = self.folder / HEADER
+        if self._team is None and not header.exists():
+            raise InputError(f"{self.folder} is no store of experts' runs: it has no {HEADER}; give another folder")
+        if is_used_for_something_else(self.folder, HEADER):
+            raise InputError(f"{self.folder} is not empty and no store of experts' runs; give another folder")
         if header.exists():
             self.experts = self._read_header(header, names)
             return
-        if self._team is None:
-            raise InputError(f"{self.folder} is no store of experts' runs: it has no {HEADER}; give another folder")
-        if self.folder.is_dir() and any(not path.name.startswith(PARTIAL) for path in self.folder.iterdir()):
-            raise InputError(f"{self.folder} is not empty and no store of experts' runs; give another folder")
         self.experts = names
         try:
             with write_atomically(header) as partial:
