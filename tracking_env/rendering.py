@@ -1,23 +1,28 @@
 """Drawing boxes on frames, and showing or writing the pictures."""
 
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
+from imageio_ffmpeg import get_ffmpeg_exe
 
 from tracking_env import boxes as bx
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, first_line
 from tracking_env.files import write_atomically
 
 COLOURS = {"truth": (60, 220, 90), "agent": (240, 60, 60), "rival": (70, 130, 250)}
 """Colours of boxes by role, RGB."""
 LEAST_WIDTH = 320  # pixels; narrower frames are enlarged, so that lines and labels look thin
 WINDOW = "tracking-env"
-_CODECS = {".mp4": "mp4v", ".webm": "VP80"}  # MPEG-4, which any OpenCV writes; VP8, which browsers play
+_H264 = "-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p -vf pad=ceil(iw/2)*2:ceil(ih/2)*2 -movflags +faststart"
+"""Options of ffmpeg for a video that browsers, phones and office programs play; they need sides of even length."""
 _FAR = 30_000  # pixels; OpenCV draws nothing at larger coordinates
 _SCREEN = 1280, 720  # pixels; larger frames are shown smaller while the user draws a box
 _QUIT_KEYS = {ord("q"), 27}  # 27 is Esc
@@ -135,10 +140,12 @@ def join_horizontally(pictures: list[np.ndarray]) -> np.ndarray:
 
 @contextmanager
 def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndarray], None]]:
-    """Write a video picture by picture. The file is complete when the block ends without an error, or else absent.
+    """Write a video picture by picture: H.264, which browsers play. (OpenCV's builds do not write it; ffmpeg does.)
+
+    The file is complete when the block ends without an error, or else absent.
 
     Args:
-        path: an ``.mp4`` file, or a ``.webm`` file, which browsers play but which takes several times as long to write.
+        path: an ``.mp4`` file.
         fps: frames per second.
 
     Yields:
@@ -146,8 +153,8 @@ def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndar
 
     Raises:
         InputError: the folder cannot be created.
-        VideoWriteError: the file cannot be written, there are no pictures or of several sizes, or OpenCV has no encoder
-            for it. An error of the function that adds pictures is raised again at the end of the block.
+        VideoWriteError: the file cannot be written, there are no pictures or of several sizes, or there is no ffmpeg.
+            An error of the function that adds pictures is raised again at the end of the block.
 
     Example::
 
@@ -155,38 +162,55 @@ def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndar
             for frame in frames:
                 write(draw(frame, {}))
     """
-    with write_atomically(path) as partial:
-        writer: cv2.VideoWriter | None = None
-        written = 0
+    with write_atomically(path) as partial, tempfile.TemporaryFile() as messages:
+        encoder: subprocess.Popen[bytes] | None = None
         shape: tuple[int, ...] = ()
-        # Until a picture is added: without any, OpenCV would leave a file that no player opens.
+        # Until a picture is added: without any, ffmpeg would leave a file that no player opens.
         failure: VideoWriteError | None = VideoWriteError(path, "it has no pictures")
 
         def write(picture: np.ndarray) -> None:
-            nonlocal writer, shape, failure, written
-            if writer is None:
+            nonlocal encoder, shape, failure
+            if encoder is None:
+                # Only the first picture tells the size, so ffmpeg is started here.
                 shape, failure = picture.shape, None
-                # Only the first picture tells the size, so the file is opened here.
-                codec = cv2.VideoWriter.fourcc(*_CODECS.get(path.suffix, "mp4v"))
-                writer = cv2.VideoWriter(str(partial), codec, fps, shape[1::-1])
-                if not writer.isOpened():
-                    failure = VideoWriteError(path, f"no encoder for {path.suffix} in this OpenCV")
-            if picture.shape != shape:  # OpenCV would drop it without an error
+                try:
+                    encoder = _start_encoder(partial, shape, fps, messages)
+                except (RuntimeError, OSError) as error:
+                    failure = VideoWriteError(path, f"ffmpeg does not start: {first_line(error)}")
+            if picture.shape != shape:  # ffmpeg would take its bytes for a part of another picture
                 failure = VideoWriteError(path, f"pictures of size {shape} and {picture.shape}")
             if failure is not None:
                 raise failure
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-            written += 1
+            assert encoder is not None and encoder.stdin is not None
+            try:
+                encoder.stdin.write(picture.tobytes())
+            except OSError:  # ffmpeg has ended
+                failure = VideoWriteError(path, _read_last_line(messages))
+                raise failure from None
 
         try:
             yield write
         finally:
-            if writer is not None:
-                writer.release()
+            if encoder is not None:
+                encoder.communicate()
+        if failure is None and encoder is not None and encoder.returncode != 0:
+            failure = VideoWriteError(path, _read_last_line(messages))
         if failure is not None:
             raise failure
-        if int(cv2.VideoCapture(str(partial)).get(cv2.CAP_PROP_FRAME_COUNT)) != written:  # OpenCV reports no error
-            raise VideoWriteError(path, "it is incomplete; make room on the disk")
+
+
+def _start_encoder(path: Path, shape: tuple[int, ...], fps: float, messages: IO[bytes]) -> subprocess.Popen[bytes]:
+    """ffmpeg, which reads pictures of this shape from its standard input and writes its errors to ``messages``."""
+    pictures = f"-f rawvideo -pix_fmt rgb24 -s {shape[1]}x{shape[0]} -r {fps} -i -"
+    command = [get_ffmpeg_exe(), "-y", "-loglevel", "error", *pictures.split(), *_H264.split(), str(path)]
+    # In a process group of its own: a terminal sends Ctrl-C to all of a group, and the frames until then are kept.
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=messages, process_group=0)
+
+
+def _read_last_line(messages: IO[bytes]) -> str:
+    messages.seek(0)
+    lines = messages.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else "it is incomplete; make room on the disk"
 
 
 def write_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25) -> None:

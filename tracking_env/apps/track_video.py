@@ -70,6 +70,11 @@ class TrackedVideo:
             "problem": self.problem,
         }
 
+    def drop_overlay(self, error: Exception) -> None:
+        """Note why there is no overlay, and remove that of an earlier run, which would show other boxes."""
+        self.problem = str(error)
+        self.files.pop("overlay").unlink(missing_ok=True)
+
     def write(self) -> None:
         """Write the boxes as text and as JSON."""
         write_result(self.files["boxes"], self.trajectory.boxes)
@@ -151,10 +156,11 @@ def track(
             if not result.boxes:
                 raise InputError(f"nothing was tracked: {result.stopped}")
             result.write()
-    except rendering.VideoWriteError:
-        # `rendering.open_video_writer` raises the overlay's error again at its end. The boxes are written by then.
+    except rendering.VideoWriteError as error:
+        # Raised when the video ends, also if an earlier frame had it. The boxes are written by then.
         if result.problem is None:
-            raise
+            result.drop_overlay(error)
+            result.write()
     except OSError as error:
         raise InputError(
             f"cannot write to {result.files['boxes'].parent}: {error.strerror}; give another --out"
@@ -177,9 +183,7 @@ def _run(
                 try:
                     write(picture)
                 except rendering.VideoWriteError as error:
-                    result.problem = str(error)
-                    # An overlay of an earlier run would show other boxes.
-                    result.files.pop("overlay").unlink(missing_ok=True)
+                    result.drop_overlay(error)
             bar.update()
             # Wait a millisecond at most: tracking itself sets the pace.
             if show and not rendering.show(picture, fps=1000):

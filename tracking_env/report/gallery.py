@@ -1,7 +1,7 @@
 """The gallery of a report's page: a short animation per sequence with the true box, one tracker's and a rival's.
 
 It is an animated WebP within the page. Browsers play that without a script, a codec or a file beside the page, and it
-has a tenth of a GIF's size. (An ``.mp4`` that browsers play is H.264, which OpenCV's builds do not write.)
+has a tenth of a GIF's size.
 """
 
 import base64

@@ -190,7 +190,7 @@ class Page:
             comparison, last_picture = Comparison(), 0.0
             tracker, other = self.trackers[ours].make().live(), self.trackers[rival].make().live()
             with TemporaryDirectory(dir=self.folder) as folder:
-                path = Path(folder, "tracked.webm")
+                path = Path(folder, "tracked.mp4")
                 with rendering.open_video_writer(path, source.fps) as write:
                     for picture in comparison.run(tracker, other, islice(source.frames, total), box, "frame"):
                         write(shrink(picture))
