@@ -80,9 +80,8 @@ def sample_episodes(
     episodes, experts = team.count // len(starts), len(team.experts)
     targets = range(team.count)
     firsts = [clip.sequence.frames[clip.start] for clip in starts]
-    for target in targets:
-        clip = starts[target % len(starts)]
-        team.start(target, firsts[target % len(starts)], clip.sequence.boxes[clip.start], clip.around)
+    boxes_at_start, around = [clip.sequence.boxes[clip.start] for clip in starts], [clip.around for clip in starts]
+    team.start(targets, firsts * episodes, boxes_at_start * episodes, around * episodes)
     means, state, running = Means.new(team.count, experts), None, None
     observations, samples, actions, boxes, costs = [], [], [], [], []
     for step in range(steps):

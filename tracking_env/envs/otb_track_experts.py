@@ -123,7 +123,7 @@ class OTBTrackExpertsEnv(TrackEnv):
     def first_observation(self, sequence: Sequence, start: int) -> np.ndarray:
         """Start the experts on the true box, and let all of them look at the first frame."""
         frame = sequence.frames[start]
-        self.team.start(0, frame, sequence.boxes[start])
+        self.team.start([0], [frame], [sequence.boxes[start]])
         self._means = Means.new(1, len(self.experts))
         return self._look(frame, None)
 

@@ -60,6 +60,7 @@ def by_onnxruntime(
     outputs: Sequence[str] = ONLY,
     device: str = "cpu",
     label: str | None = None,
+    threads: int = 2,
 ) -> Network:
     """Open a network with onnxruntime, which takes inputs of the sizes that the file states.
 
@@ -69,11 +70,12 @@ def by_onnxruntime(
         outputs: names of the outputs, in the order of the results.
         device: see `open_session`.
         label: the network's name in error messages; by default its path.
+        threads: see `open_session`.
 
     Raises:
         InputError: onnxruntime is not installed, cannot read it, or has no such device.
     """
-    session = open_session(file, device, label)
+    session = open_session(file, device, label, threads)
     input_names = [entry.name for entry in session.get_inputs()] if inputs == ONLY else inputs
     output_names = None if outputs == ONLY else outputs
 
@@ -86,10 +88,10 @@ def by_onnxruntime(
     return run
 
 
-def open_session(file: Path | bytes, device: str = "cpu", label: str | None = None) -> Any:
-    """Open an onnxruntime session for a network.
+def open_session(file: Path | bytes, device: str = "cpu", label: str | None = None, threads: int = 2) -> Any:
+    """Open an onnxruntime session for a network. Several threads may run it at the same time.
 
-    On the CPU it runs on two threads, or on one if OpenCV is limited to one (``cv2.setNumThreads``,
+    On the CPU each run takes two threads by default, or one if OpenCV is limited to one (``cv2.setNumThreads``,
     ``OPENCV_FOR_THREADS_NUM=1``): if other programs keep the cores busy, threads that wait for each other take twice as
     long.
 
@@ -97,6 +99,7 @@ def open_session(file: Path | bytes, device: str = "cpu", label: str | None = No
         file: the network's path, or its content.
         device: ``cpu``, ``cuda``, or ``auto`` (see `resolve_device`).
         label: the network's name in error messages; by default its path.
+        threads: the most that a run takes on the CPU.
 
     Raises:
         InputError: onnxruntime is not installed, cannot read it, or has no such device.
@@ -105,7 +108,7 @@ def open_session(file: Path | bytes, device: str = "cpu", label: str | None = No
     label = label or (str(file) if isinstance(file, Path) else "it")
     ort = _onnxruntime(f"running {label}")
     options = ort.SessionOptions()
-    options.intra_op_num_threads = min(2, cv2.getNumThreads())  # a frame is too little work to share among more
+    options.intra_op_num_threads = min(threads, cv2.getNumThreads())  # a frame is too little for more than two
     options.add_session_config_entry("session.force_spinning_stop", "1")  # between frames threads sleep
     options.log_severity_level = 3  # errors only
     providers: list[Any] = ["CPUExecutionProvider"]

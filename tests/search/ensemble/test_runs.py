@@ -28,7 +28,7 @@ def store(tmp_path):
 
 def test_packed_reports_are_unpacked_again():
     report = Team(EXPERTS)
-    report.start(0, DRAWN.frames[0], DRAWN.boxes[0])
+    report.start([0], [DRAWN.frames[0]], [DRAWN.boxes[0]])
     looked = report.look([DRAWN.frames[1]], [0])
     rows = pack(looked)
     assert rows.shape == (1, 2, len(columns(2)))

@@ -76,7 +76,7 @@ def run_team(
     Raises:
         InputError: a frame does not decode.
     """
-    team.start(0, sequence.frames[start], sequence.boxes[start], around)
+    team.start([0], [sequence.frames[start]], [sequence.boxes[start]], [around])
     equal = np.zeros((1, len(team.experts)))
     rows = []
     for index in range(start, len(sequence) if stop is None else stop):

@@ -11,7 +11,8 @@ import numpy as np
 
 from tracking_env.search import regions
 from tracking_env.search.ensemble import fusion
-from tracking_env.search.experts import Expert, Look, Template
+from tracking_env.search.experts import Choice, Expert, Look, Template
+from tracking_env.search.parallel import run_parallel
 
 FIRST_LOOKS = np.array([[0, 0, 0], [0.1, 0, 0], [-0.1, 0, 0], [0, 0.1, 0], [0, -0.1, 0]])
 """Looks around the first frame's true box that measure an expert's correction: shifts in sizes, log of a factor."""
@@ -51,8 +52,19 @@ class Report(NamedTuple):
     """whether it looked at this frame, ``(N, K)`` bool"""
 
 
+class Sight(NamedTuple):
+    """What an expert sees in the frame of a target."""
+
+    row: int
+    """of the target in the report"""
+    expert: int
+    """its index"""
+    look: Look
+    choice: Choice
+
+
 class Team:
-    """K experts on N targets.
+    """K experts on N targets. They look at all targets at once, each core at another.
 
     Args:
         experts: the experts. The first one's template features also measure likeness.
@@ -75,27 +87,41 @@ class Team:
         self._inside: list[np.ndarray] = [np.empty(0)] * count  # features inside each expert's last box, (K, D)
         self._since_reset = np.full((count, size), LONG_AGO)
 
-    def start(self, target: int, frame: np.ndarray, box: np.ndarray, around: np.ndarray | None = None) -> None:
-        """Begin a target.
+    def start(
+        self,
+        targets: Sequence[int],
+        frames: Sequence[np.ndarray],
+        boxes: Sequence[np.ndarray],
+        around: Sequence[np.ndarray | None] | None = None,
+    ) -> None:
+        """Begin some targets.
 
         Args:
-            target: its index, 0 to N - 1.
-            frame: ``(height, width, 3)`` uint8 RGB.
-            box: its true pixel box ``(4,)`` in the frame.
-            around: the box that each expert looks around next, ``(K, 4)``, if not the true box: to practise losses.
+            targets: their indices, 0 to N - 1, M of them.
+            frames: one for each target, ``(height, width, 3)`` uint8 RGB.
+            boxes: the true pixel box ``(4,)`` in each frame.
+            around: for each target the boxes that the experts look around next, ``(K, 4)``, or None for the true box:
+                to practise losses.
         """
-        box = np.asarray(box, dtype=np.float64)
-        self._templates[target] = [expert.template(frame, box) for expert in self.experts]
-        self._corrections[target] = [
-            _first_frame_correction(expert, frame, box, template)
-            for expert, template in zip(self.experts, self._templates[target], strict=True)
-        ]
-        self._first[target] = self._recent[target] = _unit(self._templates[target][0].features[None])[0]
-        self._inside[target] = np.repeat(self._first[target][None], len(self.experts), axis=0)
-        self._first_area[target] = max(box[2] * box[3], 1.0)
-        self._since_reset[target] = LONG_AGO
-        starts = np.repeat(box[None], len(self.experts), axis=0) if around is None else around
-        self.boxes[target] = [self._within(index, start, frame) for index, start in enumerate(starts)]
+        true_boxes = [np.asarray(box, dtype=np.float64) for box in boxes]
+        # Episodes of one clip begin alike, and a start takes as long as several frames: do equal ones once.
+        keys = [(id(frame), box.tobytes()) for frame, box in zip(frames, true_boxes, strict=True)]
+        first = {key: index for index, key in reversed(list(enumerate(keys)))}
+        jobs = [(index, expert) for index in first.values() for expert in self.experts]
+        begun = run_parallel(lambda job: _begin(job[1], frames[job[0]], true_boxes[job[0]]), jobs)
+        size = len(self.experts)
+        by_key = {key: begun[number * size : (number + 1) * size] for number, key in enumerate(first)}
+        for index, target in enumerate(targets):
+            box, frame = true_boxes[index], frames[index]
+            self._templates[target] = [template for template, _ in by_key[keys[index]]]
+            self._corrections[target] = [correction for _, correction in by_key[keys[index]]]
+            self._first[target] = self._recent[target] = _unit(self._templates[target][0].features[None])[0]
+            self._inside[target] = np.repeat(self._first[target][None], size, axis=0)
+            self._first_area[target] = max(box[2] * box[3], 1.0)
+            self._since_reset[target] = LONG_AGO
+            starts = around[index] if around else None
+            starts = np.repeat(box[None], size, axis=0) if starts is None else starts
+            self.boxes[target] = [self._within(expert, start, frame) for expert, start in enumerate(starts)]
 
     def look(self, frames: Sequence[np.ndarray], targets: Sequence[int], running: np.ndarray | None = None) -> Report:
         """Let the experts look at the next frame of some targets.
@@ -112,24 +138,33 @@ class Team:
         count, size = len(chosen), len(self.experts)
         running = np.ones((count, size), bool) if running is None else running
         before = self.boxes[chosen]
-        looks: list[list[Look | None]] = [[None] * size for _ in range(count)]
-        after, confidence, second_peak = before.copy(), np.zeros((count, size)), np.zeros((count, size))
-        for index, expert in enumerate(self.experts):
-            rows = np.flatnonzero(running[:, index]).tolist()
-            if not rows:
-                continue
+
+        def look_around(index: int, rows: list[int]) -> list[Sight]:
+            expert = self.experts[index]
             batch = expert.look_at_all(
                 [frames[row] for row in rows],
                 [before[row, index] for row in rows],
                 [self._templates[chosen[row]][index] for row in rows],
             )
-            for place, row in enumerate(rows):
-                look = Look(batch.scores[place], batch.boxes[place])
-                choice = expert.choose(look, before[row, index])
-                looks[row][index] = look
-                after[row, index] = self._within(index, choice.box, frames[row])
-                confidence[row, index] = choice.confidence
-                second_peak[row, index] = _second_peak(look.scores, choice.cell)
+            looks = [Look(scores, boxes) for scores, boxes in zip(*batch, strict=True)]
+            return [
+                Sight(row, index, look, expert.choose(look, before[row, index]))
+                for row, look in zip(rows, looks, strict=True)
+            ]
+
+        batches = []
+        for index, expert in enumerate(self.experts):
+            batches += [(index, rows) for rows in expert.batches(np.flatnonzero(running[:, index]).tolist())]
+        sights = [sight for seen in run_parallel(lambda batch: look_around(*batch), batches) for sight in seen]
+
+        after, confidence, second_peak = before.copy(), np.zeros((count, size)), np.zeros((count, size))
+        for row, index, look, choice in sights:
+            after[row, index] = self._within(index, choice.box, frames[row])
+            confidence[row, index] = choice.confidence
+            second_peak[row, index] = _second_peak(look.scores, choice.cell)
+        cross_score = np.zeros((count, size, size))
+        for row, index, look, _ in sights:
+            cross_score[row, index] = _scores_at(look, after[row])
         self.boxes[chosen] = after
         self._since_reset[chosen] = np.minimum(self._since_reset[chosen] + 1, LONG_AGO)
         first_likeness, recent_likeness = self._likeness(frames, chosen, after, running)
@@ -139,7 +174,7 @@ class Team:
             boxes=fusion.correct_boxes(after, self._corrections[chosen]),
             confidence=confidence,
             second_peak=second_peak,
-            cross_score=_cross_scores(looks, after),
+            cross_score=cross_score,
             first_likeness=first_likeness,
             recent_likeness=recent_likeness,
             motion=np.linalg.norm(step / np.sqrt(area_before)[..., None], axis=-1),
@@ -179,13 +214,17 @@ class Team:
         self, frames: Sequence[np.ndarray], targets: np.ndarray, boxes: np.ndarray, running: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Cosines of the features inside boxes ``(M, K, 4)`` with the first frame's, and with recent ones."""
-        judge = self.experts[0]
-        crops, places = [], np.argwhere(running).tolist()
-        for row, index in places:
-            fill = self._templates[targets[row]][0].fill
-            region = judge.template_region(boxes[row, index])
-            crops.append(judge.prepare(regions.crop(frames[row], region, judge.template_side, fill)))
-        features = _unit(judge.encode(np.stack(crops)))
+        judge, places = self.experts[0], np.argwhere(running).tolist()
+
+        def encode_inside(batch: list[list[int]]) -> np.ndarray:
+            crops = []
+            for row, index in batch:
+                fill = self._templates[targets[row]][0].fill
+                region = judge.template_region(boxes[row, index])
+                crops.append(judge.prepare(regions.crop(frames[row], region, judge.template_side, fill)))
+            return _unit(judge.encode(np.stack(crops)))
+
+        features = np.concatenate(run_parallel(encode_inside, judge.batches(places)))
         first, recent = np.zeros(running.shape), np.zeros(running.shape)
         for (row, index), inside in zip(places, features, strict=True):
             target = targets[row]
@@ -201,15 +240,16 @@ def _unit(features: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
-def _first_frame_correction(expert: Expert, frame: np.ndarray, box: np.ndarray, template: Template) -> np.ndarray:
-    """What brings an expert's boxes to the convention of the first frame's true box, ``(4,)``."""
+def _begin(expert: Expert, frame: np.ndarray, box: np.ndarray) -> tuple[Template, np.ndarray]:
+    """An expert's template, and what brings its boxes to the convention of the first frame's true box, ``(4,)``."""
+    template = expert.template(frame, box)
     places = [fusion.correct_boxes(box, np.array([*shift, growth, growth])) for *shift, growth in FIRST_LOOKS]
     looks = expert.look_at_all([frame] * len(places), places, [template] * len(places))
     boxes = [
         expert.choose(Look(scores, cells), place).box
         for scores, cells, place in zip(looks.scores, looks.boxes, places, strict=True)
     ]
-    return fusion.measure_correction(np.stack(boxes), box, CORRECTED_SHARE)
+    return template, fusion.measure_correction(np.stack(boxes), box, CORRECTED_SHARE)
 
 
 def _second_peak(scores: np.ndarray, cell: tuple[int, int]) -> float:
@@ -220,19 +260,12 @@ def _second_peak(scores: np.ndarray, cell: tuple[int, int]) -> float:
     return float(scores[far].max()) if far.any() else 0.0
 
 
-def _cross_scores(looks: list[list[Look | None]], boxes: np.ndarray) -> np.ndarray:
-    """Scores of each expert's map at each expert's box ``(M, K, 4)``: ``(M, K, K)``, 0 outside of its region."""
-    count, size = boxes.shape[:2]
-    scores = np.zeros((count, size, size))
-    centres = boxes[..., :2] + boxes[..., 2:] / 2
-    for row in range(count):
-        for index, look in enumerate(looks[row]):
-            if look is None:
-                continue
-            cells = look.boxes[..., :2] + look.boxes[..., 2:] / 2
-            for other in range(size):
-                distance = np.linalg.norm(cells - centres[row, other], axis=-1)
-                near = distance <= np.sqrt(boxes[row, other, 2:].prod()) / 2
-                if near.any():
-                    scores[row, index, other] = look.scores[near].max()
+def _scores_at(look: Look, boxes: np.ndarray) -> np.ndarray:
+    """The best score of a map near the centre of each box ``(K, 4)``: ``(K,)``, 0 outside of its region."""
+    cells = look.boxes[..., :2] + look.boxes[..., 2:] / 2
+    scores = np.zeros(len(boxes))
+    for index, box in enumerate(boxes):
+        near = np.linalg.norm(cells - (box[:2] + box[2:] / 2), axis=-1) <= np.sqrt(box[2:].prod()) / 2
+        if near.any():
+            scores[index] = look.scores[near].max()
     return scores

@@ -49,7 +49,7 @@ class EnsembleTracker:
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on the first frame; the policy observes it too, though the box is known there."""
-        self.team.start(0, frame, box)
+        self.team.start([0], [frame], [box])
         self._means = Means.new(1, len(self.team.experts))
         self._state: Any = None
         self._running: np.ndarray | None = None

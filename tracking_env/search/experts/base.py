@@ -7,7 +7,7 @@ compares them with a region of a later frame. Each cell of the comparison is a s
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from tracking_env.search import regions
 from tracking_env.search.experts.geometry import in_pixels
 
 Colour = tuple[float, float, float]
+Item = TypeVar("Item")
 
 
 class Template(NamedTuple):
@@ -61,6 +62,7 @@ class Expert(ABC):
         smallest: shortest side of a box that is looked around, in pixels.
         paths: its weights files.
         id: tells its weights files, and the device if it is not the CPU, from others.
+        on_gpu: whether its networks run on a GPU.
     """
 
     name: ClassVar[str]
@@ -70,10 +72,11 @@ class Expert(ABC):
     smallest: ClassVar[float]
     paths: list[Path]
     id: str
+    on_gpu: bool = False
 
     @abstractmethod
-    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu") -> None:
-        """Open the weights files, or the downloaded ones, on a device."""
+    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu", threads: int = 1) -> None:
+        """Open the weights files, or the downloaded ones, on a device; on the CPU with so many threads for a frame."""
 
     @abstractmethod
     def template_region(self, box: np.ndarray) -> np.ndarray:
@@ -128,6 +131,11 @@ class Expert(ABC):
                 f"{names} cannot run as {self.name}: {problem}; give its own files, or type: tracking-env download "
                 f"{self.name}"
             )
+
+    def batches(self, items: list[Item]) -> list[list[Item]]:
+        """Crops or other items, grouped as the networks compute them fastest."""
+        # On a CPU one at a time on each core is fastest, and the result does not depend on how many there are.
+        return [items] if self.on_gpu and items else [[item] for item in items]
 
     def template(self, frame: np.ndarray, box: np.ndarray) -> Template:
         """Remember the target with the pixel box ``(4,)`` in a frame ``(height, width, 3)`` uint8 RGB."""

@@ -35,6 +35,7 @@ class FearXS(Expert):
         weights: paths of the networks for template and search region (``.mlmodel``, or converted, ``.onnx``), or of
             their folder; by default the downloaded files.
         device: where it computes, see `onnx_inference.open_session`.
+        threads: for one frame on the CPU; 1 is fastest where several experts or targets share the cores.
 
     Raises:
         InputError: a file is missing, damaged or another network's, or there is no such device.
@@ -43,11 +44,12 @@ class FearXS(Expert):
     name = "fear-xs"
     template_side, search_side, cells, smallest = 128, 256, 16, 3.0
 
-    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu") -> None:
+    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu", threads: int = 1) -> None:
         device = resolve_device(device)
+        self.on_gpu = device != "cpu"
         init, update = self.paths = find_weights(self.name, ("*[Ii]nit.mlmodel", "*[Tt]racker.mlmodel"), weights)
-        self._init = open_network(init, device, ("image",), ("features",))
-        self._update = open_network(update, device, ("image", "template_features"), ("cls", "bbox"))
+        self._init = open_network(init, device, threads, ("image",), ("features",))
+        self._update = open_network(update, device, threads, ("image", "template_features"), ("cls", "bbox"))
         self.id = identify(self.paths, device)
         self.check()
 
@@ -84,4 +86,4 @@ class FearXS(Expert):
 
 def tracker(weights: Sequence[Path] = (), device: str = "cpu") -> ExpertTracker:
     """FEAR-XS as a tracker; arguments and errors of `FearXS`."""
-    return ExpertTracker(FearXS(weights, device))
+    return ExpertTracker(FearXS(weights, device, threads=2))

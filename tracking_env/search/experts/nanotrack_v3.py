@@ -68,6 +68,7 @@ class NanoTrackV3(Expert):
     Args:
         weights: paths of backbone and head (``.onnx``), or of their folder; by default the downloaded files.
         device: where it computes, see `onnx_inference.open_session`.
+        threads: for one frame on the CPU; 1 is fastest where several experts or targets share the cores.
 
     Raises:
         InputError: a file is missing, damaged or another network's, or there is no such device.
@@ -76,13 +77,14 @@ class NanoTrackV3(Expert):
     name = "nanotrack-v3"
     template_side, search_side, cells, smallest = 127, 255, 15, 10.0
 
-    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu") -> None:
+    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu", threads: int = 1) -> None:
         device = resolve_device(device)
+        self.on_gpu = device != "cpu"
         backbone, head = self.paths = find_weights(self.name, ("*backbone*.onnx", "*head*.onnx"), weights)
         # The backbone's file states the size of search crops; its layers take templates too.
-        self._backbone = open_network(backbone, device, free=("batch", "channels", "rows", "columns"))
+        self._backbone = open_network(backbone, device, threads, free=("batch", "channels", "rows", "columns"))
         # The head's depth-wise product of template and search region is made for a batch of 1.
-        self._head = open_network(head, device, ("input1", "input2"), ("output1", "output2"), free=())
+        self._head = open_network(head, device, threads, ("input1", "input2"), ("output1", "output2"), free=())
         self.id = identify(self.paths, device)
         self.check()
 
@@ -125,4 +127,4 @@ class NanoTrackV3(Expert):
 
 def tracker(weights: Sequence[Path] = (), device: str = "cpu") -> ExpertTracker:
     """NanoTrack v3 as a tracker; arguments and errors of `NanoTrackV3`."""
-    return ExpertTracker(NanoTrackV3(weights, device))
+    return ExpertTracker(NanoTrackV3(weights, device, threads=2))

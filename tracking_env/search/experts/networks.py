@@ -58,6 +58,7 @@ def _find(name: str, folder: Path, published: str, pattern: str) -> Path:
 def open_network(
     path: Path,
     device: str,
+    threads: int = 1,
     inputs: Sequence[str] = ONLY,
     outputs: Sequence[str] = ONLY,
     free: tuple[str, ...] = ("batch",),
@@ -67,6 +68,7 @@ def open_network(
     Args:
         path: the file; by its suffix ``.mlmodel`` it is CoreML's.
         device: see `onnx_inference.open_session`.
+        threads: see there.
         inputs: names, in the order of the arguments.
         outputs: names, in the order of the results.
         free: names of the dimensions that may have other sizes than the file states, see `onnx_batch.free_sizes`.
@@ -79,7 +81,7 @@ def open_network(
         content = to_onnx(content) if path.suffix == ".mlmodel" else free_sizes(content, free)
     except ValueError as error:  # a text that is no UTF-8 too
         raise InputError(f"{path} is no network, or damaged: {error}; fetch it again") from None
-    return by_onnxruntime(content, inputs, outputs, device, label=str(path))
+    return by_onnxruntime(content, inputs, outputs, device, label=str(path), threads=threads)
 
 
 def identify(paths: Sequence[Path], device: str) -> str:

@@ -24,7 +24,7 @@ class SimpleExpert(Expert):
     cells = ((CONTEXT - 1) * SIDE + 1) // POOL
     window = 0.2
 
-    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu") -> None:
+    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu", threads: int = 1) -> None:
         if weights:
             raise InputError(f"{self.name} has no weights; leave out {weights[0]}")
         self.paths, self.id = [], "v1"

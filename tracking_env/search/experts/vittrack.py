@@ -49,6 +49,7 @@ class VitTrack(Expert):
     Args:
         weights: path of the ``.onnx`` file, or of its folder; by default the downloaded file.
         device: where it computes, see `onnx_inference.open_session`.
+        threads: for one frame on the CPU; 1 is fastest where several experts or targets share the cores.
 
     Raises:
         InputError: the file is missing, damaged or another network's, or there is no such device.
@@ -57,10 +58,13 @@ class VitTrack(Expert):
     name = "vittrack"
     template_side, search_side, cells, smallest = 128, 256, 16, 4.0
 
-    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu") -> None:
+    def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu", threads: int = 1) -> None:
         device = resolve_device(device)
+        self.on_gpu = device != "cpu"
         self.paths = find_weights(self.name, ("*[Vv]it[Tt]rack*.onnx",), weights)
-        self._network = open_network(self.paths[0], device, ("template", "search"), ("output1", "output2", "output3"))
+        self._network = open_network(
+            self.paths[0], device, threads, ("template", "search"), ("output1", "output2", "output3")
+        )
         self.id = identify(self.paths, device)
         self.check()
 
@@ -96,4 +100,4 @@ class VitTrack(Expert):
 
 def tracker(weights: Sequence[Path] = (), device: str = "cpu") -> ExpertTracker:
     """VitTrack as a tracker; arguments and errors of `VitTrack`."""
-    return ExpertTracker(VitTrack(weights, device))
+    return ExpertTracker(VitTrack(weights, device, threads=2))

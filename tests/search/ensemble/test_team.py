@@ -1,0 +1,69 @@
+"""A team of many targets reports what a team of each of them reports."""
+
+import numpy as np
+import pytest
+
+from tracking_env.datasets import synthetic
+from tracking_env.search.ensemble import Team
+from tracking_env.search.experts import make_expert
+from tracking_env.search.experts.simple import GreyExpert
+
+EXPERTS = [make_expert(name) for name in ("grey", "colour")]
+VIDEOS = [synthetic.generate(seed, 12, (160, 120)) for seed in (3, 5)]
+
+
+class BatchedGrey(GreyExpert):
+    """The grey expert, all targets in one call, as on a GPU."""
+
+    on_gpu = True
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def compare(self, images, features):
+        self.sizes.append(len(images))
+        return super().compare(images, features)
+
+
+def play(team, targets, videos, around=None):
+    """Reports of five frames, with resets and pauses that depend on the target alone."""
+    team.start(targets, [video.frames[0] for video in videos], [video.boxes[0] for video in videos], around)
+    running, reports = None, []
+    for frame in range(5):
+        report = team.look([video.frames[frame] for video in videos], targets, running)
+        reports.append(report)
+        rng = np.random.default_rng(frame)
+        trust, reset, running = rng.normal(size=2), rng.random(2) < 0.3, np.array([True, frame != 2])
+        rows = (len(targets), 2)
+        reset, running = np.broadcast_to(reset, rows), np.broadcast_to(running, rows)
+        team.put_back(targets, reset, np.broadcast_to(trust, rows), report)
+    return reports
+
+
+@pytest.mark.parametrize("experts", [EXPERTS, [BatchedGrey(), EXPERTS[1]]], ids=["one by one", "in batches"])
+def test_targets_together_equal_targets_alone(experts):
+    videos = [VIDEOS[0], VIDEOS[1], VIDEOS[0]]
+    lost = np.array([[20.0, 20, 30, 30], VIDEOS[0].boxes[0]])
+    around = [None, None, lost]
+    together = play(Team(experts, 4), [3, 0, 1], videos, around)
+    for index, video in enumerate(videos):
+        alone = play(Team(experts), [0], [video], around[index : index + 1])
+        for many, single in zip(together, alone, strict=True):
+            for name, values in many._asdict().items():
+                np.testing.assert_array_equal(values[index], getattr(single, name)[0], name)
+
+
+def test_a_gpu_gets_all_targets_in_one_call():
+    expert = BatchedGrey()
+    play(Team([expert, EXPERTS[1]], 3), range(3), [VIDEOS[0], VIDEOS[1], VIDEOS[0]])
+    assert expert.sizes == [5, 5, 5] + 5 * [3]  # five looks each to correct the first frame, then the five frames
+
+
+def test_equal_starts_are_computed_once():
+    expert, frame, box = BatchedGrey(), VIDEOS[0].frames[0], VIDEOS[0].boxes[0]
+    team = Team([expert], 3)
+    team.start(range(3), [frame] * 3, [box, box, box + 1])
+    assert len(expert.sizes) == 2
+    report = team.look([VIDEOS[0].frames[1]] * 3, range(3))
+    assert np.array_equal(report.boxes[0], report.boxes[1]) and not np.array_equal(report.boxes[0], report.boxes[2])
