@@ -1,5 +1,6 @@
-"""Files: written completely or not at all, read up to a limit, and the cache folder."""
+"""Files: written completely or not at all, read up to a limit, listed without other programs' files, and the cache."""
 
+import fnmatch
 import hashlib
 import json
 import os
@@ -19,6 +20,10 @@ PARTIAL = ".partial-"
 """First characters of the names of unfinished files and folders."""
 MOST_BYTES = 16 << 20
 """Size of the largest file that is read as a whole: ten times the largest one of OTB's toolkits."""
+_FOREIGN = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "$recycle.bin", "@eadir", "lost+found")
+"""Lower-case names of what Windows, macOS and network drives leave in folders."""
+_BACKUP = ("~", ".bak", ".orig", ".tmp", ".swp")
+"""How the names of editors' backups and unfinished copies end."""
 
 
 @contextmanager
@@ -57,6 +62,32 @@ def write_atomically(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def list_folder(folder: Path, pattern: str = "*") -> list[Path]:
+    """The entries of a folder, sorted by name, without what other programs leave there.
+
+    Left out are hidden entries (``._clip.txt`` and ``.DS_Store`` of macOS, ``.git``, our own unfinished files), the
+    files of Windows (``Thumbs.db``) and editors' backups (``clip.txt~``). Every listing that selects files by their
+    names uses this one.
+
+    Args:
+        folder: the folder; a path that is none has no entries.
+        pattern: of the names, such as ``*.onnx``.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    try:
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from None
+    return [path for path in paths if not _is_foreign(path.name) and fnmatch.fnmatchcase(path.name, pattern)]
+
+
+def _is_foreign(name: str) -> bool:
+    is_autosave = name.startswith("#") and name.endswith("#")
+    return name.startswith((".", "~$")) or is_autosave or name.lower() in _FOREIGN or name.lower().endswith(_BACKUP)
+
+
 def is_used_for_something_else(folder: Path, header: str) -> bool:
     """Whether a folder has files but not this one, which every store of a kind writes first.
 
@@ -66,7 +97,7 @@ def is_used_for_something_else(folder: Path, header: str) -> bool:
     """
     # List first, look for the header last: another process may make the store between both. Unfinished files do not
     # count, since that process may be writing the header under its temporary name.
-    used = folder.is_dir() and any(not path.name.startswith(PARTIAL) for path in folder.iterdir())
+    used = bool(list_folder(folder))
     return used and not (folder / header).exists()
 
 

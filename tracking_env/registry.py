@@ -21,7 +21,7 @@ import numpy as np
 
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, MissingPackageError, suggest
-from tracking_env.files import sha256
+from tracking_env.files import list_folder, sha256
 from tracking_env.trackers.base import Runner, Tracker, Trajectory, run
 from tracking_env.trackers.checkpoint import read
 
@@ -162,7 +162,7 @@ class TrackerSpec:
             raise InputError(f"{self.name} needs a folder or {len(patterns)} files; got --weights {folder}")
         files = []
         for pattern in patterns:
-            matching = sorted(folder.glob(pattern))
+            matching = list_folder(folder, pattern)
             if len(matching) != 1:
                 raise InputError(
                     f"{folder} holds {len(matching)} files {pattern}, {self.name} needs one; give the "

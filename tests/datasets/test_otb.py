@@ -47,7 +47,9 @@ def test_read_boxes_accepts_any_separator(tmp_path, separator, mark, ending):
     assert_array_equal(read_boxes(tmp_path / "a.txt"), [[1, 2, 3.5, 4], [-5, 60, np.nan, 0]])
 
 
-@pytest.mark.parametrize("row", ["1,2,3", "1,2,3,4,5", "1,2,x,4", "1,,3,4,5", "1,2,3,4,", "1;2;3;4"])
+@pytest.mark.parametrize(
+    "row", ["1,2,3", "1,2,3,4,5", "1,2,x,4", "1,,3,4", "1,2,3,4,,", "1,5;2;3;4", "1_4_2,2,3,4", "x,y,w,h"]
+)
 def test_errors_of_read_boxes_name_file_and_line(tmp_path, row):
     (tmp_path / "a.txt").write_text(f"1,2,3,4\n\n{row}\n")
     with pytest.raises(InputError, match=r"a\.txt, line 3: .*expected four numbers"):

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from tracking_env import rendering
 from tracking_env.apps.video_source import Source
+from tracking_env.datasets.box_files import parse_numbers
 from tracking_env.errors import InputError, describe
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.files import write_atomically
@@ -97,11 +98,11 @@ def parse_box(text: str, frame: np.ndarray, name: str = "--box") -> np.ndarray:
         >>> parse_box("120,80,40,60", np.zeros((240, 320, 3)))
         array([120.,  80.,  40.,  60.])
     """
-    try:
-        x, y, w, h = map(float, text.replace(",", " ").split())
-    except ValueError:
-        raise InputError(f"{name} is {text!r}, wanted four numbers x,y,w,h in pixels, such as 120,80,40,60") from None
-    box = np.array([x, y, w, h])
+    numbers = parse_numbers(text)
+    if len(numbers) != 4:
+        raise InputError(f"{name} is {text!r}, wanted four numbers x,y,w,h in pixels, such as 120,80,40,60")
+    x, y, w, h = numbers
+    box = np.array(numbers)
     if not (np.isfinite(box).all() and w > 0 and h > 0):
         raise InputError(f"{name} {text} has no width or no height; give x,y,w,h with both above 0")
     height, width, _ = frame.shape

@@ -11,7 +11,7 @@ from tracking_env.datasets.images import IMAGE_SUFFIXES, ImageFiles
 from tracking_env.datasets.sequence import Frames
 from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError
-from tracking_env.files import natural_key
+from tracking_env.files import list_folder, natural_key
 from tracking_env.log_levels import quiet_opencv
 
 _UNKNOWN_FPS = 25.0  # of images and cameras, which do not say how fast they play
@@ -74,7 +74,7 @@ def _images(folder: Path) -> ImageFiles:
     for place in (folder, folder / "img"):
         if not place.is_dir():
             continue
-        paths = [path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+        paths = [path for path in list_folder(place) if path.suffix.lower() in IMAGE_SUFFIXES]
         if paths:
             return ImageFiles(sorted(paths, key=natural_key))
     raise InputError(f"no images in {folder}; wanted files that end in {', '.join(sorted(IMAGE_SUFFIXES))}")

@@ -1,21 +1,40 @@
 """Text files of boxes: annotations and results, one box a line."""
 
+import codecs
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from tracking_env.errors import InputError
 from tracking_env.files import read_bytes
 
-_SEPARATOR = re.compile(r"\s*,\s*|\s+")
+_SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
+# Python's float would read 1_4_2 as 142, and digits of other scripts.
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII)
+# What the C library of Windows prints: -nan(ind) and nan(snan); in older versions 1.#QNAN, -1.#IND00 and 1.#INF.
+_NO_NUMBER = re.compile(r"[+-]?(nan\(\w+\)|1\.#(qnan|snan|ind|inf)\d*)", re.IGNORECASE)
+_HEADERS = {("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")}
+_COLUMNS = {"x1", "y1", "x2", "y2", "cx", "cy", "xmin", "ymin", "xmax", "ymax", "right", "bottom"}.union(*_HEADERS)
+"""Names of columns by which a comment counts as a header."""
+
+
+class Row(NamedTuple):
+    """A line of a text file, its number (counted from 1), and its numbers; none if a word is not a number."""
+
+    line_number: int
+    line: str
+    numbers: list[float]
 
 
 def read_boxes(path: Path) -> np.ndarray:
     """Read a file of boxes with one row ``x, y, w, h`` a line, as ``(T, 4)`` float64.
 
-    Separators may be commas, tabs or spaces. Blank lines are skipped. ``NaN`` counts as a number.
+    The text is UTF-8, or UTF-16 with its mark. Commas, semicolons, tabs or spaces separate the numbers; one may also
+    end the line. Blank lines, a first line ``x,y,w,h`` and comments after ``#`` are skipped. ``NaN`` counts as a
+    number, also as Windows spells it (``-nan(ind)``).
 
     Raises:
         InputError: the file cannot be read, has no rows, or has a row that is not four numbers.
@@ -39,16 +58,11 @@ def read_rows(path: Path, columns: Collection[int] = (4,), expected: str = "four
     """
     data = read_bytes(path, "boxes from ")
     try:
-        # Some Windows editors put a byte order mark first; this codec drops it.
-        text = data.decode("utf-8-sig")
+        text = decode_text(data)
     except UnicodeDecodeError:
         raise InputError(f"{path} is not a text file; expected lines of x,y,w,h") from None
     rows = []
-    for line_number, line in enumerate(split_lines(text), 1):
-        line = line.strip()
-        if not line:
-            continue
-        row = parse_numbers(line)
+    for line_number, line, row in parse_rows(text):
         if not row or (columns and len(row) not in columns):
             raise InputError(f"{path}, line {line_number}: got {line[:60]!r}, expected {expected}")
         rows.append(row)
@@ -57,14 +71,56 @@ def read_rows(path: Path, columns: Collection[int] = (4,), expected: str = "four
     return rows
 
 
+def decode_text(data: bytes) -> str:
+    """The text of a file in UTF-8, or in UTF-16 that begins with its mark, as PowerShell writes it.
+
+    Raises:
+        UnicodeDecodeError: the bytes are neither.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    # Some Windows editors put a byte order mark first; this codec drops it.
+    return data.decode("utf-8-sig")
+
+
 def split_lines(text: str) -> list[str]:
     r"""Split a text at ``\n``, ``\r\n`` and ``\r``, and not, as `str.splitlines` does, at other characters too."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
+def parse_rows(text: str) -> Iterator[Row]:
+    """The rows of a text, without blank lines, a header of known columns, and comments.
+
+    A header or comment that names other columns than ``x, y, w, h`` (``# x1 y1 x2 y2``) is a row without numbers, since
+    its numbers would be read as what they are not.
+    """
+    is_first = True
+    for line_number, line in enumerate(map(str.strip, split_lines(text)), 1):
+        if not line:
+            continue
+        words = [word.lower() for word in _SEPARATOR.split(line.lstrip("#").strip())]
+        names_columns = len(_COLUMNS.intersection(words)) > 2
+        is_known = tuple(words[:4]) in _HEADERS
+        if line.startswith("#") and not names_columns:
+            continue
+        if is_known and (is_first or line.startswith("#")):
+            continue
+        is_first = False
+        yield Row(line_number, line, parse_numbers(line))
+
+
 def parse_numbers(line: str) -> list[float]:
-    """The numbers of a line, separated by commas, tabs or spaces; an empty list if any word is not a number."""
-    try:
-        return [float(word) for word in _SEPARATOR.split(line.strip())]
-    except ValueError:
+    """The numbers of a line, separated by commas, semicolons, tabs or spaces; one separator may end the line.
+
+    Returns:
+        An empty list if any word is not a number, or if the line has both commas and semicolons: decimal commas.
+    """
+    line = line.strip()
+    line = line[:-1].rstrip() if line.endswith((",", ";")) else line
+    if "," in line and ";" in line:
         return []
+    words = _SEPARATOR.split(line)
+    if not all(_NUMBER.fullmatch(word) or _NO_NUMBER.fullmatch(word) for word in words):
+        return []
+    # An infinite number is as broken as a missing one: all of Windows's spellings count as NaN.
+    return [float("nan") if _NO_NUMBER.fullmatch(word) else float(word) for word in words]

@@ -11,6 +11,7 @@ from tracking_env.boxes import Size
 from tracking_env.datasets import image_header
 from tracking_env.datasets.sequence import short_hash
 from tracking_env.errors import InputError
+from tracking_env.files import list_folder
 
 MOST_PIXELS = 1 << 26
 """Pixels of the largest frame that is decoded: 200 MB as RGB."""
@@ -92,7 +93,7 @@ def images_by_number(folder: Path) -> tuple[dict[int, list[Path]], list[Path]]:
     """The image files of a folder whose names are numbers, by number, and all other entries; both sorted by name."""
     images: dict[int, list[Path]] = {}
     others = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in list_folder(folder):
         # isdigit alone would let pass digits such as a superscript 2, which int refuses.
         if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.isascii() and path.stem.isdigit():
             images.setdefault(int(path.stem), []).append(path)

@@ -17,6 +17,7 @@ from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.images import numbered_images
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, suggest
+from tracking_env.files import list_folder
 
 AVAILABLE = "available"
 """The list of all sequences that are in the root."""
@@ -135,8 +136,7 @@ def _available(root: Path) -> list[str]:
     # Two targets may share a folder, so the annotation file decides.
     official = [entry.name for entry in TABLE.values() if (root / entry.folder / entry.truth).is_file()]
     official_folders = {entry.folder for entry in TABLE.values()}
-    folders = sorted(root.iterdir()) if root.is_dir() else []
-    own = [path.name for path in folders if path.name not in official_folders and _is_own(root, path.name)]
+    own = [path.name for path in list_folder(root) if path.name not in official_folders and _is_own(root, path.name)]
     return official + own
 
 

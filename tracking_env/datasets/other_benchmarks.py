@@ -22,6 +22,7 @@ from tracking_env.datasets.otb import AVAILABLE
 from tracking_env.datasets.sequence import Frames, Sequence
 from tracking_env.datasets.video import SUFFIXES, VideoFrames
 from tracking_env.errors import InputError, suggest
+from tracking_env.files import list_folder
 
 _TRUTH = "groundtruth.txt"
 _LIST = "list.txt"
@@ -125,7 +126,7 @@ def detect_layout(root: Path) -> str | None:
     # Most telling first: three of the data sets have files groundtruth.txt.
     if (root / "anno" / "UAV123").is_dir():
         return "uav123"
-    if next(root.glob("*/groundtruth_rect*.txt"), None):
+    if any(list_folder(folder, "groundtruth_rect*.txt") for folder in list_folder(root)):
         return "otb"
     for truth in _truth_files(root):
         folder = truth.parent
@@ -181,14 +182,17 @@ def _unknown(word: str, layout: str, root: Path, places: Iterable[Place]) -> str
 
 def _truth_files(root: Path) -> list[Path]:
     # One level below lie GOT-10k's splits and LaSOT's classes.
-    return sorted(root.glob(f"*/{_TRUTH}")) or sorted(root.glob(f"*/*/{_TRUTH}"))
+    folders = list_folder(root)
+    truths = [folder / _TRUTH for folder in folders if (folder / _TRUTH).is_file()]
+    if truths:
+        return truths
+    inner = [path for folder in folders for path in list_folder(folder)]
+    return [path / _TRUTH for path in inner if (path / _TRUTH).is_file()]
 
 
 def _videos(root: Path) -> list[Path]:
     """The videos of a folder that have a file of boxes beside them."""
-    if not root.is_dir():
-        return []
-    videos = [path for path in sorted(root.iterdir()) if path.suffix.lower() in SUFFIXES]
+    videos = [path for path in list_folder(root) if path.suffix.lower() in SUFFIXES]
     return [path for path in videos if path.with_suffix(".txt").is_file()]
 
 
@@ -198,7 +202,7 @@ def _find_places(root: Path, layout: str) -> dict[str, Place]:
         places = [Place(path.stem, "", path.with_suffix(".txt"), path, True) for path in _videos(root)]
     elif layout == "uav123":
         places = []
-        for truth in sorted((root / "anno" / "UAV123").glob("*.txt")):
+        for truth in list_folder(root / "anno" / "UAV123", "*.txt"):
             name = truth.stem
             frames = root / "data_seq" / "UAV123" / (RANGES[name].folder if name in RANGES else name)
             places.append(Place(name, "", truth, frames, frames.is_dir()))

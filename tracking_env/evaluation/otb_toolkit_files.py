@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tracking_env.datasets.box_files import parse_numbers
 from tracking_env.errors import InputError
 from tracking_env.evaluation import matfile
 from tracking_env.files import MOST_BYTES, read_bytes
@@ -106,6 +107,8 @@ def _record(entry: Any, where: str) -> Record:
 
 
 def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        value = next(iter(parse_numbers(value)), None)
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tracking_env.datasets.box_files import read_boxes
+from tracking_env.datasets.box_files import read_boxes, read_rows
 from tracking_env.errors import InputError
 from tracking_env.evaluation import otb_toolkit_files
 from tracking_env.evaluation.result_index import STARTS, index_files, list_parts, list_repetitions, refuse_parent
@@ -149,10 +149,10 @@ def _read_texts(places: Mapping[int, list[Path]]) -> tuple[dict[int, np.ndarray]
 def _read_seconds(file: Path) -> list[float]:
     """Seconds per frame, those above 0; empty if they cannot be read, since no score depends on them."""
     try:
-        seconds = np.array(read_bytes(file).decode().replace(",", " ").split(), dtype=np.float64)
-    except ValueError:  # InputError too
+        rows = read_rows(file, ())
+    except InputError:
         return []
-    return seconds[np.isfinite(seconds) & (seconds > 0)].tolist()
+    return [seconds for row in rows for seconds in row if 0 < seconds < np.inf]
 
 
 def _read_records(places: Mapping[int, list[Path]]) -> _SequenceRuns:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tracking_env.datasets import otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation.robustness import ProtocolName
-from tracking_env.files import natural_key, read_json
+from tracking_env.files import list_folder, natural_key, read_json
 
 STARTS = "starts.json"
 """Name of the file of TRE's start frames."""
@@ -21,7 +21,7 @@ def list_parts(folder: Path) -> tuple[list[Path], ProtocolName, Mapping[str, tup
     Raises:
         InputError: a folder of TRE or SRE has no folders of starts, or its start frames cannot be read.
     """
-    inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=natural_key)
+    inner = sorted((path for path in list_folder(folder) if path.is_dir()), key=natural_key)
     file, name = folder / STARTS, folder.resolve().name.lower()
     if file.is_file() or name.endswith(("-tre", "-sre")):
         if not inner:
@@ -59,7 +59,7 @@ def index_files(parts: list[Path], names: Collection[str]) -> dict[str, dict[int
     known |= {_simplify(name): name for name in names}
     index: dict[str, dict[int, list[Path]]] = {name: {} for name in names}
     for run, part in enumerate(parts):
-        for path in sorted(part.iterdir()):
+        for path in list_folder(part):
             name = _find_sequence(path, len(parts) == 1, names, known)
             if name is not None:
                 index[name].setdefault(run, []).append(path)
@@ -69,7 +69,7 @@ def index_files(parts: list[Path], names: Collection[str]) -> dict[str, dict[int
 def list_repetitions(folder: Path) -> list[Path]:
     """The files ``NAME_001.txt``, ... in got10k's folder ``NAME``."""
     pattern = re.compile(re.escape(folder.name) + r"_\d+\.txt")
-    return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name)) if folder.is_dir() else []
+    return [path for path in list_folder(folder) if pattern.fullmatch(path.name)]
 
 
 def refuse_parent(folder: Path) -> None:
@@ -78,7 +78,7 @@ def refuse_parent(folder: Path) -> None:
     Raises:
         InputError: the folder holds folders, but no results.
     """
-    paths = sorted(folder.iterdir())
+    paths = list_folder(folder)
     inner = [path.name for path in paths if path.is_dir()]
     if inner and not any(path.suffix.lower() in _FILES or list_repetitions(path) for path in paths):
         some = ", ".join(inner[:3])

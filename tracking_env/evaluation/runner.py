@@ -25,7 +25,7 @@ from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.evaluation.score_report import Report
 from tracking_env.evaluation.scoring import score_folder
 from tracking_env.evaluation.tasks import Task, plan_tasks
-from tracking_env.files import write_atomically
+from tracking_env.files import list_folder, write_atomically
 from tracking_env.trackers.base import Runner, TrackerFactory, Trajectory
 
 
@@ -82,7 +82,7 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
         if task.run.startswith("start-"):
             starts.setdefault(task.sequence.name, []).append(task.start)
     try:
-        if not id_path.exists() and any(folder.rglob("*.txt")):
+        if not id_path.exists() and any(list_folder(part, "*.txt") for part in [folder, *list_folder(folder)]):
             raise InputError(f"{folder} holds results of unknown origin; give another --out or --name")
         owner = id_path.read_text(encoding="utf-8", errors="replace").strip() if id_path.exists() else tracker_id
         if owner != tracker_id:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tracking_env.errors import InputError, first_line
 from tracking_env.features import onnx_inference
-from tracking_env.files import sha256
+from tracking_env.files import list_folder, sha256
 
 SEARCH, TEMPLATE = 255, 127
 """Sides in pixels of the two crops, search region and template, as in Siamese trackers such as NanoTrack."""
@@ -181,7 +181,7 @@ class NanoTrackHeadMaps(NanoTrackMaps):
 
 def _file(weights: Path, part: str) -> Path:
     """The file of a part of NanoTrack, ``backbone`` or ``head``: the path itself, or the one match in a folder."""
-    files = sorted(weights.glob(f"*{part}*.onnx")) if weights.is_dir() else [weights]
+    files = list_folder(weights, f"*{part}*.onnx") if weights.is_dir() else [weights]
     if len(files) != 1 or not files[0].is_file():
         raise InputError(
             f"no NanoTrack {part} at {weights}; give the file nanotrack_{part}_sim.onnx of "

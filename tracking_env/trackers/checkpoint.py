@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tracking_env.errors import InputError
-from tracking_env.files import read_json, sha256
+from tracking_env.files import list_folder, read_json, sha256
 from tracking_env.trackers.onnx_policy import OnnxPolicy
 
 CONFIG, WEIGHTS, POLICY = "config.json", "model.safetensors", "policy.onnx"
@@ -187,5 +187,5 @@ def newest(folder: Path) -> Path:
 
 def numbered(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the one of the highest number last."""
-    folders = [path for path in folder.glob("*") if path.name.isdigit() and path.is_dir()]
+    folders = [path for path in list_folder(folder) if path.name.isdecimal() and path.is_dir()]
     return sorted(folders, key=lambda path: int(path.name))

@@ -8,7 +8,7 @@ import numpy as np
 from tracking_env import boxes as bx
 from tracking_env.boxes import Size
 from tracking_env.datasets import otb
-from tracking_env.datasets.box_files import parse_numbers, split_lines
+from tracking_env.datasets.box_files import decode_text, parse_numbers, parse_rows, split_lines
 from tracking_env.datasets.validation.findings import Remark, format_spans
 
 
@@ -24,12 +24,12 @@ def check_text(data: bytes, name: str) -> tuple[np.ndarray | None, list[Remark]]
         the remarks.
     """
     try:
-        text = data.decode("utf-8-sig")
+        text = decode_text(data)
     except UnicodeDecodeError:
-        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return None, [Remark("is UTF-16 text", "save it as UTF-8")]
         return None, [Remark("is no text", "fetch it again")]
     remarks = []
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        remarks.append(Remark("is UTF-16 text", "read all the same; save it as UTF-8", False))
     if data.startswith(codecs.BOM_UTF8):
         remarks.append(
             Remark("begins with a byte order mark", "read all the same; save it as UTF-8 without BOM", False)
@@ -38,7 +38,7 @@ def check_text(data: bytes, name: str) -> tuple[np.ndarray | None, list[Remark]]
         remarks.append(Remark("has Windows line ends", "read all the same; dos2unix removes them", False))
     # Blank lines at the end are usual and harmless, so they are not reported.
     lines = [line.strip() for line in split_lines(text.rstrip())]
-    rows = [(number, line, parse_numbers(line)) for number, line in enumerate(lines, 1) if line]
+    rows = list(parse_rows(text))
     count = len(rows)
     if count and "" in lines:
         remarks.append(Remark(f"has {lines.count('')} blank lines", "they are skipped; delete them", False))
@@ -65,9 +65,10 @@ def check_text(data: bytes, name: str) -> tuple[np.ndarray | None, list[Remark]]
 
 
 def _fix_of_line(line: str) -> str:
-    if any(mark in line for mark in ";|:"):
-        return "separate the numbers by commas, tabs or spaces"
-    if len(parse_numbers(line)) == 8:  # a decimal comma doubles the numbers; so does a polygon
+    if any(mark in line for mark in "|:"):
+        return "separate the numbers by commas, semicolons, tabs or spaces"
+    # A decimal comma doubles the numbers; so does a polygon.
+    if len(parse_numbers(line)) == 8 or ("," in line and ";" in line):
         return "write decimals with a point; or four numbers x,y,w,h instead of a polygon"
     return "write four numbers x,y,w,h"
 

@@ -20,7 +20,7 @@ from tracking_env.datasets.validation.annotations import check_boxes, check_text
 from tracking_env.datasets.validation.findings import Finding, Remark
 from tracking_env.datasets.validation.frames import check_frames
 from tracking_env.errors import InputError
-from tracking_env.files import read_bytes
+from tracking_env.files import list_folder, read_bytes
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def check(root: Path, spec: str | None = None, jobs: int | None = None) -> Check
 
 
 def _find_targets(root: Path, spec: str | None) -> Iterator[_Target]:
-    folders = sorted(path.name for path in root.iterdir() if path.is_dir())
+    folders = [path.name for path in list_folder(root) if path.is_dir()]
     # Names that differ in case alone count as the same: that is one of the faults to report.
     lower = {name.lower() for name in folders}
     official_folders = {entry.folder.lower() for entry in TABLE.values()}
@@ -113,7 +113,7 @@ def _find_targets(root: Path, spec: str | None) -> Iterator[_Target]:
 
 def _resembles_sequence(folder: Path) -> bool:
     """Whether a folder is meant to be a sequence, be it complete or not."""
-    names = [path.name.lower() for path in folder.iterdir()]
+    names = [path.name.lower() for path in list_folder(folder)]
     return any(name in ("img", folder.name.lower()) or name.startswith("groundtruth") for name in names)
 
 
@@ -166,7 +166,7 @@ class _FolderCheck:
         """The boxes of an annotation file, or None if it cannot be read."""
         path = _find(folder, target.truth)
         if path is None:
-            similar = sorted(path.name for path in folder.iterdir() if path.name.lower().startswith("groundtruth"))
+            similar = [path.name for path in list_folder(folder) if path.name.lower().startswith("groundtruth")]
             # In a folder of two targets, a similar name may be the other target's file.
             fix = f"if {similar[0]} is meant, rename it" if similar and len(self.targets) == 1 else "fetch it again"
             self._add(folder / target.truth, Remark("is not there", fix), name=target.name)
@@ -190,7 +190,7 @@ class _FolderCheck:
 
 def _find(folder: Path, name: str) -> Path | None:
     """The entry of this name, or else the first whose name differs in case alone."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    names = [path.name for path in list_folder(folder)]
     similar = [candidate for candidate in names if candidate.lower() == name.lower()]
     if not similar:
         return None

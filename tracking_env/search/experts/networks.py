@@ -8,7 +8,7 @@ from tracking_env.features.coreml import to_onnx
 from tracking_env.features.model_zoo import TRACKERS
 from tracking_env.features.onnx_batch import free_sizes
 from tracking_env.features.onnx_inference import ONLY, Network, by_onnxruntime
-from tracking_env.files import cache_folder, read_bytes, sha256
+from tracking_env.files import cache_folder, list_folder, read_bytes, sha256
 
 
 def find_weights(name: str, patterns: Sequence[str], weights: Sequence[Path | str] = ()) -> list[Path]:
@@ -46,7 +46,7 @@ def find_weights(name: str, patterns: Sequence[str], weights: Sequence[Path | st
 def _find(name: str, folder: Path, published: str, pattern: str) -> Path:
     if (folder / published).is_file():
         return folder / published
-    matching = sorted(folder.glob(pattern))
+    matching = list_folder(folder, pattern)
     if len(matching) != 1:
         raise InputError(
             f"{folder} holds {len(matching)} files {pattern}, {name} needs one; type: tracking-env download {name}, or "
