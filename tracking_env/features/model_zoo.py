@@ -14,7 +14,7 @@ class File:
 
     Attributes:
         name: its name on disk.
-        urls: its addresses, which are tried in turn.
+        urls: its addresses, which are tried in turn; one where no digest was published.
         size: in bytes; None if it is not known.
         sha256: all hexadecimal digits or the first ones; empty if none was published.
     """
@@ -87,8 +87,7 @@ def _nano(file: str, size: int, sha256: str) -> File:
 
 def _yolo_v1(file: str, size: int) -> tuple[File, ...]:
     """The weights of a YOLO v1. No checksum was published; the size tells it from later files of the same name."""
-    folders = ("pjreddie.com/media/files/yolov1/", "pjreddie.com/media/files/", "data.pjreddie.com/files/")
-    return (File(file, tuple(f"https://{folder}{file}" for folder in folders), size),)
+    return (File(file, (f"https://pjreddie.com/media/files/yolov1/{file}",), size),)
 
 
 NETWORKS: dict[str, Network] = {
