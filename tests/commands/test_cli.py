@@ -46,7 +46,7 @@ def test_score_prints_a_table(folders, capsys):
     results, annotations = folders
     assert cli.main(["score", str(results), "--annotations", str(annotations), "--sequences", "Deer,Skiing"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["sequence", "Deer", "Skiing", "mean"]
+    assert [line.split()[0] for line in lines] == ["OTB", "sequence", "Deer", "Skiing", "mean"]
 
 
 def test_an_unscored_sequence_gives_exit_code_1(folders):
@@ -76,13 +76,13 @@ def test_several_folders_are_several_trackers(folders, capsys):
             write_result(results.parent / "other" / f"run-{run}" / f"{name}.txt", np.ones((FRAMES[name], 4)) * run)
     both = (results, results.parent / "other", "--annotations", annotations, *PAIR)
     lines = score(capsys, *both).splitlines()
-    assert [line.split()[0] for line in lines] == ["tracker", "results", "other"]
-    assert "±" in lines[2]
+    assert [line.split()[0] for line in lines] == ["OTB", "tracker", "results", "other"]
+    assert "±" in lines[3]
     data = json.loads(score(capsys, *both, "--json"))
     assert data.keys() == {"results", "other"}
     assert data["results"]["mean"]["whole"]["auc"] == pytest.approx(20 / 21)
     assert [data[name]["runs"] for name in data] == [1, 2]
-    assert score(capsys, *both, "--markdown").splitlines()[1].startswith("| --- | ---: |")
+    assert score(capsys, *both, "--markdown").splitlines()[3].startswith("| --- | ---: |")
 
 
 def test_folders_with_equal_names_are_labelled_by_their_paths(folders, capsys):
@@ -98,7 +98,8 @@ def test_folders_with_equal_names_are_labelled_by_their_paths(folders, capsys):
 def test_attributes_are_scored_in_a_table(folders, capsys):
     results, annotations = folders
     args = ("--annotations", annotations, *PAIR, "--attributes")
-    lines = score(capsys, results, *args).splitlines()
+    heading, *lines = score(capsys, results, *args).splitlines()
+    assert heading.startswith("OTB")
     assert lines[0].split()[0] == "attribute"
     assert lines[1].split()[:2] == ["IV", "(1)"]
     assert lines[1].split()[2] == "0.952"
@@ -123,7 +124,7 @@ def test_a_file_that_cannot_be_read_fails_only_its_sequence(folders, capsys):
     captured = capsys.readouterr()
     reason = f"{results}/Deer.txt, line 2: got '1,2,,4', expected four numbers x,y,w,h"
     assert captured.err == f"tracking-env: not scored: results: Deer: {reason}\n"
-    assert [line.split()[0] for line in captured.out.splitlines()] == ["tracker", "results", "annotations"]
+    assert [line.split()[0] for line in captured.out.splitlines()] == ["OTB", "tracker", "results", "annotations"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def test_the_library_does_not_import_torch():
 @pytest.mark.otb
 def test_score_reads_ground_truth_from_the_frames_folder(otb_root, reference, capsys):
     assert cli.main(["score", str(reference / "struck_ope"), "--root", str(otb_root), "--sequences", "Suv"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["Suv", "0.513"]
+    assert capsys.readouterr().out.splitlines()[2].split()[:2] == ["Suv", "0.513"]
 
 
 @pytest.mark.otb

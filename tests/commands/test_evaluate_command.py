@@ -44,7 +44,8 @@ def test_evaluate_runs_a_tracker_and_prints_a_table(tmp_path):
     command = [sys.executable, "-W", "error", "-m", "tracking_env.cli", "evaluate", *args]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    head, row = done.stdout.splitlines()
+    heading, head, row = done.stdout.splitlines()
+    assert heading == "OTB one-pass evaluation (Wu, Lim, Yang, TPAMI 2015)"
     assert head.split()[0] == "tracker" and head.split()[-1] == "fps"
     assert row.split()[0] == "mine.Still"
     again = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -64,8 +65,8 @@ def test_protocols_and_repetitions_have_separate_folders(capsys):
     assert evaluate("--tracker", "mine:Still", "--protocol", "sre") == 0
     assert evaluate("--tracker", "mine:Still", "--repeat", 2) == 0
     rows = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows] == ["tracker", "mine.Still-sre", "tracker", "mine.Still"]
-    assert "±" in rows[3]
+    assert [row.split()[0] for row in rows] == ["OTB", "tracker", "mine.Still-sre", "OTB", "tracker", "mine.Still"]
+    assert "±" in rows[5]
     assert len(list(Path("out/mine.Still-sre").glob("*/Synthetic-0000.txt"))) == 12
     assert len(list(Path("out/mine.Still").glob("run-*/Synthetic-0000.txt"))) == 2
 
@@ -77,7 +78,7 @@ def test_a_failed_sequence_gives_exit_code_1(capsys):
     write_result(Path("out/mine.Fails/Synthetic-0001.txt"), boxes)
     assert evaluate("--tracker", "mine:Fails") == 1
     out, err = capsys.readouterr()
-    assert out.splitlines()[1].startswith("mine.Fails")
+    assert out.splitlines()[2].startswith("mine.Fails")
     assert err.startswith("tracking-env: failed: Synthetic-0000: ValueError: ") and err.count("\n") == 1
 
 
@@ -96,7 +97,7 @@ def test_ctrl_c_gives_one_line(capsys):
         (["--tracker", "drlt"], "--checkpoint RUN"),
         (["--tracker", "static", "--checkpoint", "run"], "takes no --checkpoint"),
         (["--tracker", "static", "--jobs", "0"], "--jobs is 0"),
-        (["--tracker", "late", "--protocol", "tre"], "use ope"),
+        (["--tracker", "late", "--protocol", "tre"], "leave --protocol out"),
         (["--tracker", "static", "--root", "nowhere", "--sequences", "Suv"], "no folder nowhere"),
         (["--tracker", "static", "--sequences", "drlt30"], "needs a folder"),
     ],
@@ -113,5 +114,5 @@ def test_input_errors_give_one_line_and_exit_code_2(args, message, capsys):
 def test_evaluate_runs_on_real_video(otb_root, capsys):
     args = ["--root", otb_root, "--sequences", "Bird2", "--tracker", "mine:Still"]
     assert evaluate(*args) == 0
-    row = capsys.readouterr().out.splitlines()[1].split()
+    row = capsys.readouterr().out.splitlines()[2].split()
     assert float(row[1]) < 0.4 and float(row[-1]) > 1

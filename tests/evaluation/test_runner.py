@@ -222,7 +222,7 @@ def test_a_run_tracks_its_part_of_the_sequence(drawn):
     ("options", "message"),
     [
         ({"repeat": 0}, "--repeat is 0"),
-        ({"repeat": 2, "protocol": "tre"}, "tre has several runs already"),
+        ({"repeat": 2, "starts": "tre"}, "--protocol tre has several runs already"),
         ({"jobs": 0}, "--jobs is 0"),
     ],
 )

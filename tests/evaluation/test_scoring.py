@@ -201,10 +201,11 @@ def test_the_attributes_equal_those_of_the_table():
 
 def test_the_formula_of_the_paper_gives_no_precision():
     truths = {"a": track(9)}
-    scored = evaluate(truths, truths, formula="drlt-paper")
+    scored = evaluate(truths, truths, protocol="drlt-paper")
     assert scored.mean["whole"].auc == 1
     assert scored.to_json()["mean"]["whole"]["precision20"] is None
-    head, row = text_tables.format_trackers({"perfect": scored}).splitlines()
+    title, head, row = text_tables.format_trackers({"perfect": scored}).splitlines()
+    assert title.startswith("DRLT paper's Table 2 (")
     assert row.split() == ["perfect", "1.000", "1.000", "1.000", "1.000"]
     assert "P@" not in head
 
@@ -212,32 +213,34 @@ def test_the_formula_of_the_paper_gives_no_precision():
 def test_tables_show_the_scores():
     perfect = evaluate({"a": track(9)}, {"a": track(9)})
     unseen = evaluate({"a": track(9)}, {"a": track(9)}, seen={"a": 0})
-    head, first, second = text_tables.format_trackers({"perfect": perfect, "only unseen": unseen}).splitlines()
+    title, head, first, second = text_tables.format_trackers({"perfect": perfect, "only unseen": unseen}).splitlines()
+    assert title == "OTB one-pass evaluation (Wu, Lim, Yang, TPAMI 2015)"
     assert "AUC unseen (headline)" in head
     assert first.split() == ["perfect", *["0.952"] * 3, *["1.000"] * 5]
     assert second.split()[2:] == ["0.952", "-", "0.952", "1.000", "-", "1.000", "1.000", "1.000"]
     assert len({len(line) for line in (head, first, second)}) == 1
-    assert [line.split()[0] for line in text_tables.format_sequences(perfect).splitlines()] == ["sequence", "a", "mean"]
-    lines = text_tables.format_trackers({"perfect": perfect}, markdown=True).splitlines()
+    lines = text_tables.format_sequences(perfect).splitlines()
+    assert [line.split()[0] for line in lines] == ["OTB", "sequence", "a", "mean"]
+    heading, blank, *lines = text_tables.format_trackers({"perfect": perfect}, markdown=True).splitlines()
+    assert (heading, blank) == (title, "")
     assert lines[0].startswith("| tracker | AUC whole | AUC seen | **AUC unseen** | P@20 whole |")
     assert lines[1] == "| --- |" + " ---: |" * 8
     assert lines[2] == "| perfect | 0.952 | 0.952 | **0.952** | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 |"
-    assert text_tables.format_trackers({}).splitlines() == [text_tables.format_trackers({})]
 
 
 def test_tables_show_runs_speed_and_attributes():
     runs = ({"a": track(9)}, {"a": moved(track(9), slice(3, None))})
     several = evaluate(Results(runs, fps={"a": 12.34}), {"a": track(9)}, attributes={"a": ("OCC",)})
     plain = evaluate({"a": track(9)}, {"a": track(9)})
-    head, first, second = text_tables.format_trackers({"two": several, "one": plain}).splitlines()
+    _, head, first, second = text_tables.format_trackers({"two": several, "one": plain}).splitlines()
     assert head.split()[-1] == "fps"
     assert "0.635 ± 0.449" in first  # (20/21 + 20/63) / 2, and their difference divided by the root of 2
     assert first.split()[-1] == "12.3"
     assert second.split()[-1] == "-"
     lines = text_tables.format_sequences(several).splitlines()
-    assert ["±" in line for line in lines] == [False, False, True]
-    assert text_tables.format_attributes(several).splitlines()[1].split()[:3] == ["OCC", "(1)", "0.635"]
-    assert text_tables.format_attributes(plain).splitlines() == [text_tables.format_attributes(plain)]
+    assert ["±" in line for line in lines] == [False, False, False, True]
+    assert text_tables.format_attributes(several).splitlines()[2].split()[:3] == ["OCC", "(1)", "0.635"]
+    assert len(text_tables.format_attributes(plain).splitlines()) == 2
 
 
 def struck(reference, names) -> Report:

@@ -3,9 +3,10 @@
 import json
 import sys
 from pathlib import Path
+from typing import Literal
 
 from tracking_env.clients import hub
-from tracking_env.commands import Device, Json
+from tracking_env.commands import Device, Json, ScoringName
 from tracking_env.datasets import loading
 from tracking_env.evaluation import runner, tasks
 from tracking_env.evaluation.robustness import ProtocolName
@@ -18,7 +19,7 @@ def evaluate_tracker(
     out: Path,
     root: Path | None = None,
     sequences: str | None = None,
-    protocol: ProtocolName = "ope",
+    protocol: ScoringName | Literal["tre", "sre"] | None = None,
     repeat: int = 1,
     jobs: int = 1,
     weights: tuple[Path, ...] = (),
@@ -43,8 +44,9 @@ def evaluate_tracker(
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default synthetic:0-31.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all sequences of the root.
-        protocol: ope (once, from the first frame), tre (from 20 start frames) or sre (with 12 perturbed first boxes).
-        repeat: number of runs with ope, each with another seed: OUT/TRACKER/run-1/NAME.txt, ...
+        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
+            set in root. Or OTB's tre (from 20 start frames) or sre (with 12 perturbed first boxes).
+        repeat: number of runs from the first frame, each with another seed: OUT/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; with several the measured speed is too low.
         weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
@@ -55,9 +57,12 @@ def evaluate_tracker(
         as_json: print JSON instead of text.
     """
     spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, device)
-    folder = tasks.results_folder(out, name or spec.folder, protocol)
+    # TRE and SRE are OTB's: they differ from its other protocol in the starts alone.
+    starts: ProtocolName = protocol if protocol in ("tre", "sre") else "ope"
+    rules = protocol if starts == "ope" else "otb"
+    folder = tasks.results_folder(out, name or spec.folder, starts)
     try:
-        report = runner.run_and_score(spec, loading.load(root, sequences), folder, protocol, repeat, jobs)
+        report = runner.run_and_score(spec, loading.load(root, sequences), folder, starts, repeat, jobs, rules)
     except KeyboardInterrupt:
         print(
             f"tracking-env: stopped; finished results are in {folder}: type the same command to go on", file=sys.stderr

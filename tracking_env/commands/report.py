@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from tracking_env.commands import Json, label_folders, print_failures
+from tracking_env.commands import Json, ScoringName, label_folders, print_failures
 from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.evaluation.ground_truth import read_ground_truth
 from tracking_env.evaluation.result_files import read_results
@@ -17,6 +17,7 @@ def make_report(
     root: Path | None = None,
     annotations: Path | None = None,
     sequences: str | None = None,
+    protocol: ScoringName | None = None,
     gallery: int = 20,
     ours: str | None = None,
     rival: str | None = None,
@@ -35,6 +36,8 @@ def make_report(
         annotations: folder of true boxes NAME.txt, without frames. The page then shows no pictures.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default drlt30, or all sequences of another data set than OTB.
+        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
+            set in root.
         gallery: number of animated sequences, from the best to the worst of ours at even steps; 0 for no gallery.
         ours: the tracker in the gallery, by the name of its folder. By default the first one.
         rival: the tracker beside it. By default the best of the others by unseen AUC.
@@ -51,7 +54,7 @@ def make_report(
     truths = read_ground_truth(root, annotations, sequences)
     names = [truth.name for truth in truths]
     boxes = {label: read_results(folder, names) for label, folder in label_folders(results).items()}
-    reports = write_page(out, truths, boxes, Gallery(gallery, ours, rival))
+    reports = write_page(out, truths, boxes, Gallery(gallery, ours, rival), protocol)
     page = out / "index.html"
     if as_json:
         scores = {label: report.to_json() for label, report in reports.items()}

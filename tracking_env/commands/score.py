@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
-from tracking_env.commands import Json, label_folders, print_failures
+from tracking_env.commands import Json, ScoringName, label_folders, print_failures
 from tracking_env.errors import InputError
-from tracking_env.evaluation.ground_truth import read_ground_truth
+from tracking_env.evaluation.ground_truth import read_ground_truth, read_sizes
+from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.scoring import score_folder
 from tracking_env.report.text_tables import format_attributes, format_sequences, format_trackers
 
@@ -18,16 +18,16 @@ def score_results(
     root: Path | None = None,
     annotations: Path | None = None,
     sequences: str | None = None,
-    protocol: Literal["otb", "drlt-paper"] = "otb",
+    protocol: ScoringName | None = None,
     attributes: bool = False,
     markdown: bool = False,
     as_json: Json = False,
 ) -> int:
-    """Score trackers by OTB's one-pass evaluation: whole videos, the first third (seen) and the rest (unseen).
+    """Score trackers by the rules of the benchmark that they ran on.
 
-    One folder gives a row per sequence, several folders give a row per tracker. A folder holds NAME.txt: one box
-    x,y,w,h a line, in pixels from 1,1. Other layouts of the field are read too: run-1/NAME.txt, TRE, SRE, got10k's,
-    NAME.json and NAME_TRACKER.mat.
+    OTB has three numbers: whole videos, the first third (seen) and the rest (unseen). One folder gives a row per
+    sequence, several folders give a row per tracker. A folder holds NAME.txt: one box x,y,w,h a line, in pixels from
+    1,1. Other layouts of the field are read too: run-1/NAME.txt, TRE, SRE, got10k's, NAME.json and NAME_TRACKER.mat.
 
     Example: tracking-env score results/mil --root OTB --sequences otb2013
 
@@ -37,7 +37,8 @@ def score_results(
         annotations: folder of true boxes NAME.txt, without frames.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default drlt30, or all sequences of another data set than OTB.
-        protocol: otb; or drlt-paper, which compares with Table 2 of the DRLT paper only.
+        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
+            set in root. Or drlt-paper, which compares with Table 2 of the DRLT paper only.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
         as_json: print JSON instead of text. For several folders, an object with a report per folder.
@@ -47,8 +48,10 @@ def score_results(
     ground_truth = read_ground_truth(root, annotations, sequences)
     truths = {truth.name: truth.boxes for truth in ground_truth}
     tags = {truth.name: truth.attributes for truth in ground_truth}
+    rules = choose_protocol(protocol, ground_truth[0].dataset)
+    sizes = read_sizes(ground_truth) if rules.needs_size else None
     reports = {
-        label: score_folder(folder, truths, attributes=tags, formula=protocol)
+        label: score_folder(folder, truths, attributes=tags, protocol=rules.name, sizes=sizes)
         for label, folder in label_folders(results).items()
     }
     # With one tracker there is nothing to compare, so its sequences are the rows.

@@ -1,10 +1,12 @@
 """The sequences that results are scored against: from a folder with frames, drawn, or from annotation files alone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tracking_env.boxes import Size
 from tracking_env.datasets import loading, otb
 from tracking_env.datasets.sequence import Frames
 from tracking_env.errors import InputError
@@ -19,12 +21,14 @@ class GroundTruth:
         boxes: true pixel boxes ``x, y, w, h`` (1-based), ``(T, 4)``.
         attributes: its difficulty tags, some of `tracking_env.evaluation.score_report.ATTRIBUTES`.
         frames: its frames; None if there are only annotations.
+        dataset: the data set that it is from, as in `datasets.Sequence.dataset`.
     """
 
     name: str
     boxes: np.ndarray
     attributes: tuple[str, ...] = ()
     frames: Frames | None = None
+    dataset: str = "otb"
 
     @property
     def seen(self) -> int:
@@ -52,7 +56,12 @@ def read_ground_truth(root: Path | None, annotations: Path | None, sequences: st
         ]
     if annotations is None and (root is not None or names.startswith("synthetic:")):
         return [
-            GroundTruth(sequence.name, sequence.boxes, sequence.attributes, sequence.frames)
+            GroundTruth(sequence.name, sequence.boxes, sequence.attributes, sequence.frames, sequence.dataset)
             for sequence in loading.load(root, names)
         ]
     raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
+
+
+def read_sizes(sequences: Iterable[GroundTruth]) -> dict[str, Size]:
+    """Width and height of the frames of each sequence that has frames, by name; reads the first frame of each."""
+    return {sequence.name: sequence.frames.size for sequence in sequences if sequence.frames is not None}

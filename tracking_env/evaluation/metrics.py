@@ -7,7 +7,7 @@ pixel boxes ``x, y, w, h``, ``(T, 4)``, one row per frame.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -20,27 +20,50 @@ PRECISION_THRESHOLDS: np.ndarray = np.arange(51)  # pixels
 PRECISION_THRESHOLD = 20  # pixels, of the score precision20
 NORM_PRECISION_THRESHOLD = 0.20  # of the true box's sides, of the score norm_precision20
 _FAR = 1e9  # pixels
-METRICS = ("auc", "precision20", "norm_precision20", "mean_iou")
 
 
 @dataclass(frozen=True)
 class Score:
-    """The scores of one run, named in `METRICS`; or their means, or deviations, over sequences or runs.
+    """The scores of one run; or their means, or deviations, over sequences or runs. All are in [0, 1].
+
+    A score that the protocol does not have is None; `protocols.Protocol.scores` names those that it has. All protocols
+    have a success curve, and so an AUC.
 
     Attributes:
-        auc: mean of the 21 success rates, in [0, 20/21]: no overlap exceeds the last threshold, 1.
-        precision20: rate of frames with a centre error of at most 20 pixels, in [0, 1]; a frame without a valid true
-            box is a hit. None if not measured.
+        auc: area under the success curve; in OTB the mean of 21 success rates, which is at most 20/21, since no overlap
+            exceeds the last threshold, 1.
+        precision20: rate of frames with a centre error of at most 20 pixels; in OTB a frame without a valid true box is
+            a hit.
         norm_precision20: the same for an error of at most 0.20 of the true box (see `norm_centre_errors`).
-        mean_iou: mean overlap, in [0, 1]; a frame without a valid true box counts as 0.
+        mean_iou: mean overlap, GOT-10k's AO; in OTB a frame without a valid true box counts as 0.
         frames: number of frames that were scored.
+        success50: rate of frames with an overlap above 0.50.
+        success75: rate of frames with an overlap above 0.75.
+        precision_auc: area under the precision curve from 0 to 50 pixels.
+        norm_precision_auc: area under the curve of normalised precision from 0 to 0.5.
     """
 
     auc: float
-    precision20: float | None
-    norm_precision20: float | None
-    mean_iou: float
-    frames: int
+    precision20: float | None = None
+    norm_precision20: float | None = None
+    mean_iou: float | None = None
+    frames: int = 0
+    success50: float | None = None
+    success75: float | None = None
+    precision_auc: float | None = None
+    norm_precision_auc: float | None = None
+
+
+def as_boxes(prediction: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Copies of predicted and true boxes, both ``(T, 4)`` float64.
+
+    Raises:
+        InputError: the two are not both ``(T, 4)`` with the same ``T > 0``.
+    """
+    run, truth = np.array(prediction, dtype=np.float64), np.array(truth, dtype=np.float64)
+    if run.shape != truth.shape or run.ndim != 2 or run.shape[1] != 4 or len(run) == 0:
+        raise InputError(f"got predictions {run.shape}, true boxes {truth.shape}; wanted (T, 4), one row per frame")
+    return run, truth
 
 
 def sanitise(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -52,9 +75,7 @@ def sanitise(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Raises:
         InputError: the two are not both ``(T, 4)`` with the same ``T > 0``.
     """
-    run, truth = np.array(prediction, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    if run.shape != truth.shape or run.ndim != 2 or run.shape[1] != 4 or len(run) == 0:
-        raise InputError(f"got predictions {run.shape}, true boxes {truth.shape}; wanted (T, 4), one row per frame")
+    run, truth = as_boxes(prediction, truth)
     run[0] = truth[0]
     broken = ~np.isfinite(run)
     broken[:, 2:] |= run[:, 2:] <= 0
@@ -98,19 +119,22 @@ def norm_centre_errors(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.where(invalid, -1.0, np.hypot(offsets[:, 0], offsets[:, 1]))
 
 
-def success_curve(overlaps: np.ndarray) -> np.ndarray:
-    """Rate of frames with an overlap above each of `SUCCESS_THRESHOLDS`: ``(T,)`` -> ``(21,)``."""
-    return (overlaps[:, None] > SUCCESS_THRESHOLDS).mean(axis=0)
+def success_curve(overlaps: np.ndarray, thresholds: np.ndarray = SUCCESS_THRESHOLDS) -> np.ndarray:
+    """Rate of frames with an overlap above each of the thresholds ``(K,)``: ``(T,)`` -> ``(K,)``."""
+    return (overlaps[:, None] > thresholds).mean(axis=0)
 
 
-def precision_curve(errors: np.ndarray) -> np.ndarray:
-    """Rate of frames with an error of at most each of `PRECISION_THRESHOLDS`: ``(T,)`` -> ``(51,)``."""
-    return (errors[:, None] <= PRECISION_THRESHOLDS).mean(axis=0)
+def precision_curve(errors: np.ndarray, thresholds: np.ndarray = PRECISION_THRESHOLDS) -> np.ndarray:
+    """Rate of frames with an error of at most each of the thresholds ``(K,)``: ``(T,)`` -> ``(K,)``."""
+    return (errors[:, None] <= thresholds).mean(axis=0)
 
 
 def auc(overlaps: np.ndarray) -> float:
     """Area under the success curve of overlaps ``(T,)``: the mean of its 21 rates, in [0, 20/21]."""
     return float(success_curve(overlaps).mean())
+
+
+_METRICS = [field.name for field in fields(Score) if field.name != "frames"]
 
 
 def mean_score(scores: Sequence[Score], by_frames: bool = False) -> Score | None:
@@ -130,7 +154,7 @@ def std_score(scores: Sequence[Score]) -> Score | None:
 def _combine(scores: Sequence[Score], combine: Callable[[list[float]], float]) -> Score:
     """One score from several; a metric that one of them lacks is None."""
     numbers: dict[str, float | None] = {}
-    for metric in METRICS:
+    for metric in _METRICS:
         column = [getattr(score, metric) for score in scores]
         numbers[metric] = None if None in column else combine(column)
     return Score(**numbers, frames=sum(score.frames for score in scores))  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, describe
+from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.evaluation.result_index import STARTS, read_starts
 from tracking_env.evaluation.robustness import ProtocolName
@@ -33,9 +34,10 @@ def run_and_score(
     factory: TrackerFactory,
     sequences: Iterable[Sequence],
     folder: Path,
-    protocol: ProtocolName = "ope",
+    starts: ProtocolName = "ope",
     repeat: int = 1,
     jobs: int = 1,
+    protocol: str | None = None,
 ) -> Report:
     """Run a tracker over sequences, and score the results in its folder.
 
@@ -43,29 +45,37 @@ def run_and_score(
         factory: makes the tracker.
         sequences: the sequences to track.
         folder: for its results, see `tasks.results_folder`; made if it does not exist.
-        protocol: which runs there are, see `tasks.plan_tasks`.
+        starts: which runs there are, see `tasks.plan_tasks`.
         repeat: number of runs over each sequence, with different seeds.
         jobs: number of processes.
+        protocol: one of `protocols.PROTOCOLS`. By default that of the sequences' data set, or OTB's for ``tre`` and
+            ``sre``.
 
     Returns:
         The scores of `sequences`. A sequence with a run that failed is in ``failed``, with the reason.
 
     Raises:
-        InputError: the tracker cannot be made; it is an oracle baseline and ``protocol`` is not ``ope``; the folder
-            holds results of another tracker; or a number is out of range.
+        InputError: the tracker cannot be made; it is an oracle baseline and ``starts`` is not ``ope``; the folder holds
+            results of another tracker; or a number is out of range.
     """
-    if protocol != "ope" and factory.reads_truth:
-        raise InputError(f"{factory.name} reads the truth, so --protocol {protocol} tells nothing; use ope")
+    if starts != "ope" and factory.reads_truth:
+        raise InputError(f"{factory.name} reads the truth, so --protocol {starts} tells nothing; leave --protocol out")
     if jobs < 1:
         raise InputError(f"--jobs is {jobs}; give a number of processes >= 1")
     sequences = list(sequences)
-    tasks = plan_tasks(sequences, folder, protocol, repeat)
+    tasks = plan_tasks(sequences, folder, starts, repeat)
     prepare_folder(factory.make().id, folder, tasks)
     failed = run_tasks(factory, tasks, jobs)
     if not any(task.path.exists() for task in tasks):
         return Report({}, failed)
-    truths = {sequence.name: sequence.boxes for sequence in sequences}
-    report = score_folder(folder, truths, attributes={sequence.name: sequence.attributes for sequence in sequences})
+    rules = choose_protocol(protocol, sequences[0].dataset if starts == "ope" else "otb")
+    report = score_folder(
+        folder,
+        {sequence.name: sequence.boxes for sequence in sequences},
+        attributes={sequence.name: sequence.attributes for sequence in sequences},
+        protocol=rules.name,
+        sizes={sequence.name: sequence.size for sequence in sequences} if rules.needs_size else None,
+    )
     # The reason why a run failed comes before "no result", which scoring says of it.
     return replace(report, failed={**report.failed, **failed})
 

@@ -6,14 +6,10 @@ from functools import cached_property
 from typing import Any
 
 from tracking_env.evaluation.failures import FailureStats, count_failures, sum_failures
-from tracking_env.evaluation.metrics import METRICS, Score, mean_score, std_score
+from tracking_env.evaluation.metrics import Score, mean_score, std_score
+from tracking_env.evaluation.protocols import PROTOCOLS, Protocol
 from tracking_env.evaluation.sequence_score import PARTS, SequenceScore
 
-OTB_RULES = (
-    "OTB one-pass evaluation: success at 21 overlaps k/20 (>), precision at 20 px (<=), normalised precision at 0.20 "
-    "of the true box (<=), first frame counted, unweighted mean over sequences; seen = the frames open to training, "
-    "unseen = the rest"
-)
 ATTRIBUTES = ("IV", "SV", "OCC", "DEF", "MB", "FM", "IPR", "OPR", "OV", "BC", "LR")
 """OTB's difficulty tags, in the order of the benchmark's page."""
 Parts = Mapping[str, Score | None]
@@ -30,7 +26,8 @@ class Report:
         repeats: number of runs over all sequences; 0 for TRE and SRE, where the frames of all runs count as one run.
         attributes: per sequence, its difficulty tags.
         fps: frames per second by sequence, where known.
-        rules: how it was scored, in words.
+        protocol: how it was scored.
+        rules: the protocol's rules in words, with those for several starts.
     """
 
     scores: Mapping[str, tuple[SequenceScore, ...]]
@@ -38,7 +35,8 @@ class Report:
     repeats: int = 0
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     fps: Mapping[str, float] = field(default_factory=dict)
-    rules: str = OTB_RULES
+    protocol: Protocol = PROTOCOLS["otb"]
+    rules: str = PROTOCOLS["otb"].rules
 
     @cached_property
     def sequences(self) -> dict[str, Parts]:
@@ -50,12 +48,12 @@ class Report:
     @cached_property
     def runs(self) -> list[Parts]:
         """Per run of the tracker, its mean over sequences of each part; empty for TRE and SRE."""
-        return [_mean_parts([runs[at].parts for runs in self.scores.values()]) for at in range(self.repeats)]
+        return [self._mean_parts([runs[at].parts for runs in self.scores.values()]) for at in range(self.repeats)]
 
     @cached_property
     def mean(self) -> Parts:
-        """Per part, the unweighted mean over the sequences that have it; None where none has."""
-        return _mean_parts(self.sequences.values())
+        """Per part, the protocol's mean over the sequences that have it; None where none has."""
+        return self._mean_parts(self.sequences.values())
 
     @cached_property
     def std(self) -> Parts:
@@ -78,7 +76,20 @@ class Report:
         for name, parts in self.sequences.items():
             for tag in set(self.attributes.get(name, ())):
                 groups[tag].append(parts)
-        return {tag: (len(group), _mean_parts(group)) for tag, group in groups.items() if group}
+        return {tag: (len(group), self._mean_parts(group)) for tag, group in groups.items() if group}
+
+    def _mean_parts(self, scores: Iterable[Parts]) -> Parts:
+        scores = list(scores)
+        by_frames = self.protocol.by_frames
+        return {part: mean_score(_existing(scores, part), by_frames) for part in PARTS}
+
+    def _numbers(self, parts: Parts) -> dict[str, Any]:
+        """The scores of each part: OTB's, None where the protocol has none, and the protocol's own."""
+        names = dict.fromkeys((*PROTOCOLS["otb"].scores, *self.protocol.scores))
+        return {
+            part: None if score is None else {name: getattr(score, name) for name in names}
+            for part, score in parts.items()
+        }
 
     def count_failures(self) -> FailureStats:
         """How often the target was lost, over all sequences and runs."""
@@ -96,25 +107,25 @@ class Report:
         """The report as plain dicts.
 
         ``mean``, ``std`` (None of one run), ``runs`` (their number), ``fps`` (None if unknown), ``sequences`` (with
-        their ``fps`` if known), ``attributes``, ``failed`` and ``protocol`` (the rules).
+        their ``fps`` if known), ``attributes``, ``failed`` and ``protocol`` (its name, reference and rules).
         """
         sequences: dict[str, dict[str, Any]] = {}
         for name, parts in self.sequences.items():
             sequences[name] = {"frames": max(score.frames for score in parts.values() if score)}
             if name in self.fps:
                 sequences[name]["fps"] = self.fps[name]
-            sequences[name] |= _numbers(parts)
+            sequences[name] |= self._numbers(parts)
         return {
-            "mean": _numbers(self.mean),
-            "std": _numbers(self.std) if self.repeats > 1 else None,
+            "mean": self._numbers(self.mean),
+            "std": self._numbers(self.std) if self.repeats > 1 else None,
             "runs": self.repeats,
             "fps": self.mean_fps,
             "sequences": sequences,
             "attributes": {
-                tag: {"sequences": count} | _numbers(parts) for tag, (count, parts) in self.by_attribute().items()
+                tag: {"sequences": count} | self._numbers(parts) for tag, (count, parts) in self.by_attribute().items()
             },
             "failed": dict(self.failed),
-            "protocol": self.rules,
+            "protocol": f"{self.protocol.heading}: {self.rules}",
         }
 
 
@@ -122,11 +133,6 @@ def _existing(scores: Iterable[Parts], part: str) -> list[Score]:
     """The scores of a part, of those that have it."""
     candidates = [parts[part] for parts in scores]
     return [score for score in candidates if score is not None]
-
-
-def _mean_parts(scores: Iterable[Parts]) -> Parts:
-    scores = list(scores)
-    return {part: mean_score(_existing(scores, part)) for part in PARTS}
 
 
 def _combine_runs(runs: Sequence[Parts], pooled: bool) -> Parts:
@@ -138,10 +144,3 @@ def _combine_runs(runs: Sequence[Parts], pooled: bool) -> Parts:
         # The mean's frames are the sum over runs; runs over the same frames count them once.
         combined[part] = mean if mean is None or pooled else replace(mean, frames=scores[0].frames)
     return combined
-
-
-def _numbers(parts: Parts) -> dict[str, Any]:
-    return {
-        part: None if score is None else {metric: getattr(score, metric) for metric in METRICS}
-        for part, score in parts.items()
-    }

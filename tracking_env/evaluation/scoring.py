@@ -1,23 +1,19 @@
 """From predicted boxes, in memory or in result files, to a report of scores: whole, seen and unseen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tracking_env import boxes as bx
+from tracking_env.boxes import Size
 from tracking_env.datasets import otb
 from tracking_env.errors import InputError
-from tracking_env.evaluation import drlt_paper, sequence_score
+from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.result_files import Results, read_results
-from tracking_env.evaluation.score_report import OTB_RULES, Report
+from tracking_env.evaluation.score_report import Report
 from tracking_env.evaluation.sequence_score import SequenceScore
 
-FORMULAS: dict[str, tuple[str, Callable[[np.ndarray, np.ndarray, int], SequenceScore]]] = {
-    "otb": (OTB_RULES, sequence_score.score_boxes),
-    "drlt-paper": (drlt_paper.RULES, drlt_paper.score_boxes),
-}
-"""Per formula, its rules in words, and how it measures predicted against true boxes with a number of seen frames."""
 _POOLED = {
     "ope": "",
     "tre": "; TRE: of each sequence, all frames of the runs from all starts, each run's first frame being the true one",
@@ -30,7 +26,8 @@ def evaluate(
     truths: Mapping[str, np.ndarray],
     seen: Mapping[str, int] | None = None,
     attributes: Mapping[str, Sequence[str]] | None = None,
-    formula: str = "otb",
+    protocol: str = "otb",
+    sizes: Mapping[str, Size] | None = None,
 ) -> Report:
     """Score predictions.
 
@@ -44,7 +41,9 @@ def evaluate(
         seen: number of first frames that training could see, per sequence, in [0, T); 0 for a sequence that is unseen
             as a whole. By default the paper's third, ``floor(T / 3)``, of each.
         attributes: difficulty tags per sequence; by default those of OTB's table.
-        formula: one of `FORMULAS`.
+        protocol: one of `protocols.PROTOCOLS`.
+        sizes: width and height of the images, per sequence, for a protocol that cuts boxes at the image's edges
+            (GOT-10k's). A sequence without a size is scored uncut.
 
     Returns:
         A report in the order of ``truths``. A sequence is in its ``failed`` if one of its runs is missing or has too
@@ -59,7 +58,7 @@ def evaluate(
     results = predictions if isinstance(predictions, Results) else Results((predictions,))
     if attributes is None:
         attributes = {name: otb.TABLE[name].attributes for name in truths if name in otb.TABLE}
-    rules, score_boxes = FORMULAS[formula]
+    rules, sizes = choose_protocol(protocol), sizes or {}
     scores: dict[str, tuple[SequenceScore, ...]] = {}
     failed: dict[str, str] = {}
     for name, truth in truths.items():
@@ -69,7 +68,10 @@ def evaluate(
             if len(truth) > 1 and not bx.annotated(truth[1:]).any():
                 raise InputError("only its first frame has a true box, so that there is nothing to score")
             runs = _list_runs(results, name, truth)
-            scores[name] = tuple(score_boxes(run, truth[start:], max(split - start, 0)) for run, start in runs)
+            scores[name] = tuple(
+                SequenceScore(rules.measure(run, truth[start:], sizes.get(name)), max(split - start, 0), rules)
+                for run, start in runs
+            )
         except InputError as error:
             failed[name] = str(error)
     return Report(
@@ -78,7 +80,8 @@ def evaluate(
         repeats=len(results.runs) if results.protocol == "ope" else 0,
         attributes={name: tuple(tags) for name, tags in attributes.items() if name in truths},
         fps={name: speed for name, speed in results.fps.items() if name in truths},
-        rules=rules + _POOLED[results.protocol],
+        protocol=rules,
+        rules=rules.rules + _POOLED[results.protocol],
     )
 
 
@@ -87,14 +90,15 @@ def score_folder(
     truths: Mapping[str, np.ndarray],
     seen: Mapping[str, int] | None = None,
     attributes: Mapping[str, Sequence[str]] | None = None,
-    formula: str = "otb",
+    protocol: str = "otb",
+    sizes: Mapping[str, Size] | None = None,
 ) -> Report:
     """Score the folder of one tracker, in any layout of `tracking_env.evaluation.result_files`; see `evaluate`.
 
     Raises:
         InputError: there is no such folder, or it does not hold the results of one tracker.
     """
-    return evaluate(read_results(folder, truths), truths, seen, attributes, formula)
+    return evaluate(read_results(folder, truths), truths, seen, attributes, protocol, sizes)
 
 
 def _list_runs(results: Results, name: str, truth: np.ndarray) -> list[tuple[np.ndarray, int]]:

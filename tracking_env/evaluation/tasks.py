@@ -91,31 +91,31 @@ class Task:
         return Sequence(self.sequence.name, frames, boxes, self.sequence.attributes, self.sequence.dataset)
 
 
-def results_folder(out: Path, name: str, protocol: ProtocolName = "ope") -> Path:
-    """The folder in ``out`` for a tracker's results: its name, for the other protocols with ``-tre`` or ``-sre``."""
-    return out / (name if protocol == "ope" else f"{name}-{protocol}")
+def results_folder(out: Path, name: str, starts: ProtocolName = "ope") -> Path:
+    """The folder in ``out`` for a tracker's results: its name, with ``-tre`` or ``-sre`` for several starts."""
+    return out / (name if starts == "ope" else f"{name}-{starts}")
 
 
 def plan_tasks(
-    sequences: Iterable[Sequence], folder: Path, protocol: ProtocolName = "ope", repeat: int = 1
+    sequences: Iterable[Sequence], folder: Path, starts: ProtocolName = "ope", repeat: int = 1
 ) -> list[Task]:
-    """The runs over sequences that evaluation by a protocol needs.
+    """The runs over sequences that an evaluation needs.
 
     ``ope``: one run from the first frame, or ``repeat`` runs with seeds 0, 1, ...; ``tre``: one run from each of
     `robustness.choose_start_frames`; ``sre``: one run with each box of `robustness.perturb_first_box`.
 
     Raises:
-        InputError: ``repeat`` is below 1, or above 1 with another protocol than ``ope``.
+        InputError: ``repeat`` is below 1, or above 1 with other starts than ``ope``.
     """
-    if repeat < 1 or (repeat > 1 and protocol != "ope"):
-        allowed = ">= 1" if protocol == "ope" else f"1: {protocol} has several runs already"
-        raise InputError(f"--repeat is {repeat} with --protocol {protocol}; give a number {allowed}")
+    if repeat < 1 or (repeat > 1 and starts != "ope"):
+        allowed = ">= 1" if starts == "ope" else f"1: --protocol {starts} has several runs already"
+        raise InputError(f"--repeat is {repeat}; give a number {allowed}")
     tasks = []
-    if protocol == "tre":
+    if starts == "tre":
         for sequence in sequences:
             for number, start in enumerate(choose_start_frames(sequence.boxes), 1):
                 tasks.append(Task(folder, sequence, f"start-{number:02d}", start))
-    elif protocol == "sre":
+    elif starts == "sre":
         for sequence in sequences:
             for name, box in perturb_first_box(sequence.boxes[0], sequence.size).items():
                 tasks.append(Task(folder, sequence, name, box=box))

@@ -12,6 +12,7 @@ import jinja2
 
 from tracking_env.errors import InputError
 from tracking_env.evaluation.ground_truth import GroundTruth
+from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.result_files import Results
 from tracking_env.evaluation.score_report import Report
 from tracking_env.files import write_atomically
@@ -21,7 +22,11 @@ from tracking_env.report.page_content import PART_NAMES, Page
 
 
 def write_page(
-    folder: Path, sequences: Sequence[GroundTruth], results: Mapping[str, Results], gallery: Gallery | None = None
+    folder: Path,
+    sequences: Sequence[GroundTruth],
+    results: Mapping[str, Results],
+    gallery: Gallery | None = None,
+    protocol: str | None = None,
 ) -> dict[str, Report]:
     """Write ``index.html`` and ``plots/`` (PNG and SVG) into a folder; make the folder if it does not exist.
 
@@ -30,6 +35,7 @@ def write_page(
         sequences: the sequences to score, at least one.
         results: one-pass results by tracker, at least one; their order decides each tracker's style in the plots.
         gallery: the sequences and trackers that the gallery shows.
+        protocol: one of `protocols.PROTOCOLS`; by default that of the sequences' data set.
 
     Returns:
         The scores, by tracker.
@@ -41,7 +47,7 @@ def write_page(
     Example:
         >>> write_page(Path("report"), read_ground_truth(Path("OTB"), None, "drlt30"), {"mil": mil, "drlt": drlt})
     """
-    page = Page(sequences, results, folder, gallery or Gallery())
+    page = Page(sequences, results, folder, gallery or Gallery(), choose_protocol(protocol, sequences[0].dataset))
     if not page.parts:
         failure = "; ".join(f"{tracker}, {sequence}: {reason}" for tracker, sequence, reason in page.failures[:1])
         raise InputError(f"no sequence could be scored ({failure}); give folders that hold results of these sequences")

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from tracking_env.errors import InputError
-from tracking_env.evaluation import metrics
-from tracking_env.evaluation.ground_truth import GroundTruth
+from tracking_env.evaluation.ground_truth import GroundTruth, read_sizes
+from tracking_env.evaluation.protocols import PROTOCOLS, Protocol
 from tracking_env.evaluation.result_files import Results
 from tracking_env.evaluation.score_report import Report
 from tracking_env.evaluation.scoring import evaluate
@@ -28,28 +28,22 @@ Strip = list[tuple[film_strips.Moment, str]]
 
 
 class _CurvePlot(NamedTuple):
-    """A kind of plot: its score, the axes' labels, the thresholds, and the curve of a part of a sequence."""
+    """A kind of plot: the axes' labels, the thresholds in a protocol, and the curve of a part of a sequence."""
 
-    metric: str
-    label: str
     axes: tuple[str, str]
-    thresholds: np.ndarray
+    thresholds: Callable[[Protocol], np.ndarray]
     curve: Callable[[SequenceScore, str], np.ndarray]
 
 
 _CURVE_PLOTS = {
     "success": _CurvePlot(
-        metric="auc",
-        label="AUC",
         axes=("overlap threshold", "success rate"),
-        thresholds=metrics.SUCCESS_THRESHOLDS,
+        thresholds=lambda protocol: protocol.success_thresholds,
         curve=SequenceScore.success_curve,
     ),
     "precision": _CurvePlot(
-        metric="precision20",
-        label="P@20",
         axes=("centre error threshold (pixels)", "precision"),
-        thresholds=metrics.PRECISION_THRESHOLDS,
+        thresholds=lambda protocol: protocol.precision_thresholds,
         curve=SequenceScore.precision_curve,
     ),
 }
@@ -63,6 +57,7 @@ class Page:
     results: Mapping[str, Results]
     folder: Path
     gallery: Gallery = field(default_factory=Gallery)
+    protocol: Protocol = PROTOCOLS["otb"]
 
     def __post_init__(self) -> None:
         for tracker, results in self.results.items():
@@ -70,21 +65,23 @@ class Page:
                 kind = results.protocol.upper()
                 raise InputError(f"{tracker} holds {kind} results, a page shows one-pass ones; leave it out")
         self.styles = plots.assign_styles(self.results)
-        self.reports = self._evaluate("otb", self.sequences)
+        self.reports = self._evaluate(self.protocol.name, self.sequences)
         self.ours, self.rival = self.gallery.choose_trackers(self.reports)
 
-    def _evaluate(self, formula: str, sequences: Sequence[GroundTruth]) -> dict[str, Report]:
+    def _evaluate(self, protocol: str, sequences: Sequence[GroundTruth]) -> dict[str, Report]:
         truths = {sequence.name: sequence.boxes for sequence in sequences}
         tags = {sequence.name: sequence.attributes for sequence in sequences}
+        sizes = read_sizes(sequences) if PROTOCOLS[protocol].needs_size else None
         return {
-            tracker: evaluate(results, truths, attributes=tags, formula=formula)
+            tracker: evaluate(results, truths, attributes=tags, protocol=protocol, sizes=sizes)
             for tracker, results in self.results.items()
         }
 
     @property
     def parts(self) -> list[str]:
-        """The parts that some sequence has: two frames have no seen third."""
-        return [part for part in PARTS if any(report.mean[part] for report in self.reports.values())]
+        """The parts that the page shows: those that some sequence has, since two frames have no seen third."""
+        parts = PARTS if self.protocol.splits else ("whole",)
+        return [part for part in parts if any(report.mean[part] for report in self.reports.values())]
 
     @property
     def failures(self) -> list[tuple[str, str, str]]:
@@ -95,7 +92,7 @@ class Page:
         return failures
 
     def table(self, part: str) -> Table:
-        """AUC of each tracker on a part of each sequence."""
+        """The protocol's first score of each tracker on a part of each sequence."""
         return page_tables.make_sequence_table(self.reports, [sequence.name for sequence in self.sequences], part)
 
     def paper(self) -> tuple[Table, Table] | None:
@@ -105,13 +102,19 @@ class Page:
             return None
         names = [sequence.name for sequence in sequences]
         # Table 1's AUC is by the paper's formula, its precision by OTB's: both are needed.
-        official = {tracker: report.select(names) for tracker, report in self.reports.items()}
+        official = self._evaluate("otb", sequences)
         paper = self._evaluate("drlt-paper", sequences)
         return page_tables.compare_with_table_1(official, paper), page_tables.compare_with_table_2(paper, names)
 
-    def curves(self, kind: str, part: str) -> Markup:
-        """Success or precision curves of a part: means over sequences, on each the mean of a tracker's runs."""
+    def curves(self, kind: str, part: str) -> Markup | None:
+        """Success or precision curves of a part: means over sequences, on each the mean of a tracker's runs.
+
+        None if the protocol has no precision.
+        """
         plot = _CURVE_PLOTS[kind]
+        metric = self.protocol.headline if kind == "success" else self.protocol.precision
+        if metric is None:
+            return None
         curves = {}
         for tracker, report in self.reports.items():
             mean = report.mean[part]
@@ -121,9 +124,9 @@ class Page:
             for name, runs in report.scores.items():
                 if report.sequences[name][part] is not None:
                     rates.append(np.mean([plot.curve(run, part) for run in runs], axis=0))
-            curves[tracker] = np.mean(rates, axis=0), getattr(mean, plot.metric)
-        title = f"{kind.capitalize()}, {PART_NAMES[part]} [{plot.label}]"
-        figure = plots.draw_curves(title, plot.axes, plot.thresholds, curves, self.styles)
+            curves[tracker] = np.mean(rates, axis=0), getattr(mean, metric)
+        title = f"{kind.capitalize()}, {PART_NAMES[part]} [{self.protocol.label(metric)}]"
+        figure = plots.draw_curves(title, plot.axes, plot.thresholds(self.protocol), curves, self.styles)
         return self._plot(f"{kind}-{part}", title, figure)
 
     def attributes(self, part: str) -> Markup | None:

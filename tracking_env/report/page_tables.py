@@ -50,10 +50,13 @@ class Table:
 
 
 def make_headline_table(reports: Reports) -> Table:
-    """Trackers by their means over sequences, the best on unseen frames first."""
+    """Trackers by their means over sequences, the best first: where sequences are split, on unseen frames."""
+    protocol = next(iter(reports.values())).protocol
+    metrics = ("auc", "precision20") if protocol.splits else tuple(protocol.scores)
+    parts = PARTS if protocol.splits else ("whole",)
     columns = []
-    for metric in ("auc", "precision20"):
-        for part in PARTS:
+    for metric in metrics:
+        for part in parts:
             means = [get_metric(report.mean[part], metric) for report in reports.values()]
             columns.append(make_cells(means, [get_metric(report.std[part], metric) for report in reports.values()]))
     columns.append(_make_speed_cells([report.mean_fps for report in reports.values()]))
@@ -63,15 +66,17 @@ def make_headline_table(reports: Reports) -> Table:
         counts.append(Cell(scored, f"{scored} of {scored + len(report.failed)}"))
     columns.append(counts)
     rows = _make_rows(reports, columns)
-    # The third column is the unseen AUC.
-    ranked = dict(sorted(rows.items(), key=lambda row: -(row[1][2].value or 0)))
-    return Table(("Tracker", *PARTS, *PARTS, "fps", "scored"), ranked, groups=(("AUC", 3), ("P@20", 3), ("", 2)))
+    # The last part of the first score: the unseen one, or the whole.
+    ranked = dict(sorted(rows.items(), key=lambda row: -(row[1][len(parts) - 1].value or 0)))
+    groups = [(protocol.label(metric), len(parts)) for metric in metrics]
+    return Table(("Tracker", *parts * len(metrics), "fps", "scored"), ranked, groups=(*groups, ("", 2)))
 
 
 def make_sequence_table(reports: Reports, names: Sequence[str], part: str) -> Table:
-    """AUC of each tracker on a part of each of the sequences named, and its mean."""
-    rows = {name: make_cells(_list_numbers(reports, name, part, "auc")) for name in names}
-    mean = make_cells([get_metric(report.mean[part], "auc") for report in reports.values()])
+    """The protocol's first score of each tracker on a part of each of the sequences named, and its mean."""
+    metric = next(iter(reports.values())).protocol.headline
+    rows = {name: make_cells(_list_numbers(reports, name, part, metric)) for name in names}
+    mean = make_cells([get_metric(report.mean[part], metric) for report in reports.values()])
     return Table(("Sequence", *reports), rows, {"Mean": mean})
 
 

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,7 +8,10 @@ from numpy.testing import assert_allclose
 from tracking_env.datasets import otb
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
-from tracking_env.evaluation import drlt_paper
+from tracking_env.evaluation.protocols import drlt_paper
+from tracking_env.evaluation.sequence_score import score_boxes
+
+score = partial(score_boxes, protocol="drlt-paper")
 
 
 def test_corners_are_treated_as_centres():
@@ -41,10 +45,10 @@ def test_rows_are_scored_without_repair():
     truth = np.tile([100.0, 100, 10, 10], (3, 1))
     run = truth.copy()
     run[0], run[2] = [0, 0, 1, 1], np.nan  # OTB's evaluation would repair both
-    score = drlt_paper.score_boxes(run, truth).parts["whole"]
-    assert (score.mean_iou, score.auc) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
-    assert (score.precision20, score.norm_precision20, score.frames) == (None, None, 3)
-    parts = drlt_paper.score_boxes(run, truth, seen=1).parts
+    whole = score(run, truth).parts["whole"]
+    assert (whole.mean_iou, whole.auc) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert (whole.precision20, whole.norm_precision20, whole.frames) == (None, None, 3)
+    parts = score(run, truth, seen=1).parts
     assert [parts[part].mean_iou for part in ("seen", "unseen")] == [0, 0.5]
 
 
@@ -52,9 +56,9 @@ def test_bad_input_is_refused():
     boxes = np.ones((3, 4))
     for run in (np.ones((2, 4)), np.ones(4), np.ones((3, 5))):
         with pytest.raises(InputError, match="one row per frame"):
-            drlt_paper.score_boxes(run, boxes)
+            score(run, boxes)
     with pytest.raises(InputError, match="no frames"):
-        drlt_paper.score_boxes(boxes, boxes, seen=3)
+        score(boxes, boxes, seen=3)
 
 
 @pytest.mark.otb
@@ -65,7 +69,7 @@ def test_scores_equal_the_formula_of_the_paper(reference):
     for name, official in expected.items():
         truth = otb.read_annotations(reference / "annotations", name)
         run = otb.cut_to_official_range(name, read_boxes(reference / "struck_ope" / f"{name}.txt"))
-        scores[name] = drlt_paper.score_boxes(run, truth).parts["whole"]
+        scores[name] = score(run, truth).parts["whole"]
         got = [scores[name].mean_iou, scores[name].auc]
         assert got == pytest.approx([official["rolo_iou"], official["rolo_auc"]], abs=1e-6), name
     # Equal to the column of the paper to three decimals, except for one sequence.

@@ -9,8 +9,9 @@ row per frame.
 
 import numpy as np
 
-from tracking_env.errors import InputError
-from tracking_env.evaluation.sequence_score import SequenceScore
+from tracking_env.boxes import Size
+from tracking_env.evaluation import metrics
+from tracking_env.evaluation.protocols.protocol import FrameMeasures
 
 RULES = (
     "DRLT paper's Table 2 (ROLO's evaluation code, whose overlap is not an IoU): compare with that table only; "
@@ -39,18 +40,16 @@ def auc(overlaps: np.ndarray) -> float:
     return float((overlaps[:, None] >= THRESHOLDS).mean())
 
 
-def score_boxes(prediction: np.ndarray, truth: np.ndarray, seen: int = 0) -> SequenceScore:
+def measure(prediction: np.ndarray, truth: np.ndarray, size: Size | None = None) -> FrameMeasures:
     """Measure a run by this formula. It has no precision, and takes rows as they are: none is repaired.
 
     Args:
         prediction: predicted boxes, ``(T, 4)``.
         truth: true boxes, ``(T, 4)``.
-        seen: number of first frames that are open to training.
+        size: not used.
 
     Raises:
-        InputError: the two are not both ``(T, 4)``, or ``seen`` is not in [0, T).
+        InputError: the two are not both ``(T, 4)`` with the same ``T > 0``.
     """
-    boxes, truth = np.asarray(prediction, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    if boxes.shape != truth.shape or boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise InputError(f"got predictions {boxes.shape}, true boxes {truth.shape}; wanted (T, 4), one row per frame")
-    return SequenceScore(boxes, overlaps(boxes, truth), None, None, seen, auc)
+    boxes, truth = metrics.as_boxes(prediction, truth)
+    return FrameMeasures(boxes, overlaps(boxes, truth), np.ones(len(truth), dtype=bool))
