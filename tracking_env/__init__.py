@@ -22,7 +22,7 @@ for _id, _single, _vector in (
     ("OTBTrack-v0", "otb_track:OTBTrackEnv", "vector:OTBTrackVectorEnv"),
     ("OTBTrackPixels-v0", "otb_track_pixels:OTBTrackPixelsEnv", "vector:OTBTrackPixelsVectorEnv"),
     ("OTBTrackSearch-v0", "otb_track_search:OTBTrackSearchEnv", None),  # observations depend on actions
-    ("OTBTrackExperts-v0", "otb_track_experts:OTBTrackExpertsEnv", None),
+    ("OTBTrackExperts-v0", "otb_track_experts:OTBTrackExpertsEnv", "vector:OTBTrackExpertsVectorEnv"),
     ("SyntheticTrack-v0", "synthetic_track:SyntheticTrackEnv", None),  # each environment draws its own sequences
 ):
     if _id not in _gym.registry:

@@ -21,9 +21,10 @@ def options(tmp_path_factory):
     return {"sequences": drawn, "store": tmp_path_factory.mktemp("store"), "clip_length": 4}
 
 
-def single(**options):
-    high = np.ones(4, np.float32)
-    return gym.wrappers.RescaleAction(gym.make("OTBTrack-v0", **options), -high, high)
+def single(id="OTBTrack-v0", **options):
+    env = gym.make(id, **options)
+    high = np.ones(env.action_space.shape, np.float32)
+    return gym.wrappers.RescaleAction(env, -high, high)
 
 
 def equal(first, second):
@@ -36,8 +37,11 @@ def equal(first, second):
         np.testing.assert_array_equal(first, second)
 
 
-def test_it_equals_dummy_vec_env_step_by_step(options):
-    ours, theirs = sb3_env.make(COUNT, **options), DummyVecEnv([lambda: single(**options)] * COUNT)
+@pytest.mark.parametrize("id", ["OTBTrack-v0", "OTBTrackExperts-v0"])
+def test_it_equals_dummy_vec_env_step_by_step(options, id):
+    if id == "OTBTrackExperts-v0":
+        options = {"sequences": options["sequences"], "clip_length": 4, "experts": ["grey", "colour"]}
+    ours, theirs = sb3_env.make(COUNT, id, **options), DummyVecEnv([lambda: single(id, **options)] * COUNT)
     assert ours.action_space == theirs.action_space
     assert ours.observation_space == theirs.observation_space
     rng = np.random.default_rng(0)
@@ -46,7 +50,7 @@ def test_it_equals_dummy_vec_env_step_by_step(options):
     equal(dict(enumerate(ours.reset_infos)), dict(enumerate(theirs.reset_infos)))
     ends = 0
     for _ in range(10):
-        actions = rng.uniform(-1, 1, (COUNT, 4)).astype(np.float32)
+        actions = rng.uniform(-1, 1, (COUNT, *ours.action_space.shape)).astype(np.float32)
         (seen, rewards, dones, infos), (seen2, rewards2, dones2, infos2) = ours.step(actions), theirs.step(actions)
         equal(seen, seen2)
         np.testing.assert_allclose(rewards, rewards2, rtol=1e-6)

@@ -6,13 +6,14 @@ from tracking_env.envs.otb_track_pixels import OTBTrackPixelsEnv
 from tracking_env.envs.otb_track_search import OTBTrackSearchEnv
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.envs.synthetic_track import SyntheticTrackEnv
-from tracking_env.envs.vector import OTBTrackPixelsVectorEnv, OTBTrackVectorEnv
+from tracking_env.envs.vector import OTBTrackExpertsVectorEnv, OTBTrackPixelsVectorEnv, OTBTrackVectorEnv
 from tracking_env.envs.wrappers import RewardSchedule
 
 __all__ = [
     "REWARDS",
     "OTBTrackEnv",
     "OTBTrackExpertsEnv",
+    "OTBTrackExpertsVectorEnv",
     "OTBTrackPixelsEnv",
     "OTBTrackPixelsVectorEnv",
     "OTBTrackSearchEnv",

@@ -139,7 +139,7 @@ class TrackEnv(RewardSwitch, gym.Env[Any, np.ndarray]):
         box = as_boxes(action, self.action_space.shape).tolist()
         # One test for all: a NaN or infinity survives the sum, and float32 numbers cannot overflow a float64 sum.
         if not math.isfinite(sum(box)):
-            raise InputError(f"the action must be {_numbers(len(box))}, got {action!r}")
+            raise InputError(f"the action must be {describe_numbers(len(box))}, got {action!r}")
 
         # Compare the predicted box with the true one. Rewards are of relative boxes, so that the image's size does not
         # matter; the centre error is in pixels.
@@ -199,11 +199,12 @@ def as_boxes(action: Any, shape: tuple[int, ...]) -> np.ndarray:
         boxes = np.empty(0, np.float32)
     if boxes.shape != shape:
         subject = "the action must be" if len(shape) == 1 else f"the actions must be {shape[0]} times"
-        raise InputError(f"{subject} {_numbers(shape[-1])}, got {action!r}")
+        raise InputError(f"{subject} {describe_numbers(shape[-1])}, got {action!r}")
     return boxes
 
 
-def _numbers(count: int) -> str:
+def describe_numbers(count: int) -> str:
+    """What an action of so many numbers is, in words."""
     return "four finite numbers cx, cy, w, h" if count == 4 else f"{count} finite numbers"
 
 

@@ -134,7 +134,7 @@ class Team:
         Returns:
             The report, with M for N.
         """
-        chosen = np.asarray(targets)
+        chosen = np.asarray(targets, np.intp)
         count, size = len(chosen), len(self.experts)
         running = np.ones((count, size), bool) if running is None else running
         before = self.boxes[chosen]
@@ -196,7 +196,7 @@ class Team:
         The box is fused from what the experts look around, without corrections. An expert that did not run is always
         put back, so that it is near the target when it runs again. The memory of the recent look follows the trusted.
         """
-        chosen = np.asarray(targets)
+        chosen = np.asarray(targets, np.intp)
         fused = fusion.fuse(self.boxes[chosen], trust, report.confidence, report.running)
         moved = reset | ~report.running
         self.boxes[chosen] = np.where(moved[..., None], fused[:, None], self.boxes[chosen])

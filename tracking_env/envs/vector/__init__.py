@@ -1,0 +1,7 @@
+"""Vector environments: many episodes at once, equal to as many single environments."""
+
+from tracking_env.envs.vector.base import TrackVectorEnv
+from tracking_env.envs.vector.experts import OTBTrackExpertsVectorEnv
+from tracking_env.envs.vector.frames import OTBTrackPixelsVectorEnv, OTBTrackVectorEnv
+
+__all__ = ["OTBTrackExpertsVectorEnv", "OTBTrackPixelsVectorEnv", "OTBTrackVectorEnv", "TrackVectorEnv"]
