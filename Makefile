@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check bench soak soak-fuzz soak-long soak-wheel audit range table loop algorithms docs docs-serve clean
+.PHONY: demo test lint type check learn bench soak soak-fuzz soak-long soak-wheel audit range table loop algorithms docs docs-serve clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -18,6 +18,10 @@ type: .venv/.dev
 
 check: .venv/.dev
 	$(BIN)/python -m pytest -n 2
+
+# Whether agents still learn: every example and the libraries that are installed, to a score, from several seeds.
+learn: .venv/.dev
+	$(BIN)/python -m pytest -m learn
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/score.py
