@@ -141,7 +141,9 @@ def detect_layout(root: Path) -> str | None:
 
 
 def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
-    """Load the sequences that a specification stands for; no image is read yet. A video is decoded once, to count its frames.
+    """Load the sequences that a specification stands for; no image is read yet.
+
+    A video is decoded once, to count its frames.
 
     Args:
         root: the data set's folder, or the folder that holds its sequences; or a video file.

@@ -47,9 +47,9 @@ def evaluate(
             (GOT-10k's). A sequence without a size is scored uncut.
 
     Returns:
-        A report in the order of ``truths``. A sequence is in its ``failed`` if one of its runs is missing or has too
-        many or too few rows or starts in a frame without a true box, or if no frame but the first has one. A run over all rows of the official
-        annotation file is cut to the official range (see `otb.cut_to_official_range`).
+        A report in the order of ``truths``. A sequence is in its ``failed`` if one of its runs is missing, has too many
+        or too few rows, or starts in a frame without a true box; or if no frame but the first has one. A run over all
+        rows of the official annotation file is cut to the official range (see `otb.cut_to_official_range`).
 
     Example:
         >>> truth = np.array([[1.0, 1, 20, 10]] * 3)

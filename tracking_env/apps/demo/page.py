@@ -198,12 +198,8 @@ class Page:
                         if time.monotonic() - last_picture > _PERIOD:
                             last_picture, count = time.monotonic(), len(comparison.ours)
                             live = f'<div class="live"><img src="{image_url(picture)}" alt="frame {count}"></div>'
-                            yield (
-                                status_html(f"Frame {count} of {total}", progress=min(count / total, 1)),
-                                live,
-                                None,
-                                "",
-                            )
+                            status = status_html(f"Frame {count} of {total}", progress=min(count / total, 1))
+                            yield status, live, None, ""
                         if self.closed.is_set() or session in self.stopping:
                             comparison.stopped = STOPPED
                             break
