@@ -58,6 +58,8 @@ def open_source(video: str, start: int = 1) -> Source:
     if video.isdecimal() and not path.exists():
         return Source(f"camera-{int(video)}", _camera(int(video), start), None, _UNKNOWN_FPS)
     frames: Frames
+    total: int | None
+    played: Iterator[np.ndarray]
     if path.is_dir():
         frames, fps = _images(path), _UNKNOWN_FPS
         # The images of a sequence lie in SEQUENCE/img. Results are named after the sequence.
