@@ -26,8 +26,8 @@ from safetensors.torch import load_file, save_file
 from agents.drlt import DRLT, DRLTConfig
 from agents.onnx_export import export_drlt
 from agents.removed_options import check_removed_options
-from tracking_env.errors import InputError, first_line
-from tracking_env.files import read_json, remove, write_atomically
+from tracking_env.errors import InputError, first_line, is_out_of_memory
+from tracking_env.files import read_json, remove, require_file, write_atomically
 from tracking_env.trackers.checkpoint import POLICY, numbered
 
 KEPT = 2
@@ -206,6 +206,8 @@ def writing(path: Path) -> Iterator[Path]:
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn the errors that a damaged checkpoint can cause into an `InputError`."""
+    for file in path.glob("*.safetensors"):
+        require_file(file)
     try:
         yield
     except OSError as error:
@@ -214,4 +216,6 @@ def reading(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
         raise InputError(f"the checkpoint {path} is damaged or of another version: {first_line(error)}") from None

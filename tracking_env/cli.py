@@ -1,9 +1,9 @@
 """Track targets in benchmarks and in your own video, and score the results.
 
 Exit codes: 0 success; 1 a part failed or a folder has faults; 2 the input cannot be used; 130 stopped by Ctrl-C.
+With --traceback, a command shows where each of its errors came from.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Literal
@@ -21,7 +21,7 @@ from tracking_env.commands.score import score_results
 from tracking_env.commands.sequences import list_sequences
 from tracking_env.commands.track import track_video
 from tracking_env.commands.trax import serve_trax
-from tracking_env.errors import InputError
+from tracking_env.program import run_program
 
 app = tyro.extras.SubcommandApp()
 app.command(name="track")(track_video)
@@ -49,7 +49,7 @@ def print_completion(shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]
     return _run(["--tyro-write-completion", shell, "-"])
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _run(argv: Sequence[str]) -> int:
     # Without this option tyro would add a --no-X for each flag --X.
     return app.cli(prog="tracking-env", description=__doc__, args=argv, config=(tyro.conf.FlagCreatePairsOff,))
 
@@ -68,22 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Deer    71  MB FM IPR BC LR
         0
     """
-    try:
-        code = _run(argv)
-        # Now, so that a closed pipe raises its error here, and not after main has returned.
-        sys.stdout.flush()
-        return code
-    except InputError as error:
-        print(f"tracking-env: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("tracking-env: stopped", file=sys.stderr)
-        # Shells report 128 plus the number of the signal: SIGINT is 2, and SIGPIPE, below, is 13.
-        return 130
-    except BrokenPipeError:  # The reader, such as head, has read enough.
-        # Python flushes stdout once more when it ends, and would print an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    return run_program("tracking-env", _run, argv)
 
 
 if __name__ == "__main__":

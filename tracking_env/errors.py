@@ -1,7 +1,9 @@
 """The exception for input that a user can correct, and errors as one line of text."""
 
 import difflib
+import os
 import re
+import sysconfig
 import traceback
 from collections.abc import Iterable
 from importlib import metadata
@@ -9,6 +11,13 @@ from pathlib import Path
 
 _DISTRIBUTION = "tracking-env"
 _LONGEST_LINE = 200  # characters of somebody else's message that are repeated in ours
+TRACEBACKS = "TRACKING_ENV_TRACEBACK"
+"""Environment variable: if set, every error that ends something is printed with its traceback, in all processes."""
+_SOURCE_FILE = re.compile(r"[^\s\[\]()'\"]*[/\\][^\s\[\]()'\"]*\.(?:cpp|cxx|cc|c|cu|hpp|h)(?::\d+)*:?\s*")
+_NO_MEMORY = re.compile(
+    r"out ?of ?memory|(not enough|insufficient) memory|bad_alloc|(can't|cannot|failed to|unable to) allocate", re.I
+)
+_LIBRARIES = [Path(__file__).parent, *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib"))]
 
 
 class InputError(ValueError):
@@ -99,20 +108,40 @@ def suggest(word: object, known: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, at most 200 characters, or the error's type if it has no message."""
-    message = str(error).strip()
+    """The first line of an error's message, at most 200 characters, or the error's type if it has no message.
+
+    Paths of C++ files are left out: OpenCV, onnxruntime and torch name those of the machine that built them.
+    """
+    message = _SOURCE_FILE.sub("", str(error)).strip()
     return message.splitlines()[0].strip()[:_LONGEST_LINE] if message else type(error).__name__
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, of whatever library, says that there is not enough memory."""
+    return isinstance(error, MemoryError) or _NO_MEMORY.search(f"{type(error).__name__} {error}") is not None
+
+
 def describe(error: Exception) -> str:
-    """One line about an error that ended something.
+    """One line about an error that ended something. Also prints the traceback if `TRACEBACKS` is set.
 
     Returns:
-        The message of an `InputError`; of any other error its type, its message, and the file and line that raised it.
+        The message of an `InputError`; of any other error its type, its message, and the file and line of the user's
+        code that led to it, or else the line that raised it.
     """
+    if os.environ.get(TRACEBACKS):
+        traceback.print_exception(error)
     if isinstance(error, InputError):
         return str(error)
-    # The innermost call, where the error was raised.
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    message = " ".join(str(error).split())[:_LONGEST_LINE]
-    return f"{type(error).__name__}: {message} ({Path(place.filename).name}, line {place.lineno})"
+    if is_out_of_memory(error):
+        return f"out of memory ({first_line(error)}); close other programs, or give less at a time"
+    message = " ".join(_SOURCE_FILE.sub("", str(error)).split())[:_LONGEST_LINE]
+    place = _place(error)
+    where = f" ({Path(place.filename).name}, line {place.lineno})" if place else ""
+    return f"{type(error).__name__}: {message}{where}"
+
+
+def _place(error: Exception) -> traceback.FrameSummary | None:
+    """The innermost call in code that is neither this library's nor an installed package's; else the innermost."""
+    calls = traceback.extract_tb(error.__traceback__)
+    own = [call for call in calls if not any(Path(call.filename).is_relative_to(folder) for folder in _LIBRARIES)]
+    return next(reversed(own or calls), None)

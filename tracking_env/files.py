@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,13 @@ from tracking_env.errors import InputError
 PARTIAL = ".partial-"
 """First characters of the names of unfinished files and folders."""
 MOST_BYTES = 16 << 20
-"""Size of the largest file that is read as a whole: ten times the largest one of OTB's toolkits."""
+"""Size of the largest text or JSON file that is read as a whole: ten times the largest one of OTB's toolkits."""
+MOST_VALUES = 1 << 20
+"""Most values in a file that is read as a whole: three times those of 20 runs over OTB's longest video."""
+MOST_LINES = 1 << 18
+"""Most lines of a text file: frames of three hours of video."""
+_LONGEST_LINE = 1 << 20
+_ADDRESS = re.compile(r"(?!hf:)[A-Za-z][A-Za-z0-9+.-]*://")
 _FOREIGN = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "$recycle.bin", "@eadir", "lost+found")
 """Lower-case names of what Windows, macOS and network drives leave in folders."""
 _BACKUP = ("~", ".bak", ".orig", ".tmp", ".swp")
@@ -122,25 +129,92 @@ def natural_key(path: Path) -> list[tuple[int, str]]:
     return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", path.name)]
 
 
-def read_bytes(path: Path, kind: str = "") -> bytes:
-    """The content of a file of at most `MOST_BYTES`.
+def check_no_address(text: str) -> None:
+    """See that a text, which may be a flag with its value, names no place on a network other than ``hf://``.
+
+    Raises:
+        InputError: it does.
+    """
+    address = text.partition("=")[2] if text.startswith("--") else text
+    if _ADDRESS.match(address):
+        raise InputError(f"{address} is an address; fetch or record it first, and give the file or the folder")
+
+
+def require_file(path: Path, kind: str = "", most: int | None = None) -> int:
+    """See that a path names a regular file, before a library opens it.
+
+    A link to a device or a pipe would let its reader wait for ever, or read without end.
 
     Args:
         path: the file.
         kind: words before the path in error messages, such as ``the frame ``.
+        most: the most bytes that it may have; None for any number.
+
+    Returns:
+        Its size in bytes.
 
     Raises:
-        InputError: the file cannot be read, or is larger.
+        InputError: it is missing, no regular file, or larger.
     """
     try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        raise InputError(f"cannot read {kind}{path}: {getattr(error, 'strerror', error)}") from None
+    if not stat.S_ISREG(status.st_mode):
+        folder = stat.S_ISDIR(status.st_mode)
+        raise InputError(f"cannot read {kind}{path}: it is a {'folder' if folder else 'device or a pipe'}; give a file")
+    if most is not None and status.st_size > most:
+        raise InputError(f"{path} is larger than {most >> 20} MiB, which no file of its kind is; give another")
+    return status.st_size
+
+
+def read_bytes(path: Path, kind: str = "", most: int = MOST_BYTES) -> bytes:
+    """The content of a file.
+
+    Args:
+        path: the file.
+        kind: as of `require_file`.
+        most: the most bytes that it may have.
+
+    Raises:
+        InputError: as of `require_file`, or it cannot be read.
+    """
+    require_file(path, kind, most)
+    try:
         with path.open("rb") as file:
-            # One byte too many tells that a file is too large, also where its size is unknown, as of a pipe.
-            data = file.read(MOST_BYTES + 1)
+            return file.read(most)
     except OSError as error:
         raise InputError(f"cannot read {kind}{path}: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise InputError(f"{path} is larger than {MOST_BYTES >> 20} MiB, which no file of its kind is; give another")
+
+
+def read_table(path: Path, kind: str = "") -> bytes:
+    """The content of a text file with a row a line.
+
+    Raises:
+        InputError: as of `read_bytes`, or it has more than `MOST_LINES` lines, or lines of more than a MiB.
+    """
+    data = read_bytes(path, kind)
+    # Before parsing, since a number of one byte takes up to a hundred in memory.
+    if max(data.count(b"\n"), data.count(b"\r")) > MOST_LINES:
+        raise InputError(f"{path} has more than {MOST_LINES:,} lines, which no file of its kind has; give another")
+    if len(data) > _LONGEST_LINE and re.search(rb"[^\r\n]{%d}" % _LONGEST_LINE, data):
+        raise InputError(f"{path} has a line of more than {_LONGEST_LINE >> 20} MiB; give a file with a row a line")
     return data
+
+
+def parse_json(data: bytes) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        ValueError: it is not JSON, or holds more than `MOST_VALUES` values.
+    """
+    # Before parsing, since a value of one byte takes up to a hundred in memory.
+    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES:,} values")
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def sha256(path: Path) -> str:
@@ -149,6 +223,7 @@ def sha256(path: Path) -> str:
     Raises:
         InputError: the file cannot be read.
     """
+    require_file(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -164,8 +239,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     data = read_bytes(path)
     try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):  # not JSON, not UTF-8, nested too deeply, or a number of thousands of digits
+        content = parse_json(data)
+    except ValueError:  # not JSON, not UTF-8, or a number of thousands of digits
         content = None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object; it is damaged, or another program's")

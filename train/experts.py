@@ -15,7 +15,6 @@ import os
 # Threads that wait must sleep: spinning ones make training ten times slower wherever another program runs too.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
-import logging
 import math
 import sys
 from collections.abc import Sequence as Args
@@ -37,6 +36,7 @@ from tracking_env.evaluation.score_report import Report
 from tracking_env.search.ensemble import EnsembleTracker, Team, observation_names
 from tracking_env.search.ensemble.runs import RunStore
 from tracking_env.search.experts import Expert, make_experts
+from tracking_env.terminal import print_result
 from tracking_env.trackers.base import run as run_tracker
 from train import results
 from train.data import Data
@@ -175,7 +175,7 @@ def train(config: ExpertsConfig) -> bool:
     failures = evaluation.report.count_failures()
     facts = {"updates": done, "drift": failures.to_json(), "extractor": store.experts}
     finish_run(run, data, label(config), evaluation, {"online": fps}, facts, compared=compared)
-    print(
+    print_result(
         f"drift: {failures.per_hundred:.2f} failures per 100 frames, {failures.recovered} of {failures.failures} "
         f"recovered, {failures.lost_share:.1%} of frames lost"
     )
@@ -214,7 +214,7 @@ def save_or_stop(
     if not run.stop_requested or done == total:
         return False
     run.close()
-    print(f"stopped after update {done} and saved; type the same command with --resume to go on")
+    print_result(f"stopped after update {done} and saved; type the same command with --resume to go on")
     return True
 
 
@@ -250,12 +250,11 @@ def label(config: ExpertsConfig) -> str:
 def main(args: Args[str] | None = None) -> int:
     """Train with these flags, by default those of this process; returns the exit code, see `run_main`."""
 
-    def work() -> None:
-        logging.basicConfig(format="%(message)s", level=logging.WARNING)
-        config = parse(args)
+    def work(flags: list[str]) -> None:
+        config = parse(flags)
         run_seeds(config, lambda seed_config, _: train(seed_config), label(config), facts=failures_of_seeds)
 
-    return run_main("train/experts.py", work)
+    return run_main("train/experts.py", work, args)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import tyro
 from agents import arbiter_checkpoint, checkpoint, region_agent_checkpoint, sb3_checkpoint
 from tracking_env.errors import InputError
 from tracking_env.files import read_json
+from tracking_env.terminal import print_result
 from tracking_env.trackers.checkpoint import CONFIG, POLICY, SCRIPTS, find, kind_of
 from train.entry_point import run_main
 
@@ -40,12 +41,12 @@ def export(folder: tyro.conf.Positional[Path]) -> None:
     if kind is None:
         raise InputError(f"{path} is no checkpoint of {', '.join(SCRIPTS.values())}")
     MODULES[kind].export(path)
-    print(path / POLICY)
+    print_result(path / POLICY)
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Export with these arguments, by default those of this process; returns the exit code, see `run_main`."""
-    return run_main("train/export.py", lambda: tyro.cli(export, prog="train/export.py", args=args))
+    return run_main("train/export.py", lambda flags: tyro.cli(export, prog="train/export.py", args=flags), args)
 
 
 if __name__ == "__main__":

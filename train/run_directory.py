@@ -28,7 +28,7 @@ from torch.utils.tensorboard import summary
 
 from agents.removed_options import check_removed_options
 from tracking_env.errors import InputError
-from tracking_env.files import PARTIAL, read_json, remove, write_atomically
+from tracking_env.files import PARTIAL, read_json, remove, require_file, write_atomically
 from tracking_env.trackers.checkpoint import newest
 from train.events import EventFile
 from train.flags import CONTROL, RunFlags, differences, flatten
@@ -199,6 +199,7 @@ class RunDirectory:
         """Delete the metrics of epochs or steps that will run again."""
         if not self._metrics.exists():
             return
+        require_file(self._metrics)
         lines = self._metrics.read_text(errors="replace").splitlines()
         valid = [line for line in lines if 0 < self._step_of(line) <= done]
         with write_atomically(self._metrics) as partial:

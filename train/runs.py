@@ -10,6 +10,7 @@ import torch
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.evaluation.score_report import Report
 from tracking_env.report.text_tables import format_trackers
+from tracking_env.terminal import print_result
 from train.data import Data, load_data
 from train.flags import RunFlags
 from train.pictures import write_overlay
@@ -69,9 +70,9 @@ def finish_run(
     run.write_json("report.json", report_content(report, rows, **shared_facts, **facts))
     speeds = {f"final/fps_{name}": rate for name, rate in fps.items()}
     run.add_final_scores(label, final_scalars(report) | speeds)
-    print(format_trackers(rows | {label: report}))
-    print("speed: " + ", ".join(f"{rate:.0f} fps {name}" for name, rate in fps.items()))
-    print(f"in {run.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {run.path}")
+    print_result(format_trackers(rows | {label: report}))
+    print_result("speed: " + ", ".join(f"{rate:.0f} fps {name}" for name, rate in fps.items()))
+    print_result(f"in {run.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {run.path}")
     run.close()
 
 

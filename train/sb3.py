@@ -16,7 +16,6 @@ import os
 # Threads that wait must sleep: spinning ones make training ten times slower wherever another program runs too.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
-import logging
 import math
 import sys
 import time
@@ -41,6 +40,7 @@ from tracking_env.errors import InputError
 from tracking_env.features import torch_device
 from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
+from tracking_env.terminal import print_result
 from tracking_env.trackers.checkpoint import newest
 from train import results
 from train.data import Data
@@ -167,7 +167,7 @@ def train(config: SB3Config) -> bool:
 def _stopped(run: RunDirectory, step: int) -> bool:
     """Close a run that was stopped, and tell how to resume it; always False, the return value of `train`."""
     run.close()
-    print(f"stopped; saved is step {step}: type the same command with --resume to go on from there")
+    print_result(f"stopped; saved is step {step}: type the same command with --resume to go on from there")
     return False
 
 
@@ -239,12 +239,11 @@ def label(config: SB3Config) -> str:
 def main(args: Sequence[str] | None = None) -> int:
     """Train with these flags, by default those of this process; returns the exit code, see `run_main`."""
 
-    def work() -> None:
-        logging.basicConfig(format="%(message)s", level=logging.WARNING)
-        config = parse(args)
+    def work(flags: list[str]) -> None:
+        config = parse(flags)
         run_seeds(config, lambda seed_config, _: train(seed_config), label(config))
 
-    return run_main("train/sb3.py", work)
+    return run_main("train/sb3.py", work, args)
 
 
 if __name__ == "__main__":

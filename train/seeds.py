@@ -11,6 +11,7 @@ from tracking_env.evaluation import result_files
 from tracking_env.evaluation.score_report import Report
 from tracking_env.files import read_json, write_atomically
 from tracking_env.report.text_tables import format_trackers
+from tracking_env.terminal import print_result
 from train import results
 from train.data import load_data
 from train.flags import Config, RunFlags, differences
@@ -79,8 +80,8 @@ def _write_summary(config: RunFlags, runs: list[Config], label: str, facts: Call
     about = {"config": asdict(config), "dataset": data.facts(), "seeds": [run.seed for run in runs]}
     with write_atomically(out / "report.json") as partial:
         partial.write_text(json.dumps(report_content(report, baselines, **about, **facts(report)), indent=1))
-    print(format_trackers(baselines | {f"{label}, {len(runs)} seeds": report}))
-    print(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
+    print_result(format_trackers(baselines | {f"{label}, {len(runs)} seeds": report}))
+    print_result(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
 
 
 def _is_finished(config: RunFlags) -> bool:

@@ -1,6 +1,5 @@
 """Read frames in order from a video file, a folder of images or a camera."""
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from tracking_env.datasets.images import IMAGE_SUFFIXES, ImageFiles
 from tracking_env.datasets.sequence import Frames
 from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError
-from tracking_env.files import list_folder, natural_key
+from tracking_env.files import check_no_address, list_folder, natural_key
 from tracking_env.log_levels import quiet_opencv
 
 _UNKNOWN_FPS = 25.0  # of images and cameras, which do not say how fast they play
@@ -25,7 +24,7 @@ class Source:
     Attributes:
         name: of the file or the folder; results are named after it.
         frames: ``(height, width, 3)`` uint8 RGB each. Raises `InputError` if they break off early.
-        total: number of frames, for a progress bar: a video file may state a wrong one. None if it is unknown.
+        total: number of frames; None for a camera.
         fps: frames per second at which they play.
     """
 
@@ -51,6 +50,7 @@ def open_source(video: str, start: int = 1) -> Source:
         >>> for frame in source.frames:
         ...     print(frame.shape)
     """
+    check_no_address(video)
     path = Path(video)
     if start < 1:
         raise InputError(f"--start is {start}; frames count from 1")
@@ -58,23 +58,17 @@ def open_source(video: str, start: int = 1) -> Source:
     if video.isdecimal() and not path.exists():
         return Source(f"camera-{int(video)}", _camera(int(video), start), None, _UNKNOWN_FPS)
     frames: Frames
-    total: int | None
-    played: Iterator[np.ndarray]
     if path.is_dir():
         frames, fps = _images(path), _UNKNOWN_FPS
         # The images of a sequence lie in SEQUENCE/img. Results are named after the sequence.
         name = (path if path.resolve().name != "img" else path.resolve().parent).resolve().name
-        total, played = len(frames), (frames[index] for index in range(start - 1, len(frames)))
     else:
         name, frames = path.stem, VideoFrames(path)
-        total, played, fps = frames.stated, frames.play(start - 1), frames.fps
-    # Reading the first frame tells whether there is one, without a count of all.
-    try:
-        first = next(played)
-    except StopIteration:
-        raise InputError(f"--start is {start}, but {path} has {len(frames)} frames") from None
-    remaining = total - start + 1 if total is not None and total >= start else None
-    return Source(name, itertools.chain([first], played), remaining, fps)
+        fps = frames.fps
+    if start > len(frames):
+        raise InputError(f"--start is {start}, but {path} has {len(frames)} frames")
+    indices = range(start - 1, len(frames))
+    return Source(name, (frames[index] for index in indices), len(indices), fps)
 
 
 def _images(folder: Path) -> ImageFiles:

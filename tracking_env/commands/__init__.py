@@ -3,7 +3,6 @@
 A command prints its result and returns the exit code. Python code calls the library instead.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from tracking_env.evaluation.score_report import Report
+from tracking_env.terminal import print_error
 
 Device = Literal["auto", "cpu", "cuda"]
 """Values of the flag ``--device``."""
@@ -41,5 +41,5 @@ def print_failures(reports: Mapping[str, Report]) -> int:
     for label, report in reports.items():
         prefix = f"{label}: " if len(reports) > 1 else ""
         for name, reason in report.failed.items():
-            print(f"tracking-env: not scored: {prefix}{name}: {reason}", file=sys.stderr)
+            print_error(f"tracking-env: not scored: {prefix}{name}: {reason}")
     return 1 if any(report.failed for report in reports.values()) else 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tracking_env.commands import Json
 from tracking_env.datasets.validation import folder
+from tracking_env.terminal import print_result
 
 
 def check_folder(root: Path, sequences: str | None = None, as_json: Json = False) -> int:
@@ -19,12 +20,12 @@ def check_folder(root: Path, sequences: str | None = None, as_json: Json = False
     """
     checked = folder.check(root, sequences)
     if as_json:
-        print(json.dumps(checked.to_json(), indent=1))
+        print_result(json.dumps(checked.to_json(), indent=1))
     else:
         # Faults come before notes.
         for finding in sorted(checked.findings, key=lambda finding: not finding.fault):
-            print(finding)
+            print_result(finding)
         notes = len(checked.findings) - checked.faults
         summary = f"{len(checked.sequences)} sequences, {checked.frames} frames decoded"
-        print(f"{summary}: {checked.faults} faults, {notes} notes")
+        print_result(f"{summary}: {checked.faults} faults, {notes} notes")
     return 1 if checked.faults else 0

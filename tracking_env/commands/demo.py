@@ -10,6 +10,7 @@ from tracking_env.clients import hub
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.registry import TrackerSpec
+from tracking_env.terminal import print_result
 
 
 def show_demo(
@@ -25,6 +26,7 @@ def show_demo(
     port: int | None = None,
     megabytes: int = 200,
     frames: int = 600,
+    timeout: float = 20.0,
 ) -> int:
     """Serve a page: choose a sequence or upload a video, drag a box, and watch two trackers follow the target.
 
@@ -46,13 +48,16 @@ def show_demo(
         port: port to listen on. By default the first free one from 7860 on.
         megabytes: size of the largest upload.
         frames: number of frames to track at most.
+        timeout: the most seconds that a tracker may take for a frame. Other users wait meanwhile.
     """
     if megabytes < 1 or frames < 1:
         raise InputError(f"--megabytes is {megabytes} and --frames {frames}; give at least 1")
     try:
         from tracking_env.apps.demo.page import Page, available_trackers  # needs matplotlib
 
-        trackers = available_trackers(TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust))
+        trackers = available_trackers(
+            TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, timeout=timeout)
+        )
         if rival not in trackers:
             raise InputError(f"--rival is {rival!r}; the trackers that can run here are {', '.join(trackers)}")
         extra_sequences = [] if root is None and sequences is None else loading.load(root, sequences)
@@ -65,7 +70,7 @@ def show_demo(
             # Service managers end a program with SIGTERM; it must delete its files then, too.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             with server.serve(server.layout(page, tracker, rival), host, port, megabytes << 20) as address:
-                print(f"{address} (Ctrl-C ends it)", flush=True)
+                print_result(f"{address} (Ctrl-C ends it)")
                 try:
                     threading.Event().wait()
                 except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from tracking_env.errors import InputError
 from tracking_env.features import download
 from tracking_env.features.model_zoo import NETWORKS, TRACKERS, File
 from tracking_env.files import cache_folder
+from tracking_env.terminal import print_result
 
 
 def download_weights(
@@ -40,9 +41,9 @@ def download_weights(
         for file in published[name]:
             paths.append(str(download.fetch(file, folder)))
             if not as_json:  # A download takes long, so each path is printed when its file is there.
-                print(paths[-1])
+                print_result(paths[-1])
     if as_json:
-        print(json.dumps(paths, indent=1))
+        print_result(json.dumps(paths, indent=1))
     return 0
 
 
@@ -58,9 +59,9 @@ def _print_list(as_json: bool) -> None:
         for name, file in rows:
             user = "tracker" if name in TRACKERS else "extractor"
             entries.append({user: name, "file": file.name, "bytes": file.size})
-        print(json.dumps(entries, indent=1))
+        print_result(json.dumps(entries, indent=1))
         return
     width = max(len(name) for name, _ in rows)
     for name, file in rows:
         size = f"{file.size / 1e6:,.1f} MB" if file.size else "?"
-        print(f"{name:<{width}}  {size:>10}  {file.name}")
+        print_result(f"{name:<{width}}  {size:>10}  {file.name}")

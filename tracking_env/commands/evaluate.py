@@ -1,7 +1,6 @@
 """``tracking-env evaluate``: run a tracker over sequences, write result files and score them."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +11,7 @@ from tracking_env.evaluation import runner, tasks
 from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.registry import TrackerSpec
 from tracking_env.report.text_tables import format_trackers
+from tracking_env.terminal import print_error, print_result
 
 
 def evaluate_tracker(
@@ -27,6 +27,7 @@ def evaluate_tracker(
     features: str | None = None,
     trust: bool = False,
     device: Device | None = None,
+    timeout: float = 60.0,
     name: str | None = None,
     as_json: Json = False,
 ) -> int:
@@ -53,10 +54,11 @@ def evaluate_tracker(
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
         device: cpu, cuda or auto (a GPU if there is one); for nanotrack-v3, fear-xs and vittrack.
+        timeout: the most seconds that a tracker may take for a frame.
         name: name of the tracker's folder in out. By default the tracker's name.
         as_json: print JSON instead of text.
     """
-    spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, device)
+    spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, device, timeout)
     # TRE and SRE are OTB's: they differ from its other protocol in the starts alone.
     starts: ProtocolName = protocol if protocol in ("tre", "sre") else "ope"
     rules = protocol if starts == "ope" else "otb"
@@ -64,12 +66,10 @@ def evaluate_tracker(
     try:
         report = runner.run_and_score(spec, loading.load(root, sequences), folder, starts, repeat, jobs, rules)
     except KeyboardInterrupt:
-        print(
-            f"tracking-env: stopped; finished results are in {folder}: type the same command to go on", file=sys.stderr
-        )
+        print_error(f"tracking-env: stopped; finished results are in {folder}: type the same command to go on")
         # As a shell reports a program that Ctrl-C ended.
         return 130
-    print(json.dumps(report.to_json(), indent=1) if as_json else format_trackers({folder.name: report}))
+    print_result(json.dumps(report.to_json(), indent=1) if as_json else format_trackers({folder.name: report}))
     for sequence, reason in report.failed.items():
-        print(f"tracking-env: failed: {sequence}: {reason}", file=sys.stderr)
+        print_error(f"tracking-env: failed: {sequence}: {reason}")
     return 1 if report.failed else 0

@@ -2,13 +2,13 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 from tracking_env.commands import Json
 from tracking_env.datasets import loading, sharding
 from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
+from tracking_env.terminal import print_error, print_result
 
 
 def extract_features(
@@ -46,7 +46,7 @@ def extract_features(
     except KeyboardInterrupt:
         folder = feature_store.folder
         hint = "type the same command to go on"
-        print(f"tracking-env: stopped; the features so far are in {folder}; {hint}", file=sys.stderr)
+        print_error(f"tracking-env: stopped; the features so far are in {folder}; {hint}")
         return 130
     facts = {
         "extractor": feature_store.extractor.id,
@@ -61,10 +61,10 @@ def extract_features(
         "fps": round(built.fps, 1),
     }
     if as_json:
-        print(json.dumps(facts, indent=1))
+        print_result(json.dumps(facts, indent=1))
     else:
         share = f" (process {shard.rank + 1} of {shard.world_size})" if shard.world_size > 1 else ""
-        print(
+        print_result(
             f"{facts['extractor']} in {facts['store']}: {facts['sequences']} sequences, {facts['frames']} frames"
             f"{share}; extracted now: {built.sequences} sequences, {built.frames} frames in {built.seconds:.1f} s, "
             f"{built.fps:.0f} frames/s"

@@ -8,6 +8,7 @@ import tyro
 
 from tracking_env.clients import hub
 from tracking_env.commands import Json
+from tracking_env.terminal import print_result
 from tracking_env.trackers.checkpoint import find
 
 
@@ -31,5 +32,5 @@ def push_checkpoint(
     """
     folder = find(checkpoint)
     address = hub.push(folder, to, private)
-    print(json.dumps({"checkpoint": str(folder), "pushed": address}, indent=1) if as_json else address)
+    print_result(json.dumps({"checkpoint": str(folder), "pushed": address}, indent=1) if as_json else address)
     return 0

@@ -9,6 +9,7 @@ from tracking_env.commands import Json, ScoringName, label_folders, print_failur
 from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.evaluation.ground_truth import read_ground_truth
 from tracking_env.evaluation.result_files import read_results
+from tracking_env.terminal import print_result
 
 
 def make_report(
@@ -58,7 +59,7 @@ def make_report(
     page = out / "index.html"
     if as_json:
         scores = {label: report.to_json() for label, report in reports.items()}
-        print(json.dumps({"page": str(page), "trackers": scores}, indent=1))
+        print_result(json.dumps({"page": str(page), "trackers": scores}, indent=1))
     else:
-        print(page)
+        print_result(page)
     return print_failures(reports)

@@ -11,6 +11,7 @@ from tracking_env.evaluation.ground_truth import read_ground_truth, read_sizes
 from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.scoring import score_folder
 from tracking_env.report.text_tables import format_attributes, format_sequences, format_trackers
+from tracking_env.terminal import print_result
 
 
 def score_results(
@@ -58,10 +59,10 @@ def score_results(
     single = next(iter(reports.values())) if len(reports) == 1 else None
     if as_json:
         data = single.to_json() if single else {label: report.to_json() for label, report in reports.items()}
-        print(json.dumps(data, indent=1))
+        print_result(json.dumps(data, indent=1))
     elif attributes:
         tables = {label: format_attributes(report, markdown) for label, report in reports.items()}
-        print("\n\n".join(table if single else f"{label}\n\n{table}" for label, table in tables.items()))
+        print_result("\n\n".join(table if single else f"{label}\n\n{table}" for label, table in tables.items()))
     else:
-        print(format_sequences(single, markdown) if single else format_trackers(reports, markdown))
+        print_result(format_sequences(single, markdown) if single else format_trackers(reports, markdown))
     return print_failures(reports)

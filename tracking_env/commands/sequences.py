@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tracking_env.commands import Json
 from tracking_env.datasets import loading, otb
+from tracking_env.terminal import print_result
 
 
 def list_sequences(root: Path | None = None, sequences: str | None = None, as_json: Json = False) -> int:
@@ -27,9 +28,9 @@ def list_sequences(root: Path | None = None, sequences: str | None = None, as_js
         rows = [(sequence.name, len(sequence), sequence.attributes) for sequence in loaded]
     if as_json:
         keys = ("name", "frames", "attributes")
-        print(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
+        print_result(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
         return 0
     width = max(len(name) for name, _, _ in rows)
     for name, frames, attributes in rows:
-        print(f"{name:<{width}}  {frames:>4}  {' '.join(attributes)}".rstrip())
+        print_result(f"{name:<{width}}  {frames:>4}  {' '.join(attributes)}".rstrip())
     return 0

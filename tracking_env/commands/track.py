@@ -1,7 +1,6 @@
 """``tracking-env track``: track a target in your own video."""
 
 import json
-import sys
 from pathlib import Path
 
 from tracking_env.apps.track_video import INTERRUPTED, TrackedVideo, track
@@ -10,6 +9,7 @@ from tracking_env.clients import hub
 from tracking_env.commands import Device, Json
 from tracking_env.errors import InputError
 from tracking_env.registry import TrackerSpec, tracker_of
+from tracking_env.terminal import print_error, print_result
 
 
 def track_video(
@@ -21,6 +21,7 @@ def track_video(
     features: str | None = None,
     trust: bool = False,
     device: Device | None = None,
+    timeout: float = 60.0,
     start: int = 1,
     out: Path = Path("tracked"),
     show: bool = False,
@@ -43,6 +44,7 @@ def track_video(
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
         device: cpu, cuda or auto (a GPU if there is one); for nanotrack-v3, fear-xs and vittrack.
+        timeout: the most seconds that a tracker may take for a frame.
         start: number of the first frame to track, counted from 1.
         out: folder for the results.
         show: show the frames in a window, too; q ends tracking.
@@ -50,7 +52,7 @@ def track_video(
     """
     source = open_source(video, start)
     agent = hub.local(checkpoint)
-    spec = TrackerSpec(tracker or tracker_of(agent), weights, agent, features, trust, device)
+    spec = TrackerSpec(tracker or tracker_of(agent), weights, agent, features, trust, device, timeout)
     runner = spec.make()
     folder = out / spec.folder
     suffixes = {"boxes": ".txt", "json": ".track.json", "overlay": ".mp4"}
@@ -62,13 +64,13 @@ def track_video(
     track(runner.live(), source, box, result, spec.folder, show)
     facts = result.facts()
     if as_json:
-        print(json.dumps(facts, indent=1))
+        print_result(json.dumps(facts, indent=1))
     else:
         paths = ", ".join(str(path) for path in result.files.values())
-        print(f"{spec.folder}: {facts['frames']} frames, {facts['fps']:.1f} frames/s; in {paths}")
+        print_result(f"{spec.folder}: {facts['frames']} frames, {facts['fps']:.1f} frames/s; in {paths}")
     for problem in (result.stopped, result.problem):
         if problem is not None:
-            print(f"tracking-env: {problem}; the {facts['frames']} frames tracked are kept", file=sys.stderr)
+            print_error(f"tracking-env: {problem}; the {facts['frames']} frames tracked are kept")
     if result.stopped == INTERRUPTED:
         return 130
     return 1 if result.stopped or result.problem else 0

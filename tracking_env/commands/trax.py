@@ -7,6 +7,7 @@ from tracking_env.clients import hub, trax
 from tracking_env.errors import InputError
 from tracking_env.files import write_atomically
 from tracking_env.registry import TrackerSpec
+from tracking_env.terminal import print_result
 
 
 def serve_trax(
@@ -46,5 +47,5 @@ def serve_trax(
             partial.write_text(trax.trackers_ini(spec.folder, command), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {ini}: {error.strerror}; give another --ini") from None
-    print(ini)
+    print_result(ini)
     return 0

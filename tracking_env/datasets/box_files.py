@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tracking_env.errors import InputError
-from tracking_env.files import read_bytes
+from tracking_env.files import read_table
 
 _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
 # Python's float would read 1_4_2 as 142, and digits of other scripts.
@@ -56,7 +56,7 @@ def read_rows(path: Path, columns: Collection[int] = (4,), expected: str = "four
     Raises:
         InputError: the file cannot be read, has no rows, or has a row of something else.
     """
-    data = read_bytes(path, "boxes from ")
+    data = read_table(path, "boxes from ")
     try:
         text = decode_text(data)
     except UnicodeDecodeError:

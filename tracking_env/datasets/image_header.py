@@ -11,6 +11,7 @@ _JPEG_FORMATS = {1: "grey", 3: "RGB", 4: "CMYK"}  # by the number of components
 SIGNATURES = (_PNG, _JPEG)
 """First bytes of the image files that are read."""
 _FRAME, _SCAN = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}, 0xDA  # markers: ITU T.81, table B.1
+_ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}  # no marker, or one without a length
 
 
 def pixel_format(data: bytes) -> str:
@@ -24,9 +25,11 @@ def pixel_format(data: bytes) -> str:
 
 
 def count_pixels(data: bytes) -> int:
-    """Number of pixels that the header states; 0 if it does not tell."""
+    """Number of pixels that the header states; 0 if it does not tell, and then no decoder may be asked either."""
     if data.startswith(_PNG):
-        return math.prod(struct.unpack_from(">II", data, 16)) if len(data) >= 24 else 0
+        # A decoder may take the size from a second header, or from one that is not the first chunk.
+        headers = [position for kind, position in _chunks(data) if kind == b"IHDR"]
+        return math.prod(struct.unpack_from(">II", data, 16)) if headers == [8] and len(data) >= 24 else 0
     frame = _frame_header(data)
     return math.prod(struct.unpack_from(">HH", data, frame + 5)) if frame is not None and frame + 9 <= len(data) else 0
 
@@ -34,15 +37,21 @@ def count_pixels(data: bytes) -> int:
 def is_cut_off(data: bytes) -> bool:
     """Whether the end of a JPEG or PNG file is missing."""
     if data.startswith(_PNG):
-        # Follow the chunks. One that claims to reach beyond the file counts as cut off too: OpenCV would take memory
-        # for the length it claims.
-        position = len(_PNG)
-        while position + 12 <= len(data) and data[position + 4 : position + 8] != b"IEND":
-            position += 12 + struct.unpack_from(">I", data, position)[0]  # length, type, content, checksum (PNG, 5.3)
-        return position + 12 > len(data)
+        # A chunk that claims to reach beyond the file counts as cut off too: OpenCV would take memory for the length it
+        # claims.
+        return all(kind != b"IEND" for kind, _ in _chunks(data))
     # Look behind the header, where cameras store a preview with an end of its own.
     scan = next((position for marker, position in _segments(data) if marker == _SCAN), 2)
     return data.startswith(_JPEG) and data.find(_JPEG_END, scan) < 0
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Type and position of a PNG's chunks, up to its end."""
+    position, kind = len(_PNG), b""
+    while position + 12 <= len(data) and kind != b"IEND":
+        kind = data[position + 4 : position + 8]
+        yield kind, position
+        position += 12 + struct.unpack_from(">I", data, position)[0]  # length, type, content, checksum (PNG, 5.3)
 
 
 def _frame_header(data: bytes) -> int | None:
@@ -52,15 +61,23 @@ def _frame_header(data: bytes) -> int | None:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Marker and position of a JPEG's segments, up to the first scan."""
-    position = 2
-    while data.startswith(_JPEG) and position + 4 <= len(data) and data[position] == 0xFF:
-        marker, length = data[position + 1], struct.unpack_from(">H", data, position + 2)[0]
+    """Marker and position of a JPEG's segments, up to the first scan.
+
+    Bytes between segments are skipped as libjpeg skips them, so that both see the same frame header.
+    """
+    position = 2 if data.startswith(_JPEG) else len(data)
+    while True:
+        position = data.find(0xFF, position)
+        if position < 0 or position + 4 > len(data):
+            return
+        marker = data[position + 1]
         if marker == 0xFF:  # padding
             position += 1
-            continue
-        yield marker, position
-        if marker == _SCAN:
-            return
-        # The length counts its own two bytes, but not the two of the marker.
-        position += 2 + length
+        elif marker in _ALONE:
+            position += 2
+        else:
+            yield marker, position
+            if marker == _SCAN:
+                return
+            # The length counts its own two bytes, but not the two of the marker.
+            position += 2 + struct.unpack_from(">H", data, position + 2)[0]

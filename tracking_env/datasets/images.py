@@ -11,10 +11,12 @@ from tracking_env.boxes import Size
 from tracking_env.datasets import image_header
 from tracking_env.datasets.sequence import short_hash
 from tracking_env.errors import InputError
-from tracking_env.files import list_folder
+from tracking_env.files import list_folder, read_bytes
+from tracking_env.log_levels import quiet_decoders
 
-MOST_PIXELS = 1 << 26
-"""Pixels of the largest frame that is decoded: 200 MB as RGB."""
+MOST_PIXELS = 1 << 25
+"""Pixels of the largest frame that is decoded: 8K video, 100 MB as RGB."""
+_MOST_BYTES = 128 << 20  # of its file
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
@@ -109,10 +111,7 @@ def read_image(path: Path) -> np.ndarray:
         TruncatedImageError: the end of the file is missing.
         InputError: the file is missing, larger than `MOST_PIXELS`, or not a JPEG or PNG.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read the frame {path}: {error.strerror}") from None
+    data = read_bytes(path, "the frame ", _MOST_BYTES)
     if image_header.is_cut_off(data):  # OpenCV would fill the missing part with grey and report nothing
         kind = "PNG" if data.startswith(b"\x89") else "JPEG"
         raise TruncatedImageError(f"the frame {path} is a truncated {kind} ({len(data)} bytes, no end); fetch it again")
@@ -124,8 +123,8 @@ def read_image(path: Path) -> np.ndarray:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = None
     # OpenCV reads other formats too, but their ends and sizes were not checked above.
-    if data.startswith(image_header.SIGNATURES):
-        with suppress(cv2.error):  # raised for sizes that it does not support
+    if data.startswith(image_header.SIGNATURES) and pixels > 0:
+        with suppress(cv2.error), quiet_decoders():  # an error is raised for sizes that it does not support
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
         raise InputError(f"the frame {path} does not decode as an image ({len(data)} bytes); fetch it again")

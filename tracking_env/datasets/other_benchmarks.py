@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from tracking_env import boxes as bx
 from tracking_env.datasets.box_files import read_rows
@@ -23,10 +22,11 @@ from tracking_env.datasets.otb import AVAILABLE
 from tracking_env.datasets.sequence import Frames, Sequence
 from tracking_env.datasets.video import SUFFIXES, VideoFrames
 from tracking_env.errors import InputError, suggest
-from tracking_env.files import list_folder
+from tracking_env.files import list_folder, read_bytes
 
 _TRUTH = "groundtruth.txt"
 _LIST = "list.txt"
+_LONGEST_LIST = 2 << 20  # bytes
 _log = logging.getLogger(__name__)
 
 
@@ -141,9 +141,7 @@ def detect_layout(root: Path) -> str | None:
 
 
 def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
-    """Load the sequences that a specification stands for; no image is read yet.
-
-    A video is decoded once, to count its frames.
+    """Load the sequences that a specification stands for; no image is read yet (of a video only its header).
 
     Args:
         root: the data set's folder, or the folder that holds its sequences; or a video file.
@@ -173,10 +171,7 @@ def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
         selected |= {place.name: place for place in members}
     if not selected:
         raise InputError(f"no sequence of {layout} in {root}; expected {LAYOUTS[layout].example}")
-    # Videos are decoded once to count their frames, which takes long.
-    hidden = None if layout == "video" else True
-    chosen = tqdm(selected.values(), desc="count frames", unit="video", leave=False, disable=hidden)
-    return [_load_sequence(place, layout) for place in chosen]
+    return [_load_sequence(place, layout) for place in selected.values()]
 
 
 def _unknown(word: str, layout: str, root: Path, places: Iterable[Place]) -> str:
@@ -250,8 +245,8 @@ def _read_list(folder: Path) -> dict[str, int]:
     if not path.is_file():
         return {}
     try:
-        names = path.read_text(encoding="utf-8-sig").split()
-    except (OSError, UnicodeDecodeError):
+        names = read_bytes(path, most=_LONGEST_LIST).decode("utf-8-sig").split()
+    except (InputError, UnicodeDecodeError):
         raise InputError(f"cannot read {path} as a list of sequences, one name a line") from None
     missing = [name for name in names if not (folder / name / _TRUTH).is_file()]
     if missing:
@@ -273,6 +268,8 @@ def _load_sequence(place: Place, layout: str) -> Sequence:
             boxes[_read_flags(flags, len(boxes))] = 0
     # A box that is partly outside the image stays; NaN, infinity and boxes without sides become zeros.
     boxes[~(np.isfinite(boxes).all(axis=1) & bx.annotated(boxes))] = 0
+    if not boxes[0].any():
+        raise InputError(f"{place.truth}: the first frame has no box; a tracker cannot start there")
     frames = _load_frames(place, layout, len(boxes))
     unknown = np.zeros((len(frames) - len(boxes), 4))
     return Sequence(place.name, frames, np.concatenate([boxes, unknown]), dataset=layout)

@@ -10,7 +10,6 @@ Sources: ``scripts/model/result.py`` and ``scripts/butil/load_results.py`` of gi
 ``main_running.m`` and ``genPerfMat.m`` of tracker_benchmark_v1.0 (cvlab.hanyang.ac.kr/tracker_benchmark).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from tracking_env.datasets.box_files import parse_numbers
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, first_line
 from tracking_env.evaluation import matfile
-from tracking_env.files import MOST_BYTES, read_bytes
+from tracking_env.files import MOST_BYTES, parse_json, read_bytes
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,11 @@ def read_json(path: Path) -> list[Record]:
     """
     data = read_bytes(path)
     try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
-        raise InputError(f"{path} is not JSON; wanted a list of records with 'res', as pyTB writes it") from None
+        content = parse_json(data)
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not JSON ({first_line(error)}); wanted a list of records with 'res', as pyTB writes it"
+        ) from None
     return _records(content, path)
 
 

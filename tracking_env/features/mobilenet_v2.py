@@ -4,7 +4,6 @@ The layers have torchvision's names. Batch normalisation is folded into the conv
 network itself has none.
 """
 
-import hashlib
 import re
 import zipfile
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tracking_env.errors import InputError
+from tracking_env.files import require_file, sha256
 
 State = dict[str, Tensor]
 """A state dict: tensors by the names of parameters and buffers."""
@@ -81,11 +81,7 @@ def load(network: nn.Module, path: Path) -> tuple[str, bool]:
     Raises:
         InputError: the file does not read, or holds another network's weights.
     """
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read the weights {path}: {error.strerror or error}") from None
+    digest = sha256(path)
     state = read_pth(path)
     if not isinstance(state, dict) or not all(map(_is_plain, [*state, *state.values()])):
         raise InputError(f"{path} holds no weights by name; give a state dict as torchvision publishes it")
@@ -101,7 +97,7 @@ def load(network: nn.Module, path: Path) -> tuple[str, bool]:
         raise InputError(
             f"{path} does not hold the weights of {kind}: {reason}; give those that belong to it"
         ) from None
-    return sha256, from_tensorflow
+    return digest, from_tensorflow
 
 
 def read_pth(path: Path) -> Any:
@@ -110,6 +106,7 @@ def read_pth(path: Path) -> Any:
     Raises:
         InputError: the file does not read, or holds more than numbers.
     """
+    require_file(path, "the weights ")
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:

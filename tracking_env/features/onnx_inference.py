@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from tracking_env.errors import InputError, MissingPackageError, first_line
+from tracking_env.files import require_file
 
 # onnxruntime reports to its makers over the network, from 1.29 on, unless this is set before it is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -37,6 +38,7 @@ def by_opencv(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] =
     Raises:
         InputError: OpenCV cannot read the file.
     """
+    require_file(path)
     try:
         network: Any = cv2.dnn.readNetFromONNX(str(path))
     except cv2.error as error:
@@ -104,6 +106,8 @@ def open_session(file: Path | bytes, device: str = "cpu", label: str | None = No
     Raises:
         InputError: onnxruntime is not installed, cannot read it, or has no such device.
     """
+    if isinstance(file, Path):
+        require_file(file)
     content: str | bytes = str(file) if isinstance(file, Path) else file
     label = label or (str(file) if isinstance(file, Path) else "it")
     ort = _onnxruntime(f"running {label}")

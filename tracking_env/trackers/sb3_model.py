@@ -12,7 +12,7 @@ from gymnasium import spaces
 from tracking_env.errors import InputError, MissingPackageError, first_line
 from tracking_env.features.base import Extractor
 from tracking_env.features.extractors import make_extractor
-from tracking_env.files import sha256
+from tracking_env.files import require_file, sha256
 
 try:
     from stable_baselines3.common.policies import BasePolicy
@@ -95,6 +95,7 @@ def load(path: Path, weights: Path | None, features: str | None, trust: bool) ->
     Raises:
         InputError: the file is not trusted or cannot be read, or the extractor gives other features.
     """
+    require_file(path, "the SB3 model ")
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is no SB3 model; give what model.save wrote, or a folder of train/sb3.py")
     if not trust:

@@ -20,7 +20,7 @@ from tracking_env.datasets.validation.annotations import check_boxes, check_text
 from tracking_env.datasets.validation.findings import Finding, Remark
 from tracking_env.datasets.validation.frames import check_frames
 from tracking_env.errors import InputError
-from tracking_env.files import list_folder, read_bytes
+from tracking_env.files import list_folder, read_table
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class _FolderCheck:
             return None
         self._expect_name(path, target.truth)
         try:
-            boxes, remarks = check_text(read_bytes(path), target.name)
+            boxes, remarks = check_text(read_table(path), target.name)
         except InputError:
             boxes, remarks = None, [Remark("cannot be read, or is far too large", "fetch it again")]
         self._add(path, *remarks, name=target.name)

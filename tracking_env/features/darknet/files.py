@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.errors import InputError
-from tracking_env.files import read_bytes, sha256
+from tracking_env.files import read_table, sha256
 
 Section = dict[str, str]
 """A section of a cfg: its options as text, and its name under ``type``."""
@@ -35,7 +35,7 @@ def read_cfg(path: Path) -> list[Section]:
     """
     try:
         # Comments may be in any encoding; options are ASCII.
-        text = read_bytes(path, "the darknet cfg ").decode(errors="replace")
+        text = read_table(path, "the darknet cfg ").decode(errors="replace")
     except InputError as error:
         raise InputError(f"{error}; put it beside its weights") from None
     sections: list[Section] = []
