@@ -20,10 +20,11 @@ from typing import Any, Literal
 import numpy as np
 
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.errors import InputError, MissingPackageError, suggest
+from tracking_env.errors import InputError, MissingPackageError, describe, suggest
 from tracking_env.files import list_folder, sha256
 from tracking_env.trackers.base import Runner, Tracker, Trajectory, run
 from tracking_env.trackers.checkpoint import read
+from tracking_env.trackers.time_limit import SECONDS, TimeLimitedTracker
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class TrackerSpec:
         features: name of the extractor that it was trained on, where the file does not say it.
         trust: run code that is in the file.
         device: where it computes: ``cpu``, ``cuda`` or ``auto``; by default the tracker's own choice.
+        timeout: the most seconds that it may take for a frame.
 
     Raises:
         InputError: the name is neither (when the spec is made, before anything is imported).
@@ -89,8 +91,11 @@ class TrackerSpec:
     features: str | None = None
     trust: bool = False
     device: str | None = None
+    timeout: float = SECONDS
 
     def __post_init__(self) -> None:
+        if not self.timeout > 0:
+            raise InputError(f"--timeout is {self.timeout:g}; give a number of seconds above 0")
         module, _, attribute = self.name.partition(":")
         if self.name not in TABLE and not (module and attribute):
             raise InputError(
@@ -140,12 +145,7 @@ class TrackerSpec:
             if options:
                 raise InputError(f"{self.name} takes no --{next(iter(options))}; leave it out")
             return Runner(self.name, partial(_run_baseline, factory))
-        tracker: Tracker = self._call(factory, options, seed)
-        if not all(callable(getattr(tracker, method, None)) for method in ("init", "update")):
-            raise InputError(
-                f"{self.name} makes an instance of {type(tracker).__name__}, wanted one with the methods "
-                "init(frame, box) and update(frame)"
-            )
+        tracker = TimeLimitedTracker(partial(self._make_tracker, factory, options, seed), self.timeout)
         # Results carry this id, and those of different ids are never mixed. A tracker without `files`
         # names its weights in its own id.
         parts = [self.name, getattr(tracker, "id", None), _digest(weights) if self.entry.files else None]
@@ -171,7 +171,26 @@ class TrackerSpec:
             files += matching
         return files
 
-    def _call(self, factory: Callable[..., Any], options: dict[str, Any], seed: int) -> Any:
+    def _make_tracker(self, factory: Callable[..., Any], options: dict[str, Any], seed: int) -> Tracker:
+        options = self._choose_options(factory, options, seed)
+        try:
+            tracker: Tracker = factory(**options)
+        except Exception as error:
+            if isinstance(error, InputError) or self.name in TABLE:
+                raise
+            raise InputError(f"cannot make {self.name}: {describe(error)}") from None
+        if not all(callable(getattr(tracker, method, None)) for method in ("init", "update")):
+            raise InputError(
+                f"{self.name} makes an instance of {type(tracker).__name__}, wanted one with the methods "
+                "init(frame, box) and update(frame)"
+            )
+        identity = getattr(tracker, "id", "")
+        if not isinstance(identity, str):
+            raise InputError(f"the id of {self.name} is {identity!r:.80}, wanted a text that identifies its weights")
+        return tracker
+
+    def _choose_options(self, factory: Callable[..., Any], options: dict[str, Any], seed: int) -> dict[str, Any]:
+        """The options to call a factory with: those that are given, and the seed if it takes one."""
         try:
             parameters = inspect.signature(factory).parameters
         except ValueError:  # some that are written in C
@@ -192,7 +211,7 @@ class TrackerSpec:
             if missing and parameter.default is parameter.empty:
                 hint = f"give --{name}" if name in ("weights", "checkpoint") else "give it a default"
                 raise InputError(f"{self.name} needs {name!r} to be made; {hint}")
-        return factory(**options)
+        return options
 
 
 def make_tracker(
@@ -249,6 +268,8 @@ def resolve(entry_point: str) -> Any:
                 f"cannot import {module_name}: there is no module {missing}; check the spelling, and PYTHONPATH"
             ) from None
         raise MissingPackageError(module_name, missing) from None
+    except Exception as error:  # whatever the module does while it is imported
+        raise InputError(f"cannot import {module_name}: {describe(error)}") from None
     try:
         for part in attribute.split("."):
             target = getattr(target, part)

@@ -33,7 +33,7 @@ def red():
 
 def test_opencv_gets_bgr_frames_and_zero_based_integer_boxes():
     fake = Fake([(True, (5, 6, 7, 8))])
-    tracker = opencv.OpenCVTracker(lambda: fake)
+    tracker = opencv.OpenCVTracker("fake", lambda: fake)
     tracker.init(red(), np.array([11.4, 21.6, 30.6, 0.3]))
     assert fake.got[0][1] == (10, 21, 31, 1)
     assert all(type(value) is int for value in fake.got[0][1])
@@ -52,7 +52,7 @@ def test_opencv_gets_bgr_frames_and_zero_based_integer_boxes():
 )
 def test_a_box_partly_outside_the_image_is_clipped_if_the_tracker_requires_it(box, inside, expected):
     fake = Fake()
-    opencv.OpenCVTracker(lambda: fake, inside=inside).init(red(), np.array(box, float))
+    opencv.OpenCVTracker("fake", lambda: fake, inside=inside).init(red(), np.array(box, float))
     assert fake.got[0][1] == expected
 
 
@@ -64,7 +64,7 @@ def test_mil_starts_on_a_box_partly_outside_the_image():
 
 def test_a_lost_target_keeps_the_last_box():
     fake = Fake([(False, (0, 0, 0, 0)), (True, (5, 6, 7, 8)), (False, (1, 1, 1, 1))])
-    tracker = opencv.OpenCVTracker(lambda: fake)
+    tracker = opencv.OpenCVTracker("fake", lambda: fake)
     tracker.init(red(), np.array([11.5, 21, 30, 20]))
     boxes = [tracker.update(red()) for _ in range(3)]
     assert [box.tolist() for box in boxes] == [[11.5, 21, 30, 20], [6, 7, 7, 8], [6, 7, 7, 8]]
@@ -75,7 +75,7 @@ def test_a_lost_target_keeps_the_last_box():
 @pytest.mark.parametrize("box", [[5, 5, 0, 10], [5, 5, 10, -1], [np.nan, 5, 10, 10]])
 def test_a_first_box_without_area_is_refused(box):
     with pytest.raises(InputError, match="cannot start on the box"):
-        opencv.OpenCVTracker(Fake).init(red(), np.array(box, float))
+        opencv.OpenCVTracker("fake", Fake).init(red(), np.array(box, float))
 
 
 def test_mil_follows_the_target_and_is_reproducible_by_its_seed():
@@ -111,7 +111,7 @@ def test_a_tracker_is_looked_up_in_both_modules_of_opencv(monkeypatch, place):
     [
         ((), "nano needs its two files"),
         (("a.onnx",), "needs its two"),
-        (("a.onnx", "b.onnx"), "cannot read a.onnx and"),
+        (("a.onnx", "b.onnx"), "cannot read a.onnx: No such file"),
     ],
 )
 def test_nano_without_its_files_is_refused(weights, message, capfd):

@@ -5,8 +5,8 @@ A file appears whole or not at all, the boxes last. A finished run is not repeat
 
 import json
 import multiprocessing
+import os
 import signal
-import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +26,8 @@ from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.evaluation.score_report import Report
 from tracking_env.evaluation.scoring import score_folder
 from tracking_env.evaluation.tasks import Task, plan_tasks
-from tracking_env.files import list_folder, write_atomically
+from tracking_env.files import list_folder, read_bytes, write_atomically
+from tracking_env.log_levels import separate_stderr
 from tracking_env.trackers.base import Runner, TrackerFactory, Trajectory
 
 
@@ -94,7 +95,7 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
     try:
         if not id_path.exists() and any(list_folder(part, "*.txt") for part in [folder, *list_folder(folder)]):
             raise InputError(f"{folder} holds results of unknown origin; give another --out or --name")
-        owner = id_path.read_text(encoding="utf-8", errors="replace").strip() if id_path.exists() else tracker_id
+        owner = read_bytes(id_path).decode(errors="replace").strip() if id_path.exists() else tracker_id
         if owner != tracker_id:
             raise InputError(
                 f"{folder} holds results of {owner!r}, not of {tracker_id!r}; "
@@ -152,8 +153,8 @@ def write_run(task: Task, trajectory: Trajectory) -> None:
 class _Worker:
     """Runs tasks and returns why one failed; makes the tracker once per seed."""
 
-    def __init__(self, factory: TrackerFactory, alone: bool = True) -> None:
-        self.factory, self.alone = factory, alone
+    def __init__(self, factory: TrackerFactory) -> None:
+        self.factory = factory
         self.runners: dict[int, Runner] = {}
 
     def __call__(self, task: Task) -> str | None:
@@ -161,9 +162,6 @@ class _Worker:
             if task.seed not in self.runners:
                 # Tasks come seed by seed, so only the last tracker is held in memory.
                 self.runners = {task.seed: self.factory.make(task.seed)}
-                # Each process would start as many threads as there are cores, and all would wait for one another.
-                if not self.alone and "torch" in sys.modules:
-                    sys.modules["torch"].set_num_threads(1)
             write_run(task, self.runners[task.seed].track(task.cut_sequence()))
         except Exception as error:  # a tracker may raise anything; the other sequences must not be lost
             return describe(error)
@@ -176,8 +174,11 @@ _worker: _Worker  # of a process of `_run_in_processes`
 def _begin_process(factory: TrackerFactory) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all processes; the first handles it
-    cv2.setNumThreads(1)  # the processes share the cores already
-    _worker = _Worker(factory, alone=False)
+    # The processes share the cores already: as many threads in each would wait for one another.
+    cv2.setNumThreads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # torch's, which reads it when a tracker imports it
+    separate_stderr()
+    _worker = _Worker(factory)
 
 
 def _work(task: Task) -> str | None:

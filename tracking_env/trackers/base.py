@@ -166,15 +166,30 @@ def follow(tracker: Tracker, frames: Iterable[np.ndarray], box: np.ndarray) -> I
     """
     start = time.perf_counter()
     for index, frame in enumerate(frames):
-        result = np.empty(4)  # a copy, since a tracker may return an array that it changes later
         if index == 0:
             tracker.init(frame, box)
-            result[:] = box
+            result = np.array(box, dtype=np.float64)
         else:
-            result[:] = tracker.update(frame)
+            result = _check_box(tracker.update(frame))
         yield Step(frame, result, time.perf_counter() - start)
         # The clock starts again only now: the caller's own work between two frames is not the tracker's.
         start = time.perf_counter()
+
+
+def _check_box(value: Any) -> np.ndarray:
+    """A copy of a tracker's box, since the tracker may change its own array later.
+
+    Raises:
+        InputError: it is not four numbers.
+    """
+    try:
+        box = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        box = np.empty(0)
+    if box.shape != (4,):
+        text = " ".join(repr(value).split())[:80]
+        raise InputError(f"the tracker's update(frame) returned {text}, wanted four numbers x, y, w, h")
+    return box
 
 
 def run(tracker: Tracker, sequence: Sequence, frames: int | None = None) -> Trajectory:
@@ -184,13 +199,10 @@ def run(tracker: Tracker, sequence: Sequence, frames: int | None = None) -> Traj
         tracker: started anew.
         sequence: its frames are decoded one by one, within the time that is measured.
         frames: stop after so many; by default at the end.
-
-    Raises:
-        InputError: the first frame has no box.
     """
     count = len(sequence) if frames is None else min(frames, len(sequence))
     boxes, seconds = np.empty((count, 4)), np.empty(count)
     decoded = (sequence.frames[index] for index in range(count))
-    for index, step in enumerate(follow(tracker, decoded, sequence.first_box)):
+    for index, step in enumerate(follow(tracker, decoded, sequence.boxes[0])):
         boxes[index], seconds[index] = step.box, step.seconds
     return Trajectory(boxes, seconds)

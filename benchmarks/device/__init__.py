@@ -1,1 +1,0 @@
-"""The parts of benchmarks/gpu.py, and what prepares and scores its measurements."""
