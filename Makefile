@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check bench soak soak-fuzz soak-long soak-wheel audit range table loop algorithms docs docs-serve clean
+.PHONY: demo test lint type check learn bench soak soak-fuzz soak-long soak-wheel soak-gpu audit range table loop algorithms docs docs-serve clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -19,6 +19,10 @@ type: .venv/.dev
 check: .venv/.dev
 	$(BIN)/python -m pytest -n 2
 
+# Whether agents still learn: every example and the libraries that are installed, to a score, from several seeds.
+learn: .venv/.dev
+	$(BIN)/python -m pytest -m learn
+
 bench: .venv/.dev
 	$(BIN)/python benchmarks/score.py
 	$(BIN)/python benchmarks/train.py
@@ -32,7 +36,7 @@ KILLS ?= 200
 EXAMPLES ?= 2000
 WORKLOADS = training search ppo sac extraction evaluation download
 soak: .venv/.dev
-	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-fuzz soak-long $(WORKLOADS:%=soak-%) soak-wheel
+	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-fuzz soak-long $(WORKLOADS:%=soak-%) soak-wheel soak-gpu
 
 $(WORKLOADS:%=soak-%): soak-%: .venv/.dev
 	$(BIN)/python -m tests.soak.faults --only $* --kills $(KILLS)
@@ -45,6 +49,9 @@ soak-long: .venv/.dev
 
 soak-wheel: .venv/.dev
 	$(BIN)/python -m tests.soak.wheel
+
+soak-gpu: .venv/.dev
+	$(BIN)/python -m tests.soak.gpu
 
 # Known vulnerabilities and licences of the installed packages. Fails without a connection to the advisory service.
 audit: .venv/.dev .venv/.audit

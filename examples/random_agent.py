@@ -8,13 +8,15 @@ from pathlib import Path
 
 import gymnasium as gym
 
-import tracking_env  # noqa: F401  (registers the ids)
+import tracking_env
 from tracking_env.rendering import write_video
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--out", type=Path, default=Path("random_agent.mp4"), help="the video file to write")
 parser.add_argument("--frames", type=int, default=60, help="length of the episode")
 arguments = parser.parse_args()
+
+gym.register_envs(tracking_env)
 
 env = gym.make(
     "OTBTrack-v0",

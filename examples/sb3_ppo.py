@@ -10,7 +10,7 @@ import gymnasium as gym
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
-import tracking_env  # noqa: F401  (registers the ids)
+import tracking_env
 from agents.sb3 import SB3Agent
 from tracking_env.datasets import loading
 from tracking_env.evaluation.scoring import evaluate
@@ -22,6 +22,8 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--steps", type=int, default=20_000, help="training steps of the environment")
 parser.add_argument("--model", help="save the model to this .zip file")
 arguments = parser.parse_args()
+
+gym.register_envs(tracking_env)
 
 
 def to_sb3(env: gym.Env) -> gym.Env:

@@ -5,17 +5,19 @@ Needs TorchRL: pip install -e '.[torchrl]'
 
 import argparse
 
+import gymnasium as gym
 import torch
 from tensordict.nn import TensorDictModule
 from torchrl.collectors import Collector
 from torchrl.envs import GymEnv
 
-import tracking_env  # noqa: F401  (registers the ids)
+import tracking_env
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--steps", type=int, default=200, help="steps in the batch")
 arguments = parser.parse_args()
 
+gym.register_envs(tracking_env)
 env = GymEnv("OTBTrack-v0", sequences="synthetic:0-7", split="all", reward="iou")
 env.set_seed(0)
 

@@ -44,6 +44,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """The list of pictures that OpenCV would have shown in a window."""
     pictures: list[np.ndarray] = []
+    monkeypatch.setattr(rendering, "has_display", lambda: True)
     monkeypatch.setattr(rendering, "show", lambda picture, fps: pictures.append(picture))
     monkeypatch.setattr(rendering, "close_window", lambda: None)
     return pictures

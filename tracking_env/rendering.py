@@ -77,6 +77,12 @@ def draw(
     return picture
 
 
+def has_display() -> bool:
+    """Whether windows can be opened."""
+    # On Linux OpenCV ends the whole process if it finds no display, so ask before it does.
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def require_display(purpose: str, instead: str) -> None:
     """Check that windows can be opened.
 
@@ -87,8 +93,7 @@ def require_display(purpose: str, instead: str) -> None:
     Raises:
         InputError: there is no display.
     """
-    # On Linux OpenCV ends the whole process if it finds no display, so ask before it does.
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if not has_display():
         raise InputError(f"{purpose} needs a display, and there is none; {instead}")
 
 
@@ -96,12 +101,8 @@ def show(picture: np.ndarray, fps: float) -> bool:
     """Show a picture ``(height, width, 3)`` uint8 RGB in a window, for the time of a frame at ``fps``.
 
     Returns:
-        False if the user pressed q or Esc, else True.
-
-    Raises:
-        InputError: there is no display.
+        False if the user pressed q or Esc, else True. Call it only if `has_display`.
     """
-    require_display("render_mode 'human'", "use render_mode='rgb_array'")
     cv2.imshow(WINDOW, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     return cv2.waitKey(max(1, round(1000 / fps))) not in _QUIT_KEYS
 

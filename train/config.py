@@ -28,7 +28,8 @@ class RunConfig(RunFlags):
     reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     precision: Literal["fp32", "bf16"] = "fp32"
-    """precision of the network in training; bf16 also rounds the mean, to steps of 1/256 between 0.5 and 1"""
+    """precision of the network in training; bf16 also rounds the mean, to steps of 1/256 between 0.5 and 1 (on a GPU
+    the LSTM uses float16 in its place: autocast has no other type for cuDNN's)"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from tracking_env.datasets import loading
 from tracking_env.datasets.augment import augment_clip
-from tracking_env.datasets.sequence import Sequence, Split
+from tracking_env.datasets.sequence import NO_FIRST_BOX, Sequence, Split
 from tracking_env.errors import InputError
 
 DRAWN_TRAINING, DRAWN_TEST = "synthetic:0-127", "synthetic:10000-10019"
@@ -92,6 +92,10 @@ def load_data(config: DataConfig) -> Data:
     for sequence in (*training, *testing):
         if sequence.annotated.sum() < min(2, len(sequence)):
             raise InputError(f"{sequence.name} has one true box: there is nothing to learn or to score; name others")
+    for sequence in testing:
+        # Now: an error after training would lose its evaluation.
+        if not sequence.annotated[0]:
+            raise InputError(f"{sequence.name}: {NO_FIRST_BOX}; leave it out of what is tested")
     clips = [(sequence, sequence.part("all" if unseen else "train")) for sequence in training]
     if config.extra:
         is_drawn = config.extra.startswith("synthetic:")

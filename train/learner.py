@@ -31,11 +31,11 @@ class Update(NamedTuple):
     """Results of one update."""
 
     mean: Tensor
-    """the policy's means, ``(B, T, 4)``"""
+    """the policy's means, ``(B, T, 4)``, without gradient"""
     rewards: dict[str, Tensor]
     """both rewards of the sampled boxes, ``(N, B, T)``"""
     state: State
-    """the LSTM's state after the windows"""
+    """the LSTM's state after the windows, without gradient"""
     norms: list[Tensor]
     """norm of the gradient before clipping, for each step that was taken"""
 
@@ -55,6 +55,11 @@ class Learner:
         self.device = model.feature_mean.device
         # Fused: one pass over weights, gradients and moments, and no temporary copies of them.
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.schedule.lr, fused=True)
+
+    def set_rate(self, lr: float) -> None:
+        """Set the learning rate of the next updates."""
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = lr
 
     def update(
         self, batch: Batch, noise: Tensor, size: int, state: State | None, kind: Kind, reward: str, sigma: float
@@ -80,7 +85,7 @@ class Learner:
             mean = mean.float()
             if use == 0:
                 # Sample N boxes from each mean, and compare each return with those of the other episodes.
-                first_state = next_state
+                first_state = (next_state[0].detach(), next_state[1].detach())
                 actions = reinforce.sample(mean, noise, sigma)
                 rewards = {name: formula(actions, batch.truth) for name, formula in REWARDS.items()}
                 gains = returns.returns(rewards[reward], options.returns, batch.mask)
@@ -94,7 +99,7 @@ class Learner:
             else:
                 losses = reinforce.reuse_loss(mean, actions, advantages, sigma, old, options.ratio_clip, batch.mask)
             norms.append(self._step(losses, size))
-        return Update(mean, rewards, first_state, norms)
+        return Update(mean.detach(), rewards, first_state, norms)
 
     def _step(self, losses: Tensor, size: int) -> Tensor:
         """One step of Adam on losses ``(B,)`` or ``(N, B)``; returns the gradient's norm before clipping."""
@@ -106,13 +111,18 @@ class Learner:
         total = self.group.sum(loss.detach().clone())
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        if not torch.isfinite(total + norm):
-            bad = torch.zeros(size, device=self.device)
-            rows = list(self.group.rows(size))
-            bad[rows] = (~torch.isfinite(by_window)).float()[: len(rows)]
-            raise NotFiniteError(self.group.sum(bad).nonzero()[:, 0].tolist())
+        self._check_finite(total + norm, by_window, size)
         if self.config.schedule.clip_norm:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), self.config.schedule.clip_norm, norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)  # now, to free the memory for the next forward pass
         return norm
+
+    def _check_finite(self, total: Tensor, by_window: Tensor, size: int) -> None:
+        """Raise `NotFiniteError` unless loss plus gradient norm is finite; this waits for the device."""
+        if torch.isfinite(total):
+            return
+        bad = torch.zeros(size, device=self.device)
+        rows = list(self.group.rows(size))
+        bad[rows] = (~torch.isfinite(by_window)).float()[: len(rows)]
+        raise NotFiniteError(self.group.sum(bad).nonzero()[:, 0].tolist())

@@ -27,10 +27,8 @@ import torch
 from tqdm import tqdm
 
 from agents import checkpoint
-from agents.drlt import DRLT, State, detach_rows
+from agents.drlt import DRLT
 from agents.windows import Windows
-from tracking_env.envs.rewards import REWARDS
-from tracking_env.errors import InputError
 from tracking_env.features import torch_device
 from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
@@ -39,10 +37,10 @@ from tracking_env.trackers.checkpoint import newest
 from train import parallel, results
 from train.config import RunConfig, parse
 from train.entry_point import run_main
-from train.learner import Learner, NotFiniteError
+from train.epoch import run_epoch
+from train.learner import Learner
 from train.parallel import ALONE, Group
 from train.pictures import show_evaluation
-from train.run_directory import RunDirectory
 from train.runs import finish_run, open_run
 from train.schedule import Progress
 from train.seeds import run_seeds
@@ -52,7 +50,9 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     """One run from flags to report; returns False if it was stopped before its end."""
     torch.manual_seed(config.seed)
     device = torch_device.find(config.device)
-    options, schedule = config.reinforce, config.schedule
+    schedule = config.schedule
+    # By default cuDNN rounds the LSTM's products to 10 bits; then a GPU would not give the CPU's numbers.
+    torch.backends.cudnn.allow_tf32 = False
 
     # Data: features are extracted once, and cut into windows of T frames.
     run, data = open_run(config, "epoch")
@@ -89,52 +89,10 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     hidden = None if group.leads else True  # None: shown on a terminal
     bar = tqdm(desc="training", initial=progress.epoch, total=schedule.epochs, unit="epoch", disable=hidden)
     while (phase := schedule.phase(progress)) is not None:
-        epoch, lr = progress.epoch, schedule.rate(progress.epoch)
-        kind = config.learner if phase.number else "supervised"  # phase 0 is the supervised warm-up
-        sigma = schedule.interpolate(options.sigma, options.sigma_end or options.sigma, epoch)
-        for parameters in learner.optimizer.param_groups:
-            parameters["lr"] = lr
-        # Randomness depends on the seed and the epoch alone, so that a resumed run repeats an uninterrupted one.
-        order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-        noise_source = torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
-        sums = {name: torch.zeros((), device=device) for name in ("frames", *REWARDS, "empty")}
-        norms: list[torch.Tensor] = []
-        state: State | None = None
-        for chosen, continued in windows.epoch(order):
-            # Every process draws the noise of the whole update, so that no box depends on which process samples it.
-            shape = options.episodes, len(chosen), config.windows.steps, 4
-            noise = torch.randn(shape, generator=noise_source, device=device)
-            mine = group.rows(len(chosen))
-            rows = list(mine or range(1))
-            batch = windows[[chosen[row] for row in rows]]
-            if not mine:  # no window is left for this process; it joins in with a window that does not count
-                batch = batch._replace(mask=torch.zeros_like(batch.mask))
-            # Windows that continue a video get the LSTM's state of the update before, without its gradient.
-            continued_here = len(group.rows(continued))
-            state = detach_rows(state, continued_here) if state and continued_here else None
-            try:
-                update = learner.update(batch, noise[:, rows], len(chosen), state, kind, phase.reward, sigma)
-            except NotFiniteError as error:
-                raise _not_finite(run, epoch, len(norms), [windows.where(row) for row in chosen], error) from None
-            state = update.state
-            norms += update.norms
-            sums["frames"] += batch.mask.sum()
-            sums["empty"] += ((update.mean[..., 2:] <= 0).any(dim=-1) * batch.mask).sum()
-            for name, reward in update.rewards.items():
-                sums[name] += (reward.mean(dim=0) * batch.mask).sum()
+        scalars = run_epoch(learner, windows, phase, progress.epoch)
+        scalars |= {f"copy_first_box/{name}": reward for name, reward in first_box_rewards.items()}
 
         # Log, evaluate and save at the end of the epoch.
-        sums = dict(zip(sums, group.sum(torch.stack(list(sums.values()))), strict=True))
-        frames = float(sums["frames"])
-        scalars = {f"reward/{name}": float(sums[name]) / frames for name in REWARDS}
-        scalars |= {f"copy_first_box/{name}": reward for name, reward in first_box_rewards.items()}
-        scalars |= {
-            "train/gradient_norm": float(torch.stack(norms).mean()),
-            "train/learning_rate": lr,
-            "train/sigma": sigma,
-            "train/phase": phase.number,
-            "collapse/empty_boxes": float(sums["empty"]) / frames,
-        }
         progress = schedule.after(progress, scalars[f"reward/{phase.reward}"])
         done, last = progress.epoch, schedule.phase(progress) is None
         bar.update()
@@ -176,25 +134,6 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
 def label(config: RunConfig) -> str:
     """The agent's name in tables."""
     return f"DRLT ({config.learner})"
-
-
-def _not_finite(run: RunDirectory, epoch: int, updates: int, windows: list[str], error: NotFiniteError) -> InputError:
-    """The error for an update whose loss or gradient is not finite.
-
-    Args:
-        run: the run's directory.
-        epoch: number of epochs done.
-        updates: number of updates of this epoch done.
-        windows: descriptions of the update's windows.
-        error: which of them have a loss that is not finite.
-    """
-    guilty = [windows[number] for number in error.windows]
-    cause, named = ("loss", guilty) if guilty else ("gradient", windows)
-    more = f" and {len(named) - 1} more" if len(named) > 1 else ""
-    return InputError(
-        f"the {cause} is not finite in epoch {epoch + 1}, update {updates + 1}: {named[0]}{more}; nothing was learned "
-        f"from it, and the checkpoints in {run.checkpoints} are good; try a smaller --lr or --clip-norm 10"
-    )
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -78,7 +78,7 @@ def test_the_last_step_of_a_clip_reports_truncation_and_its_last_observation(opt
 
 
 def test_set_reward_switches_all_environments(options):
-    env = sb3_env.make(COUNT, **options)
+    env = sb3_env.make(COUNT, render_mode="rgb_array", **options)
     env.reset()
     env.set_attr("reward", "iou")
     assert env.get_attr("reward") == ["iou"] * COUNT

@@ -106,7 +106,7 @@ def test_an_upload_without_a_box_is_no_error(page, tmp_path):
 
 def test_a_file_that_is_no_video_is_a_one_line_error_without_its_folder(page, tmp_path):
     path = tmp_path / "video.mp4"
-    path.write_text("no video")
+    path.write_bytes(b"no video\0")
     for line in (
         page.show_box(SEQUENCE, str(path), None, None, None, None)[-1],
         page.drag_box(SEQUENCE, str(path), [0, 0, 1, 1])[-1],

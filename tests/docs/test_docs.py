@@ -23,7 +23,7 @@ TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*
 TEXTS |= {ROOT / name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
 OTHER_PROGRAMS = {"--nproc-per-node", "--logdir", "--summary", "--strict", "--no-deps", "--wheel-dir"}
 """Flags of torchrun, TensorBoard, pip-licenses, pip-audit and pip."""
-LOGGERS = ("reinforce", "search", "experts", "sb3", "sb3_callbacks", "results", "pictures", "runs")
+LOGGERS = ("reinforce", "epoch", "search", "experts", "sb3", "sb3_callbacks", "results", "pictures", "runs")
 
 
 def blocks(page, language):
@@ -191,7 +191,7 @@ def test_every_named_flag_exists(commands):
     helps = [f"tracking-env {name}" for name in commands.names()] + sorted(markers - {"tracking-env"})
     known = set(re.findall(r"--[a-z][\w-]*", "".join(map(commands.read_help, helps)))) | OTHER_PROGRAMS
     for folder in ("benchmarks", "examples", "tests/soak", "docs"):
-        for script in (ROOT / folder).glob("*.py"):
+        for script in (ROOT / folder).rglob("*.py"):
             known |= set(_flags(script.read_text()))
     for path, text in TEXTS.items():
         named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text))

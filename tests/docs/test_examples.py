@@ -1,13 +1,11 @@
 """The examples, run as scripts from another folder, on a tiny budget."""
 
 import importlib.util
-import os
-import subprocess
-import sys
 
 import pytest
 
 from tests.helpers.paths import ROOT
+from tests.helpers.scripts import run_script
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
@@ -19,12 +17,7 @@ def cache(tmp_path_factory):
 
 def run(cache, folder, name, *flags):
     """Run an example and return its output."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TRACKING_ENV_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    environment["HOME"] = str(folder)  # Ray writes there
-    command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), *flags]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run_script(ROOT / "examples" / f"{name}.py", folder, *flags, cache=cache)
 
 
 def needs(module, extra):

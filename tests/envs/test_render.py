@@ -3,12 +3,12 @@
 import sys
 from dataclasses import replace
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 from tests.helpers.episodes import ACTION, make, small
 from tracking_env.datasets.sequence import ArrayFrames
-from tracking_env.errors import InputError
 from tracking_env.rendering import COLOURS
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -53,17 +53,26 @@ def test_human_mode_shows_every_frame(shown):
     env.close()
 
 
-def test_human_mode_without_a_display_is_an_input_error(monkeypatch):
+@pytest.fixture
+def no_display(monkeypatch):
     if sys.platform != "linux":
         pytest.skip("only X11 and Wayland have a variable to look at")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+
+def test_human_mode_without_a_display_warns_and_goes_on(no_display):
     env = make([small()], render_mode="human").unwrapped
-    with pytest.raises(InputError, match="needs a display, and there is none; use render_mode='rgb_array'"):
+    with pytest.warns(UserWarning, match="no display for render_mode='human'; use render_mode='rgb_array'"):
         env.reset()
+    with pytest.warns(UserWarning, match="no display"):
+        assert env.render() is None
+    env.close()
 
 
-def test_closing_human_mode_without_a_display_does_not_crash(monkeypatch):
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    make([small()], render_mode="human").unwrapped.close()
+@pytest.mark.parametrize("make_one", [gym.make, lambda *args, **options: gym.make_vec(*args, num_envs=2, **options)])
+def test_render_without_a_render_mode_warns_and_returns_nothing(make_one):
+    env = make_one("OTBTrack-v0", sequences=[small()]).unwrapped
+    env.reset()
+    with pytest.warns(UserWarning, match="without a render mode; make the environment with render_mode='rgb_array'"):
+        assert env.render() is None

@@ -1,7 +1,5 @@
 """OTBTrack-v0: the start and end of episodes, and refused input."""
 
-import warnings
-
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_a_step_or_render_before_reset_is_an_error():
-    env = make([small()], clip_length=2).unwrapped
+    env = make([small()], clip_length=2, render_mode="rgb_array").unwrapped
     for call in (env.step, lambda _: env.render()):
         with pytest.raises(gym.error.ResetNeeded):
             call(ACTION)
@@ -110,17 +108,6 @@ def test_a_clip_is_truncated_at_its_last_frame_and_never_terminated():
     env.reset(seed=0)
     flags = [env.step(ACTION)[2:4] for _ in range(5)]
     assert flags == [(False, False)] * 4 + [(False, True)]
-
-
-def test_without_a_folder_a_warning_announces_synthetic_sequences():
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        env = gym.make("OTBTrack-v0")
-        _, info = env.reset(seed=0)
-    assert [warning.category for warning in caught] == [UserWarning]
-    assert "drawn sequences (synthetic:0-31)" in str(caught[0].message)
-    assert info["dataset"] == "synthetic"
-    assert len(env.unwrapped.sequences) == 32
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_the_error_names_the_invalid_action_and_unused_actions_are_not_checked(m
 
 
 def test_a_step_before_reset_is_an_error(make):
-    envs = make()
+    envs = make(render_mode="rgb_array")
     for call in (lambda: envs.step(actions(0)), envs.render):
         with pytest.raises(gym.error.ResetNeeded):
             call()

@@ -1,5 +1,6 @@
 """Read frames in order from a video file, a folder of images or a camera."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ class Source:
     Attributes:
         name: of the file or the folder; results are named after it.
         frames: ``(height, width, 3)`` uint8 RGB each. Raises `InputError` if they break off early.
-        total: number of frames; None for a camera.
+        total: number of frames, for a progress bar: a video file may state a wrong one. None if it is unknown.
         fps: frames per second at which they play.
     """
 
@@ -58,17 +59,23 @@ def open_source(video: str, start: int = 1) -> Source:
     if video.isdecimal() and not path.exists():
         return Source(f"camera-{int(video)}", _camera(int(video), start), None, _UNKNOWN_FPS)
     frames: Frames
+    total: int | None
+    played: Iterator[np.ndarray]
     if path.is_dir():
         frames, fps = _images(path), _UNKNOWN_FPS
         # The images of a sequence lie in SEQUENCE/img. Results are named after the sequence.
         name = (path if path.resolve().name != "img" else path.resolve().parent).resolve().name
+        total, played = len(frames), (frames[index] for index in range(start - 1, len(frames)))
     else:
         name, frames = path.stem, VideoFrames(path)
-        fps = frames.fps
-    if start > len(frames):
-        raise InputError(f"--start is {start}, but {path} has {len(frames)} frames")
-    indices = range(start - 1, len(frames))
-    return Source(name, (frames[index] for index in indices), len(indices), fps)
+        total, played, fps = frames.stated, frames.play(start - 1), frames.fps
+    # Reading the first frame tells whether there is one, without a count of all.
+    try:
+        first = next(played)
+    except StopIteration:
+        raise InputError(f"--start is {start}, but {path} has {len(frames)} frames") from None
+    remaining = total - start + 1 if total is not None and total >= start else None
+    return Source(name, itertools.chain([first], played), remaining, fps)
 
 
 def _images(folder: Path) -> ImageFiles:

@@ -1,5 +1,6 @@
 """Loading sequences by name: real ones from a folder, or drawn ones without files."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tracking_env.datasets import otb, other_benchmarks, synthetic
@@ -10,7 +11,7 @@ EMBEDDED = "synthetic:0-31"
 """Drawn sequences that stand in where no folder is given."""
 
 
-def load(root: str | Path | None = None, sequences: str | None = None) -> list[Sequence]:
+def load(root: str | Path | None = None, sequences: str | Iterable[str | Sequence] | None = None) -> list[Sequence]:
     """Load the sequences that a specification names; no frame is read or drawn yet.
 
     Args:
@@ -18,7 +19,8 @@ def load(root: str | Path | None = None, sequences: str | None = None) -> list[S
             with its box file. The layout is detected.
         sequences: names and lists, separated by commas (see `otb.resolve_names` and `other_benchmarks.load`). To choose
             the layout, prefix it: ``got10k:val``, or ``vot:`` for all. Drawn sequences, such as ``synthetic:0-31`` (see
-            `synthetic.parse`), need no root. By default all sequences in the root, or `EMBEDDED` without a root.
+            `synthetic.parse`), need no root. By default all sequences in the root, or `EMBEDDED` without a root. Or a
+            list of such specifications; it may hold `Sequence` objects too, which are handed on.
 
     Raises:
         InputError: a name is unknown, a sequence cannot be loaded, or the layout of the root is unknown.
@@ -26,11 +28,19 @@ def load(root: str | Path | None = None, sequences: str | None = None) -> list[S
     Example::
 
         load("OTB", "drlt30")
+        load("OTB", ["Suv", "Woman"])
         load("GOT-10k", "got10k:val")
         load(sequences="synthetic:0-3")
     """
     if sequences is None and root is None:
         sequences = EMBEDDED
+    if sequences is not None and not isinstance(sequences, str):
+        loaded = []
+        for item in sequences:
+            if not isinstance(item, str | Sequence):
+                raise InputError(f"sequences holds {item!r}; give names, or Sequence objects")
+            loaded += [item] if isinstance(item, Sequence) else load(root, item)
+        return loaded
     if sequences is not None and sequences.startswith("synthetic:"):
         return synthetic.parse(sequences)
     if root is None:

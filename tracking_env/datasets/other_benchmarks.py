@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from tracking_env import boxes as bx
 from tracking_env.datasets.box_files import read_rows
@@ -141,7 +142,9 @@ def detect_layout(root: Path) -> str | None:
 
 
 def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
-    """Load the sequences that a specification stands for; no image is read yet (of a video only its header).
+    """Load the sequences that a specification stands for; no image is read yet.
+
+    A video is decoded once, to count its frames.
 
     Args:
         root: the data set's folder, or the folder that holds its sequences; or a video file.
@@ -171,7 +174,10 @@ def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
         selected |= {place.name: place for place in members}
     if not selected:
         raise InputError(f"no sequence of {layout} in {root}; expected {LAYOUTS[layout].example}")
-    return [_load_sequence(place, layout) for place in selected.values()]
+    # Videos are decoded once to count their frames, which takes long.
+    hidden = None if layout == "video" else True
+    chosen = tqdm(selected.values(), desc="count frames", unit="video", leave=False, disable=hidden)
+    return [_load_sequence(place, layout) for place in chosen]
 
 
 def _unknown(word: str, layout: str, root: Path, places: Iterable[Place]) -> str:
@@ -268,8 +274,6 @@ def _load_sequence(place: Place, layout: str) -> Sequence:
             boxes[_read_flags(flags, len(boxes))] = 0
     # A box that is partly outside the image stays; NaN, infinity and boxes without sides become zeros.
     boxes[~(np.isfinite(boxes).all(axis=1) & bx.annotated(boxes))] = 0
-    if not boxes[0].any():
-        raise InputError(f"{place.truth}: the first frame has no box; a tracker cannot start there")
     frames = _load_frames(place, layout, len(boxes))
     unknown = np.zeros((len(frames) - len(boxes), 4))
     return Sequence(place.name, frames, np.concatenate([boxes, unknown]), dataset=layout)

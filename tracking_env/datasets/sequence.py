@@ -14,6 +14,8 @@ from tracking_env.errors import InputError
 
 Split = Literal["train", "unseen", "all"]
 SPLITS: tuple[str, ...] = get_args(Split)
+NO_FIRST_BOX = "the first frame has no box; a tracker cannot start there"
+"""Why such a sequence cannot be evaluated, in every layout and for every tracker."""
 FARTHEST = 1e9
 """Largest coordinate of a box in pixels; a larger one is a mistake in a file."""
 
@@ -126,6 +128,17 @@ class Sequence:
     def size(self) -> Size:
         """Width and height of the frames, in pixels."""
         return self.frames.size
+
+    @property
+    def first_box(self) -> np.ndarray:
+        """The first frame's pixel box ``(4,)``, on which a tracker starts.
+
+        Raises:
+            InputError: the first frame has no box. An environment starts at the first frame that has one.
+        """
+        if not self.annotated[0]:
+            raise InputError(f"{self.name}: {NO_FIRST_BOX}")
+        return self.boxes[0]
 
     @property
     def seen(self) -> int:

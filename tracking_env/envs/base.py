@@ -2,7 +2,9 @@
 
 import inspect
 import math
+import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -12,6 +14,7 @@ from gymnasium import spaces
 from tracking_env import boxes as bx
 from tracking_env import rendering
 from tracking_env.boxes import Array
+from tracking_env.datasets import loading
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.envs import rewards
 from tracking_env.envs.clips import Clips
@@ -22,6 +25,8 @@ Observation = dict[str, np.ndarray]
 Box = tuple[float, ...]
 """One box as a tuple of four floats: in a single environment ten times as fast as an array of them."""
 REWARD_TERMS = {f"reward_{name}": formula for name, formula in rewards.REWARDS.items()}
+Sequences = str | Iterable[str | Sequence] | None
+"""The argument ``sequences``, see `tracking_env.datasets.loading.load`."""
 NO_TRUTH = {"iou": 0.0, "centre_error": math.nan} | dict.fromkeys(REWARD_TERMS, 0.0)
 """In place of `measure` in a frame without a true box."""
 
@@ -167,23 +172,30 @@ class TrackEnv(RewardSwitch, gym.Env[Any, np.ndarray]):
 
         Returns:
             ``(height, width, 3)`` uint8 RGB; before the first action, the episode's first frame. None in ``human``
-            mode, which shows the same picture in a window.
+            mode, which shows the same picture in a window (with a warning where there is no display), and without a
+            render mode, with a warning.
 
         Raises:
             gymnasium.error.ResetNeeded: there is no episode yet.
-            InputError: the mode is ``human``, and there is no display.
         """
+        if self.render_mode is None:
+            warn_without_render_mode()
+            return None
         if self._sequence is None:
             raise gym.error.ResetNeeded("call reset() before render()")
         picture = draw_frame(self._sequence, self._frame, self._prediction)
         if self.render_mode == "human":
-            rendering.show(picture, fps=self.metadata["render_fps"])
+            # On a server an episode goes on without a window, as Gymnasium's own environments do.
+            if rendering.has_display():
+                rendering.show(picture, fps=self.metadata["render_fps"])
+            else:
+                gym.logger.warn("there is no display for render_mode='human'; use render_mode='rgb_array'")
             return None
         return picture
 
     def close(self) -> None:
         """Close the window, if there is one."""
-        if self.render_mode == "human":
+        if self.render_mode == "human" and rendering.has_display():
             rendering.close_window()
 
 
@@ -234,6 +246,11 @@ def frame_info(sequence: Sequence, frame: int) -> dict[str, Any]:
     }
 
 
+def warn_without_render_mode() -> None:
+    """Warn that `render` has nothing to return, as Gymnasium's own environments do."""
+    gym.logger.warn("render() returns nothing without a render mode; make the environment with render_mode='rgb_array'")
+
+
 def draw_frame(sequence: Sequence, frame: int, prediction: np.ndarray | None) -> np.ndarray:
     """The frame before ``frame`` with its true and its predicted box; ``frame`` itself if nothing was predicted yet.
 
@@ -243,6 +260,26 @@ def draw_frame(sequence: Sequence, frame: int, prediction: np.ndarray | None) ->
     if prediction is None:
         return rendering.draw(sequence.frames[frame], {"truth": sequence.boxes[frame]})
     return rendering.draw(sequence.frames[frame - 1], {"truth": sequence.boxes[frame - 1], "agent": prediction})
+
+
+def load_sequences(id: str, root: str | Path | None, sequences: Sequences) -> list[Sequence]:
+    """The sequences of an environment; drawn ones, with a warning, if neither argument is given.
+
+    Args:
+        id: the environment's id, for the warning.
+        root: folder of the sequences.
+        sequences: names, or `Sequence` objects, see `tracking_env.datasets.loading.load`.
+
+    Raises:
+        InputError: a sequence cannot be loaded.
+    """
+    if root is None and sequences is None:
+        warnings.warn(
+            f"no folder given: {id} runs on drawn sequences ({loading.EMBEDDED}). "
+            f"Give root='OTB' for real video, or sequences='{loading.EMBEDDED}' to mean it",
+            stacklevel=3,  # the line that makes the environment
+        )
+    return loading.load(root, sequences)
 
 
 def refuse_unknown(arguments: Iterable[str], *constructors: type) -> None:

@@ -1,12 +1,10 @@
 """OTBTrack-v0: follow one target through a video, one box per frame."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
-from tracking_env.datasets import loading
 from tracking_env.datasets.sequence import Sequence, Split
-from tracking_env.envs.base import TrackEnv, refuse_unknown
+from tracking_env.envs.base import Sequences, TrackEnv, load_sequences, refuse_unknown
 from tracking_env.envs.clips import Clips
 from tracking_env.envs.frame_observations import FrameObserver, ResizedFrames, StoredFeatures, observation_space
 from tracking_env.features.base import Extractor
@@ -69,8 +67,8 @@ class OTBTrackEnv(TrackEnv):
     ## Arguments
     * ``root``: folder of OTB sequences, or of another data set (see `tracking_env.datasets.loading.load`). Without it
       sequences are drawn, with a warning.
-    * ``sequences``: names, lists (``drlt30``, ``otb100``, ...) or ``synthetic:0-31``; or a list of `Sequence`.
-      Sequences without a true box in the split are left out.
+    * ``sequences``: names, lists (``drlt30``, ``otb100``, ...) or ``synthetic:0-31``; or a list of names or of
+      `Sequence` objects. Sequences without a true box in the split are left out.
     * ``split``: ``train`` (first third of each video), ``unseen`` (the rest) or ``all``.
     * ``features``: an extractor's name (see `make_extractor`), or an `Extractor`.
     * ``weights``: the extractor's weights file, by default downloaded; ``random`` for untrained weights.
@@ -84,10 +82,12 @@ class OTBTrackEnv(TrackEnv):
     * v0: first version.
     """
 
+    id = "OTBTrack-v0"
+
     def __init__(
         self,
         root: str | Path | None = None,
-        sequences: str | list[Sequence] | None = None,
+        sequences: Sequences = None,
         split: Split = "train",
         features: str | Extractor = "grid",
         weights: str | Path | None = None,
@@ -98,13 +98,7 @@ class OTBTrackEnv(TrackEnv):
         **unknown: Any,
     ) -> None:
         refuse_unknown(unknown, OTBTrackEnv)
-        if root is None and sequences is None:
-            warnings.warn(
-                f"no OTB folder given: OTBTrack-v0 runs on drawn sequences ({loading.EMBEDDED}). "
-                "Give root='OTB' for real video, or sequences='synthetic:0-31' to mean it",
-                stacklevel=2,
-            )
-        loaded = sequences if isinstance(sequences, list) else loading.load(root, sequences)
+        loaded = load_sequences(self.id, root, sequences)
         self.clips = Clips(loaded, split, clip_length)
         extractor = make_extractor(features, weights) if isinstance(features, str) else features
         super().__init__(observation_space(extractor), reward, render_mode)

@@ -9,9 +9,8 @@ import numpy as np
 from gymnasium import spaces
 
 from tracking_env import boxes as bx
-from tracking_env.datasets import loading
 from tracking_env.datasets.sequence import Sequence, Split
-from tracking_env.envs.base import Box, TrackEnv, refuse_unknown
+from tracking_env.envs.base import Box, Sequences, TrackEnv, load_sequences, refuse_unknown
 from tracking_env.envs.clips import Clips
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble import fusion
@@ -83,10 +82,12 @@ class OTBTrackExpertsEnv(TrackEnv):
     * v0: first version.
     """
 
+    id = "OTBTrackExperts-v0"
+
     def __init__(
         self,
         root: str | Path | None = None,
-        sequences: str | list[Sequence] | None = None,
+        sequences: Sequences = None,
         split: Split = "train",
         experts: Many[str | Expert] = EXPERTS,
         weights: str | Path | None = None,
@@ -101,7 +102,7 @@ class OTBTrackExpertsEnv(TrackEnv):
             raise InputError("experts is empty; give at least one, such as ('nanotrack-v3', 'fear-xs')")
         if not (cost >= 0 and math.isfinite(cost)):
             raise InputError(f"cost is {cost}; give a reward per millisecond >= 0")
-        loaded = sequences if isinstance(sequences, list) else loading.load(root, sequences)
+        loaded = load_sequences(self.id, root, sequences)
         self.clips = Clips(loaded, split, clip_length)
         files = () if weights is None else (weights,)
         self.experts = [make_expert(expert, files) if isinstance(expert, str) else expert for expert in experts]

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tracking_env.datasets.sequence import Sequence, Split
-from tracking_env.envs.base import refuse_unknown
+from tracking_env.datasets.sequence import Split
+from tracking_env.envs.base import Sequences, refuse_unknown
 from tracking_env.envs.otb_track import OTBTrackEnv
 
 
@@ -42,10 +42,12 @@ class OTBTrackPixelsEnv(OTBTrackEnv):
     * v0: first version.
     """
 
+    id = "OTBTrackPixels-v0"
+
     def __init__(
         self,
         root: str | Path | None = None,
-        sequences: str | list[Sequence] | None = None,
+        sequences: Sequences = None,
         split: Split = "train",
         rows: int = 84,
         columns: int = 84,

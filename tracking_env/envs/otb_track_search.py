@@ -7,9 +7,8 @@ import numpy as np
 from gymnasium import spaces
 
 from tracking_env import boxes as bx
-from tracking_env.datasets import loading
 from tracking_env.datasets.sequence import Sequence, Split
-from tracking_env.envs.base import Box, Observation, TrackEnv, refuse_unknown
+from tracking_env.envs.base import Box, Observation, Sequences, TrackEnv, load_sequences, refuse_unknown
 from tracking_env.envs.clips import Clips
 from tracking_env.errors import InputError
 from tracking_env.features.maps import MapExtractor, Proposer, make_maps
@@ -79,10 +78,12 @@ class OTBTrackSearchEnv(TrackEnv):
     * v0: first version.
     """
 
+    id = "OTBTrackSearch-v0"
+
     def __init__(
         self,
         root: str | Path | None = None,
-        sequences: str | list[Sequence] | None = None,
+        sequences: Sequences = None,
         split: Split = "train",
         features: str | MapExtractor = "cells",
         weights: str | Path | None = None,
@@ -101,7 +102,7 @@ class OTBTrackSearchEnv(TrackEnv):
             raise InputError(f"jitter is {jitter}; give a number from 0 to 1")
         if lost_after is not None and lost_after < 1:
             raise InputError(f"lost_after is {lost_after}; give a number of frames >= 1, or None")
-        loaded = sequences if isinstance(sequences, list) else loading.load(root, sequences)
+        loaded = load_sequences(self.id, root, sequences)
         self.clips = Clips(loaded, split, clip_length)
         self.maps = make_maps(features, weights) if isinstance(features, str) else features
         super().__init__(_observation_space(self.maps), reward, render_mode)

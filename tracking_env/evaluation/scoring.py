@@ -8,6 +8,7 @@ import numpy as np
 from tracking_env import boxes as bx
 from tracking_env.boxes import Size
 from tracking_env.datasets import otb
+from tracking_env.datasets.sequence import NO_FIRST_BOX
 from tracking_env.errors import InputError
 from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.result_files import Results, read_results
@@ -46,9 +47,9 @@ def evaluate(
             (GOT-10k's). A sequence without a size is scored uncut.
 
     Returns:
-        A report in the order of ``truths``. A sequence is in its ``failed`` if one of its runs is missing or has too
-        many or too few rows, or if no frame but the first has a true box. A run over all rows of the official
-        annotation file is cut to the official range (see `otb.cut_to_official_range`).
+        A report in the order of ``truths``. A sequence is in its ``failed`` if one of its runs is missing, has too many
+        or too few rows, or starts in a frame without a true box; or if no frame but the first has one. A run over all
+        rows of the official annotation file is cut to the official range (see `otb.cut_to_official_range`).
 
     Example:
         >>> truth = np.array([[1.0, 1, 20, 10]] * 3)
@@ -120,6 +121,8 @@ def _list_runs(results: Results, name: str, truth: np.ndarray) -> list[tuple[np.
             raise InputError(f"{where}no result")
         if not 0 <= start < len(truth):
             raise InputError(f"{where}starts at frame {start} of {len(truth)}, counted from 0; run the tracker again")
+        if not bx.annotated(truth[start]):
+            raise InputError(f"{where}{NO_FIRST_BOX}")
         run, frames = np.asarray(results.runs[at][name]), len(truth) - start
         if len(run) != frames and start == 0:
             # Some published results cover all annotated frames, also those that the benchmark leaves out.

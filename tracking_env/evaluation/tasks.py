@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.boxes import Size
-from tracking_env.datasets.sequence import Frames, Sequence
+from tracking_env.datasets.sequence import NO_FIRST_BOX, Frames, Sequence
 from tracking_env.errors import InputError
 from tracking_env.evaluation.robustness import ProtocolName, choose_start_frames, perturb_first_box
 
@@ -81,7 +81,13 @@ class Task:
         return self.sequence.boxes[self.start :]
 
     def cut_sequence(self) -> Sequence:
-        """The sequence to track: the frames that the run covers; its first box is the one that the run starts with."""
+        """The sequence to track: the frames that the run covers; its first box is the one that the run starts with.
+
+        Raises:
+            InputError: the run's first frame has no true box.
+        """
+        if not self.sequence.annotated[self.start]:
+            raise InputError(NO_FIRST_BOX)
         if self.start == 0 and self.box is None:
             return self.sequence
         # Only the first box is the tracker's; the later true boxes are for oracle baselines and scoring.

@@ -10,6 +10,7 @@ A store is a folder for one extractor::
 
 import io
 import json
+import logging
 import os
 import time
 import warnings
@@ -36,6 +37,7 @@ from tracking_env.files import (
     write_atomically,
 )
 
+logger = logging.getLogger(__name__)
 DTYPE = np.dtype("<f2")
 FEATURE_LIMIT = float(np.finfo(DTYPE).max)
 """Largest float16, to which larger features are clipped."""
@@ -82,6 +84,7 @@ class FeatureStore:
         self.extractor = extractor
         self.folder = folder or cache_folder() / "features" / extractor.id
         self.jobs = prefetch.default_jobs() if jobs is None else jobs
+        self._announced = False
         header = self.folder / self.HEADER
         expected = {"format": self.FORMAT, "extractor": extractor.id, "dim": extractor.dim, "dtype": DTYPE.name}
         if is_used_for_something_else(self.folder, self.HEADER):
@@ -100,6 +103,13 @@ class FeatureStore:
             InputError: the file is damaged or belongs to other frames, a frame does not decode, or the disk is full.
         """
         if not self.has(sequence):
+            if not self._announced:
+                # A network takes minutes for a long video: without this line the reset of an environment seems to hang.
+                logger.warning(
+                    "extracting features when they are first needed: now of %s, %d frames. They are kept in %s",
+                    *(sequence.name, len(sequence), self.folder),
+                )
+                self._announced = True
             self.build([sequence], progress=False)
         path = self._path(sequence)
         require_file(path, "the features ")

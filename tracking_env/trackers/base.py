@@ -199,10 +199,13 @@ def run(tracker: Tracker, sequence: Sequence, frames: int | None = None) -> Traj
         tracker: started anew.
         sequence: its frames are decoded one by one, within the time that is measured.
         frames: stop after so many; by default at the end.
+
+    Raises:
+        InputError: the first frame has no box.
     """
     count = len(sequence) if frames is None else min(frames, len(sequence))
     boxes, seconds = np.empty((count, 4)), np.empty(count)
     decoded = (sequence.frames[index] for index in range(count))
-    for index, step in enumerate(follow(tracker, decoded, sequence.boxes[0])):
+    for index, step in enumerate(follow(tracker, decoded, sequence.first_box)):
         boxes[index], seconds[index] = step.box, step.seconds
     return Trajectory(boxes, seconds)

@@ -192,18 +192,21 @@ class Page:
             with TemporaryDirectory(dir=self.folder) as folder:
                 path = Path(folder, "tracked.mp4")
                 with rendering.open_video_writer(path, source.fps) as write:
-                    for picture in comparison.run(tracker, other, islice(source.frames, total), box, "frame"):
+                    for picture in comparison.run(tracker, other, islice(source.frames, self.limit), box, "frame"):
                         write(shrink(picture))
                         # A browser cannot show every frame while it is tracked; the video has them all.
                         if time.monotonic() - last_picture > _PERIOD:
                             last_picture, count = time.monotonic(), len(comparison.ours)
                             live = f'<div class="live"><img src="{image_url(picture)}" alt="frame {count}"></div>'
-                            yield status_html(f"Frame {count} of {total}", progress=count / total), live, None, ""
+                            status = status_html(f"Frame {count} of {total}", progress=min(count / total, 1))
+                            yield status, live, None, ""
                         if self.closed.is_set() or session in self.stopping:
                             comparison.stopped = STOPPED
                             break
                 plot = plot_html(comparison, Path(folder), ours, rival)
-                yield summary_html(comparison, f"{ours} and {rival}", source.total, upload), "", str(path), plot
+                # A video that states too many frames has been tracked to its end all the same.
+                total_beyond = source.total if len(comparison.ours) == self.limit else None
+                yield summary_html(comparison, f"{ours} and {rival}", total_beyond, upload), "", str(path), plot
         except Exception as error:  # Users bring their own trackers.
             yield status_html(error_line(error, upload), "bad"), "", None, ""
 

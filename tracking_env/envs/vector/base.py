@@ -19,6 +19,7 @@ from tracking_env.envs.base import (
     draw_frame,
     measure,
     refuse_unknown,
+    warn_without_render_mode,
 )
 from tracking_env.envs.clips import ChosenClips
 from tracking_env.envs.vector.episodes import Episodes
@@ -221,12 +222,15 @@ class TrackVectorEnv(RewardSwitch, VectorEnv[Any, np.ndarray, np.ndarray]):
             infos |= batch_info_of(measures, ~starting) | last_info
         return self.observation(), reward, terminated, truncated, infos
 
-    def render(self) -> tuple[np.ndarray, ...]:
+    def render(self) -> tuple[np.ndarray, ...] | None:
         """The picture of each environment, ``(height, width, 3)`` uint8 RGB; see `TrackEnv.render`.
 
         Raises:
             gymnasium.error.ResetNeeded: there are no episodes yet.
         """
+        if self.render_mode is None:
+            warn_without_render_mode()
+            return None
         self._episodes.check_begun()
         pictures = []
         for index in range(self.num_envs):
@@ -242,7 +246,7 @@ class TrackVectorEnv(RewardSwitch, VectorEnv[Any, np.ndarray, np.ndarray]):
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Call a method of each environment: ``render``, or any other that `get_attr` returns."""
         if name == "render":
-            return self.render()
+            return self.render() or (None,) * self.num_envs
         return tuple(value(*args, **kwargs) if callable(value) else value for value in self.get_attr(name))
 
     def set_attr(self, name: str, values: Any) -> None:

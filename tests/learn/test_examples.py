@@ -1,0 +1,27 @@
+"""The examples learn: a score at the end, from several seeds, within a time on two cores."""
+
+import re
+import time
+
+import pytest
+
+from tests.helpers.paths import ROOT
+from tests.helpers.scripts import run_script
+
+pytestmark = pytest.mark.learn
+SECONDS = 300
+"""More than twice what the slowest example takes on two cores that do nothing else."""
+
+
+def scores(folder, name, *flags):
+    """The scores that an example prints, in order."""
+    begun = time.monotonic()
+    output = run_script(ROOT / "examples" / f"{name}.py", folder, *flags, threads=2)
+    assert time.monotonic() - begun < SECONDS
+    return [float(number) for number in re.findall(r"mean IoU (\d\.\d+)", output)]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_ppo_in_one_file_learns_and_does_not_collapse(seed, tmp_path):
+    curve = scores(tmp_path, "ppo", "--seed", str(seed))
+    assert curve[-1] > 0.45 and min(curve[2:]) > 0.3, curve
