@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from tracking_env import cli
-from tracking_env.datasets import loading, other_benchmarks
+from tracking_env.datasets import layouts, loading, other_benchmarks
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
 from tracking_env.evaluation import metrics
@@ -65,6 +65,40 @@ def lasot(root):
             write(root / name / f"{flags}.txt", "0,0,0,0,0,0")
 
 
+def lasot_extension(root):
+    lasot(root)
+    for old, new in (("airplane", "atv"), ("cat", "lantern")):
+        (root / old).rename(root / new)
+        for folder in sorted((root / new).iterdir()):
+            folder.rename(folder.with_name(folder.name.replace(old, new)))
+
+
+def nfs(root, fps=30):
+    for name in ("ball", "bee"):
+        write_images(root / name / str(fps) / name, range(1, 7), digits=5)
+        left, top, w, h = TRUTH.T
+        rows = np.stack([left, top, left + w, top + h, np.arange(6)], axis=1).astype(int).tolist()
+        lines = ["0 " + " ".join(map(str, row)) + ' 0 0 1 "the target"\n' for row in rows]
+        write(root / name / str(fps) / f"{name}.txt", "".join(lines))
+
+
+def nfs240(root):
+    nfs(root, 240)
+
+
+def trackingnet(root):
+    for name in ("a_0", "b_0"):
+        write_images(root / "TEST" / "frames" / name, range(6), digits=1)
+        write(root / "TEST" / "anno" / f"{name}.txt", text(TRUTH))
+
+
+def tcolor128(root):
+    for name in ("Ball_ce1", "Bee_ce"):
+        write_images(root / name / "img", range(3, 10), digits=4)
+        write(root / name / f"{name}_gt.txt", text(TRUTH))
+        write(root / name / f"{name}_frames.txt", "3,8\n")
+
+
 def uav123(root):
     for name in ("bike1", "boat1"):
         write_images(root / "data_seq" / "UAV123" / name, range(1, 7), digits=6)
@@ -86,11 +120,27 @@ def video(root):
         write(root / f"{name}.txt", text(TRUTH))
 
 
-MAKERS = {"got10k": got10k, "lasot": lasot, "uav123": uav123, "vot": vot, "video": video}
+MAKERS = {
+    "got10k": got10k,
+    "lasot": lasot,
+    "lasot-ext": lasot_extension,
+    "uav123": uav123,
+    "nfs": nfs,
+    "nfs240": nfs240,
+    "trackingnet": trackingnet,
+    "tcolor128": tcolor128,
+    "vot": vot,
+    "video": video,
+}
 NAMES = {
     "got10k": ["GOT-10k_Val_000001", "GOT-10k_Val_000002"],
     "lasot": ["airplane-1", "airplane-2", "cat-1"],
+    "lasot-ext": ["atv-1", "atv-2", "lantern-1"],
     "uav123": ["bike1", "boat1"],
+    "nfs": ["ball", "bee"],
+    "nfs240": ["ball", "bee"],
+    "trackingnet": ["a_0", "b_0"],
+    "tcolor128": ["Ball_ce1", "Bee_ce"],
     "vot": ["ball", "bag"],  # the order of the list
     "video": ["one", "two"],
 }
@@ -103,8 +153,8 @@ def layout(request, tmp_path):
 
 
 def test_each_layout_is_recognised_and_gives_the_same_boxes(layout, tmp_path):
-    assert other_benchmarks.detect_layout(tmp_path) == layout
-    assert other_benchmarks.LAYOUTS.keys() == MAKERS.keys()
+    assert layouts.detect_layout(tmp_path) == layout
+    assert layouts.LAYOUTS.keys() == MAKERS.keys()
     loaded = loading.load(tmp_path)
     assert [sequence.name for sequence in loaded] == NAMES[layout]
     for sequence in loaded:
@@ -189,6 +239,62 @@ def test_frames_flagged_as_absent_have_no_box(tmp_path):
     assert loading.load(tmp_path / "got10k")[1].annotated.tolist() == [True] * 4 + [False] * 2
 
 
+def test_got10k_frames_of_cover_0_have_no_box(tmp_path):
+    got10k(tmp_path)
+    label = tmp_path / "val" / "GOT-10k_Val_000001" / "cover.label"
+    write(label, "8\n8\n0\n1\n8\n8\n")
+    assert loading.load(tmp_path)[0].annotated.tolist() == [True, True, False, True, True, True]
+    write(label, "8\n8\n9\n1\n8\n8\n")
+    with pytest.raises(InputError, match=r"cover.label has 6 numbers; expected 0 to 8 for each of the 6 frames"):
+        loading.load(tmp_path)
+
+
+def test_nfs_at_30_fps_takes_every_eighth_box_of_240(tmp_path):
+    nfs(tmp_path)
+    path = tmp_path / "ball" / "30" / "ball.txt"
+    first, *others = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([first * 8, *(line * 8 for line in others)]))
+    assert_array_equal(loading.load(tmp_path, "ball")[0].boxes, TRUTH)
+    path.write_text("".join([first, *others, others[-1]]))  # one row more than images
+    assert_array_equal(loading.load(tmp_path, "ball")[0].boxes, TRUTH)
+    path.write_text("".join([first, *others[:-1]]))  # one less
+    assert_array_equal(loading.load(tmp_path, "ball")[0].boxes, TRUTH[:-1])
+    path.write_text("".join([first, *others[:-2]]))
+    with pytest.raises(InputError, match=r"ball\.txt has 4 boxes, .* 6 images; fetch the sequence again"):
+        loading.load(tmp_path, "ball")
+    path.write_text(first + "0 1 2 three 4 5 0 0 0 x\n")
+    with pytest.raises(InputError, match=r"ball\.txt, line 2: got '0 1 2 three 4"):
+        loading.load(tmp_path, "ball")
+
+
+def test_a_root_with_both_frame_rates_of_nfs_is_read_at_30(tmp_path):
+    nfs(tmp_path)
+    nfs240(tmp_path)
+    assert {sequence.dataset for sequence in loading.load(tmp_path)} == {"nfs"}
+    assert {sequence.dataset for sequence in loading.load(tmp_path, "nfs240:")} == {"nfs240"}
+
+
+def test_the_trackingnet_root_is_the_data_set_or_one_of_its_folders(tmp_path):
+    trackingnet(tmp_path)
+    write(tmp_path / "TEST" / "anno" / "c_0.txt", text(TRUTH))  # its images are not there yet
+    write_images(tmp_path / "TRAIN_0" / "frames" / "d_0", range(6), digits=1)
+    write(tmp_path / "TRAIN_0" / "anno" / "d_0.txt", text(TRUTH))
+    assert [sequence.name for sequence in loading.load(tmp_path)] == ["a_0", "b_0", "d_0"]
+    assert [sequence.name for sequence in loading.load(tmp_path, "TEST")] == ["a_0", "b_0"]
+    assert [sequence.name for sequence in loading.load(tmp_path / "TEST")] == ["a_0", "b_0"]
+
+
+def test_a_range_of_temple_color_that_does_not_fit_is_refused(tmp_path):
+    tcolor128(tmp_path)
+    frames = tmp_path / "Bee_ce" / "Bee_ce_frames.txt"
+    frames.write_text("3,9\n")
+    with pytest.raises(InputError, match=r"Bee_ce_gt\.txt has 6 boxes, tcolor128's Bee_ce 7"):
+        loading.load(tmp_path)
+    frames.write_text("3\n")
+    with pytest.raises(InputError, match=r"Bee_ce_frames\.txt holds \[3\.0\]; expected the numbers of the first"):
+        loading.load(tmp_path)
+
+
 @pytest.mark.parametrize("row", ["NaN,NaN,NaN,NaN", "-1,-1,-1,-1", "1,1,-1,-1", "10,10,0,5", "inf,1,5,5"])
 def test_invalid_boxes_become_rows_of_zeros(tmp_path, row):
     uav123(tmp_path)
@@ -231,10 +337,10 @@ def test_vot_rows_can_be_boxes_polygons_or_codes(tmp_path):
 def test_vot_2014_to_2016_with_images_beside_the_boxes_is_read(tmp_path):
     write_images(tmp_path / "bag", range(1, 7))
     write(tmp_path / "bag" / "groundtruth.txt", text(corners(TRUTH - [1, 1, 0, 0])))
-    assert other_benchmarks.detect_layout(tmp_path) == "vot"
+    assert layouts.detect_layout(tmp_path) == "vot"
     assert_array_equal(loading.load(tmp_path)[0].boxes, TRUTH)
     write(tmp_path / "bag" / "groundtruth.txt", text(TRUTH - [1, 1, 0, 0]))  # VOT 2013 looks like GOT-10k
-    assert other_benchmarks.detect_layout(tmp_path) == "got10k"
+    assert layouts.detect_layout(tmp_path) == "got10k"
     assert_array_equal(loading.load(tmp_path, "vot:bag")[0].boxes, TRUTH)
 
 
@@ -267,20 +373,18 @@ def test_no_annotation_file_raises_anything_but_input_error(tmp_path_factory, da
 
 
 def test_the_ranges_of_uav123_are_complete_and_do_not_overlap():
-    assert len(other_benchmarks.RANGES) == 51
+    assert len(layouts.RANGES) == 51
     # The data set has 123 sequences of 91 videos; those of a video follow each other.
-    assert 123 - len(other_benchmarks.RANGES) + len({part.folder for part in other_benchmarks.RANGES.values()}) == 91
-    for (name, part), (after, following) in zip(
-        other_benchmarks.RANGES.items(), list(other_benchmarks.RANGES.items())[1:], strict=False
-    ):
+    assert 123 - len(layouts.RANGES) + len({part.folder for part in layouts.RANGES.values()}) == 91
+    for (name, part), (after, following) in zip(layouts.RANGES.items(), list(layouts.RANGES.items())[1:], strict=False):
         assert part.first < part.last
         assert name.startswith(f"{part.folder}_")
         assert following.folder != part.folder or (following.first >= part.last and after > name)
 
 
 def test_uav123_sequences_can_share_a_folder(tmp_path, monkeypatch):
-    monkeypatch.setitem(other_benchmarks.RANGES, "car1_1", other_benchmarks.Range("car1", 1, 4))
-    monkeypatch.setitem(other_benchmarks.RANGES, "car1_2", other_benchmarks.Range("car1", 4, 6))
+    monkeypatch.setitem(layouts.RANGES, "car1_1", layouts.Range("car1", 1, 4))
+    monkeypatch.setitem(layouts.RANGES, "car1_2", layouts.Range("car1", 4, 6))
     write_images(tmp_path / "data_seq" / "UAV123" / "car1", range(1, 8), digits=6)
     write(tmp_path / "anno" / "UAV123" / "car1_1.txt", text(TRUTH[:4]))
     write(tmp_path / "anno" / "UAV123" / "car1_2.txt", text(TRUTH[3:]))
@@ -288,7 +392,7 @@ def test_uav123_sequences_can_share_a_folder(tmp_path, monkeypatch):
     first, second = loading.load(tmp_path)
     assert [path.name for path in second.frames.paths] == ["000004.jpg", "000005.jpg", "000006.jpg"]
     assert_array_equal(first.boxes[3], second.boxes[0])
-    with pytest.raises(InputError, match=r"bird1_1\.txt has 6 boxes, UAV123's bird1_1 253"):
+    with pytest.raises(InputError, match=r"bird1_1\.txt has 6 boxes, uav123's bird1_1 253"):
         loading.load(tmp_path, "bird1_1")
 
 
@@ -351,7 +455,7 @@ def test_unreadable_folders_and_unknown_layouts_are_refused(tmp_path):
 def test_otb_folders_are_detected_as_otb(tmp_path):
     write_images(tmp_path / "mine" / "img", range(1, 7), digits=4)
     write(tmp_path / "mine" / "groundtruth_rect.txt", text(TRUTH))
-    assert other_benchmarks.detect_layout(tmp_path) == "otb"
+    assert layouts.detect_layout(tmp_path) == "otb"
     for spec in ("mine", "otb:mine"):
         (sequence,) = loading.load(tmp_path, spec)
         assert (sequence.name, sequence.dataset) == ("mine", "otb")

@@ -64,9 +64,9 @@ def test_each_example_has_under_40_lines(page):
 
 
 def test_the_example_of_a_new_data_set_runs(drawn, tmp_path, monkeypatch, capsys):
-    from tracking_env.datasets import other_benchmarks
+    from tracking_env.datasets import layouts
 
-    monkeypatch.setattr(other_benchmarks, "LAYOUTS", dict(other_benchmarks.LAYOUTS))
+    monkeypatch.setattr(layouts, "LAYOUTS", dict(layouts.LAYOUTS))
     names = run("extend/dataset.md", tmp_path, monkeypatch)
     assert re.match(r"clips (first|second) [3-8]\n", capsys.readouterr().out)
     for loaded in (names["sequences"], names["by_layout"]):

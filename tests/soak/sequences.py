@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.soak.parser import Parser
 from tests.soak.sample_files import BOXES, encode_boxes, encode_frame
-from tracking_env.datasets import otb, other_benchmarks
+from tracking_env.datasets import layouts, otb, other_benchmarks
 from tracking_env.datasets.images import read_image
 from tracking_env.datasets.validation.folder import check
 
@@ -32,7 +32,7 @@ def read_otb(folder: Path) -> None:
 
 def layout_reader(layout: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> None:
-        other_benchmarks.detect_layout(folder)
+        layouts.detect_layout(folder)
         for sequence in other_benchmarks.load(folder, layout):
             sequence.relative.sum()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from tracking_env.datasets import otb, other_benchmarks, synthetic
+from tracking_env.datasets import layouts, otb, other_benchmarks, synthetic
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError
 
@@ -15,7 +15,7 @@ def load(root: str | Path | None = None, sequences: str | Iterable[str | Sequenc
     """Load the sequences that a specification names; no frame is read or drawn yet.
 
     Args:
-        root: a folder that holds sequences in OTB's layout or in one of `other_benchmarks.LAYOUTS`, or a video file
+        root: a folder that holds sequences in OTB's layout or in one of `layouts.LAYOUTS`, or a video file
             with its box file. The layout is detected.
         sequences: names and lists, separated by commas (see `otb.resolve_names` and `other_benchmarks.load`). To choose
             the layout, prefix it: ``got10k:val``, or ``vot:`` for all. Drawn sequences, such as ``synthetic:0-31`` (see
@@ -49,18 +49,18 @@ def load(root: str | Path | None = None, sequences: str | Iterable[str | Sequenc
     # From the right: without a colon, all of the text is the specification.
     prefix, colon, spec = (sequences or otb.AVAILABLE).rpartition(":")
     spec = spec or otb.AVAILABLE
-    if colon and prefix not in ("otb", *other_benchmarks.LAYOUTS):
-        raise InputError(f"unknown layout {prefix!r} in {sequences!r}; the layouts are {other_benchmarks.KNOWN}")
-    layout = prefix or other_benchmarks.detect_layout(root)
-    if layout in other_benchmarks.LAYOUTS:
+    if colon and prefix not in ("otb", *layouts.LAYOUTS):
+        raise InputError(f"unknown layout {prefix!r} in {sequences!r}; the layouts are {layouts.KNOWN}")
+    layout = prefix or layouts.detect_layout(root)
+    if layout in layouts.LAYOUTS:
         return other_benchmarks.load(root, layout, spec)
     # If sequences are named, otb.load says which of them are missing, which helps more than this.
     if layout is None and spec == otb.AVAILABLE and root.exists():
-        raise InputError(f"{root} is empty or in no known layout; the layouts are {other_benchmarks.KNOWN}")
+        raise InputError(f"{root} is empty or in no known layout; the layouts are {layouts.KNOWN}")
     return otb.load(root, spec)
 
 
 def default_names(root: Path | None) -> str:
     """The sequences to score on by default: the paper's 30 of OTB, or all of another data set."""
-    other = root is not None and other_benchmarks.detect_layout(root) in other_benchmarks.LAYOUTS
+    other = root is not None and layouts.detect_layout(root) in layouts.LAYOUTS
     return otb.AVAILABLE if other else "drlt30"

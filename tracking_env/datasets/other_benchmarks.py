@@ -1,144 +1,26 @@
-"""Folders of other benchmarks, and videos, as sequences: a table of where each keeps images, boxes and flags.
+"""Folders of other benchmarks, and videos, as sequences.
 
-Boxes become what `Sequence` holds: pixel boxes counted from 1, and zeros in each frame without a true box. The data set
-flags such frames, or writes them as NaN or with a side of 0 or less. If a file holds the first box alone, all later
-frames are without one. OTB's own folders are read by `tracking_env.datasets.otb`.
+`tracking_env.datasets.layouts` says where each data set keeps images, boxes and flags. Boxes become what `Sequence`
+holds: pixel boxes counted from 1, and zeros in each frame without a true box. The data set flags such frames, or writes
+them as NaN or with a side of 0 or less. If a file holds the first box alone, all later frames are without one.
 """
 
-import csv
-import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from tracking_env import boxes as bx
-from tracking_env.datasets.box_files import read_rows
-from tracking_env.datasets.images import numbered_images
+from tracking_env.datasets import layouts
+from tracking_env.datasets.box_files import decode_text, parse_numbers, read_rows, split_lines
+from tracking_env.datasets.images import ImageFiles, numbered_images
+from tracking_env.datasets.layouts import RANGES, Layout, Place, find_places
 from tracking_env.datasets.otb import AVAILABLE
 from tracking_env.datasets.sequence import Frames, Sequence
-from tracking_env.datasets.video import SUFFIXES, VideoFrames
+from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError, suggest
-from tracking_env.files import list_folder, read_bytes
-
-_TRUTH = "groundtruth.txt"
-_LIST = "list.txt"
-_LONGEST_LIST = 2 << 20  # bytes
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a data set lies on disk.
-
-    Attributes:
-        example: the files of a sequence, as error messages show them.
-        origin: coordinate of the first pixel in its files, 0 or 1. Boxes are converted to 1.
-        images: folder of a sequence's images beside its annotations. Without such a folder the images lie beside the
-            annotations themselves.
-        absent: files beside the annotations with a 1 for each frame without the target and a 0 for the others.
-        columns: how many numbers a line may have: 4 for ``x, y, w, h``; 8 for the corners of a polygon, whose bounding
-            box is used; 1 for a code that is no box.
-    """
-
-    example: str
-    origin: int = 1
-    images: str = "."
-    absent: tuple[str, ...] = ()
-    columns: tuple[int, ...] = (4,)
-
-    @property
-    def line(self) -> str:
-        """What a line of the annotations should hold, in words."""
-        return f"four numbers x,y,w,h{' or the eight of a polygon (masks are not read)' if 8 in self.columns else ''}"
-
-
-LAYOUTS: dict[str, Layout] = {
-    # "All coordinate values are 1-based": got-10k/toolkit#6. Boxes of absent targets are -1,-1,-1,-1 or empty (#10).
-    # The test set has the first box alone.
-    "got10k": Layout("[train/]NAME/00000001.jpg and groundtruth.txt", absent=("absence.label",)),
-    # "The smallest should be 1": HengLan/LaSOT_Evaluation_Toolkit#14. Flagged frames have any box (#19).
-    "lasot": Layout(
-        "CLASS/NAME/img/00000001.jpg and groundtruth.txt",
-        images="img",
-        absent=("full_occlusion.txt", "out_of_view.txt"),
-    ),
-    # Made for OTB's toolkit (its readme; configSeqs.m), so it counts as OTB does; NaN is "fully occluded or outside".
-    "uav123": Layout("data_seq/UAV123/NAME/000001.jpg and anno/UAV123/NAME.txt"),
-    # The toolkit turns coordinates into indices of arrays that begin at 0, and polygons into the boxes that hold them
-    # (votchallenge/toolkit, vot/region/shapes.py). A single number is a code: 0 for a frame without annotation.
-    "vot": Layout("NAME/color/00000001.jpg and groundtruth.txt", origin=0, images="color", columns=(4, 8, 1)),
-    # Our own: boxes counted from 1, as everywhere in this library.
-    "video": Layout("NAME.mp4 and NAME.txt, its first box x,y,w,h or one box a frame"),
-}
-"""The layouts besides OTB's, by the prefix that chooses them: ``got10k:val``."""
-
-KNOWN = "otb (NAME/img/0001.jpg and groundtruth_rect.txt), " + ", ".join(
-    f"{name} ({layout.example})" for name, layout in LAYOUTS.items()
-)
-"""All layouts in words, for error messages."""
-
-
-class Range(NamedTuple):
-    """Where a sequence of UAV123 lies that shares its images with others: their folder, its first and last image."""
-
-    folder: str
-    first: int
-    last: int
-
-
-def _read_ranges() -> dict[str, Range]:
-    with (resources.files("tracking_env.datasets") / "uav123.csv").open(encoding="utf-8") as file:
-        return {row["name"]: Range(row["folder"], int(row["first"]), int(row["last"])) for row in csv.DictReader(file)}
-
-
-RANGES: dict[str, Range] = _read_ranges()
-"""The sequences of UAV123 that are parts of a video, as in its configSeqs.m; the others are whole folders."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a sequence lies.
-
-    Attributes:
-        name: the sequence's name.
-        group: name of the folder that holds it and stands for all sequences in it, such as ``train`` or ``airplane``;
-            empty for sequences in the root.
-        truth: its annotation file.
-        frames: the folder of its images, or its video file.
-        listed: whether it is part of the data set as a whole: its files exist, and its folder's list, if there is one,
-            names it.
-    """
-
-    name: str
-    group: str
-    truth: Path
-    frames: Path
-    listed: bool
-
-
-def detect_layout(root: Path) -> str | None:
-    """The layout of a folder or a video file: one of `LAYOUTS`, ``otb``, or None if it is unknown."""
-    if root.is_file():
-        return "video" if root.suffix.lower() in SUFFIXES else None
-    # Most telling first: three of the data sets have files groundtruth.txt.
-    if (root / "anno" / "UAV123").is_dir():
-        return "uav123"
-    if any(list_folder(folder, "groundtruth_rect*.txt") for folder in list_folder(root)):
-        return "otb"
-    for truth in _truth_files(root):
-        folder = truth.parent
-        if (folder / "img").is_dir():
-            return "lasot"
-        if (folder / "color").is_dir() or (folder / "sequence").is_file():
-            return "vot"
-        # Some years of VOT have no folder color: polygons tell them from GOT-10k.
-        return "vot" if len(read_rows(truth, (), "numbers")[0]) == 8 else "got10k"
-    return "video" if _videos(root) else None
+from tracking_env.files import read_bytes
 
 
 def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
@@ -148,21 +30,21 @@ def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
 
     Args:
         root: the data set's folder, or the folder that holds its sequences; or a video file.
-        layout: one of `LAYOUTS`.
+        layout: one of `layouts.LAYOUTS`.
         spec: names, groups (``val``, ``airplane``) and ``available``, separated by commas.
 
     Raises:
         InputError: the folder does not exist, a name is unknown, or a sequence cannot be loaded.
     """
     if not root.exists():
-        raise InputError(f"no folder {root}; give one with {LAYOUTS[layout].example}")
+        raise InputError(f"no folder {root}; give one with {layouts.LAYOUTS[layout].example}")
     if root.is_file():
         # A video is one of its folder's sequences, named by its stem.
         box_file = root.with_suffix(".txt")
         if not box_file.is_file():
             raise InputError(f"{root} has no first box; write its first box x,y,w,h to {box_file.name} beside it")
         root, spec = root.parent, root.stem if spec == AVAILABLE else spec
-    places = _find_places(root, layout)
+    places = find_places(root, layout)
     selected: dict[str, Place] = {}
     for word in filter(None, map(str.strip, spec.split(","))):
         if word in places:
@@ -173,7 +55,7 @@ def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
             raise InputError(_unknown(word, layout, root, places.values()))
         selected |= {place.name: place for place in members}
     if not selected:
-        raise InputError(f"no sequence of {layout} in {root}; expected {LAYOUTS[layout].example}")
+        raise InputError(f"no sequence of {layout} in {root}; expected {layouts.LAYOUTS[layout].example}")
     # Videos are decoded once to count their frames, which takes long.
     hidden = None if layout == "video" else True
     chosen = tqdm(selected.values(), desc="count frames", unit="video", leave=False, disable=hidden)
@@ -187,96 +69,58 @@ def _unknown(word: str, layout: str, root: Path, places: Iterable[Place]) -> str
     return f"unknown sequence {word!r} of {layout} in {root}{hint}; there are {', '.join(known[:5])}, ..."
 
 
-def _truth_files(root: Path) -> list[Path]:
-    # One level below lie GOT-10k's splits and LaSOT's classes.
-    folders = list_folder(root)
-    truths = [folder / _TRUTH for folder in folders if (folder / _TRUTH).is_file()]
-    if truths:
-        return truths
-    inner = [path for folder in folders for path in list_folder(folder)]
-    return [path / _TRUTH for path in inner if (path / _TRUTH).is_file()]
-
-
-def _videos(root: Path) -> list[Path]:
-    """The videos of a folder that have a file of boxes beside them."""
-    videos = [path for path in list_folder(root) if path.suffix.lower() in SUFFIXES]
-    return [path for path in videos if path.with_suffix(".txt").is_file()]
-
-
-def _find_places(root: Path, layout: str) -> dict[str, Place]:
-    """All sequences of a folder by name, in the order of its list, or else of their names."""
-    if layout == "video":
-        places = [Place(path.stem, "", path.with_suffix(".txt"), path, True) for path in _videos(root)]
-    elif layout == "uav123":
-        places = []
-        for truth in list_folder(root / "anno" / "UAV123", "*.txt"):
-            name = truth.stem
-            frames = root / "data_seq" / "UAV123" / (RANGES[name].folder if name in RANGES else name)
-            places.append(Place(name, "", truth, frames, frames.is_dir()))
+def _load_sequence(place: Place, name: str) -> Sequence:
+    layout = layouts.LAYOUTS[name]
+    frames: Frames
+    if layout.vatic:
+        boxes, frames = _load_vatic(place)
     else:
-        places = _find_folders(root, LAYOUTS[layout])
-    by_name = {place.name: place for place in places}
-    for place in places:
-        # The dict has the last place of each name, so any other one is a duplicate.
-        other = by_name[place.name]
-        if other is not place:
-            raise InputError(f"two sequences in {root} are named {place.name!r}: {place.frames}, {other.frames}")
-    return by_name
-
-
-def _find_folders(root: Path, layout: Layout) -> list[Place]:
-    """The sequence folders that hold an annotation file, in the root or one level below."""
-    truths = _truth_files(root)
-    lists = {parent: _read_list(parent) for parent in dict.fromkeys(truth.parent.parent for truth in truths)}
-
-    def order(truth: Path) -> tuple[Path, int, str]:
-        folder, positions = truth.parent, lists[truth.parent.parent]
-        # Sequences that the list does not name come after all others.
-        return folder.parent, positions.get(folder.name, len(positions)), folder.name
-
-    places = []
-    for truth in sorted(truths, key=order):
-        folder = truth.parent
-        group = "" if folder.parent == root else folder.parent.name
-        images = folder / layout.images
-        positions = lists[folder.parent]
-        listed = not positions or folder.name in positions
-        places.append(Place(folder.name, group, truth, images if images.is_dir() else folder, listed))
-    return places
-
-
-def _read_list(folder: Path) -> dict[str, int]:
-    """The names on a folder's list with their positions; empty without a list. A warning names those without files."""
-    path = folder / _LIST
-    if not path.is_file():
-        return {}
-    try:
-        names = read_bytes(path, most=_LONGEST_LIST).decode("utf-8-sig").split()
-    except (InputError, UnicodeDecodeError):
-        raise InputError(f"cannot read {path} as a list of sequences, one name a line") from None
-    missing = [name for name in names if not (folder / name / _TRUTH).is_file()]
-    if missing:
-        # No error: people often download a part of a data set, but the whole list.
-        some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        there = len(names) - len(missing)
-        _log.warning("%d of the %d sequences of %s are there; missing: %s", there, len(names), path, some)
-    return {name: position for position, name in enumerate(names)}
-
-
-def _load_sequence(place: Place, layout: str) -> Sequence:
-    rules = LAYOUTS[layout]
-    boxes = np.array([_box(row) for row in read_rows(place.truth, rules.columns, rules.line)])
+        boxes = np.array([_box(row) for row in read_rows(place.truth, layout.columns, layout.line)])
+        frames = _load_frames(place, name, len(boxes))
     # Sides are the same in both countings, so only corners move.
-    boxes[:, :2] += 1 - rules.origin
-    for name in rules.absent:
-        flags = place.truth.parent / name
-        if flags.is_file():
-            boxes[_read_flags(flags, len(boxes))] = 0
+    boxes[:, :2] += 1 - layout.origin
+    for hidden in _hidden_frames(place.truth.parent, layout, len(boxes)):
+        boxes[hidden] = 0
     # A box that is partly outside the image stays; NaN, infinity and boxes without sides become zeros.
     boxes[~(np.isfinite(boxes).all(axis=1) & bx.annotated(boxes))] = 0
-    frames = _load_frames(place, layout, len(boxes))
     unknown = np.zeros((len(frames) - len(boxes), 4))
-    return Sequence(place.name, frames, np.concatenate([boxes, unknown]), dataset=layout)
+    return Sequence(place.name, frames, np.concatenate([boxes, unknown]), dataset=name)
+
+
+def _load_vatic(place: Place) -> tuple[np.ndarray, ImageFiles]:
+    """Boxes and images of NfS, one for each other.
+
+    Like got10k's toolkit: of an annotation for 240 frames a second, 30 images a second have every eighth row; of a row
+    or an image more than the others the last one is left out.
+    """
+    boxes, frames = _read_vatic(place.truth), numbered_images(place.frames, None)
+    if abs(len(boxes) / len(frames) - 8) < 1:
+        boxes = boxes[::8]
+    if abs(len(boxes) - len(frames)) > 1:
+        raise InputError(
+            f"{place.truth} has {len(boxes)} boxes, {place.frames} {len(frames)} images; fetch the sequence again"
+        )
+    count = min(len(boxes), len(frames))
+    return boxes[:count], ImageFiles(frames.paths[:count])
+
+
+def _read_vatic(path: Path) -> np.ndarray:
+    """Boxes ``x, y, w, h`` of VATIC's lines: track, left, top, right, bottom, four more numbers and a word."""
+    try:
+        lines = split_lines(decode_text(read_bytes(path, "boxes from ")))
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not a text file; expected VATIC's lines") from None
+    boxes = []
+    for line_number, line in enumerate(lines, 1):
+        corners = parse_numbers(" ".join(line.split()[1:5]))
+        if line.strip() and len(corners) != 4:
+            raise InputError(f"{path}, line {line_number}: got {line[:60]!r}, expected track left top right bottom ...")
+        if corners:
+            left, top, right, bottom = corners
+            boxes.append([left, top, right - left, bottom - top])
+    if not boxes:
+        raise InputError(f"{path} holds no boxes; expected VATIC's lines")
+    return np.array(boxes)
 
 
 def _load_frames(place: Place, layout: str, boxes: int) -> Frames:
@@ -289,14 +133,39 @@ def _load_frames(place: Place, layout: str, boxes: int) -> Frames:
             )
         return frames
     first = None
-    if layout == "uav123" and place.name in RANGES:
-        _, first, last = RANGES[place.name]
+    limits = _read_limits(place, layout)
+    if limits is not None:
+        first, last = limits
         if boxes != last - first + 1:
             raise InputError(
-                f"{place.truth} has {boxes} boxes, UAV123's {place.name} {last - first + 1}; fetch it again"
+                f"{place.truth} has {boxes} boxes, {layout}'s {place.name} {last - first + 1}; fetch it again"
             )
     # A single box is a test set's, whose number of frames only the images tell.
     return numbered_images(place.frames, None if boxes == 1 else boxes, first)
+
+
+def _read_limits(place: Place, layout: str) -> tuple[int, int] | None:
+    """The numbers of a sequence's first and last image, where the data set states them."""
+    if layout == "uav123" and place.name in RANGES:
+        return RANGES[place.name][1:]
+    name = layouts.LAYOUTS[layout].range
+    if name is None:
+        return None
+    path = place.truth.with_name(name.format(name=place.name))
+    numbers = [number for row in read_rows(path, (), "the first and the last frame") for number in row]
+    if len(numbers) != 2 or not all(number.is_integer() for number in numbers):
+        raise InputError(f"{path} holds {numbers}; expected the numbers of the first and the last frame")
+    return int(numbers[0]), int(numbers[1])
+
+
+def _hidden_frames(folder: Path, layout: Layout, count: int) -> Iterable[np.ndarray]:
+    """Per file of flags, which of ``count`` frames have no target: ``(count,)`` bool."""
+    for name in layout.absent:
+        if (folder / name).is_file():
+            yield _read_flags(folder / name, count)
+    for name in layout.visible:
+        if (folder / name).is_file():
+            yield _read_numbers(folder / name, count, set(range(9)), "0 to 8") == 0
 
 
 def _box(row: list[float]) -> list[float]:
@@ -309,7 +178,12 @@ def _box(row: list[float]) -> list[float]:
 
 def _read_flags(path: Path, count: int) -> np.ndarray:
     """Flags of ``count`` frames, one a line or all in one line, as ``(count,)`` bool."""
-    flags = [flag for row in read_rows(path, (), "0 or 1 for each frame") for flag in row]
-    if len(flags) != count or not set(flags) <= {0, 1}:
-        raise InputError(f"{path} has {len(flags)} numbers; expected 0 or 1 for each of the {count} frames")
-    return np.array(flags, dtype=bool)
+    return _read_numbers(path, count, {0, 1}, "0 or 1").astype(bool)
+
+
+def _read_numbers(path: Path, count: int, allowed: set[int], expected: str) -> np.ndarray:
+    """A number for each of ``count`` frames, ``(count,)``."""
+    numbers = [number for row in read_rows(path, (), f"{expected} for each frame") for number in row]
+    if len(numbers) != count or not set(numbers) <= allowed:
+        raise InputError(f"{path} has {len(numbers)} numbers; expected {expected} for each of the {count} frames")
+    return np.array(numbers)

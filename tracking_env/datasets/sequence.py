@@ -87,7 +87,7 @@ class Sequence:
             box has a row of zeros, as in OTB's files: the target is out of sight, or nobody annotated it (see
             `annotated`).
         attributes: the benchmark's difficulty tags, for example ``("OCC", "SV")``.
-        dataset: ``otb``, ``synthetic`` or a name of `tracking_env.datasets.other_benchmarks.LAYOUTS`.
+        dataset: ``otb``, ``synthetic`` or a name of `tracking_env.datasets.layouts.LAYOUTS`.
 
     Raises:
         InputError: the boxes have another shape or are not as many as the frames, or one is far out of any image.

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tracking_env.commands import ScoringName
-from tracking_env.datasets.other_benchmarks import LAYOUTS
+from tracking_env.datasets.layouts import LAYOUTS
 from tracking_env.errors import InputError
 from tracking_env.evaluation.metrics import sanitise
 from tracking_env.evaluation.protocols import PROTOCOLS, choose_protocol

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from tracking_env.datasets import otb, other_benchmarks, prefetch
+from tracking_env.datasets import layouts, otb, prefetch
 from tracking_env.datasets.images import images_by_number
 from tracking_env.datasets.otb import AVAILABLE, LISTS, TABLE, TRUTH, Entry
 from tracking_env.datasets.validation.annotations import check_boxes, check_text
@@ -92,8 +92,8 @@ def _find_targets(root: Path, spec: str | None) -> Iterator[_Target]:
     official_folders = {entry.folder.lower() for entry in TABLE.values()}
     official = [name for name, entry in TABLE.items() if entry.folder.lower() in lower]
     own = [name for name in folders if name.lower() not in official_folders and _resembles_sequence(root / name)]
-    layout = None if official else other_benchmarks.detect_layout(root)
-    if layout in other_benchmarks.LAYOUTS:
+    layout = None if official else layouts.detect_layout(root)
+    if layout in layouts.LAYOUTS:
         raise InputError(f"{root} is in the layout of {layout}; check reads OTB's, NAME/img/0001.jpg and NAME/{TRUTH}")
     names = [*official, *own] if spec is None else []
     for word in filter(None, map(str.strip, (spec or "").split(","))):

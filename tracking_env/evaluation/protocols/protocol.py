@@ -46,6 +46,10 @@ class FrameMeasures(NamedTuple):
         return FrameMeasures(*(None if values is None else values[frames][counted] for values in self))  # type: ignore
 
 
+Formula = Callable[[FrameMeasures], float]
+"""A score of frames, all of which count."""
+
+
 @dataclass(frozen=True, eq=False)
 class Protocol:
     """How one benchmark scores.
@@ -55,7 +59,7 @@ class Protocol:
         title: its name in words.
         reference: the publication or toolkit whose rules these are.
         rules: the rules in one sentence, as a ``report.json`` holds them.
-        layouts: the data sets that it belongs to: ``otb`` or names of `datasets.other_benchmarks.LAYOUTS`.
+        layouts: the data sets that it belongs to: ``otb`` or names of `datasets.layouts.LAYOUTS`.
         measure: measures a run against true boxes, both ``(T, 4)``, in images of a size (None if unknown).
         scores: the formula of each score, by the fields of `metrics.Score`. The first is the headline.
         labels: titles of columns that differ from `LABELS`.
@@ -72,7 +76,7 @@ class Protocol:
     rules: str
     layouts: Sequence[str]
     measure: Callable[[np.ndarray, np.ndarray, Size | None], FrameMeasures]
-    scores: Mapping[str, Callable[[FrameMeasures], float]]
+    scores: Mapping[str, Formula]
     labels: Mapping[str, str] = field(default_factory=dict)
     by_frames: bool = False
     splits: bool = False

@@ -1,5 +1,7 @@
 """The table of protocols, and which of them a data set has."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tracking_env.errors import InputError
@@ -11,9 +13,12 @@ from tracking_env.evaluation.protocols.frame_rules import (
     measure_otb,
     measure_trackingnet,
 )
-from tracking_env.evaluation.protocols.protocol import FrameMeasures, Protocol
+from tracking_env.evaluation.protocols.protocol import Formula, FrameMeasures, Protocol
 
 _SPLIT = "seen = the frames open to training, unseen = the rest"
+_OTB_CURVES = (
+    "success at 21 overlaps k/20 (>), precision at 20 px (<=), first frame counted, unweighted mean over sequences"
+)
 _NORM_THRESHOLDS: np.ndarray = np.arange(51) / 100  # LaSOT's, of the true box's sides
 _FINE_THRESHOLDS: np.ndarray = np.linspace(0, 1, 101)  # GOT-10k's
 # TrackingNet's 21 overlaps, pixels and shares of the true box's sides.
@@ -71,18 +76,7 @@ def _norm_precision_area(frames: FrameMeasures) -> float:
     return _area([_rate(frames.norm_centre_errors, threshold) for threshold in _SHARES])
 
 
-def _of_the_otb_family(name: str, title: str, reference: str, layout: str, rules: str, *scores: str) -> Protocol:
-    """A benchmark whose scores OTB's toolkit computes."""
-    formulas = {"auc": _auc, "success50": _success50, "precision20": _precision20}
-    return Protocol(
-        name=name,
-        title=title,
-        reference=reference,
-        rules=f"{rules}, first frame counted, unweighted mean over sequences; {_SPLIT}",
-        layouts=(layout,),
-        measure=measure_otb,
-        scores={score: formulas[score] for score in scores},
-    )
+_PRECISION: Mapping[str, Formula] = {"auc": _auc, "precision20": _precision20}
 
 
 _ROWS = (
@@ -157,33 +151,32 @@ _ROWS = (
             "norm_precision_auc": _norm_precision_area,
         },
     ),
-    _of_the_otb_family(
-        "uav123",
-        "UAV123",
-        "Mueller, Smith, Ghanem, ECCV 2016; by OTB's toolkit",
-        "uav123",
-        "UAV123: success at 21 overlaps k/20 (>), precision at 20 px (<=)",
-        "auc",
-        "precision20",
+    Protocol(
+        name="uav123",
+        title="UAV123",
+        reference="Mueller, Smith, Ghanem, ECCV 2016; by OTB's toolkit",
+        rules=f"UAV123: {_OTB_CURVES}; {_SPLIT}",
+        layouts=("uav123",),
+        measure=measure_otb,
+        scores=_PRECISION,
     ),
-    _of_the_otb_family(
-        "nfs",
-        "NfS",
-        "Kiani Galoogahi et al., ICCV 2017; by OTB's toolkit",
-        "nfs",
-        "NfS: success at 21 overlaps k/20 (>), SR.50 = rate of overlaps above 0.50, precision at 20 px (<=)",
-        "auc",
-        "success50",
-        "precision20",
+    Protocol(
+        name="nfs",
+        title="NfS",
+        reference="Kiani Galoogahi et al., ICCV 2017; by OTB's toolkit",
+        rules=f"NfS: {_OTB_CURVES}, SR.50 = rate of overlaps above 0.50; {_SPLIT}",
+        layouts=("nfs", "nfs240"),
+        measure=measure_otb,
+        scores={**_PRECISION, "success50": _success50},
     ),
-    _of_the_otb_family(
-        "tcolor128",
-        "Temple-Color-128",
-        "Liang, Blasch, Ling, TIP 2015; by OTB's toolkit",
-        "tcolor128",
-        "Temple-Color-128: success at 21 overlaps k/20 (>), precision at 20 px (<=)",
-        "auc",
-        "precision20",
+    Protocol(
+        name="tcolor128",
+        title="Temple-Color-128",
+        reference="Liang, Blasch, Ling, TIP 2015; by OTB's toolkit",
+        rules=f"Temple-Color-128: {_OTB_CURVES}; {_SPLIT}",
+        layouts=("tcolor128",),
+        measure=measure_otb,
+        scores=_PRECISION,
     ),
     Protocol(
         name="drlt-paper",
