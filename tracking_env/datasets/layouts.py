@@ -29,8 +29,9 @@ class Layout:
     Attributes:
         example: the files of a sequence, as error messages show them.
         origin: coordinate of the first pixel in its files, 0 or 1. Boxes are converted to 1.
-        truths: patterns of annotation files below the root; the first that matches a file counts. A sequence has the
-            name of a file, or of its folder if the file is called ``groundtruth.txt``.
+        truths: patterns of annotation files below the root, in which ``{folder}`` is the name of a file's folder; the
+            first that matches a file counts. A sequence has the name of a file, or of its folder if the file is called
+            ``groundtruth.txt``.
         suffix: what follows the sequence's name in the name of its annotation file.
         images: folder of a sequence's images, seen from its annotation file; ``{name}`` is the sequence's name. If
             there is no such folder, the images lie beside a file ``groundtruth.txt``.
@@ -94,7 +95,7 @@ LAYOUTS: dict[str, Layout] = {
     # Made for OTB's toolkit.
     "tcolor128": Layout(
         "NAME/img/0001.jpg, NAME/NAME_gt.txt and NAME/NAME_frames.txt",
-        truths=("*/*_gt.txt",),
+        truths=("*/{folder}_gt.txt",),
         suffix="_gt",
         images="img",
         range="{name}_frames.txt",
@@ -202,10 +203,17 @@ def _truth_files(root: Path, layout: Layout) -> list[Path]:
     for pattern in layout.truths:
         paths = [root]
         for part in pattern.split("/"):
-            paths = [path for folder in paths for path in list_folder(folder, part)]
+            paths = [path for folder in paths for path in _entries(folder, part.format(folder=folder.name))]
         if paths:
             return paths
     return []
+
+
+def _entries(folder: Path, pattern: str) -> list[Path]:
+    if "*" in pattern:
+        return list_folder(folder, pattern)
+    # Without a listing: a sequence's folder may hold thousands of images.
+    return [folder / pattern] if (folder / pattern).exists() else []
 
 
 def _videos(root: Path) -> list[Path]:
