@@ -1,3 +1,4 @@
+import json
 import sys
 
 import cv2
@@ -11,9 +12,10 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from got10k.datasets import OTB
-from got10k.experiments import ExperimentOTB
+from got10k.datasets import OTB, NfS
+from got10k.experiments import ExperimentGOT10k, ExperimentNfS, ExperimentOTB
 
+from tracking_env import cli
 from tracking_env.clients.got10k import make
 from tracking_env.datasets import otb, synthetic
 from tracking_env.datasets.box_files import read_boxes
@@ -33,6 +35,11 @@ def experiment(monkeypatch, tmp_path):
     return lambda root: ExperimentOTB(
         str(root), version=2015, result_dir=str(tmp_path / "results"), report_dir=str(tmp_path / "reports")
     )
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
 
 
 @pytest.fixture
@@ -113,6 +120,81 @@ def test_ties_and_a_wrong_first_row_give_the_same_scores(otb_folder, experiment,
     ours = score_folder(tmp_path / "results" / "OTB2015" / "ties", dict.fromkeys(SEQUENCES, truth))
     assert ours.mean["whole"].precision20 == 1
     check_same_scores(experiment(otb_folder).report(["ties"])["ties"], ours)
+
+
+@pytest.fixture
+def got10k_folder(tmp_path, generator):
+    """A validation set of two sequences with all of its labels; boxes reach beyond the edges of the images."""
+    width, height = 64, 48
+    for number, length in enumerate((9, 14), 1):
+        folder = tmp_path / "GOT-10k" / "val" / f"GOT-10k_Val_{number:06}"
+        folder.mkdir(parents=True)
+        for frame in range(1, length + 1):
+            cv2.imwrite(str(folder / f"{frame:08}.jpg"), np.zeros((height, width, 3), np.uint8))
+        corners = generator.uniform(-8, 40, (length, 2)).cumsum(axis=0) % 50
+        boxes = np.concatenate([corners - 8, generator.uniform(5, 40, (length, 2))], axis=1)
+        cover = generator.integers(0, 9, length)
+        cover[0] = 8
+        np.savetxt(folder / "groundtruth.txt", boxes, fmt="%.4f", delimiter=",")
+        np.savetxt(folder / "cover.label", cover, fmt="%d")
+        for label in ("absence", "cut_by_image"):
+            np.savetxt(folder / f"{label}.label", np.zeros(length), fmt="%d")
+        (folder / "meta_info.ini").write_text(f"[METAINFO]\nurl: x\nresolution: ({width}, {height})\n")
+    names = sorted(folder.name for folder in (tmp_path / "GOT-10k" / "val").iterdir())
+    (tmp_path / "GOT-10k" / "val" / "list.txt").write_text("\n".join(names))
+    return tmp_path / "GOT-10k"
+
+
+def test_got10ks_own_scores_are_the_toolkits(got10k_folder, generator, monkeypatch, tmp_path, capsys):
+    """Two runs each, with boxes that leave the image, over frames of every visibility."""
+    monkeypatch.setattr(ExperimentGOT10k, "plot_curves", lambda *_: None)
+    results = tmp_path / "results" / "GOT-10k" / "noisy"
+    for folder in sorted((got10k_folder / "val").glob("GOT*")):
+        truth = read_boxes(folder / "groundtruth.txt")
+        (results / folder.name).mkdir(parents=True)
+        for run in (1, 2):
+            noisy = truth + generator.normal(0, 4, truth.shape)
+            noisy[:, 2:] = np.abs(noisy[:, 2:]) + 1
+            np.savetxt(results / folder.name / f"{folder.name}_{run:03}.txt", noisy, fmt="%.3f", delimiter=",")
+        np.savetxt(results / folder.name / f"{folder.name}_time.txt", np.full((len(truth), 2), 0.01), delimiter=",")
+    toolkit = ExperimentGOT10k(str(got10k_folder), "val", str(tmp_path / "results"), str(tmp_path / "reports"))
+    theirs = toolkit.report(["noisy"])["noisy"]
+    capsys.readouterr()
+    assert cli.main(["score", str(results), "--root", str(got10k_folder), "--sequences", "val", "--json"]) == 0
+    ours = json.loads(capsys.readouterr().out)
+    assert ours["protocol"].startswith("GOT-10k (")
+    assert 0.2 < theirs["overall"]["ao"] < 0.8  # neither lost nor perfect
+    scores = ours["mean"]["whole"]
+    overall = [theirs["overall"]["ao"], theirs["overall"]["sr"], np.mean(theirs["overall"]["succ_curve"])]
+    assert [scores["mean_iou"], scores["success50"], scores["auc"]] == pytest.approx(overall, abs=1e-6)
+    for name, sequence in ours["sequences"].items():
+        expected = [theirs["seq_wise"][name]["ao"], theirs["seq_wise"][name]["sr"]]
+        assert [sequence["whole"]["mean_iou"], sequence["whole"]["success50"]] == pytest.approx(expected, abs=1e-6)
+
+
+def test_nfs_scores_are_the_toolkits(generator, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(ExperimentNfS, "plot_curves", lambda *_: None)
+    monkeypatch.setattr(NfS, "_check_integrity", lambda *_: None)
+    results = tmp_path / "results" / "NfS" / "30" / "noisy"
+    for name, length in (("ball", 9), ("bee", 14)):
+        folder = tmp_path / "nfs" / name / "30"
+        (folder / name).mkdir(parents=True)
+        for frame in range(1, length + 1):
+            cv2.imwrite(str(folder / name / f"{frame:05}.jpg"), np.zeros((48, 64, 3), np.uint8))
+        corners = generator.integers(1, 30, (length, 2))
+        truth = np.concatenate([corners, generator.integers(5, 30, (length, 2))], axis=1)
+        ends = truth[:, :2] + truth[:, 2:]
+        rows = zip(truth[:, :2].tolist(), ends.tolist(), strict=True)
+        lines = [f'0 {x} {y} {right} {bottom} 0 0 0 1 "ball"' for (x, y), (right, bottom) in rows]
+        (folder / f"{name}.txt").write_text("\n".join(lines))
+        write_result(results / f"{name}.txt", truth + np.abs(generator.normal(0, 6, truth.shape)))
+    toolkit = ExperimentNfS(str(tmp_path / "nfs"), 30, str(tmp_path / "results"), str(tmp_path / "reports"))
+    theirs = toolkit.report(["noisy"])["noisy"]
+    capsys.readouterr()
+    assert cli.main(["score", str(results), "--root", str(tmp_path / "nfs"), "--json"]) == 0
+    ours = json.loads(capsys.readouterr().out)["mean"]["whole"]
+    overall = [theirs["overall"][name] for name in ("success_score", "precision_score", "success_rate")]
+    assert [ours["auc"], ours["precision20"], ours["success50"]] == pytest.approx(overall, abs=1e-6)
 
 
 def test_a_baseline_cannot_run_in_the_toolkit():

@@ -1,6 +1,7 @@
 """``tracking-env score``: scores of result files."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tyro
@@ -9,7 +10,9 @@ from tracking_env.commands import Json, ScoringName, label_folders, print_failur
 from tracking_env.errors import InputError
 from tracking_env.evaluation.ground_truth import read_ground_truth, read_sizes
 from tracking_env.evaluation.protocols import choose_protocol
+from tracking_env.evaluation.result_files import read_results
 from tracking_env.evaluation.scoring import score_folder
+from tracking_env.evaluation.submission import write_submission
 from tracking_env.report.text_tables import format_attributes, format_sequences, format_trackers
 from tracking_env.terminal import print_result
 
@@ -20,6 +23,7 @@ def score_results(
     annotations: Path | None = None,
     sequences: str | None = None,
     protocol: ScoringName | None = None,
+    submission: Path | None = None,
     attributes: bool = False,
     markdown: bool = False,
     as_json: Json = False,
@@ -40,6 +44,7 @@ def score_results(
             By default drlt30, or all sequences of another data set than OTB.
         protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
             set in root. Or drlt-paper, which compares with Table 2 of the DRLT paper only.
+        submission: write the archive that the server of GOT-10k or TrackingNet takes, such as mil.zip; score nothing.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
         as_json: print JSON instead of text. For several folders, an object with a report per folder.
@@ -50,6 +55,8 @@ def score_results(
     truths = {truth.name: truth.boxes for truth in ground_truth}
     tags = {truth.name: truth.attributes for truth in ground_truth}
     rules = choose_protocol(protocol, ground_truth[0].dataset)
+    if submission is not None:
+        return _write_archive(submission, results, {name: len(boxes) for name, boxes in truths.items()}, rules.name)
     sizes = read_sizes(ground_truth) if rules.needs_size else None
     reports = {
         label: score_folder(folder, truths, attributes=tags, protocol=rules.name, sizes=sizes)
@@ -66,3 +73,11 @@ def score_results(
     else:
         print_result(format_sequences(single, markdown) if single else format_trackers(reports, markdown))
     return print_failures(reports)
+
+
+def _write_archive(path: Path, results: Sequence[Path], frames: Mapping[str, int], protocol: str) -> int:
+    if len(results) > 1:
+        raise InputError(f"--submission takes the results of one tracker, not of {len(results)}; name one folder")
+    write_submission(path, read_results(results[0], frames), frames, protocol)
+    print_result(str(path))
+    return 0
