@@ -129,10 +129,19 @@ def load(path: Path) -> Checkpoint:
         return Checkpoint(model, optimizer, config["experts"], config["done"], config["run"])
 
 
+def policy_content(path: Path) -> bytes:
+    """The content of ``policy.onnx`` for the weights of a checkpoint folder.
+
+    Raises:
+        InputError: the checkpoint cannot be read.
+    """
+    return export_arbiter(load(path).model)
+
+
 def export(path: Path) -> None:
     """Add ``policy.onnx`` to a checkpoint folder, in place of an older one.
 
     Raises:
         InputError: the checkpoint cannot be read, or the file cannot be written.
     """
-    write_policy(path, export_arbiter(load(path).model))
+    write_policy(path, policy_content(path))

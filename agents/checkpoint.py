@@ -171,13 +171,22 @@ def forget(folder: Path, keep: int = KEPT) -> None:
         remove(old)
 
 
+def policy_content(path: Path) -> bytes:
+    """The content of ``policy.onnx`` for the weights of a checkpoint folder.
+
+    Raises:
+        InputError: the checkpoint cannot be read.
+    """
+    return export_drlt(load(path).model)
+
+
 def export(path: Path) -> None:
     """Add ``policy.onnx`` to a checkpoint folder, in place of an older one.
 
     Raises:
         InputError: the checkpoint cannot be read, or the file cannot be written.
     """
-    write_policy(path, export_drlt(load(path).model))
+    write_policy(path, policy_content(path))
 
 
 def write_policy(path: Path, content: bytes) -> None:

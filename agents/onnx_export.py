@@ -7,13 +7,16 @@ import io
 import warnings
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agents.arbiter import Arbiter
 from agents.drlt import DRLT
 from agents.region_agent import SAMPLES, RegionAgent, State
+from tracking_env.errors import InputError
 from tracking_env.search.window import CELLS, TEMPLATE_CELLS
+from tracking_env.trackers.onnx_policy import OnnxPolicy
 
 OPSET = 18
 
@@ -52,6 +55,31 @@ def export_arbiter(model: Arbiter) -> bytes:
     """
     inputs = {"observation": torch.zeros(1, model.features), "h": torch.zeros(1, 1, model.config.hidden)}
     return graph(_ArbiterFrame(model), inputs, ["action", "confidence", "h_next"])
+
+
+def largest_difference(policy: OnnxPolicy, other: OnnxPolicy) -> float:
+    """The largest difference of two policies' predictions in the first two frames of an episode.
+
+    The observations are drawn anew each time, so that no policy can be made for them. They lie in [0.2, 0.8], as boxes
+    and most features do.
+
+    Raises:
+        InputError: they take other observations, or predict other numbers.
+    """
+    if policy.observation != other.observation or policy.size != other.size:
+        raise InputError(f"one observes {policy.observation} and the other {other.observation}")
+    rng, difference = np.random.default_rng(), 0.0
+    states: list[dict[str, np.ndarray] | None] = [None, None]
+    for _ in range(2):
+        drawn = {name: rng.uniform(0.2, 0.8, shape).astype(np.float32) for name, shape in policy.observation.items()}
+        frames = [each.predict(drawn, state) for each, state in zip((policy, other), states, strict=True)]
+        states = [after for _, after in frames]
+        for first, second in zip(*(prediction for prediction, _ in frames), strict=True):
+            if (first is None) != (second is None):
+                raise InputError("one of them predicts a spread or a confidence, and the other does not")
+            if first is not None:
+                difference = max(difference, float(np.abs(first - second).max()))
+    return difference
 
 
 class _ArbiterFrame(nn.Module):

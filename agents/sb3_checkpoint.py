@@ -192,10 +192,19 @@ def _variables(model: BaseAlgorithm) -> list[str]:
     return model._get_torch_save_params()[1]
 
 
+def policy_content(path: Path) -> bytes:
+    """The content of ``policy.onnx`` for the weights of a checkpoint folder.
+
+    Raises:
+        InputError: the checkpoint cannot be read.
+    """
+    return export_sb3(load(path).policy())
+
+
 def export(path: Path) -> None:
     """Add ``policy.onnx`` to a checkpoint folder, in place of an older one.
 
     Raises:
         InputError: the checkpoint cannot be read, or the file cannot be written.
     """
-    write_policy(path, export_sb3(load(path).policy()))
+    write_policy(path, policy_content(path))

@@ -1,6 +1,7 @@
 """Add ``policy.onnx`` to a trained agent's folder, so that it tracks without torch and without this checkout.
 
-python train/export.py runs/small          # the newest checkpoint of a run; or give the folder of one checkpoint
+python train/export.py runs/small                 # the newest checkpoint of a run; or give the folder of one checkpoint
+python train/export.py hf://USER/REPO --check     # is its policy.onnx the network of its model.safetensors?
 
 The training scripts do the same for the last checkpoint of a finished run.
 """
@@ -13,35 +14,55 @@ if not __package__:  # run as a file: sys.path[0] is train/; make it the reposit
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import tyro
 
 from agents import arbiter_checkpoint, checkpoint, region_agent_checkpoint, sb3_checkpoint
+from agents.onnx_export import largest_difference
+from tracking_env.clients import hub
 from tracking_env.errors import InputError
-from tracking_env.files import read_json
 from tracking_env.terminal import print_result
-from tracking_env.trackers.checkpoint import CONFIG, POLICY, SCRIPTS, find, kind_of
+from tracking_env.trackers.checkpoint import EXPORT, POLICY, WEIGHTS, read
+from tracking_env.trackers.onnx_policy import OnnxPolicy
 from train.entry_point import run_main
 
 MODULES = {"drlt": checkpoint, "search": region_agent_checkpoint, "sb3": sb3_checkpoint, "experts": arbiter_checkpoint}
 
 
-def export(folder: tyro.conf.Positional[Path]) -> None:
-    """Add policy.onnx to a trained agent's folder, in place of an older one.
+MOST_DIFFERENT = 1e-3
+"""Largest difference of two predictions that counts as rounding; they are about 1."""
+
+
+def export(folder: tyro.conf.Positional[str], check: bool = False) -> None:
+    """Add policy.onnx to a trained agent's folder, in place of an older one; or check the one that is there.
+
+    Trackers run policy.onnx, and training goes on from model.safetensors. Of a stranger's agent nothing but --check
+    says that both are the same network. It compares them on two frames of random observations.
 
     Args:
-        folder: folder of a run, for its newest checkpoint, or of one checkpoint.
+        folder: folder of a run, for its newest checkpoint, or of one checkpoint. Or hf://USER/REPO, with --check.
+        check: write nothing; compare policy.onnx with the weights.
 
     Raises:
-        InputError: there is no checkpoint, or it is damaged.
+        InputError: there is no checkpoint, or it is damaged, or its two networks differ.
     """
-    path = find(folder)
-    kind = kind_of(read_json(path / CONFIG))
-    if kind is None:
-        raise InputError(f"{path} is no checkpoint of {', '.join(SCRIPTS.values())}")
-    MODULES[kind].export(path)
-    print_result(path / POLICY)
+    local = hub.local(folder)
+    assert local is not None
+    checkpoint = read(local)
+    module = MODULES[checkpoint.kind]
+    if not check:
+        if folder.startswith(hub.SCHEME):
+            raise InputError(f"{folder} cannot be written to; add --check, or give a folder")
+        module.export(checkpoint.path)
+        print_result(checkpoint.path / POLICY)
+        return
+    difference = largest_difference(OnnxPolicy(module.policy_content(checkpoint.path)), checkpoint.policy())
+    if difference > MOST_DIFFERENT:
+        raise InputError(
+            f"{checkpoint.path / POLICY} is another network than {WEIGHTS}: their predictions differ by "
+            f"{difference:.3g}; do not trust it, or replace it: {EXPORT} FOLDER"
+        )
+    print_result(f"{checkpoint.path / POLICY} is the network of {WEIGHTS}: their predictions differ by {difference:.1e}")
 
 
 def main(args: Sequence[str] | None = None) -> int:

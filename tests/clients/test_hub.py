@@ -1,5 +1,6 @@
 import inspect
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -87,14 +88,18 @@ def library(monkeypatch):
             shutil.copytree(folder_path, Path("repositories") / repo_id)
             calls.append((repo_id, commit_message))
 
-    def download(repository, revision=None):
-        calls.append((repository, revision))
-        if not (Path("repositories") / repository).is_dir():
+    def download(repository, filename, revision=None, dry_run=False):
+        path = Path("repositories") / repository / filename
+        if not path.parent.is_dir():
             raise OSError("404 Client Error\n\nmore")
-        return str(Path("repositories") / repository)
+        if dry_run:
+            calls.append((repository, filename, revision))
+            return types.SimpleNamespace(file_size=path.stat().st_size, commit_hash="c0ffee")
+        assert revision == "c0ffee", "all files are of one commit"
+        return str(path)
 
     module = types.ModuleType("huggingface_hub")
-    module.HfApi, module.snapshot_download = Api, download
+    module.HfApi, module.hf_hub_download = Api, download
     monkeypatch.setitem(sys.modules, "huggingface_hub", module)
     return calls
 
@@ -145,12 +150,13 @@ def test_a_published_agent_tracks(run, library, capsys):
             cli.main(["track", "--video", "video.mp4", "--box", "9,9,30,30", "--checkpoint", name, "--out", "o"]) == 0
         )
         Path("o/drlt/video.txt").rename(f"{name.partition(':')[0]}.txt")
-    assert library[-1] == ("me/drlt", "v1")
+    files = ("config.json", "model.safetensors", "policy.onnx")
+    assert library[-3:] == list(zip(["me/drlt"] * 3, files, ["v1", "c0ffee", "c0ffee"], strict=True))
     assert Path("run.txt").read_bytes() == Path("hf.txt").read_bytes()
     Path("video.txt").write_text("9,9,30,30\n")  # no frame but the first has a box, so there are no scores
     evaluate = ["evaluate", "--tracker", "drlt", "--checkpoint", "hf://me/drlt"]
     assert cli.main([*evaluate, "--root", "video.mp4", "--out", "e"]) == 1
-    assert library[-1] == ("me/drlt", None)
+    assert library[-3] == ("me/drlt", "config.json", None)
     assert "its first frame has a true box" in capsys.readouterr().err
 
 
@@ -263,7 +269,9 @@ def test_an_agent_of_the_other_scripts_is_published_and_tracks(kind, tmp_path, m
         assert cli.main(["track", "--video", "video.mp4", *flags, "--out", f"o{len(boxes)}"]) == 0
         boxes.append(Path(f"o{len(boxes)}", kind.tracker, "video.txt").read_bytes())
     assert boxes[0] == boxes[1] == boxes[2]
-    assert library[-1] == ("me/agent", None)
+    assert library[-3:] == [
+        ("me/agent", name, at) for name, at in zip(files[1:], (None, "c0ffee", "c0ffee"), strict=True)
+    ]
 
 
 @pytest.mark.parametrize("kind", [SEARCH_KIND, SB3_KIND], ids=lambda kind: kind.tracker)
@@ -296,7 +304,7 @@ def test_the_card_of_a_search_agent_names_its_required_weights():
         "data": {"features": "nanotrack", "weights": "/home/me/weights"},
         "loop": {"l1_updates": 0, "iou_updates": 0},
     }
-    card = model_card.render(SEARCH_KIND, config | {"run": run}, None, "hf://me/agent")
+    card = model_card.ModelCard("search", config | {"run": run}).render(None, "hf://me/agent")
     assert "--tracker search --checkpoint hf://me/agent --weights FOLDER" in card and "/home/me" not in card
     assert "trained with a supervised warm start" in card
 
@@ -320,6 +328,122 @@ def test_training_commands_of_the_other_scripts_reproduce_the_configuration():
         assert flatten(parse_sb3(words[2:])) == flatten(config)
 
 
+def change_config(run, change):
+    """Change a checkpoint's configuration by keys such as ``run.data``."""
+    path = run / "checkpoints" / "000007" / "config.json"
+    config = json.loads(path.read_text())
+    for key, value in change.items():
+        *parents, name = key.split(".")
+        tree = config
+        for parent in parents:
+            tree = tree[parent]
+        tree[name] = value
+    path.write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": [1]},
+        {"run": "x"},
+        {"run": None},
+        {"run.data": [1]},
+        {"run.data": None},
+        {"run.loop": "x"},
+        {"network": None},
+        {"network": {"hidden": "6", "observation": 7}},
+        {"network.hidden": 1e300},
+        {"features": True},
+        {"epoch": "7"},
+        {"extractor": ["x"]},
+    ],
+)
+def test_a_configuration_of_other_types_is_refused_in_one_line(run, change, capsys):
+    change_config(run, change)
+    assert cli.main(["push", "run", "published"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("tracking-env: error: ") and error.count("\n") == 1 and "damaged" in error
+    assert not Path("published").exists()
+
+
+@pytest.mark.parametrize("text", ["[1]", "5", "null", "[" * 100_000, '{"a":' * 3000 + "1" + "}" * 3000, "\xff", ""])
+def test_a_configuration_that_is_no_object_is_refused_in_one_line(run, text, capsys):
+    (run / "checkpoints" / "000007" / "config.json").write_bytes(text.encode("latin-1"))
+    assert cli.main(["push", "run", "published"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1 and not Path("published").exists()
+
+
+@pytest.mark.parametrize("depth", [90, 900, 1100, 5000])
+def test_a_deeply_nested_run_is_published_or_refused_in_one_line(run, depth, capsys):
+    path = run / "checkpoints" / "000007" / "config.json"
+    path.write_text(
+        path.read_text().replace('"run": {', '"run": {"deep": ' + '{"x": ' * depth + "1" + "}" * depth + ",", 1)
+    )
+    code = cli.main(["push", "run", "published"])
+    assert code in (0, 2) and capsys.readouterr().err.count("\n") == code // 2
+    assert Path("published").exists() == (code == 0)
+
+
+def test_a_policy_that_does_not_run_is_not_published(run):
+    (run / "checkpoints" / "000007" / "policy.onnx").write_bytes(b"no network")
+    with pytest.raises(InputError, match=r"cannot use .*policy\.onnx: it is no ONNX file"):
+        hub.push(find(run), "published")
+    assert not Path("published").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": None},
+        {"mean": {"whole": {"auc": "x"}, "unseen": [1]}, "lines": {"a": None, "b": {"whole": 3}}},
+        {"lines": []},
+        {"dataset": None},
+        {"dataset": REPORT["dataset"] | {"training": 3}},
+        {"fps": None},
+        {"fps": {"online": "fast"}, "device": None},
+        {"protocol": 3},
+    ],
+)
+def test_a_damaged_report_is_left_out_in_whole_or_in_part(run, change):
+    (run / "report.json").write_text(json.dumps(REPORT | change))
+    hub.push(find(run), "published")
+    card = Path("published/README.md").read_text()
+    assert "There is no report" in card or "| this checkpoint |" in card
+
+
+@pytest.mark.parametrize("text", ["[]", "[" * 100_000, "\0"])
+def test_a_report_that_is_no_object_is_left_out(run, text):
+    (run / "report.json").write_text(text)
+    hub.push(find(run), "published")
+    assert "There is no report" in Path("published/README.md").read_text()
+
+
+HOSTILE = (
+    "x`\n---\nlicense: evil\n---\n\r<script>alert(1)</script> [a](http://b) ![c](d)|\x1b[31m\u202e\n"
+    "```bash\nrm -rf ~\n```"
+)
+PLACES = ("learner", "data.sequences", "data.test_sequences", "data.augment", "schedule.lr", "preset")
+
+
+def test_texts_of_a_stranger_are_plain_text_in_the_card(run):
+    change_config(run, {"extractor": HOSTILE} | {f"run.{key}": HOSTILE for key in PLACES})
+    hub.push(find(run), "without")
+    hostile = {"extractor": HOSTILE, "protocol": HOSTILE, "lines": {HOSTILE: MEAN | {"seen": None}}, "device": HOSTILE}
+    hostile["dataset"] = REPORT["dataset"] | {"name": HOSTILE, "testing": [HOSTILE]}
+    (run / "report.json").write_text(json.dumps(REPORT | hostile))
+    hub.push(find(run), "published")
+    for folder in ("without", "published"):
+        card = Path(folder, "README.md").read_text(encoding="utf-8")
+        lines = card.splitlines()
+        assert card.isascii() or all(character.isprintable() for line in lines for character in line)
+        assert [line for line in lines if line.startswith("---")] == ["---", "---"]
+        assert len([line for line in lines if line.startswith("```")]) == 4
+        outside = re.sub(r"(?<!\\)`[^`\n]*`", "", re.sub(r"```.*?```", "", card, flags=re.DOTALL))
+        for markup in ("<script", "](http://b)", "![", " |x"):
+            assert not re.search(r"(?<!\\)" + re.escape(markup), outside)
+        assert "trained with x\\` --- license" in outside, "it is readable"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -337,14 +461,14 @@ def test_a_failed_push_is_a_one_line_error(run, arguments, message, capsys):
 
 def test_a_checkpoint_of_an_unknown_script_is_a_one_line_error(run):
     (run / "checkpoints" / "000007" / "config.json").write_text('{"algorithm": "ppo"}')
-    with pytest.raises(InputError, match=r"is no checkpoint of train/reinforce\.py, train/search\.py, train/sb3\.py"):
+    with pytest.raises(InputError, match=r"is damaged or of another version: its config\.json names no agent"):
         hub.push(find(run), "published")
     assert not Path("published").exists()
 
 
 def test_a_damaged_configuration_publishes_nothing(run):
     (run / "checkpoints" / "000007" / "config.json").write_text("{")
-    with pytest.raises(InputError, match="cannot read the checkpoint"):
+    with pytest.raises(InputError, match=r"config\.json holds no JSON object"):
         hub.push(find(run), "published")
     assert not Path("published").exists()
 
@@ -358,6 +482,17 @@ def test_an_unreachable_repository_is_an_error(run, library, capsys):
     Path("repositories/me/drlt").mkdir(parents=True)  # the stand-in cannot copy into an existing folder
     assert cli.main(["push", "run", "hf://me/drlt"]) == 2
     assert "cannot push to hf://me/drlt: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [None, (16 << 20) + 1])
+def test_a_file_of_unknown_size_or_too_large_is_not_fetched(library, monkeypatch, size):
+    def look(*_, dry_run=False, **__):
+        assert dry_run, "it is downloaded"
+        return types.SimpleNamespace(file_size=size, commit_hash="c0ffee")
+
+    monkeypatch.setattr(sys.modules["huggingface_hub"], "hf_hub_download", look)
+    with pytest.raises(InputError, match=r"config.json of hf://me/drlt has .* bytes, the most are 16777216"):
+        hub.local("hf://me/drlt")
 
 
 def test_without_the_extra_the_error_names_what_to_install(run, monkeypatch):
@@ -374,7 +509,8 @@ def test_without_the_extra_the_error_names_what_to_install(run, monkeypatch):
 
 def test_the_real_library_has_the_functions_that_are_called():
     real = pytest.importorskip("huggingface_hub", reason="needs the extra hub")
-    assert {"repo_id", "revision"} <= inspect.signature(real.snapshot_download).parameters.keys()
+    parameters = inspect.signature(real.hf_hub_download).parameters.keys()
+    assert {"repo_id", "filename", "revision", "dry_run"} <= parameters
     assert {"repo_id", "private", "exist_ok"} <= inspect.signature(real.HfApi.create_repo).parameters.keys()
     keywords = {"repo_id", "folder_path", "commit_message"}
     assert keywords <= inspect.signature(real.HfApi.upload_folder).parameters.keys()

@@ -188,7 +188,9 @@ def test_every_named_flag_exists(commands):
     pytest.importorskip("torch")
     markers = {marker for text in TEXTS.values() for marker in commands.MARKER.findall(text)}
     assert markers == {"tracking-env", "train/reinforce.py", "train/search.py", "train/experts.py", "train/sb3.py"}
-    helps = [f"tracking-env {name}" for name in commands.names()] + sorted(markers - {"tracking-env"})
+    helps = [f"tracking-env {name}" for name in commands.names()] + sorted(
+        markers - {"tracking-env"} | {"train/export.py"}
+    )
     known = set(re.findall(r"--[a-z][\w-]*", "".join(map(commands.read_help, helps)))) | OTHER_PROGRAMS
     for folder in ("benchmarks", "examples", "tests/soak", "docs"):
         for script in (ROOT / folder).rglob("*.py"):

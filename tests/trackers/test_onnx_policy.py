@@ -2,24 +2,14 @@ import numpy as np
 import pytest
 
 from tracking_env.errors import InputError
+from tracking_env.features import onnx_inference
+from tracking_env.trackers import onnx_policy
 from tracking_env.trackers.onnx_policy import OnnxPolicy
 
-onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnx")
+from onnx import TensorProto, helper
 
-
-def graph(nodes, inputs, outputs):
-    """The content of a file of these nodes; inputs and outputs are shapes by name."""
-    helper = onnx.helper
-    values = [
-        [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()]
-        for shapes in (inputs, outputs)
-    ]
-    model = helper.make_model(
-        helper.make_graph([helper.make_node(*node) for node in nodes], "policy", *values),
-        opset_imports=[helper.make_opsetid("", 18)],
-    )
-    model.ir_version = 9
-    return model.SerializeToString()
+from tests.helpers.graphs import graph, model
 
 
 def counter():
@@ -29,6 +19,20 @@ def counter():
         {"location": [1, 4], "count": [1, 4], "one": [1, 1]},
         {"box": [1, 4], "count_next": [1, 4]},
     )
+
+
+def whole_numbers():
+    network = model([("Cast", ["a"], ["box"])], {"a": [1, 4]}, {"box": [1, 4]})
+    network.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    network.graph.node[0].attribute.append(helper.make_attribute("to", TensorProto.FLOAT))
+    return network.SerializeToString()
+
+
+def double_box():
+    network = model([("Cast", ["a"], ["box"])], {"a": [1, 4]}, {"box": [1, 4]})
+    network.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
+    network.graph.node[0].attribute.append(helper.make_attribute("to", TensorProto.DOUBLE))
+    return network.SerializeToString()
 
 
 OBSERVATION = {"location": np.full(4, 0.5, np.float32), "one": np.ones(1, np.float32), "unused": np.zeros(3)}
@@ -64,20 +68,80 @@ def test_later_frames_do_not_change_an_earlier_state():
     assert policy.act(OBSERVATION, first)[0].tolist() == [1.5] * 4
 
 
+NAN = {"bad": np.full((1, 4), np.nan, np.float32)}
+INFINITE = {"bad": np.full((1, 4), np.inf, np.float32)}
+BAD = ("Identity", ["bad"], ["box"])
+HUGE = {"sizes": np.array([1 << 29, 1, 4])}
+NEG = ("Neg", ["a"], ["box"])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda: b"no network", "onnxruntime cannot read it"),
+        (lambda: b"no network", "it is no ONNX file: field 13 has the wire type 6"),
+        (lambda: b"", "onnxruntime cannot read it"),
         (lambda: graph([("Neg", ["a"], ["b"])], {"a": [1, 4]}, {"b": [1, 4]}), "it is no policy: its inputs are"),
-        (lambda: graph([("Neg", ["a"], ["box"])], {"a": ["N", 4]}, {"box": ["N", 4]}), "it is no policy: its inputs"),
-        (lambda: graph([("Neg", ["a"], ["box"])], {"a": [1, 5]}, {"box": [1, 5]}), r"its box has the shape \(1, 5\)"),
+        (lambda: graph([NEG], {"a": ["N", 4]}, {"box": ["N", 4]}), "it is no policy: its inputs"),
+        (lambda: graph([NEG], {"a": [1, 5]}, {"box": [1, 5]}), r"its box has the shape \(1, 5\)"),
+        (lambda: graph([BAD], {"a": [1, 4]}, {"box": [1, 4]}, NAN), "its box is not finite"),
+        (lambda: graph([BAD], {"a": [1, 4]}, {"box": [1, 4]}, INFINITE), "its box is not finite"),
+        (
+            lambda: graph([NEG, ("Log", ["box"], ["spread"])], {"a": [1, 4]}, {"box": [1, 4], "spread": [1, 4]}),
+            "its spread is not finite",
+        ),
+        (
+            lambda: graph([NEG, ("Shape", ["a"], ["a_next"])], {"a": [1, 4]}, {"box": [1, 4], "a_next": [2]}),
+            "onnxruntime cannot read it|does not run",
+        ),
+        (
+            lambda: graph(
+                [NEG, ("Concat", ["b", "b"], ["b_next"])], {"a": [1, 4], "b": [1]}, {"box": [1, 4], "b_next": None}
+            ),
+            "onnxruntime cannot read it|does not run",
+        ),
+        (lambda: graph([NEG], {"a": [1, 4], "b": [1 << 20, 1 << 20]}, {"box": [1, 4]}), "more than 16777216 numbers"),
+        (whole_numbers, "it is no policy: its inputs are"),
+        (double_box, "its box is no array of float32"),
+        (
+            lambda: graph(
+                [("Expand", ["a", "sizes"], ["b"]), ("ReduceMax", ["b"], ["c"]), ("Mul", ["a", "c"], ["box"])],
+                {"a": [1, 4]},
+                {"box": [1, 4]},
+                HUGE,
+            ),
+            "it does not run: .*while running Expand",
+        ),
     ],
-    ids=["damaged", "no box", "free size", "another box"],
 )
 def test_a_file_without_a_policy_is_refused_in_one_line(content, message):
     with pytest.raises(InputError, match=message) as caught:
         OnnxPolicy(content())
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_too_large_is_refused_without_reading_it(tmp_path, monkeypatch):
+    path = tmp_path / "policy.onnx"
+    path.write_bytes(counter())
+    OnnxPolicy(path)
+    monkeypatch.setattr(onnx_policy, "MOST_BYTES", len(counter()) - 1)
+    with pytest.raises(InputError, match="it is larger than"):
+        OnnxPolicy(path)
+
+
+def test_a_slow_policy_is_refused(monkeypatch):
+    monkeypatch.setattr(onnx_policy, "LONGEST", 0.05)
+    side = 1000
+    steps = [("MatMul", ["ones" if step == 0 else f"m{step}", "ones"], [f"m{step + 1}"]) for step in range(400)]
+    last = [("ReduceMin", ["m400"], ["least"]), ("Min", ["a", "least"], ["box"])]
+    slow = graph([*steps, *last], {"a": [1, 4]}, {"box": [1, 4]}, {"ones": np.full((side, side), 1e-3, np.float32)})
+    with pytest.raises(InputError, match="a frame takes longer than 0 seconds"):
+        OnnxPolicy(slow)
+
+
+def test_nothing_of_a_policy_is_computed_before_its_operators_are_checked(monkeypatch):
+    monkeypatch.setattr(onnx_inference, "open_session", lambda *_, **__: pytest.fail("onnxruntime reads it"))
+    with pytest.raises(InputError, match="it has the operator 'RandomNormal'"):
+        OnnxPolicy(graph([("RandomNormal", [], ["box"])], {"a": [1, 4]}, {"box": [1, 4]}))
 
 
 def test_an_observation_of_another_environment_is_refused():

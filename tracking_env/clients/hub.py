@@ -1,6 +1,6 @@
 """Publish and download checkpoints on the Hugging Face Hub. Needs the extra ``hub``.
 
-An address is ``hf://USER/REPO``, or ``hf://USER/REPO@REVISION``.
+An address is ``hf://USER/REPO``, or ``hf://USER/REPO@REVISION``. Of a repository `FILES` are fetched and nothing else.
 """
 
 import json
@@ -11,10 +11,13 @@ from typing import Any
 
 from tracking_env.clients import model_card
 from tracking_env.errors import InputError, MissingPackageError, first_line
-from tracking_env.files import write_atomically
-from tracking_env.trackers.checkpoint import EXPORT, POLICY, SCRIPTS, WEIGHTS, kind_of
+from tracking_env.files import MOST_BYTES, read_json, write_atomically
+from tracking_env.trackers import checkpoint as ck
+from tracking_env.trackers import onnx_policy
 
 SCHEME = "hf://"
+FILES = {ck.CONFIG: MOST_BYTES, ck.WEIGHTS: 2 << 30, ck.POLICY: onnx_policy.MOST_BYTES}
+"""What is fetched of a repository, with the most bytes of each file."""
 
 
 def local(address: str | None) -> Path | None:
@@ -33,12 +36,21 @@ def local(address: str | None) -> Path | None:
     if address is None or not address.startswith(SCHEME):
         return None if address is None else Path(address)
     repository, _, revision = address.removeprefix(SCHEME).partition("@")
+    library, commit = _import_hub(), revision or None
     try:
-        return Path(_import_hub().snapshot_download(repository, revision=revision or None))
+        for name, most in FILES.items():
+            file = library.hf_hub_download(repository, name, revision=commit, dry_run=True)
+            if file.file_size is None or file.file_size > most:
+                size = "an unknown number of" if file.file_size is None else file.file_size
+                raise InputError(f"{name} of {address} has {size} bytes, the most are {most}; fetch it by hand")
+            # The branch may move meanwhile: the other files are those of the same commit.
+            commit = file.commit_hash
+            path = Path(library.hf_hub_download(repository, name, revision=commit))
     except InputError:
         raise
     except Exception as error:  # Versions of huggingface_hub use different HTTP libraries.
         raise InputError(f"cannot fetch {address}: {first_line(error)}; check the name and the network") from None
+    return path.parent
 
 
 def push(checkpoint: Path, to: str, private: bool = False) -> str:
@@ -54,7 +66,8 @@ def push(checkpoint: Path, to: str, private: bool = False) -> str:
         The folder, or the repository's address.
 
     Raises:
-        InputError: the folder is no checkpoint, the target folder exists, or the repository cannot be written to.
+        InputError: the folder is no checkpoint or a damaged one, the target folder exists, or the repository cannot be
+            written to.
 
     Example:
         >>> push(Path("runs/small/checkpoints/000300"), "hf://USER/REPO")
@@ -83,26 +96,27 @@ def push(checkpoint: Path, to: str, private: bool = False) -> str:
     return f"https://huggingface.co/{repository}"
 
 
-def _write_files(checkpoint: Path, folder: Path, address: str) -> None:
+def _write_files(path: Path, folder: Path, address: str) -> None:
     """Write the files to publish into a folder."""
+    checkpoint = ck.read(path)
+    card = model_card.ModelCard(checkpoint.kind, checkpoint.config, f"the checkpoint {checkpoint.path}")
+    # Whatever does not run would be of no use to anybody.
+    checkpoint.policy()
     folder.mkdir(exist_ok=True)
     try:
-        config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-        tracker = kind_of(config)
-        if tracker is None:
-            raise InputError(f"{checkpoint} is no checkpoint of {', '.join(SCRIPTS.values())}; give one of those")
         # The policy is all that tracking needs; more training starts from the weights.
-        for file in (WEIGHTS, POLICY):
-            if not (checkpoint / file).is_file():
-                raise InputError(f"{checkpoint} has no {file}; type in a checkout: {EXPORT} {checkpoint}")
-            shutil.copy(checkpoint / file, folder)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the checkpoint {checkpoint}: {first_line(error)}") from None
-    kind = model_card.KINDS[tracker]
-    (folder / "config.json").write_text(json.dumps(_without_paths(config), indent=1), encoding="utf-8")
+        for file in (ck.WEIGHTS, ck.POLICY):
+            shutil.copy(checkpoint.path / file, folder)
+    except OSError as error:
+        raise InputError(f"cannot read the checkpoint {checkpoint.path}: {first_line(error)}") from None
+    try:
+        config = json.dumps(_without_paths(checkpoint.config), indent=1)
+    except RecursionError:
+        raise InputError(f"the checkpoint {checkpoint.path} is damaged: its config.json is nested too deeply") from None
+    (folder / ck.CONFIG).write_text(config, encoding="utf-8")
     # A checkpoint lies in RUN/checkpoints/NUMBER, the report in RUN.
-    report = _read_report(checkpoint.resolve().parents[1] / "report.json", kind, config)
-    (folder / "README.md").write_text(model_card.render(kind, config, report, address), encoding="utf-8")
+    report = _read_report(checkpoint.path.resolve().parents[1] / "report.json", card)
+    (folder / "README.md").write_text(card.render(report, address), encoding="utf-8")
 
 
 def _without_paths(config: dict[str, Any]) -> dict[str, Any]:
@@ -118,15 +132,13 @@ def _without_paths(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"run": run | {"data": data}}
 
 
-def _read_report(path: Path, kind: model_card.Kind, config: dict[str, Any]) -> dict[str, Any] | None:
-    """The run's report; None if there is none, or if it is about another checkpoint or another extractor."""
+def _read_report(path: Path, card: model_card.ModelCard) -> dict[str, Any] | None:
+    """The run's report; None if there is none, or if it is damaged or about another checkpoint or extractor."""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        report = read_json(path)
+    except InputError:
         return None
-    if not isinstance(report, dict) or report.get(kind.report_key) != config[kind.progress_key]:
-        return None
-    return report if report.get("extractor") == config[kind.extractor_key] else None
+    return report if card.is_about(report) else None
 
 
 def _import_hub() -> Any:

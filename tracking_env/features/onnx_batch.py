@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tracking_env.features.protobuf import Message
+from tracking_env.features.protobuf import Content, Message
 
 GRAPH = 7
 NODE, INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 1, 5, 11, 12, 13  # of a graph
@@ -51,7 +51,7 @@ def free_sizes(model: bytes, names: tuple[str, ...] = ("batch",)) -> bytes:
     return message.write()
 
 
-def _free_shape(content: bytes, shapes: set[str]) -> bytes:
+def _free_shape(content: Content, shapes: set[str]) -> Content:
     tensor = Message.read(content)
     if not shapes.intersection(tensor.texts(TENSOR_NAME)):
         return content

@@ -4,6 +4,7 @@ Both give the same numbers but for rounding. onnxruntime is about twice as fast;
 the file states. The code chooses which one runs a network; it never depends on what is installed.
 """
 
+import functools
 import importlib
 import os
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ names. It raises a ValueError if the network does not take such inputs or has no
 ONLY = ("",)
 """In place of names: a network's only input, or output."""
 DEVICES = ("auto", "cpu", "cuda")
+MOST_MEMORY = 4 << 30
+"""Bytes that bounded networks take together; DRLT at the paper's size takes a quarter of it."""
 CUDA = "CUDAExecutionProvider"
 
 
@@ -90,7 +93,9 @@ def by_onnxruntime(
     return run
 
 
-def open_session(file: Path | bytes, device: str = "cpu", label: str | None = None, threads: int = 2) -> Any:
+def open_session(
+    file: Path | bytes, device: str = "cpu", label: str | None = None, threads: int = 2, bounded: bool = False
+) -> Any:
     """Open an onnxruntime session for a network. Several threads may run it at the same time.
 
     On the CPU each run takes two threads by default, or one if OpenCV is limited to one (``cv2.setNumThreads``,
@@ -102,6 +107,8 @@ def open_session(file: Path | bytes, device: str = "cpu", label: str | None = No
         device: ``cpu``, ``cuda``, or ``auto`` (see `resolve_device`).
         label: the network's name in error messages; by default its path.
         threads: the most that a run takes on the CPU.
+        bounded: of a stranger's network: all bounded networks of this process take at most `MOST_MEMORY` together, and
+            nothing of it is computed before the first run.
 
     Raises:
         InputError: onnxruntime is not installed, cannot read it, or has no such device.
@@ -115,18 +122,31 @@ def open_session(file: Path | bytes, device: str = "cpu", label: str | None = No
     options.intra_op_num_threads = min(threads, cv2.getNumThreads())  # a frame is too little for more than two
     options.add_session_config_entry("session.force_spinning_stop", "1")  # between frames threads sleep
     options.log_severity_level = 3  # errors only
+    unused: list[str] = []
+    if bounded:
+        _limit_memory(ort)
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        options.log_severity_level = 4  # its errors are raised, too
+        unused = ["ConstantFolding"]
     providers: list[Any] = ["CPUExecutionProvider"]
     cuda = resolve_device(device) == "cuda"
     if cuda:
         # Without TF32 the GPU rounds as the CPU does, to about 1e-6 in place of 1e-3.
         providers.insert(0, (CUDA, {"use_tf32": "0"}))
     try:
-        session = ort.InferenceSession(content, options, providers=providers)
+        session = ort.InferenceSession(content, options, providers=providers, disabled_optimizers=unused)
     except Exception as error:  # onnxruntime's exceptions share no base but this
         raise InputError(f"onnxruntime cannot read {label}: {first_line(error)}; fetch it again") from None
     if cuda and CUDA not in session.get_providers():
         raise InputError("onnxruntime cannot use the GPU here (its own message is above); give --device cpu")
     return session
+
+
+def run_options() -> Any:
+    """Options of a single run of a session; its attribute ``terminate`` can be set from another thread."""
+    options = _onnxruntime("running a network").RunOptions()
+    options.log_severity_level = 4  # its errors are raised, too
+    return options
 
 
 def resolve_device(device: str) -> str:
@@ -147,6 +167,13 @@ def resolve_device(device: str) -> str:
             "give --device cpu"
         )
     return "cuda" if has_cuda else "cpu"
+
+
+@functools.cache
+def _limit_memory(ort: Any) -> None:
+    """Make the memory of this process from which bounded sessions are served; once, since it is one for all of them."""
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": MOST_MEMORY}))
 
 
 def _onnxruntime(purpose: str) -> Any:

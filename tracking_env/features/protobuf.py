@@ -11,8 +11,11 @@ from typing import Self
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 """Wire types: how a field's value is stored."""
+MOST_VALUES = 1 << 20
+"""Most values of a message. Each takes a hundred bytes here, and two in a file; networks have some thousands."""
 _FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
-Value = tuple[int, int | bytes]
+Content = bytes | memoryview
+Value = tuple[int, int | Content]
 
 
 class Message(dict[int, list[Value]]):
@@ -26,17 +29,21 @@ class Message(dict[int, list[Value]]):
     """
 
     @classmethod
-    def read(cls, content: bytes) -> Self:
-        """The message that ``content`` holds.
+    def read(cls, content: Content) -> Self:
+        """The message that ``content`` holds. Of a memoryview nothing is copied.
 
         Raises:
-            ValueError: it breaks off, or has a wire type that these formats do not use.
+            ValueError: it breaks off, has more than `MOST_VALUES` values, or a wire type that these formats do not use.
         """
-        message, position = cls(), 0
+        message, position, count = cls(), 0, 0
         while position < len(content):
             tag, position = _read_varint(content, position)
             number, wire_type = tag >> 3, tag & 7
-            value: int | bytes
+            count += 1
+            # Other readers cut a longer tag to 32 bits, and would see another field than this one.
+            if tag >= 1 << 32 or count > MOST_VALUES:
+                raise ValueError("it is damaged: a field's number is too large, or there are too many fields")
+            value: int | Content
             if wire_type == VARINT:
                 value, position = _read_varint(content, position)
             else:
@@ -56,7 +63,7 @@ class Message(dict[int, list[Value]]):
 
     def write(self) -> bytes:
         """The message as bytes, its fields in ascending order of their numbers."""
-        parts = []
+        parts: list[Content] = []
         for number in sorted(self):
             for wire_type, value in self[number]:
                 parts.append(_varint(number << 3 | wire_type))
@@ -68,7 +75,7 @@ class Message(dict[int, list[Value]]):
                     parts.append(value)
         return b"".join(parts)
 
-    def add(self, number: int, *values: "int | str | bytes | Message") -> Self:
+    def add(self, number: int, *values: "int | str | Content | Message") -> Self:
         """Append values to a field; returns the message. Integers may be negative."""
         for value in values:
             if isinstance(value, int):
@@ -99,18 +106,18 @@ class Message(dict[int, list[Value]]):
                     integers.append(_signed(integer))
         return integers
 
-    def content(self, number: int) -> bytes:
+    def content(self, number: int) -> Content:
         """The bytes of a field, of several the last; empty where there is none."""
         contents = self.contents(number)
         return contents[-1] if contents else b""
 
-    def contents(self, number: int) -> list[bytes]:
+    def contents(self, number: int) -> list[Content]:
         """The bytes of each value of a repeated field."""
-        return [value for _, value in self.get(number, []) if isinstance(value, bytes)]
+        return [value for _, value in self.get(number, []) if not isinstance(value, int)]
 
     def texts(self, number: int) -> list[str]:
         """The strings of a repeated field."""
-        return [value.decode() for value in self.contents(number)]
+        return [str(value, "utf-8") for value in self.contents(number)]
 
     def message(self, number: int) -> "Message":
         """A field's message, of several the last; an empty one where there is none."""
@@ -120,13 +127,13 @@ class Message(dict[int, list[Value]]):
         """The messages of a repeated field."""
         return [Message.read(value) for value in self.contents(number)]
 
-    def replace(self, number: int, values: "Iterable[int | str | bytes | Message]") -> None:
+    def replace(self, number: int, values: "Iterable[int | str | Content | Message]") -> None:
         """Put other values in a field's place."""
         self.pop(number, None)
         self.add(number, *values)
 
 
-def _read_varint(content: bytes, position: int) -> tuple[int, int]:
+def _read_varint(content: Content, position: int) -> tuple[int, int]:
     """The integer at a position, seven bits a byte and the lowest first, and the position after it."""
     integer, shift = 0, 0
     # Ten bytes of seven bits hold every 64-bit integer; more are damage.

@@ -11,15 +11,21 @@ outputs       the action: ``box`` ``(1, 4)``, or ``action`` ``(1, A)`` where it 
 ============  ======================================================================================================
 
 The state is zeros before the first frame. The training scripts write such graphs.
+
+The file may be a stranger's. Its operators are those of `tracking_env.trackers.onnx_operators`; its size, memory, the
+time of a frame and its inputs have limits; and what it predicts is finite.
 """
 
+import math
+import threading
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tracking_env.errors import InputError, first_line
 from tracking_env.features import onnx_inference
+from tracking_env.trackers.onnx_operators import check_operators
 
 NEXT = "_next"
 """Ends the name of an output that is the next value of a state."""
@@ -27,6 +33,12 @@ FRESH, OBSERVATION = "fresh", "observation"
 BOX, ACTION = "box", "action"
 EXTRAS = {"spread": (1, 4), "confidence": (1, 1)}
 """Further outputs that a graph may have."""
+MOST_BYTES = 2 << 30
+"""Size of the largest ``policy.onnx``, Protocol Buffers' own limit."""
+MOST_NUMBERS = 1 << 24
+"""Most numbers of one input or state."""
+LONGEST = 30.0
+"""Seconds that the first two frames may take. At the paper's size DRLT takes a tenth of a second."""
 State = dict[str, np.ndarray]
 """The recurrent state by name, as the graph takes it."""
 
@@ -57,14 +69,20 @@ class OnnxPolicy:
     """
 
     def __init__(self, source: Path | bytes) -> None:
-        session = onnx_inference.open_session(source)
+        # Checked and run are the same bytes, whatever happens to the file meanwhile.
+        content = source if isinstance(source, bytes) else _read(source)
+        check_operators(content)
+        session = onnx_inference.open_session(content, bounded=True)
         outputs = [output.name for output in session.get_outputs()]
-        inputs = {entry.name: tuple(entry.shape) for entry in session.get_inputs()}
+        inputs = {entry.name: tuple(entry.shape or ()) for entry in session.get_inputs()}
         states = [name for name in inputs if name + NEXT in outputs]
         # A variable dimension has a name instead of a number; a graph for one frame of one episode has none.
-        fixed = all(isinstance(side, int) for shape in inputs.values() for side in shape)
-        if (BOX in outputs) == (ACTION in outputs) or not fixed:
-            raise InputError(f"it is no policy: its inputs are {inputs}, its outputs {', '.join(outputs)}")
+        fixed = all(isinstance(side, int) and side > 0 for shape in inputs.values() for side in shape)
+        numbers = all(entry.type == "tensor(float)" for entry in session.get_inputs())
+        if (BOX in outputs) == (ACTION in outputs) or not fixed or not numbers:
+            raise InputError(f"it is no policy: its inputs are {inputs}, its outputs {', '.join(outputs)}"[:500])
+        if any(math.prod(shape) > MOST_NUMBERS for shape in inputs.values()):
+            raise InputError(f"it is no policy: an input has more than {MOST_NUMBERS} numbers")
         self._session = session
         self._action = BOX if BOX in outputs else ACTION
         self._extras = [name for name in EXTRAS if name in outputs]
@@ -72,9 +90,9 @@ class OnnxPolicy:
         self._zeros = {name: np.zeros(inputs[name], np.float32) for name in states}
         self._fresh_shape = inputs.get(FRESH)
         self.observation = {name: shape[1:] for name, shape in inputs.items() if name not in states and name != FRESH}
-        # A trial on zeros: a graph that does not run is refused now, not in the middle of a video.
-        prediction, _ = self.predict({name: np.zeros(shape, np.float32) for name, shape in self.observation.items()})
-        self.size = len(prediction.action)
+        self._options: Any = None
+        self.size = self._try_out()
+        self._options = None
 
     def predict(
         self, observation: dict[str, np.ndarray] | np.ndarray, state: State | None = None
@@ -90,7 +108,8 @@ class OnnxPolicy:
             The prediction and the next state.
 
         Raises:
-            InputError: the observation is not of the environment that the policy was trained in.
+            InputError: the observation is not of the environment that the policy was trained in, or the prediction is
+                not finite.
         """
         entries = {OBSERVATION: observation} if isinstance(observation, np.ndarray) else observation
         if not self.observation.keys() <= entries.keys():
@@ -100,12 +119,12 @@ class OnnxPolicy:
         if self._fresh_shape is not None:
             arrays |= {FRESH: np.full(self._fresh_shape, state is None, np.float32)}
         try:
-            action, *others = self._session.run(self._outputs, arrays)
+            action, *others = self._session.run(self._outputs, arrays, self._options)
         except Exception as error:  # onnxruntime's exceptions share no base but this
             raise InputError(f"it does not run: {first_line(error)}") from None
         # The extras come first among the other outputs, then the states.
         extras = dict(zip(self._extras, others, strict=False))
-        self._check_shape(self._action, action, (1, 4) if self._action == BOX else (1, action.size))
+        self._check_shape(self._action, action, (1, 4) if self._action == BOX else (1, np.size(action)))
         for name, value in extras.items():
             self._check_shape(name, value, EXTRAS[name])
         spread = extras["spread"][0] if "spread" in extras else None
@@ -120,6 +139,43 @@ class OnnxPolicy:
         prediction, state = self.predict(observation, state)
         return prediction.action, state
 
-    def _check_shape(self, name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
+    def _try_out(self) -> int:
+        """Decide two frames, and return the numbers of an action.
+
+        A graph that does not run is refused now, not in the middle of a video. Its operators do the same work in every
+        frame, so one limit of time is enough.
+        """
+        observation = {name: np.full(shape, 0.5, np.float32) for name, shape in self.observation.items()}
+        options = self._options = onnx_inference.run_options()
+        # onnxruntime looks at this flag before each operator.
+        timer = threading.Timer(LONGEST, setattr, (options, "terminate", True))
+        timer.start()
+        try:
+            prediction, state = self.predict(observation)
+            self.predict(observation, state)
+        except InputError:
+            if options.terminate:
+                raise InputError(f"it is no policy: a frame takes longer than {LONGEST:.0f} seconds") from None
+            raise
+        finally:
+            timer.cancel()
+        return len(prediction.action)
+
+    def _check_shape(self, name: str, value: Any, shape: tuple[int, ...]) -> None:
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32:
+            raise InputError(f"it is no policy: its {name} is no array of float32")
         if value.shape != shape:
             raise InputError(f"it is no policy: its {name} has the shape {value.shape}, wanted {shape}")
+        if not np.isfinite(value).all():
+            raise InputError(f"its {name} is not finite: {value.ravel()[:8].tolist()}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"it cannot be read: {error.strerror}") from None
+    if len(content) > MOST_BYTES:
+        raise InputError(f"it is larger than {MOST_BYTES >> 30} GiB")
+    return content
