@@ -62,7 +62,9 @@ def export(folder: tyro.conf.Positional[str], check: bool = False) -> None:
             f"{checkpoint.path / POLICY} is another network than {WEIGHTS}: their predictions differ by "
             f"{difference:.3g}; do not trust it, or replace it: {EXPORT} FOLDER"
         )
-    print_result(f"{checkpoint.path / POLICY} is the network of {WEIGHTS}: their predictions differ by {difference:.1e}")
+    print_result(
+        f"{checkpoint.path / POLICY} is the network of {WEIGHTS}: their predictions differ by {difference:.1e}"
+    )
 
 
 def main(args: Sequence[str] | None = None) -> int:

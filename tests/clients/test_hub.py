@@ -94,8 +94,8 @@ def library(monkeypatch):
             raise OSError("404 Client Error\n\nmore")
         if dry_run:
             calls.append((repository, filename, revision))
-            return types.SimpleNamespace(file_size=path.stat().st_size, commit_hash="c0ffee")
-        assert revision == "c0ffee", "all files are of one commit"
+            return types.SimpleNamespace(file_size=path.stat().st_size)
+        assert calls[-1] == (repository, filename, revision), "it is looked at first"
         return str(path)
 
     module = types.ModuleType("huggingface_hub")
@@ -151,7 +151,7 @@ def test_a_published_agent_tracks(run, library, capsys):
         )
         Path("o/drlt/video.txt").rename(f"{name.partition(':')[0]}.txt")
     files = ("config.json", "model.safetensors", "policy.onnx")
-    assert library[-3:] == list(zip(["me/drlt"] * 3, files, ["v1", "c0ffee", "c0ffee"], strict=True))
+    assert library[-3:] == list(zip(["me/drlt"] * 3, files, ["v1", "drlt", "drlt"], strict=True))
     assert Path("run.txt").read_bytes() == Path("hf.txt").read_bytes()
     Path("video.txt").write_text("9,9,30,30\n")  # no frame but the first has a box, so there are no scores
     evaluate = ["evaluate", "--tracker", "drlt", "--checkpoint", "hf://me/drlt"]
@@ -270,7 +270,7 @@ def test_an_agent_of_the_other_scripts_is_published_and_tracks(kind, tmp_path, m
         boxes.append(Path(f"o{len(boxes)}", kind.tracker, "video.txt").read_bytes())
     assert boxes[0] == boxes[1] == boxes[2]
     assert library[-3:] == [
-        ("me/agent", name, at) for name, at in zip(files[1:], (None, "c0ffee", "c0ffee"), strict=True)
+        ("me/agent", name, at) for name, at in zip(files[1:], (None, "agent", "agent"), strict=True)
     ]
 
 
@@ -488,7 +488,7 @@ def test_an_unreachable_repository_is_an_error(run, library, capsys):
 def test_a_file_of_unknown_size_or_too_large_is_not_fetched(library, monkeypatch, size):
     def look(*_, dry_run=False, **__):
         assert dry_run, "it is downloaded"
-        return types.SimpleNamespace(file_size=size, commit_hash="c0ffee")
+        return types.SimpleNamespace(file_size=size)
 
     monkeypatch.setattr(sys.modules["huggingface_hub"], "hf_hub_download", look)
     with pytest.raises(InputError, match=r"config.json of hf://me/drlt has .* bytes, the most are 16777216"):

@@ -43,9 +43,9 @@ def local(address: str | None) -> Path | None:
             if file.file_size is None or file.file_size > most:
                 size = "an unknown number of" if file.file_size is None else file.file_size
                 raise InputError(f"{name} of {address} has {size} bytes, the most are {most}; fetch it by hand")
-            # The branch may move meanwhile: the other files are those of the same commit.
-            commit = file.commit_hash
             path = Path(library.hf_hub_download(repository, name, revision=commit))
+            # The branch may move meanwhile: the other files are those of the same commit, which names the folder.
+            commit = path.parent.name
     except InputError:
         raise
     except Exception as error:  # Versions of huggingface_hub use different HTTP libraries.

@@ -25,6 +25,7 @@ import numpy as np
 
 from tracking_env.errors import InputError, first_line
 from tracking_env.features import onnx_inference
+from tracking_env.files import read_bytes
 from tracking_env.trackers.onnx_operators import check_operators
 
 NEXT = "_next"
@@ -70,7 +71,7 @@ class OnnxPolicy:
 
     def __init__(self, source: Path | bytes) -> None:
         # Checked and run are the same bytes, whatever happens to the file meanwhile.
-        content = source if isinstance(source, bytes) else _read(source)
+        content = source if isinstance(source, bytes) else read_bytes(source, most=MOST_BYTES)
         check_operators(content)
         session = onnx_inference.open_session(content, bounded=True)
         outputs = [output.name for output in session.get_outputs()]
@@ -168,14 +169,3 @@ class OnnxPolicy:
             raise InputError(f"it is no policy: its {name} has the shape {value.shape}, wanted {shape}")
         if not np.isfinite(value).all():
             raise InputError(f"its {name} is not finite: {value.ravel()[:8].tolist()}")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"it cannot be read: {error.strerror}") from None
-    if len(content) > MOST_BYTES:
-        raise InputError(f"it is larger than {MOST_BYTES >> 30} GiB")
-    return content
