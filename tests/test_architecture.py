@@ -24,7 +24,7 @@ ORDER = (
 )
 """Rooms of tracking_env, lowest first. A room may use what stands before it."""
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-GROUND_FLOOR = {"errors", "boxes", "files", "rendering", "log_levels", "terminal", "program"}
+GROUND_FLOOR = {"errors", "boxes", "names", "files", "rendering", "log_levels", "terminal", "program"}
 COMMAND = "tracking_env.cli"
 """Other programs start this module; its name in a string is a command line, not an import."""
 BELOW = {"tracking_env": set(), "agents": {"tracking_env"}, "train": {"tracking_env", "agents"}}

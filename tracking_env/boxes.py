@@ -11,6 +11,7 @@ functions then return a tuple. For a single box floats take a tenth of the time 
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,17 @@ def clip_box(boxes: Array) -> Array:
         return boxes.clip(0, 1)
     x, y, w, h = boxes
     return _limit(x, 0.0, 1.0), _limit(y, 0.0, 1.0), _limit(w, 0.0, 1.0), _limit(h, 0.0, 1.0)
+
+
+def bounding_box(polygon: Sequence[float]) -> list[float]:
+    """The upright box ``x, y, w, h`` around a polygon ``x1, y1, x2, y2, ...``, in its coordinates.
+
+    Example:
+        >>> bounding_box([2, 1, 4, 3, 2, 5, 0, 3])
+        [0, 1, 4, 4]
+    """
+    xs, ys = polygon[::2], polygon[1::2]
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
 def annotated(boxes: Array) -> Array:

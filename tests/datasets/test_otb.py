@@ -211,7 +211,7 @@ def test_missing_sequences_are_an_error(tmp_path):
 
 def test_annotations_are_read_without_images(tmp_path):
     (tmp_path / "Tiger1.txt").write_text("".join(f"{row},1,2,3\n" for row in range(1, 355)))
-    boxes = otb.read_annotations(tmp_path, "Tiger1")
+    boxes = otb.read_truth(tmp_path / "Tiger1.txt", "Tiger1")
     assert boxes.shape == (349, 4)
     assert boxes[0, 0] == 6
 
@@ -221,11 +221,13 @@ def test_real_sequences_load_and_agree_with_the_official_annotations(otb_root, r
     sequences = otb.load(otb_root)
     assert sequences
     for sequence in sequences:
-        assert_array_equal(sequence.boxes, otb.read_annotations(reference / "annotations", sequence.name))
+        assert_array_equal(
+            sequence.boxes, otb.read_truth(reference / "annotations" / f"{sequence.name}.txt", sequence.name)
+        )
         assert sequence.frames[len(sequence) - 1].shape == (sequence.size[1], sequence.size[0], 3)
 
 
 @pytest.mark.otb
 def test_all_official_annotations_load(reference):
     for name, entry in otb.TABLE.items():
-        assert len(otb.read_annotations(reference / "annotations", name)) == entry.frames
+        assert len(otb.read_truth(reference / "annotations" / f"{name}.txt", name)) == entry.frames

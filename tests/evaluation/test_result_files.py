@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from tracking_env.datasets import otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files
-from tracking_env.evaluation.result_files import write_result
+from tracking_env.evaluation.result_files import read_results, write_result
 from tracking_env.evaluation.scoring import score_folder
 from tracking_env.files import MOST_BYTES
 
@@ -201,7 +201,7 @@ def test_names_that_differ_only_in_punctuation_stay_distinct(tmp_path):
 def test_two_files_of_the_same_sequence_are_refused(tmp_path):
     put(tmp_path / "Deer.txt", "1,2,3,4\n")
     put(tmp_path / "Deer.json", json.dumps([record()]))
-    assert "same sequence; keep one" in result_files.read_results(tmp_path, ["Deer"]).unreadable["Deer"]
+    assert "may both be the results of Deer; move Deer.txt" in read_results(tmp_path, ["Deer"]).unreadable["Deer"]
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ def test_tables_show_runs_speed_and_attributes():
 
 
 def struck(reference, names) -> Report:
-    truths = {name: otb.read_annotations(reference / "annotations", name) for name in names}
+    truths = {name: otb.read_truth(reference / "annotations" / f"{name}.txt", name) for name in names}
     return score_folder(reference / "struck_ope", truths)
 
 

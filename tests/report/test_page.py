@@ -252,7 +252,7 @@ def test_the_first_30_styles_differ():
     ("args", "message"),
     [
         (["no-such-folder", "--sequences", "synthetic:0"], "no folder no-such-folder"),
-        (["."], "either --root OTB or --annotations DIR"),
+        (["."], ". has folders (empty, good, spread-tre) but no results; give the trackers' folders: ./*"),
         ([".", "--root", "a", "--annotations", "b"], "either --root OTB or --annotations DIR"),
         (["--sequences", "synthetic:0"], "no folder to report on; type tracking-env report DIR"),
         (["empty", "--sequences", "synthetic:0"], "no sequence could be scored (empty, Synthetic-0000: no result)"),

@@ -78,7 +78,7 @@ def score(baseline, truths):
 @pytest.fixture
 def thirty(reference):
     """The official boxes of the paper's 30 sequences."""
-    return {name: otb.read_annotations(reference / "annotations", name) for name in otb.LISTS["drlt30"]}
+    return {name: otb.read_truth(reference / "annotations" / f"{name}.txt", name) for name in otb.LISTS["drlt30"]}
 
 
 @pytest.mark.otb

@@ -3,8 +3,7 @@
 A command prints its result and returns the exit code. Python code calls the library instead.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import tyro
@@ -18,15 +17,6 @@ ScoringName = Literal["otb", "got10k", "lasot", "trackingnet", "uav123", "nfs", 
 """Values of the flag ``--protocol``: the names of `tracking_env.evaluation.protocols.PROTOCOLS`."""
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 """Type of the parameter ``as_json``, whose flag is ``--json``."""
-
-
-def label_folders(folders: Sequence[Path]) -> dict[str, Path]:
-    """Folders by their names, or by their paths if two folders have the same name."""
-    names = [folder.resolve().name for folder in folders]
-    labels = {}
-    for name, folder in zip(names, folders, strict=True):
-        labels[name if names.count(name) == 1 else str(folder)] = folder
-    return labels
 
 
 def print_failures(reports: Mapping[str, Report]) -> int:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import tyro
 
-from tracking_env.commands import Json, ScoringName, label_folders, print_failures
+from tracking_env.commands import Json, ScoringName, print_failures
 from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.evaluation.ground_truth import read_ground_truth
-from tracking_env.evaluation.result_files import read_results
+from tracking_env.evaluation.tracker_folders import read_trackers
 from tracking_env.terminal import print_result
 
 
@@ -34,9 +34,9 @@ def make_report(
         results: folders of result files, one per tracker. The first ones get the clearest colours.
         out: folder for the page; an older page there is replaced.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. Give this or --annotations.
-        annotations: folder of true boxes NAME.txt, without frames. The page then shows no pictures.
+        annotations: folder of true boxes NAME.txt, of OTB's sequences or your own. The page then shows no pictures.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
-            By default drlt30, or all sequences of another data set than OTB.
+            By default all that have results.
         protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
             set in root.
         gallery: number of animated sequences, from the best to the worst of ours at even steps; 0 for no gallery.
@@ -52,9 +52,8 @@ def make_report(
         raise MissingPackageError("report", error, "report") from None
     if not results:
         raise InputError("no folder to report on; type tracking-env report DIR --root OTB")
-    truths = read_ground_truth(root, annotations, sequences)
-    names = [truth.name for truth in truths]
-    boxes = {label: read_results(folder, names) for label, folder in label_folders(results).items()}
+    truths = read_ground_truth(root, annotations, sequences, results)
+    boxes = read_trackers(results, truths)
     reports = write_page(out, truths, boxes, Gallery(gallery, ours, rival), protocol)
     page = out / "index.html"
     if as_json:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import tyro
 
-from tracking_env.commands import Json, ScoringName, label_folders, print_failures
+from tracking_env.commands import Json, ScoringName, print_failures
 from tracking_env.errors import InputError
 from tracking_env.evaluation.ground_truth import read_ground_truth, read_sizes
 from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.result_files import read_results
-from tracking_env.evaluation.scoring import score_folder
+from tracking_env.evaluation.scoring import evaluate
 from tracking_env.evaluation.submission import write_submission
+from tracking_env.evaluation.tracker_folders import read_trackers
 from tracking_env.report.text_tables import format_attributes, format_sequences, format_trackers
 from tracking_env.terminal import print_result
 
@@ -37,11 +38,11 @@ def score_results(
     Example: tracking-env score results/mil --root OTB --sequences otb2013
 
     Args:
-        results: folders of result files, one per tracker.
+        results: folders of result files, of one tracker each or of many trackers' NAME_TRACKER.mat.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. Give this or --annotations.
-        annotations: folder of true boxes NAME.txt, without frames.
+        annotations: folder of true boxes NAME.txt, without frames, of OTB's sequences or your own.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
-            By default drlt30, or all sequences of another data set than OTB.
+            By default all that have results.
         protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
             set in root. Or drlt-paper, which compares with Table 2 of the DRLT paper only.
         submission: write the archive that the server of GOT-10k or TrackingNet takes, such as mil.zip; score nothing.
@@ -51,7 +52,8 @@ def score_results(
     """
     if not results:
         raise InputError("no folder to score; type tracking-env score DIR --root OTB")
-    ground_truth = read_ground_truth(root, annotations, sequences)
+    # A server scores all sequences, so an archive needs them all.
+    ground_truth = read_ground_truth(root, annotations, sequences, results if submission is None else ())
     truths = {truth.name: truth.boxes for truth in ground_truth}
     tags = {truth.name: truth.attributes for truth in ground_truth}
     rules = choose_protocol(protocol, ground_truth[0].dataset)
@@ -59,8 +61,8 @@ def score_results(
         return _write_archive(submission, results, {name: len(boxes) for name, boxes in truths.items()}, rules.name)
     sizes = read_sizes(ground_truth) if rules.needs_size else None
     reports = {
-        label: score_folder(folder, truths, attributes=tags, protocol=rules.name, sizes=sizes)
-        for label, folder in label_folders(results).items()
+        label: evaluate(boxes, truths, attributes=tags, protocol=rules.name, sizes=sizes)
+        for label, boxes in read_trackers(results, ground_truth).items()
     }
     # With one tracker there is nothing to compare, so its sequences are the rows.
     single = next(iter(reports.values())) if len(reports) == 1 else None

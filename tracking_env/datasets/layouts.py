@@ -11,10 +11,11 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from tracking_env.datasets.box_files import read_rows
+from tracking_env.datasets.box_files import decode_text, read_rows
 from tracking_env.datasets.video import SUFFIXES
 from tracking_env.errors import InputError
 from tracking_env.files import list_folder, read_bytes
+from tracking_env.names import normal_form
 
 _TRUTH = "groundtruth.txt"
 _LIST = "list.txt"
@@ -187,7 +188,7 @@ def find_places(root: Path, layout: str) -> dict[str, Place]:
         InputError: two sequences have the same name, or a list cannot be read.
     """
     if layout == "video":
-        places = [Place(path.stem, "", path.with_suffix(".txt"), path, True) for path in _videos(root)]
+        places = [Place(normal_form(path.stem), "", path.with_suffix(".txt"), path, True) for path in _videos(root)]
     else:
         places = _sort_by_lists(_find_places(root, layout))
     by_name = {place.name: place for place in places}
@@ -233,8 +234,8 @@ def _find_places(root: Path, name: str) -> list[Place]:
         frames = folder / layout.images.format(name=shared)
         if truth.name == _TRUTH and not frames.is_dir():
             frames = folder
-        group = folder.parent.name if layout.grouped and folder.parent != root else ""
-        places.append(Place(sequence, group, truth, frames, frames.is_dir()))
+        group = normal_form(folder.parent.name) if layout.grouped and folder.parent != root else ""
+        places.append(Place(normal_form(sequence), group, truth, frames, frames.is_dir()))
     return places
 
 
@@ -264,7 +265,7 @@ def _read_list(folder: Path, there: set[str]) -> Mapping[str, int]:
     if not path.is_file():
         return {}
     try:
-        names = read_bytes(path, most=_LONGEST_LIST).decode("utf-8-sig").split()
+        names = normal_form(decode_text(read_bytes(path, most=_LONGEST_LIST))).split()
     except (InputError, UnicodeDecodeError):
         raise InputError(f"cannot read {path} as a list of sequences, one name a line") from None
     missing = [name for name in names if name not in there]

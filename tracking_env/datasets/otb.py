@@ -7,7 +7,9 @@ evaluation, and to which image the first annotation row belongs.
 
 import csv
 import logging
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.images import numbered_images
+from tracking_env.names import normal_form
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, suggest
 from tracking_env.files import list_folder
@@ -103,27 +106,33 @@ def resolve_names(spec: str, root: Path | None) -> list[str]:
 
         resolve_names("Suv,drlt30", None)  # ["Suv", "Bird2", "BlurBody", ...]
     """
-    return list(_resolve(spec, root))
+    return list(_resolve(spec, None if root is None else _find_folders(root), root))
 
 
-def _resolve(spec: str, root: Path | None) -> dict[str, bool]:
-    """Names in order, and whether each was asked for by its own name (then it must exist) or through a list."""
+def _resolve(spec: str, available: Collection[str] | None, root: Path | None) -> dict[str, bool]:
+    """Names in order, and whether each was asked for by its own name (then it must exist) or through a list.
+
+    Args:
+        spec: names and lists, as for `resolve_names`.
+        available: names of the sequences in the root; None without a root.
+        root: the folder, for error messages.
+    """
     explicit: dict[str, bool] = {}
-    for word in filter(None, map(str.strip, spec.split(","))):
+    for word in filter(None, map(str.strip, normal_form(spec).split(","))):
         if word == AVAILABLE:
-            if root is None:
+            if available is None:
                 raise InputError(f"'{AVAILABLE}' needs a folder to look in; give its path, or name a list or sequences")
-            for name in _available(root):
+            for name in available:
                 explicit.setdefault(name, False)
         elif word in LISTS:
             for name in LISTS[word]:
                 explicit.setdefault(name, False)
-        elif word in TABLE or (root is not None and _is_own(root, word)):
+        elif word in TABLE or word in (available or ()):
             # Not setdefault: named by itself it must exist, even if a list before it has it too.
             explicit[word] = True
         else:
             lists = *LISTS, AVAILABLE
-            hint = suggest(word, (*TABLE, *lists))
+            hint = suggest(word, (*TABLE, *lists, *(available or ())))
             raise InputError(f"unknown sequence {word!r}{hint}; the lists are {', '.join(lists)}")
     if not explicit:
         place = f"no OTB sequence in {root}" if root else f"no sequence in {spec!r}"
@@ -131,39 +140,16 @@ def _resolve(spec: str, root: Path | None) -> dict[str, bool]:
     return explicit
 
 
-def _available(root: Path) -> list[str]:
-    """The sequences that are in a folder: OTB's in the table's order, then your own by name."""
-    # Two targets may share a folder, so the annotation file decides.
-    official = [entry.name for entry in TABLE.values() if (root / entry.folder / entry.truth).is_file()]
-    official_folders = {entry.folder for entry in TABLE.values()}
-    own = [path.name for path in list_folder(root) if path.name not in official_folders and _is_own(root, path.name)]
-    return official + own
+def choose(spec: str, available: Collection[str], root: Path) -> list[str]:
+    """The names that a specification stands for (see `resolve_names`), without those of a list that are not available.
 
-
-def _is_own(root: Path, name: str) -> bool:
-    """Whether the folder ``name`` in the root is a sequence in OTB's layout."""
-    folder = root / name
-    # A name with a separator could lead out of the root.
-    return Path(name).name == name and (folder / "img").is_dir() and (folder / TRUTH).is_file()
-
-
-def load(root: Path, spec: str = AVAILABLE) -> list[Sequence]:
-    """Load the sequences that a specification stands for (see `resolve_names`); no image is read yet.
-
-    Sequences of a list that are not in ``root`` are left out, with one logged warning that names them.
+    A logged warning names what is left out. A sequence asked for by name is checked when it is loaded.
 
     Raises:
-        InputError: the folder does not exist, holds none of the sequences or not one that was asked for by name, or a
-            sequence cannot be loaded.
+        InputError: a name is unknown, or nothing is left.
     """
-    if not root.is_dir():
-        raise InputError(f"no folder {root}; give the folder that holds the sequence folders, such as OTB/ for OTB/Suv")
-    explicit = _resolve(spec, root)
-    missing = []
-    for name, asked_by_name in explicit.items():
-        # A root often has a part of a list only. A sequence asked for by name is checked when it is loaded.
-        if not asked_by_name and name in TABLE and not (root / TABLE[name].folder).is_dir():
-            missing.append(name)
+    explicit = _resolve(spec, available, root)
+    missing = [name for name, asked_by_name in explicit.items() if not asked_by_name and name not in available]
     if len(missing) == len(explicit):
         raise InputError(
             f"none of the {len(explicit)} sequences of {spec!r} is in {root}; give the folder that has them"
@@ -173,7 +159,47 @@ def load(root: Path, spec: str = AVAILABLE) -> list[Sequence]:
         _log.warning(
             "%d of the %d sequences of %s are in %s; missing: %s", there, len(explicit), spec, root, ", ".join(missing)
         )
-    return [load_sequence(root, name) for name in explicit if name not in missing]
+    return [name for name in explicit if name not in missing]
+
+
+def _find_folders(root: Path) -> dict[str, Path]:
+    """The folders of the sequences that are in a root, by name: OTB's in the table's order, then your own."""
+    # Two targets may share a folder, so the annotation file decides.
+    folders = {
+        name: root / entry.folder for name, entry in TABLE.items() if (root / entry.folder / entry.truth).is_file()
+    }
+    official = {entry.folder for entry in TABLE.values()}
+    for folder in list_folder(root):
+        name = normal_form(folder.name)
+        if name in official or not ((folder / "img").is_dir() and (folder / TRUTH).is_file()):
+            continue
+        if name in folders:
+            raise InputError(f"two folders in {root} are named {name!r}, in two Unicode forms; rename one of them")
+        folders[name] = folder
+    return folders
+
+
+def find(root: Path, spec: str = AVAILABLE) -> dict[str, Callable[[], Sequence]]:
+    """The sequences that a specification stands for (see `resolve_names`), by name: functions that load them.
+
+    Sequences of a list that are not in ``root`` are left out, with one logged warning that names them.
+
+    Raises:
+        InputError: the folder does not exist, or holds none of the sequences.
+    """
+    if not root.is_dir():
+        raise InputError(f"no folder {root}; give the folder that holds the sequence folders, such as OTB/ for OTB/Suv")
+    folders = _find_folders(root)
+    return {name: partial(_load, root, folders.get(name), name) for name in choose(spec, folders, root)}
+
+
+def load(root: Path, spec: str = AVAILABLE) -> list[Sequence]:
+    """Load the sequences that a specification stands for (see `find`); no image is read yet.
+
+    Raises:
+        InputError: as `find`; or one that was asked for by name is missing, or a sequence cannot be loaded.
+    """
+    return [load_one() for load_one in find(root, spec).values()]
 
 
 def load_sequence(root: Path, name: str) -> Sequence:
@@ -184,22 +210,24 @@ def load_sequence(root: Path, name: str) -> Sequence:
     Raises:
         InputError: the folder or the annotations are missing or cannot be used, or an image is missing.
     """
+    return _load(root, _find_folders(root).get(name), name)
+
+
+def _load(root: Path, folder: Path | None, name: str) -> Sequence:
+    """Load a sequence from its folder; None stands for the usual one, which then lacks something."""
     entry = TABLE.get(name)
-    folder = root / (entry.folder if entry else name)
+    folder = folder or root / (entry.folder if entry else name)
     if not folder.is_dir():
         raise InputError(f"no sequence {name} in {root}: there is no folder {folder.name}; fetch it, or leave it out")
-    boxes = _read_truth(folder / (entry.truth if entry else TRUTH), name)
+    boxes = read_truth(folder / (entry.truth if entry else TRUTH), name)
     frames = numbered_images(folder / "img", len(boxes), entry.first if entry else None)
     return Sequence(name, frames, boxes, entry.attributes if entry else ())
 
 
-def read_annotations(folder: Path, name: str) -> np.ndarray:
-    """Ground truth from a folder of ``NAME.txt`` files: ``(T, 4)`` float64 pixel boxes of the official range.
-
-    Raises:
-        InputError: the file cannot be read, or does not have the official number of boxes.
-    """
-    return _read_truth(folder / f"{name}.txt", name)
+def folder_names(names: Collection[str]) -> dict[str, str]:
+    """The names of folders that stand for one of these sequences: those of one target, such as Human4."""
+    folders = [entry.folder for entry in TABLE.values()]
+    return {entry.folder: name for name, entry in TABLE.items() if name in names and folders.count(entry.folder) == 1}
 
 
 def cut_to_official_range(name: str, boxes: np.ndarray) -> np.ndarray:
@@ -214,7 +242,13 @@ def cut_to_official_range(name: str, boxes: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def _read_truth(path: Path, name: str) -> np.ndarray:
+def read_truth(path: Path, name: str) -> np.ndarray:
+    """The true boxes in an annotation file: ``(T, 4)`` float64 pixel boxes of the official range.
+
+    Raises:
+        InputError: the file cannot be read, has a number that is not finite, or does not have the official number of
+            boxes.
+    """
     boxes = read_boxes(path)
     # NaN may mean an absent target or damage; zeros have one meaning.
     not_finite = np.flatnonzero(~np.isfinite(boxes).all(axis=1))

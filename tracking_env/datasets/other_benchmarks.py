@@ -5,11 +5,11 @@ holds: pixel boxes counted from 1, and zeros in each frame without a true box. T
 them as NaN or with a side of 0 or less. If a file holds the first box alone, all later frames are without one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from tracking_env import boxes as bx
 from tracking_env.datasets import layouts
@@ -21,12 +21,11 @@ from tracking_env.datasets.sequence import Frames, Sequence
 from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError, suggest
 from tracking_env.files import read_bytes
+from tracking_env.names import normal_form
 
 
-def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
-    """Load the sequences that a specification stands for; no image is read yet.
-
-    A video is decoded once, to count its frames.
+def find(root: Path, layout: str, spec: str = AVAILABLE) -> dict[str, Callable[[], Sequence]]:
+    """The sequences that a specification stands for: functions that load them, by name.
 
     Args:
         root: the data set's folder, or the folder that holds its sequences; or a video file.
@@ -34,7 +33,7 @@ def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
         spec: names, groups (``val``, ``airplane``) and ``available``, separated by commas.
 
     Raises:
-        InputError: the folder does not exist, a name is unknown, or a sequence cannot be loaded.
+        InputError: the folder does not exist, or a name is unknown.
     """
     if not root.exists():
         raise InputError(f"no folder {root}; give one with {layouts.LAYOUTS[layout].example}")
@@ -43,10 +42,10 @@ def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
         box_file = root.with_suffix(".txt")
         if not box_file.is_file():
             raise InputError(f"{root} has no first box; write its first box x,y,w,h to {box_file.name} beside it")
-        root, spec = root.parent, root.stem if spec == AVAILABLE else spec
+        root, spec = root.parent, normal_form(root.stem) if spec == AVAILABLE else spec
     places = find_places(root, layout)
     selected: dict[str, Place] = {}
-    for word in filter(None, map(str.strip, spec.split(","))):
+    for word in filter(None, map(str.strip, normal_form(spec).split(","))):
         if word in places:
             selected[word] = places[word]
             continue
@@ -56,10 +55,16 @@ def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
         selected |= {place.name: place for place in members}
     if not selected:
         raise InputError(f"no sequence of {layout} in {root}; expected {layouts.LAYOUTS[layout].example}")
-    # Videos are decoded once to count their frames, which takes long.
-    hidden = None if layout == "video" else True
-    chosen = tqdm(selected.values(), desc="count frames", unit="video", leave=False, disable=hidden)
-    return [_load_sequence(place, layout) for place in chosen]
+    return {name: partial(_load_sequence, place, layout) for name, place in selected.items()}
+
+
+def load(root: Path, layout: str, spec: str = AVAILABLE) -> list[Sequence]:
+    """Load the sequences that a specification stands for (see `find`). No image is read, but videos are counted.
+
+    Raises:
+        InputError: as `find`, or a sequence cannot be loaded.
+    """
+    return [load_one() for load_one in find(root, layout, spec).values()]
 
 
 def _unknown(word: str, layout: str, root: Path, places: Iterable[Place]) -> str:
@@ -171,8 +176,7 @@ def _hidden_frames(folder: Path, layout: Layout, count: int) -> Iterable[np.ndar
 def _box(row: list[float]) -> list[float]:
     """A line as ``x, y, w, h``: a polygon ``x1, y1, ..., x4, y4`` as its bounding box, a code as zeros."""
     if len(row) == 8:
-        xs, ys = row[::2], row[1::2]
-        return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+        return bx.bounding_box(row)
     return row if len(row) == 4 else [0.0] * 4
 
 

@@ -1,15 +1,23 @@
 """The sequences that results are scored against: from a folder with frames, drawn, or from annotation files alone."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from tracking_env.boxes import Size
 from tracking_env.datasets import loading, otb
-from tracking_env.datasets.sequence import Frames
+from tracking_env.datasets.box_files import read_boxes
+from tracking_env.names import NameIndex, normal_form
+from tracking_env.datasets.sequence import Frames, Sequence
 from tracking_env.errors import InputError
+from tracking_env.evaluation.result_index import list_sequences, refuse_parent
+from tracking_env.files import list_folder
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,30 +44,90 @@ class GroundTruth:
         return len(self.boxes) // 3
 
 
-def read_ground_truth(root: Path | None, annotations: Path | None, sequences: str | None) -> list[GroundTruth]:
+def read_ground_truth(
+    root: Path | None, annotations: Path | None, sequences: str | None, results: Iterable[Path] = ()
+) -> list[GroundTruth]:
     """The ground truth of sequences: with frames from a data set or drawn, or without frames from annotation files.
 
     Args:
         root: folder of a data set, as for `tracking_env.datasets.loading.load`.
-        annotations: folder of ``NAME.txt`` with true boxes of OTB sequences.
-        sequences: names and lists, as for `tracking_env.datasets.loading.load`. By default drlt30, or all sequences of
-            another data set than OTB.
+        annotations: folder of ``NAME.txt`` with true boxes in OTB's coordinates; see `find_annotations`.
+        sequences: names and lists, as for `tracking_env.datasets.loading.load`. By default all that have results, or
+            all without ``results``.
+        results: folders of result files, see `tracking_env.evaluation.result_files`.
 
     Raises:
-        InputError: there is not exactly one source, or it lacks a sequence.
+        InputError: there are two sources, or they lack a sequence; or no sequence has results.
     """
-    names = sequences or loading.default_names(root)
-    if annotations is not None and root is None:
-        return [
-            GroundTruth(name, otb.read_annotations(annotations, name), otb.TABLE[name].attributes)
-            for name in otb.resolve_names(names, None)
-        ]
-    if annotations is None and (root is not None or names.startswith("synthetic:")):
-        return [
-            GroundTruth(sequence.name, sequence.boxes, sequence.attributes, sequence.frames, sequence.dataset)
-            for sequence in loading.load(root, names)
-        ]
-    raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
+    if root is not None and annotations is not None:
+        raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
+    if annotations is not None:
+        readers = find_annotations(annotations, sequences or otb.AVAILABLE)
+    else:
+        readers = {name: partial(_with_frames, load) for name, load in loading.find(root, sequences).items()}
+    folders = list(results)
+    if sequences is None and folders:
+        names = {name for folder in folders for name in list_sequences(folder, readers)}
+        place, missing = annotations or root or loading.EMBEDDED, [name for name in readers if name not in names]
+        if not names:
+            refuse_parent(folders[0])
+            raise InputError(
+                f"{folders[0]} has no result of the {len(readers)} sequences of {place}, such as {missing[0]}; give the "
+                "--root or --annotations on which the tracker ran"
+            )
+        if missing:
+            some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+            _log.warning(
+                "%d of the %d sequences of %s have results; missing: %s", len(names), len(readers), place, some
+            )
+        readers = {name: load for name, load in readers.items() if name in names}
+    return [load() for load in readers.values()]
+
+
+def find_annotations(folder: Path, spec: str = otb.AVAILABLE) -> dict[str, Callable[[], GroundTruth]]:
+    """The sequences of a folder of annotation files ``NAME.txt``: functions that read them, by name.
+
+    Names and lists are those of `otb.find`. The file of an OTB sequence may be spelled otherwise, as in the official
+    toolkit (``suv.txt``, ``jogging.1.txt``). Every other file that holds boxes is a sequence of your own.
+
+    Raises:
+        InputError: the folder does not exist or holds none of the sequences; or two files may be one sequence.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder}; give the folder that holds the annotations NAME.txt")
+    index = NameIndex(otb.TABLE, otb.folder_names(otb.TABLE))
+    # Exact names come first, so that no other spelling takes their place.
+    files: list[tuple[bool, str, Path]] = []
+    for path in list_folder(folder, "*.txt"):
+        stem = normal_form(path.stem)
+        name = (index.find(stem) or [stem])[0]
+        files.append((name != stem, name, path))
+    paths: dict[str, Path] = {}
+    for is_similar, name, path in sorted(files):
+        other = paths.setdefault(name, path)
+        if other is not path and is_similar == (normal_form(other.stem) != name):
+            raise InputError(f"{other} and {path.name} may both be {name}; rename the one that is not")
+    own = [name for name, path in paths.items() if name not in otb.TABLE and _holds_boxes(path)]
+    available = [*(name for name in otb.TABLE if name in paths), *own]
+    names = otb.choose(spec, available, folder)
+    return {name: partial(_without_frames, paths.get(name, folder / f"{name}.txt"), name) for name in names}
+
+
+def _holds_boxes(path: Path) -> bool:
+    try:
+        read_boxes(path)
+    except InputError:  # such as README.txt
+        return False
+    return True
+
+
+def _without_frames(path: Path, name: str) -> GroundTruth:
+    return GroundTruth(name, otb.read_truth(path, name), otb.TABLE[name].attributes if name in otb.TABLE else ())
+
+
+def _with_frames(load: Callable[[], Sequence]) -> GroundTruth:
+    sequence = load()
+    return GroundTruth(sequence.name, sequence.boxes, sequence.attributes, sequence.frames, sequence.dataset)
 
 
 def read_sizes(sequences: Iterable[GroundTruth]) -> dict[str, Size]:

@@ -76,10 +76,11 @@ def _records(content: Any, path: Path) -> list[Record]:
     entries = content if isinstance(content, list) else [content]
     if not entries:
         raise InputError(f"{path} holds no results; wanted a list of records with 'res'")
-    return [_record(entry, f"{path}, result {at}") for at, entry in enumerate(entries, 1)]
+    return [record for at, entry in enumerate(entries, 1) for record in _read_entry(entry, f"{path}, result {at}")]
 
 
-def _record(entry: Any, where: str) -> Record:
+def _read_entry(entry: Any, where: str) -> list[Record]:
+    """The record of an entry, or one for each run where ``res`` holds several: ``(runs, T, 4)``, as PyTracking's."""
     if not isinstance(entry, Mapping) or "res" not in entry:
         raise InputError(f"{where} has no 'res'; wanted a record as OTB's toolkits write it")
     kind = entry.get("type", entry.get("resType", "rect"))
@@ -93,18 +94,22 @@ def _record(entry: Any, where: str) -> Record:
             raw = np.where(raw.imag == 0, raw.real, np.nan)
         # Convert straight to numbers: in an array of strings each takes the memory of the longest.
         boxes = np.atleast_2d(np.asarray(raw, dtype=np.float64))
+        runs = boxes if boxes.ndim == 3 else boxes[None]
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{where}: 'res' is not a table of numbers; wanted rows x,y,w,h") from None
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
+    if runs.ndim != 3 or runs.shape[2] != 4 or runs.size == 0:
         raise InputError(f"{where}: 'res' has the shape {boxes.shape}, wanted rows x,y,w,h")
     shift = entry.get("shiftType")
     first, fps = _number(entry.get("startFrame")), _number(entry.get("fps"))
-    return Record(
-        boxes=boxes,
-        first=None if first is None else int(first),
-        fps=fps if fps is not None and fps > 0 else None,
-        shifted=isinstance(shift, str) and shift not in ("", "None"),
-    )
+    return [
+        Record(
+            boxes=run,
+            first=None if first is None else int(first),
+            fps=fps if fps is not None and fps > 0 else None,
+            shifted=isinstance(shift, str) and shift not in ("", "None"),
+        )
+        for run in runs
+    ]
 
 
 def _number(value: Any) -> float | None:

@@ -3,14 +3,20 @@
 A folder per tracker, which holds one of
 
 * ``NAME.txt``, one box ``x, y, w, h`` a line (`tracking_env.datasets.box_files.read_boxes`), with seconds per frame in
-  ``NAME_time.txt`` or ``times/NAME_time.txt``: this library and got10k's toolkit for OTB write these;
-* folders ``run-1/``, ``run-2/``, ... of such files: several runs of one tracker;
+  ``NAME_time.txt`` or ``times/NAME_time.txt``: this library and got10k's toolkit for OTB write these. A fifth number
+  in [0, 1] is a confidence, and is left out;
+* folders ``run-1/``, ``run-2/``, ... of such files, or PyTracking's ``default_000/``, ``default_001/``, ...: several
+  runs of one tracker;
 * in ``TRACKER-tre``, ``starts.json`` and folders ``start-01/``, ... of such files: ``starts.json`` holds for each
   sequence the frame (0-based) of each start, a file holds the boxes from there on;
 * in ``TRACKER-sre``, folders ``left/``, ``scale_8/``, ... of such files, one for each perturbed first box;
 * ``NAME/NAME_001.txt``, ``NAME_002.txt``, ... with all their seconds in ``NAME/NAME_time.txt``, a column for each run:
   got10k's layout (``got10k/experiments/got10k.py`` of github.com/got-10k/toolkit);
+* the same of the VOT toolkit, whose first line is the code 1 for the first frame. A polygon becomes its upright box, a
+  line 0 repeats the box before it. Runs that begin anew after a failure (a line 2) are no one-pass results;
 * ``NAME.json`` or ``NAME_TRACKER.mat`` of the OTB toolkits (`tracking_env.evaluation.otb_toolkit_files`).
+
+A folder of ``NAME_TRACKER.mat`` may hold many trackers: `tracking_env.evaluation.tracker_folders` reads them all.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,12 +25,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tracking_env.datasets.box_files import read_boxes, read_rows
+from tracking_env import boxes as bx
+from tracking_env.datasets.box_files import read_rows
 from tracking_env.errors import InputError
 from tracking_env.evaluation import otb_toolkit_files
-from tracking_env.evaluation.result_index import STARTS, index_files, list_parts, list_repetitions, refuse_parent
+from tracking_env.evaluation.result_index import STARTS, Place, index_files, list_parts, list_repetitions, refuse_parent
 from tracking_env.evaluation.robustness import ProtocolName
-from tracking_env.files import read_bytes, write_atomically
+from tracking_env.files import write_atomically
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +64,15 @@ class _SequenceRuns:
     starts: tuple[int, ...] = ()
 
 
-def read_results(folder: Path, names: Collection[str]) -> Results:
-    """Read the results of one tracker.
+def read_results(folder: Path, names: Collection[str], tracker: str | None = None) -> Results:
+    """Read the results of one tracker, in the coordinates of its files.
 
     Args:
         folder: the tracker's; the docstring of this module lists its layouts.
-        names: the sequences to look for. A file's name may differ from them in case and punctuation (``jogging.1``). It
-            may also be the name of the sequence's folder if that has one target (``Human4`` for ``Human4-2``). Other
-            files are ignored.
+        names: the sequences to look for. A file's name may differ from them in case and separators (``jogging.1``), if
+            it is the only one that does. It may also be the name of the sequence's folder if that has one target
+            (``Human4`` for ``Human4-2``). Other files are ignored.
+        tracker: the one whose files ``NAME_TRACKER.mat`` to read; needed only if there are several.
 
     Returns:
         The runs, with the sequences that have files; the others are in no run.
@@ -72,13 +80,19 @@ def read_results(folder: Path, names: Collection[str]) -> Results:
     Raises:
         InputError: there is no such folder, or it does not hold the results of one tracker.
     """
-    if not folder.is_dir():
-        raise InputError(f"no folder {folder}; give the folder that holds the results NAME.txt")
     parts, protocol, starts = list_parts(folder)
+    index = index_files(parts, names)
+    if tracker is not None:
+        index = index.select(tracker)
+    elif index.trackers:
+        raise InputError(f"{folder} holds results of {len(index.trackers)} trackers; name one, or read all of them")
     sequences: dict[str, _SequenceRuns] = {}
-    unreadable: dict[str, str] = {}
-    for name, places in index_files(parts, names).items():
+    unreadable: dict[str, str] = dict(index.unclear)
+    for name, runs_of_name in index.places.items():
         try:
+            places = {
+                number: _choose_file(name, candidates) for number, candidates in runs_of_name.items() if candidates
+            }
             if not _is_text(places):
                 sequences[name] = _read_records(places)
             elif protocol == "tre" and name not in starts:
@@ -118,32 +132,73 @@ def write_result(path: Path, boxes: np.ndarray) -> None:
         np.savetxt(partial, boxes, fmt="%.4f", delimiter=",")
 
 
-def _is_text(places: Mapping[int, list[Path]]) -> bool:
-    for paths in places.values():
-        if len(paths) > 1:
-            raise InputError(f"{paths[0]} and {paths[1].name} are the same sequence; keep one of them")
-    return all(paths[0].suffix.lower() == ".txt" or paths[0].is_dir() for paths in places.values())
+def _choose_file(name: str, candidates: list[Place]) -> Path:
+    """The one file of a run."""
+    if len(candidates) > 1:
+        first, second = (place.path for place in candidates[:2])
+        way = f"move {second.name} to another folder" if candidates[0].exact else f"rename the one that is {name}"
+        raise InputError(f"{first} and {second.name} may both be the results of {name}; {way}")
+    return candidates[0].path
 
 
-def _read_texts(places: Mapping[int, list[Path]]) -> tuple[dict[int, np.ndarray], float | None]:
+def _is_text(places: Mapping[int, Path]) -> bool:
+    return all(path.suffix.lower() == ".txt" or path.is_dir() for path in places.values())
+
+
+def _read_texts(places: Mapping[int, Path]) -> tuple[dict[int, np.ndarray], float | None]:
     """The boxes of each run, and the speed over all of them."""
     files: dict[int, Path] = {}
     times: list[Path] = []
-    for run, (path,) in places.items():
+    for run, path in places.items():
         if path.is_dir():
             files = dict(enumerate(list_repetitions(path)))
             times.append(path / f"{path.name}_time.txt")
         else:
             files[run] = path
             times += [path.with_name(f"{path.stem}_time.txt"), path.parent / "times" / f"{path.stem}_time.txt"]
-    for file in files.values():
-        read_bytes(file)  # refuses a file that is too large to hold boxes
     seconds: list[float] = []
     for file in times:
         seconds += _read_seconds(file)
-    boxes = {run: read_boxes(file) for run, file in files.items()}
+    boxes = {run: _read_boxes(file) for run, file in files.items()}
     # Frames over all seconds: a mean of rates would favour fast frames.
     return boxes, len(seconds) / sum(seconds) if seconds else None
+
+
+def _read_boxes(file: Path) -> np.ndarray:
+    """The boxes ``(T, 4)`` of a text file, NaN where it has none; see the top of this module.
+
+    Raises:
+        InputError: the file cannot be read, or its lines are something else.
+    """
+    rows = read_rows(file, (1, 4, 5, 8), "four numbers x,y,w,h (and a confidence), or what the VOT toolkit writes")
+    if len(rows[0]) == 1:
+        return _convert_vot(file, rows)
+    if any(len(row) != len(rows[0]) for row in rows) or len(rows[0]) == 8:
+        number = next((number for number, row in enumerate(rows, 1) if len(row) != 4), 1)
+        raise InputError(f"{file}, row {number}: got {len(rows[number - 1])} numbers, expected four numbers x,y,w,h")
+    table = np.array(rows)
+    if table.shape[1] == 5 and ((table[:, 4] < 0) | (table[:, 4] > 1)).any():
+        raise InputError(f"{file} has five numbers a row, and the last is no confidence in [0, 1]; expected x,y,w,h")
+    return table[:, :4]
+
+
+def _convert_vot(file: Path, rows: list[list[float]]) -> np.ndarray:
+    """The boxes of a file of the VOT toolkit; its first row is a code, and stands for the true box."""
+    # 1: the tracker was given the box; 2: it failed; 0: nothing is known (votchallenge/toolkit, vot/region).
+    codes = [row[0] for row in rows if len(row) == 1]
+    if codes[0] != 1 or any(code != 0 for code in codes[1:]):
+        some = ", ".join(f"{code:g}" for code in codes[:4])
+        raise InputError(
+            f"{file} has the codes {some} of VOT's supervised experiment, which starts the tracker again; one-pass "
+            "results have the code 1 in their first row only"
+        )
+    boxes = np.full((len(rows), 4), np.nan)
+    for at, row in enumerate(rows):
+        if len(row) == 5:
+            raise InputError(f"{file}, row {at + 1}: got 5 numbers, expected a box x,y,w,h, a polygon or a code")
+        if len(row) > 1:
+            boxes[at] = bx.bounding_box(row) if len(row) == 8 else row
+    return boxes
 
 
 def _read_seconds(file: Path) -> list[float]:
@@ -155,10 +210,10 @@ def _read_seconds(file: Path) -> list[float]:
     return [seconds for row in rows for seconds in row if 0 < seconds < np.inf]
 
 
-def _read_records(places: Mapping[int, list[Path]]) -> _SequenceRuns:
+def _read_records(places: Mapping[int, Path]) -> _SequenceRuns:
     if len(places) > 1:
-        raise InputError(f"{places[min(places)][0]} is in a folder of runs; wanted NAME.txt there")
-    ((path,),) = places.values()
+        raise InputError(f"{places[min(places)]} is in a folder of runs; wanted NAME.txt there")
+    (path,) = places.values()
     records = otb_toolkit_files.read_mat(path) if path.suffix.lower() == ".mat" else otb_toolkit_files.read_json(path)
     # Image numbers need not begin at 1 (David's begin at 300): starts count from the first record's frame.
     firsts = [record.first for record in records]

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from tracking_env.datasets import otb
+from tracking_env.datasets import layouts, otb
+from tracking_env.names import NameIndex, normal_form
 from tracking_env.errors import InputError
 from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.files import list_folder, natural_key, read_json
@@ -12,15 +15,62 @@ from tracking_env.files import list_folder, natural_key, read_json
 STARTS = "starts.json"
 """Name of the file of TRE's start frames."""
 _RUN = re.compile(r"run-\d+")
+_PARAMETERS = re.compile(r"(.+)_\d{3}")  # PyTracking's runs with one set of parameters: default_000, default_001, ...
 _FILES = (".txt", ".json", ".mat")
+_KNOWN = NameIndex([*otb.TABLE, *layouts.RANGES])
+
+
+class Place(NamedTuple):
+    """A file that holds results of a sequence, or in got10k's and VOT's layout a folder.
+
+    The ``tracker`` is the one in the name of a ``.mat`` file, and empty for others. ``exact`` tells whether the
+    sequence's name is spelled as the data set spells it.
+    """
+
+    path: Path
+    tracker: str
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Index:
+    """The result files of a folder.
+
+    Attributes:
+        places: by sequence and run, the files that hold it: one, unless there are several trackers or doubles.
+        unclear: sequences whose files may be another's too, each with a one-line reason.
+    """
+
+    places: Mapping[str, Mapping[int, list[Place]]] = field(default_factory=dict)
+    unclear: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def trackers(self) -> list[str]:
+        """The trackers of a folder of many, by the names of their files; empty of a folder of one tracker.
+
+        There are many if a sequence has files of several. One tracker's files may spell its name in several ways.
+        """
+        groups = [{place.tracker for place in places} for runs in self.places.values() for places in runs.values()]
+        return sorted(set().union(*groups)) if any(len(group - {""}) > 1 for group in groups) else []
+
+    def select(self, tracker: str) -> "Index":
+        """The files of one tracker."""
+        selected = {
+            name: {run: [place for place in places if place.tracker == tracker] for run, places in runs.items()}
+            for name, runs in self.places.items()
+        }
+        return Index({name: runs for name, runs in selected.items() if any(runs.values())}, self.unclear)
 
 
 def list_parts(folder: Path) -> tuple[list[Path], ProtocolName, Mapping[str, tuple[int, ...]]]:
     """The folders of the runs or starts in their order, the protocol, and TRE's start frames by sequence.
 
     Raises:
-        InputError: a folder of TRE or SRE has no folders of starts, or its start frames cannot be read.
+        InputError: there is no such folder, a folder of TRE or SRE has no folders of starts, or its start frames cannot
+            be read.
     """
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder}; give the folder that holds the results NAME.txt")
     inner = sorted((path for path in list_folder(folder) if path.is_dir()), key=natural_key)
     file, name = folder / STARTS, folder.resolve().name.lower()
     if file.is_file() or name.endswith(("-tre", "-sre")):
@@ -28,7 +78,14 @@ def list_parts(folder: Path) -> tuple[list[Path], ProtocolName, Mapping[str, tup
             raise InputError(f"{folder} has no folders of starts; wanted start-01, start-02, ... in it")
         return (inner, "sre", {}) if name.endswith("-sre") else (inner, "tre", read_starts(file))
     runs = [path for path in inner if _RUN.fullmatch(path.name)]
-    return runs or [folder], "ope", {}
+    if runs:
+        return runs, "ope", {}
+    matches = [_PARAMETERS.fullmatch(path.name) for path in inner]
+    parameters = {match[1] if match else "" for match in matches}
+    # Several sets of parameters are several trackers. Where there are results, such names are sequences'.
+    if len(parameters) == 1 and "" not in parameters and not _has_files(folder):
+        return inner, "ope", {}
+    return [folder], "ope", {}
 
 
 def read_starts(file: Path) -> dict[str, tuple[int, ...]]:
@@ -38,7 +95,7 @@ def read_starts(file: Path) -> dict[str, tuple[int, ...]]:
         InputError: the content is not what `tracking_env.evaluation.runner` writes.
     """
     try:
-        starts = {name: tuple(frames) for name, frames in read_json(file).items()}
+        starts = {normal_form(name): tuple(frames) for name, frames in read_json(file).items()}
         # JSON's true is an int in Python, so isinstance would accept it.
         if not all(type(frame) is int and frame >= 0 for frames in starts.values() for frame in frames):
             raise ValueError
@@ -47,29 +104,44 @@ def read_starts(file: Path) -> dict[str, tuple[int, ...]]:
     return starts
 
 
-def index_files(parts: list[Path], names: Collection[str]) -> dict[str, dict[int, list[Path]]]:
-    """By sequence and run, the files that may hold it, or in got10k's layout its folder."""
-    known: dict[str, str] = {}
-    folders = [entry.folder for entry in otb.TABLE.values()]
-    for entry in otb.TABLE.values():
-        # The folder's name stands for its sequence, unless it has two targets, such as Jogging.
-        if entry.name in names and folders.count(entry.folder) == 1:
-            known[_simplify(entry.folder)] = entry.name
-    # Last, so that a sequence's own name comes before a folder's.
-    known |= {_simplify(name): name for name in names}
-    index: dict[str, dict[int, list[Path]]] = {name: {} for name in names}
+def index_files(parts: list[Path], names: Collection[str]) -> Index:
+    """The files of the runs or starts that hold results of these sequences.
+
+    A file belongs to the sequence of its exact name, or else to the only one of a similar name (see `NameIndex`). The
+    name of a folder of OTB stands for its sequence, unless it has two targets, such as Jogging.
+    """
+    index = NameIndex(names, otb.folder_names(names))
+    places: dict[str, dict[int, list[Place]]] = {name: {} for name in names}
+    shared: dict[str, str] = {}
     for run, part in enumerate(parts):
         for path in list_folder(part):
-            name = _find_sequence(path, len(parts) == 1, names, known)
-            if name is not None:
-                index[name].setdefault(run, []).append(path)
-    return {name: places for name, places in index.items() if places}
+            word, tracker = _split_name(path, len(parts) == 1, index)
+            candidates = index.find(word) if word else []
+            if len(candidates) == 1:
+                place = Place(path, tracker, index.find_exact(word) is not None)
+                places[candidates[0]].setdefault(run, []).append(place)
+            for name in candidates if len(candidates) > 1 else ():
+                shared[name] = f"{path} may be the result of {' or '.join(candidates)}; name the file exactly"
+    unclear: dict[str, str] = {}
+    for name, runs in places.items():
+        for run, similar in runs.items():
+            # A similar name beside the exact one is another sequence's, which is not asked for.
+            runs[run] = [place for place in similar if place.exact] or similar
+        if not runs and name in shared:
+            unclear[name] = shared[name]
+    return Index({name: runs for name, runs in places.items() if runs and name not in unclear}, unclear)
+
+
+def list_sequences(folder: Path, names: Collection[str]) -> list[str]:
+    """The sequences that have result files in a folder, readable or not."""
+    index = index_files(list_parts(folder)[0], names)
+    return [name for name in names if name in index.places or name in index.unclear]
 
 
 def list_repetitions(folder: Path) -> list[Path]:
-    """The files ``NAME_001.txt``, ... in got10k's folder ``NAME``."""
-    pattern = re.compile(re.escape(folder.name) + r"_\d+\.txt")
-    return [path for path in list_folder(folder) if pattern.fullmatch(path.name)]
+    """The files ``NAME_001.txt``, ... in got10k's or VOT's folder ``NAME``."""
+    pattern = re.compile(re.escape(normal_form(folder.name)) + r"_\d+\.txt")
+    return [path for path in list_folder(folder, "*.txt") if pattern.fullmatch(normal_form(path.name))]
 
 
 def refuse_parent(folder: Path) -> None:
@@ -78,41 +150,36 @@ def refuse_parent(folder: Path) -> None:
     Raises:
         InputError: the folder holds folders, but no results.
     """
-    paths = list_folder(folder)
-    inner = [path.name for path in paths if path.is_dir()]
-    if inner and not any(path.suffix.lower() in _FILES or list_repetitions(path) for path in paths):
+    inner = [path.name for path in list_folder(folder) if path.is_dir()]
+    if inner and not _has_files(folder):
         some = ", ".join(inner[:3])
         raise InputError(f"{folder} has folders ({some}) but no results; give the trackers' folders: {folder}/*")
 
 
-def _find_sequence(path: Path, single: bool, names: Collection[str], known: Mapping[str, str]) -> str | None:
-    """The sequence that a file or folder holds; None of one that holds no sequence.
+def _has_files(folder: Path) -> bool:
+    return any(path.suffix.lower() in _FILES or list_repetitions(path) for path in list_folder(folder))
+
+
+def _split_name(path: Path, single: bool, index: NameIndex) -> tuple[str, str]:
+    """The words of a file's or folder's name that name a sequence, and those that name a tracker.
 
     Args:
         path: the file or folder.
         single: whether it lies in the tracker's folder itself; got10k's folders do.
-        names: all sequences.
-        known: sequences by their names without case and punctuation.
+        index: of the sequences.
+
+    Returns:
+        Two texts; the first is empty for what holds no sequence.
     """
     suffix = path.suffix.lower()
     if suffix == ".mat":
         # NAME_TRACKER.mat: a tracker's name may hold a _ too, so the longest NAME that is known counts.
         words = path.stem.split("_")
-        candidates = ["_".join(words[:end]) for end in range(len(words), 0, -1)]
-    elif suffix in _FILES:
-        candidates = [path.stem]
-    else:
-        candidates = [path.name] if single and list_repetitions(path) else []
-    # An exact name comes first: two sequences may differ in punctuation alone.
-    for candidate in candidates:
-        if candidate in names:
-            return candidate
-    for candidate in candidates:
-        if _simplify(candidate) in known:
-            return known[_simplify(candidate)]
-    return None
-
-
-def _simplify(name: str) -> str:
-    """A name without case and punctuation."""
-    return "".join(filter(str.isalnum, name)).lower()
+        for end in range(len(words), 0, -1):
+            word = "_".join(words[:end])
+            if index.find(word) or _KNOWN.find(word):
+                return word, "_".join(words[end:])
+        return "", ""
+    if suffix in _FILES:
+        return path.stem, ""
+    return (path.name, "") if single and list_repetitions(path) else ("", "")

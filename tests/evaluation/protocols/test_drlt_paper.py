@@ -67,7 +67,7 @@ def test_scores_equal_the_formula_of_the_paper(reference):
     assert set(expected) == set(otb.LISTS["drlt30"])
     scores = {}
     for name, official in expected.items():
-        truth = otb.read_annotations(reference / "annotations", name)
+        truth = otb.read_truth(reference / "annotations" / f"{name}.txt", name)
         run = otb.cut_to_official_range(name, read_boxes(reference / "struck_ope" / f"{name}.txt"))
         scores[name] = score(run, truth).parts["whole"]
         got = [scores[name].mean_iou, scores[name].auc]
