@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tracking_env.apps.video_source import open_source
-from tracking_env.datasets import loading, other_benchmarks
+from tracking_env.datasets import layouts, loading
 from tracking_env.datasets.validation.folder import check
 from tracking_env.evaluation.result_files import read_results
 from tracking_env.features import maps
@@ -90,7 +90,7 @@ LAYOUTS = {
 def test_sequences_are_loaded_as_without_sidecars(layout, tmp_path, own_cache):
     LAYOUTS[layout](tmp_path / "root")
     litter(tmp_path / "root")
-    assert other_benchmarks.detect_layout(tmp_path / "root") == layout
+    assert layouts.detect_layout(tmp_path / "root") == layout
     (sequence,) = loading.load(tmp_path / "root")
     assert (sequence.name, len(sequence), sequence.frames[2].shape) == ("clip", 3, (24, 32, 3))
 

@@ -6,7 +6,7 @@ import pytest
 import scipy.io
 from numpy.testing import assert_array_equal
 
-from tracking_env.evaluation import matfile
+from tracking_env.evaluation.otb_toolkit import matfile
 
 LITTLE, BIG = b"\x00\x01IM", b"\x01\x00MI"
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.images import numbered_images
-from tracking_env.names import normal_form
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, suggest
 from tracking_env.files import list_folder
+from tracking_env.names import normal_form
 
 AVAILABLE = "available"
 """The list of all sequences that are in the root."""

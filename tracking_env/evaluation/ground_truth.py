@@ -11,11 +11,11 @@ import numpy as np
 from tracking_env.boxes import Size
 from tracking_env.datasets import loading, otb
 from tracking_env.datasets.box_files import read_boxes
-from tracking_env.names import NameIndex, normal_form
 from tracking_env.datasets.sequence import Frames, Sequence
 from tracking_env.errors import InputError
 from tracking_env.evaluation.result_index import list_sequences, refuse_parent
 from tracking_env.files import list_folder
+from tracking_env.names import NameIndex, normal_form
 
 _log = logging.getLogger(__name__)
 
@@ -72,8 +72,8 @@ def read_ground_truth(
         if not names:
             refuse_parent(folders[0])
             raise InputError(
-                f"{folders[0]} has no result of the {len(readers)} sequences of {place}, such as {missing[0]}; give the "
-                "--root or --annotations on which the tracker ran"
+                f"{folders[0]} has no result of the {len(readers)} sequences of {place}, such as {missing[0]}; give "
+                "the --root or --annotations on which the tracker ran"
             )
         if missing:
             some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")

@@ -14,7 +14,7 @@ A folder per tracker, which holds one of
   got10k's layout (``got10k/experiments/got10k.py`` of github.com/got-10k/toolkit);
 * the same of the VOT toolkit, whose first line is the code 1 for the first frame. A polygon becomes its upright box, a
   line 0 repeats the box before it. Runs that begin anew after a failure (a line 2) are no one-pass results;
-* ``NAME.json`` or ``NAME_TRACKER.mat`` of the OTB toolkits (`tracking_env.evaluation.otb_toolkit_files`).
+* ``NAME.json`` or ``NAME_TRACKER.mat`` of the OTB toolkits (`tracking_env.evaluation.otb_toolkit.records`).
 
 A folder of ``NAME_TRACKER.mat`` may hold many trackers: `tracking_env.evaluation.tracker_folders` reads them all.
 """
@@ -28,7 +28,7 @@ import numpy as np
 from tracking_env import boxes as bx
 from tracking_env.datasets.box_files import read_rows
 from tracking_env.errors import InputError
-from tracking_env.evaluation import otb_toolkit_files
+from tracking_env.evaluation.otb_toolkit import records as toolkit_records
 from tracking_env.evaluation.result_index import STARTS, Place, index_files, list_parts, list_repetitions, refuse_parent
 from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.files import write_atomically
@@ -214,7 +214,7 @@ def _read_records(places: Mapping[int, Path]) -> _SequenceRuns:
     if len(places) > 1:
         raise InputError(f"{places[min(places)]} is in a folder of runs; wanted NAME.txt there")
     (path,) = places.values()
-    records = otb_toolkit_files.read_mat(path) if path.suffix.lower() == ".mat" else otb_toolkit_files.read_json(path)
+    records = toolkit_records.read_mat(path) if path.suffix.lower() == ".mat" else toolkit_records.read_json(path)
     # Image numbers need not begin at 1 (David's begin at 300): starts count from the first record's frame.
     firsts = [record.first for record in records]
     starts = tuple(0 if first is None or firsts[0] is None else first - firsts[0] for first in firsts)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tracking_env.datasets import layouts, otb
-from tracking_env.names import NameIndex, normal_form
 from tracking_env.errors import InputError
 from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.files import list_folder, natural_key, read_json
+from tracking_env.names import NameIndex, normal_form
 
 STARTS = "starts.json"
 """Name of the file of TRE's start frames."""

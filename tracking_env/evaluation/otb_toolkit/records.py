@@ -19,7 +19,7 @@ import numpy as np
 
 from tracking_env.datasets.box_files import parse_numbers
 from tracking_env.errors import InputError, first_line
-from tracking_env.evaluation import matfile
+from tracking_env.evaluation.otb_toolkit import matfile
 from tracking_env.files import MOST_BYTES, parse_json, read_bytes
 
 
