@@ -1,5 +1,6 @@
 """The environments, one file per id, their vector versions, and the wrapper that switches rewards."""
 
+from tracking_env.envs.env_trackers import as_tracker
 from tracking_env.envs.otb_track import OTBTrackEnv
 from tracking_env.envs.otb_track_experts import OTBTrackExpertsEnv
 from tracking_env.envs.otb_track_pixels import OTBTrackPixelsEnv
@@ -7,10 +8,11 @@ from tracking_env.envs.otb_track_search import OTBTrackSearchEnv
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.envs.synthetic_track import SyntheticTrackEnv
 from tracking_env.envs.vector import OTBTrackExpertsVectorEnv, OTBTrackPixelsVectorEnv, OTBTrackVectorEnv
-from tracking_env.envs.wrappers import RewardSchedule
+from tracking_env.envs.wrappers import FlatObservation, RewardSchedule, SymmetricAction
 
 __all__ = [
     "REWARDS",
+    "FlatObservation",
     "OTBTrackEnv",
     "OTBTrackExpertsEnv",
     "OTBTrackExpertsVectorEnv",
@@ -19,5 +21,7 @@ __all__ = [
     "OTBTrackSearchEnv",
     "OTBTrackVectorEnv",
     "RewardSchedule",
+    "SymmetricAction",
     "SyntheticTrackEnv",
+    "as_tracker",
 ]

@@ -100,7 +100,7 @@ class OTBTrackEnv(TrackEnv):
         refuse_unknown(unknown, OTBTrackEnv)
         loaded = load_sequences(self.id, root, sequences)
         self.clips = Clips(loaded, split, clip_length)
-        extractor = make_extractor(features, weights) if isinstance(features, str) else features
+        self.extractor = extractor = make_extractor(features, weights) if isinstance(features, str) else features
         super().__init__(observation_space(extractor), reward, render_mode)
         # Resized frames are not stored: the sequence gives them again at any time.
         self.pixels = extractor if isinstance(extractor, PixelExtractor) else None

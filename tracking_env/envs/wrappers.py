@@ -1,4 +1,4 @@
-"""The paper's two training phases as a wrapper: first one reward, then the other."""
+"""Wrappers: actions in [-1, 1], flat observations, and the paper's two training phases."""
 
 from typing import Any
 
@@ -6,8 +6,105 @@ import gymnasium as gym
 import numpy as np
 
 from tracking_env.envs import rewards
-from tracking_env.envs.base import Observation
+from tracking_env.envs.base import Observation, as_boxes
+from tracking_env.envs.otb_track_experts import OTBTrackExpertsEnv
+from tracking_env.envs.otb_track_search import OTBTrackSearchEnv
 from tracking_env.errors import InputError
+from tracking_env.features.store import FEATURE_LIMIT
+from tracking_env.search.ready import SIZE, flatten_window, move_box
+from tracking_env.trackers.ready import ReadyBox, flatten_frame, spread_box
+
+
+class SymmetricAction(gym.Wrapper[Any, np.ndarray, Any, np.ndarray], gym.utils.RecordConstructorArgs):
+    """Actions in [-1, 1], where 0 is a sensible box. Networks and noise of most libraries begin around 0.
+
+    ======================  ==========================================================================================
+    ``OTBTrackSearch-v0``   0: the last box. 1: its centre moves by half its side, or a side grows by the factor
+                            exp(0.1); -1 is the opposite
+    ``OTBTrackExperts-v0``  no change: its actions are of this kind
+    the others              0: a box of half the image's sides in its middle; the action is the relative box, rescaled
+    ======================  ==========================================================================================
+
+    Args:
+        env: an environment of this package.
+
+    Example:
+        >>> env = SymmetricAction(gym.make("OTBTrackSearch-v0", sequences="synthetic:0-31"))
+    """
+
+    def __init__(self, env: gym.Env) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self)
+        super().__init__(env)
+        base = env.unwrapped
+        self._is_window, self._is_decision = isinstance(base, OTBTrackSearchEnv), isinstance(base, OTBTrackExpertsEnv)
+        if not self._is_decision:
+            self.action_space = ReadyBox("window" if self._is_window else "frame", 1.0, 4)
+        self._observation: Any = None  # the last one, which the next action is for
+
+    def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+        """Start an episode; arguments and results are the environment's."""
+        self._observation, info = self.env.reset(**arguments)
+        return self._observation, info
+
+    def step(self, action: np.ndarray) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Step the environment with the box of an action in [-1, 1]; results are the environment's."""
+        result = self.env.step(action if self._observation is None else self.decide(action, self._observation))
+        self._observation = result[0]
+        return result
+
+    def decide(self, action: np.ndarray, observation: Any) -> np.ndarray:
+        """The environment's action for one in [-1, 1] and the observation that it answers."""
+        if self._is_decision:
+            return action
+        # Checked here, since clipping would pass a NaN on as one, and turn an infinity into a box.
+        numbers = as_boxes(action, (4,))
+        if not np.isfinite(numbers).all():
+            raise InputError(f"the action must be four finite numbers, got {action!r}")
+        return move_box(numbers, observation["location"]) if self._is_window else spread_box(numbers)
+
+
+class FlatObservation(gym.ObservationWrapper[np.ndarray, np.ndarray, Any], gym.utils.RecordConstructorArgs):
+    """A flat, normalised observation, for networks of fully connected layers.
+
+    The numbers are of the size 1, without statistics that would have to be kept with a policy.
+
+    ======================  ==========================================================================================
+    ``OTBTrackSearch-v0``   how much each cell looks like the target, and the last box's size: `search.ready`
+    ``OTBTrackExperts-v0``  no change
+    the others              the standardised features, the location, and whether it is the first frame:
+                            `trackers.ready`
+    ======================  ==========================================================================================
+
+    Args:
+        env: an environment of this package. Pictures are refused: they need a convolutional network.
+
+    Raises:
+        InputError: the observations are pictures.
+
+    Example:
+        >>> env = FlatObservation(SymmetricAction(gym.make("OTBTrackSearch-v0", sequences="synthetic:0-31")))
+    """
+
+    def __init__(self, env: gym.Env) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self)
+        super().__init__(env)
+        base = env.unwrapped
+        self._is_window, self._is_flat = isinstance(base, OTBTrackSearchEnv), isinstance(base, OTBTrackExpertsEnv)
+        if self._is_flat:
+            return
+        size = SIZE
+        if not self._is_window:
+            shape = env.observation_space["features"].shape  # type: ignore[index]  # a Dict
+            if len(shape) != 1:
+                raise InputError("pictures are not flattened; give them to a convolutional network")
+            size = shape[0] + 5
+        self.observation_space = ReadyBox("window" if self._is_window else "frame", FEATURE_LIMIT, size)
+
+    def observation(self, observation: Any) -> np.ndarray:
+        """The flat observation of an environment's."""
+        if self._is_flat:
+            return observation
+        return flatten_window(observation) if self._is_window else flatten_frame(observation)
 
 
 class RewardSchedule(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray], gym.utils.RecordConstructorArgs):
