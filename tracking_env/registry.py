@@ -62,7 +62,7 @@ TABLE: Mapping[str, Entry] = {
     "drlt": Entry("tracking_env.trackers.trained:drlt"),
     "search": Entry("tracking_env.search.trained:tracker"),
     "proposals": Entry("tracking_env.search.best_proposal:tracker", files=NANOTRACK_FILES),
-    "sb3": Entry("tracking_env.trackers.trained:sb3"),
+    "sb3": Entry("tracking_env.search.sb3:tracker"),
     "experts": Entry("tracking_env.search.ensemble.trained:tracker"),
 }
 """What a name stands for."""

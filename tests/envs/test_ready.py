@@ -50,7 +50,9 @@ def test_zero_is_the_middle_of_the_frame_elsewhere(sequence):
     env = SymmetricAction(make("OTBTrack-v0", sequence))
     env.reset()
     np.testing.assert_allclose(env.step(np.zeros(4, np.float32))[4]["prediction"], [41, 31, 80, 60])
-    np.testing.assert_allclose(env.step(np.array([-0.5, 0, -0.9, 0], np.float32))[4]["prediction"], [37, 31, 8, 60], rtol=1e-5)
+    np.testing.assert_allclose(
+        env.step(np.array([-0.5, 0, -0.9, 0], np.float32))[4]["prediction"], [37, 31, 8, 60], rtol=1e-5
+    )
 
 
 def test_the_action_moves_by_half_a_side_and_grows_by_a_tenth(sequence):
@@ -114,6 +116,13 @@ def test_the_cell_that_looks_like_the_target_is_the_most_similar():
     similar = ready.similarity(template, np.array([0.5, 0.5, 0.25, 0.25]), search)
     assert np.unravel_index(similar.argmax(), similar.shape) == (2, 11)
     assert similar[2, 11] == pytest.approx(1, abs=1e-6) and np.sort(similar.ravel())[-2] < 0
+
+
+def test_the_expected_place_is_the_middle_of_alike_cells_and_the_best_of_others():
+    similar = np.zeros((CELLS, CELLS))
+    np.testing.assert_allclose(ready.expected_place(similar), [0.5, 0.5])
+    similar[2, 11] = 2
+    np.testing.assert_allclose(ready.expected_place(similar), [11.5 / CELLS, 2.5 / CELLS], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(ARGUMENTS.keys() - {"OTBTrackSearch-v0"}))

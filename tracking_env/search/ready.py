@@ -10,10 +10,15 @@ from tracking_env.trackers.ready import standardise
 
 SHIFT, GROWTH = 0.5, 0.1
 """What the action 1 does: the centre moves by half the last box's side; a side grows by the factor exp(0.1)."""
-SIZE = CELLS**2 + 3
+SIZE = CELLS**2 + 6
 """Numbers of a ready observation."""
+SHARPNESS = 10.0
+"""How much more a cell counts that is more similar, in `expected_place`."""
 SMALLEST = 1e-3
 """Shares of a region below this count as this."""
+FARTHEST = 4.0
+"""Sides of the last box; what is farther away counts as this far."""
+_CENTRES = (np.arange(CELLS) + 0.5) / CELLS
 _EDGES = np.arange(TEMPLATE_CELLS + 1) / TEMPLATE_CELLS
 
 
@@ -24,13 +29,17 @@ def flatten_window(observation: dict[str, np.ndarray]) -> np.ndarray:
         observation: of ``OTBTrackSearch-v0``.
 
     Returns:
-        ``(SIZE,)`` float32: `similarity`, row by row, less its mean and over its deviation; width and height of the
-        last box, as the logarithm of their share of a quarter of the region; and the logarithm of the zoom.
+        ``(SIZE,)`` float32: how far `expected_place` is from the last box's centre, across and down, in its sides; the
+        largest `similarity`; the similarities, row by row, less their mean and over their deviation; width and height
+        of the last box, as the logarithm of their share of a quarter of the region; and the logarithm of the zoom.
     """
     similar = similarity(observation["template"], observation["target"], observation["search"])
-    sides = np.log(np.maximum(4 * observation["location"][2:], SMALLEST))
+    location = observation["location"]
+    away = (expected_place(similar) - location[:2]) / np.maximum(location[2:], SMALLEST)
+    sides = np.log(np.maximum(4 * location[2:], SMALLEST))
     zoom = np.log(np.maximum(observation["zoom"], SMALLEST))
-    return np.concatenate([standardise(similar).ravel(), sides, zoom], dtype=np.float32)
+    parts = away.clip(-FARTHEST, FARTHEST), [similar.max()], standardise(similar).ravel(), sides, zoom
+    return np.concatenate(parts, dtype=np.float32)
 
 
 def similarity(template: np.ndarray, target: np.ndarray, search: np.ndarray) -> np.ndarray:
@@ -52,6 +61,20 @@ def similarity(template: np.ndarray, target: np.ndarray, search: np.ndarray) -> 
     cells = search - mean[:, None, None]
     length = np.linalg.norm(cells, axis=0) * np.linalg.norm(key)
     return np.tensordot(key, cells, axes=1) / np.maximum(length, 1e-6)
+
+
+def expected_place(similar: np.ndarray) -> np.ndarray:
+    """The mean of the cells' centres, relative to the region, under the softmax of their similarity.
+
+    Args:
+        similar: ``(CELLS, CELLS)``.
+
+    Returns:
+        x, y in [0, 1], ``(2,)``.
+    """
+    weights = np.exp(SHARPNESS * (similar - similar.max()))
+    weights /= weights.sum()
+    return np.array([weights.sum(axis=0) @ _CENTRES, weights.sum(axis=1) @ _CENTRES])
 
 
 def move_box(action: np.ndarray, location: np.ndarray) -> np.ndarray:

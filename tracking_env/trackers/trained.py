@@ -51,30 +51,8 @@ def drlt(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Traine
     return _tracker("drlt", checkpoint, weights)
 
 
-def sb3(
-    checkpoint: Path | None = None, weights: Sequence[Path] = (), features: str | None = None, trust: bool = False
-) -> TrainedTracker:
-    """A policy of Stable-Baselines3 or sb3-contrib.
-
-    Args:
-        checkpoint: folder of a run of train/sb3.py, of which the newest checkpoint is taken, or of one checkpoint; or a
-            file that ``model.save`` of any SB3 or sb3-contrib algorithm wrote.
-        weights: the extractor's weights file or its folder, one path; by default what the run was given.
-        features: of such a file: the extractor that it was trained on; by default grid, or pixels where it sees
-            pictures. The statistics of `VecNormalize` lie in another file and are not applied.
-        trust: read such a file, although that runs code that is in it.
-
-    Raises:
-        InputError: there is no model, or it is a pickle and not trusted. Or it is no tracker, or its extractor cannot
-            be built or is not the one that it was trained on.
-    """
-    if checkpoint is not None and checkpoint.is_file():
-        from tracking_env.trackers import sb3_model  # here, since it loads torch
-
-        policy, extractor = sb3_model.load(checkpoint, weights_file(weights), features, trust)
-        return TrainedTracker(policy, extractor, f"{checkpoint.name} {sb3_model.digest(checkpoint)} {extractor.id}")
-    if features is not None:
-        raise InputError(f"the run in {checkpoint} says what it was trained on; leave out --features {features}")
+def sb3(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedTracker:
+    """A policy of ``OTBTrack-v0`` as train/sb3.py trains it; arguments and errors as of `drlt`."""
     return _tracker("sb3", checkpoint, weights)
 
 
