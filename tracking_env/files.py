@@ -9,7 +9,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,41 @@ def write_atomically(path: Path) -> Iterator[Path]:
     partial = _temporary_name(path)
     try:
         yield partial
+        # Some file systems do a rename before they write what the file holds: after a power cut it would be empty.
+        _sync(partial)
         # A rename is one step: readers see the old file or the whole new one, never a part.
         partial.replace(path)
+        _sync_entry(path.parent)
     finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
+        _delete(partial)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or all that is in a folder, is on the disk."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            _sync(entry)
+        _sync_entry(path)
+        return
+    # Windows syncs only what is open for writing.
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_entry(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk. Windows does so by itself, and opens no folders."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network drives sync no folders; the file is whole there all the same.
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def list_folder(folder: Path, pattern: str = "*") -> list[Path]:
@@ -109,14 +137,21 @@ def is_used_for_something_else(folder: Path, header: str) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder. If the process dies meanwhile, nothing incomplete is left under this name."""
+    """Delete a file, a folder, or a link; what a link points to stays.
+
+    If the process dies meanwhile, nothing incomplete is left under this name.
+    """
     # A rename is one step, deleting a folder many. What an interruption leaves has the temporary name.
     doomed = _temporary_name(path)
     path.replace(doomed)
-    if doomed.is_dir():
-        shutil.rmtree(doomed)
+    _delete(doomed)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
     else:
-        doomed.unlink()
+        path.unlink(missing_ok=True)
 
 
 def _temporary_name(path: Path) -> Path:

@@ -34,6 +34,10 @@ from train.events import EventFile
 from train.flags import CONTROL, RunFlags, differences, flatten
 
 _LOCK = ".lock"  # held by the process that trains
+_FOLDERS = {"checkpoints": "[0-9]*", "best": "[0-9]*", "results": "*.txt"}
+"""Folders that a run makes, with what it writes into them."""
+_FILES = ("warm", "metrics.jsonl", "events.out.tfevents.*", "report.json", "overlay.mp4")
+"""What else a run makes, but for ``config.json``."""
 
 
 class RunDirectory:
@@ -76,7 +80,8 @@ class RunDirectory:
     def start(self, done: int = 0) -> None:
         """Lock the directory, delete what the run will write again, and open the logs.
 
-        A new run deletes an older one; a resumed run deletes the metrics after its checkpoint.
+        A new run deletes what an older one made, and nothing else. A resumed run deletes the metrics after its
+        checkpoint.
 
         Args:
             done: epochs or steps of the checkpoint that it resumes from.
@@ -101,14 +106,9 @@ class RunDirectory:
         except InputError:
             self._lock.release()
             raise
-        for unfinished in [*self.path.rglob(f"{PARTIAL}*")]:
-            remove(unfinished)
+        self._delete_unfinished()
         if self.newest is None:
-            # Checkpoints first and the configuration last: if the process dies here, the older run is still a run, or
-            # there is none, but never a mixture of two.
-            order = {"checkpoints": 0, "config.json": 2}
-            for path in sorted(self._content(), key=lambda path: order.get(path.name, 1)):
-                remove(path)
+            self._delete_run()
             self.write_json("config.json", asdict(self.config))
         self._metrics = self.path / "metrics.jsonl"
         self._drop_metrics_after(done)
@@ -178,14 +178,51 @@ class RunDirectory:
             # A run that was stopped before its first checkpoint starts again from the beginning.
             return newest(self.checkpoints) if any(self.checkpoints.glob("[0-9]*")) else None
         if self.path.exists() and not (self.path.is_dir() and not self._content()):
-            if not config_path.exists():
-                raise InputError(f"{self.path} exists and is not a run; give another folder with --out")
+            self._check_is_run()
             if not config.overwrite:
                 raise InputError(
                     f"{self.path} already holds a run; type --resume to go on with it, --overwrite to start anew, or "
                     "--out FOLDER for another"
                 )
         return None
+
+    def _check_is_run(self) -> None:
+        """Raise an `InputError` unless the directory holds a run of the script that this configuration is of."""
+        path = self.path / "config.json"
+        if not path.exists():
+            raise InputError(f"{self.path} exists and is not a run; give another folder with --out")
+        # Many programs have a file of that name. The fields of a configuration tell the scripts apart, too.
+        missing = asdict(self.config).keys() - read_json(path).keys()
+        if missing:
+            raise InputError(
+                f"{self.path} is no run of this script: its config.json has no {', '.join(sorted(missing)[:3])}; give "
+                "another folder with --out"
+            )
+
+    def _delete_unfinished(self) -> None:
+        """Delete what killed processes left in the folders that a run makes."""
+        made = [self.path / name for name in (*_FOLDERS, "warm")]
+        # Not behind links: what lies there need not be the run's.
+        inside = [path for folder in made if not folder.is_symlink() for path in folder.rglob(f"{PARTIAL}*")]
+        for unfinished in [*self.path.glob(f"{PARTIAL}*"), *inside]:
+            remove(unfinished)
+
+    def _delete_run(self) -> None:
+        """Delete an older run. Files of other programs stay, and whatever lies behind links."""
+        # Checkpoints first and the configuration last: if the process dies here, the older run is still a run, or there
+        # is none, but never a mixture of two.
+        for name, pattern in _FOLDERS.items():
+            folder = self.path / name
+            if folder.is_symlink():
+                folder.unlink()
+            elif folder.is_dir():
+                for path in folder.glob(pattern):
+                    remove(path)
+                if not any(folder.iterdir()):
+                    folder.rmdir()
+        for pattern in (*_FILES, "config.json"):
+            for path in self.path.glob(pattern):
+                remove(path)
 
     def _content(self) -> list[Path]:
         """The files and folders in the directory, without the lock and without unfinished files."""

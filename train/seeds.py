@@ -49,6 +49,9 @@ def run_seeds(
     out = Path(config.out or "runs")
     if (out / "config.json").exists():
         raise InputError(f"{out} holds a single run; give another folder with --out")
+    report = out / "report.json"
+    if report.exists() and "seeds" not in read_json(report):
+        raise InputError(f"{report} is no report of several seeds; give another folder with --out")
     runs = [
         replace(config, seed=seed, seeds=1, out=str(out / f"seed-{seed}"))
         for seed in range(config.seed, config.seed + config.seeds)

@@ -1,7 +1,7 @@
 """The run directory after a killed process, and with two processes at once."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tracking_env.files import PARTIAL
 from train.config import RunConfig
 from train.run_directory import RunDirectory
 from train.schedule import Progress
+from train.search_config import SearchConfig
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_partial_files_of_a_killed_process_are_removed(config):
     (path / "checkpoints" / f"{PARTIAL}2-000003" / "model.safetensors").touch()
     with pytest.raises(InputError, match=r"exists and is not a run"):  # since the folder of checkpoints exists
         RunDirectory(config)
-    (path / "config.json").write_text("{}")
+    (path / "config.json").write_text(json.dumps(asdict(config)))
     begin(replace(config, overwrite=True)).close()
     assert not list(path.rglob(f"{PARTIAL}*"))
     save(config, 2)
@@ -105,6 +106,79 @@ def test_overwriting_removes_the_older_run(config):
     run.close()
     assert json.loads((run.path / "config.json").read_text())["seed"] == 7
     assert not (run.path / "report.json").exists() and not run.checkpoints.exists()
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """The content of each file, and where each link points."""
+    return {
+        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_text(errors="replace")
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "content", [{"name": "my web app"}, asdict(SearchConfig()), {"data": {}, "out": "x", "seed": 0, "preset": "demo"}]
+)
+def test_a_folder_that_is_no_run_of_this_script_is_left_as_it_is(config, content, overwrite):
+    path = Path(config.out or "")
+    (path / "checkpoints" / "000001").mkdir(parents=True)
+    (path / "checkpoints" / "000001" / "thesis.tex").write_text("precious")
+    (path / "config.json").write_text(json.dumps(content))
+    before = tree(path)
+    with pytest.raises(InputError, match=r"is no run of this script: its config\.json has no"):
+        begin(replace(config, overwrite=overwrite))
+    assert tree(path) == before
+
+
+def test_overwriting_deletes_nothing_that_a_run_does_not_make(config):
+    begin(config).close()
+    save(config, 5)
+    path = Path(config.out or "")
+    precious = ("notes.txt", "checkpoints/notes.txt", "best/README", "results/plot.pdf", "data/metrics.jsonl")
+    precious += (f"data/{PARTIAL}x", "results/old/Deer.txt", "warm.txt")
+    for name in precious:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(name)
+    for name in ("report.json", "results/Deer.txt", "best/000001/config.json", "warm/config.json", "overlay.mp4"):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text("old")
+    begin(replace(config, overwrite=True)).close()
+    left = {name for name, text in tree(path).items() if text == name}
+    assert left == {*precious} and "old" not in tree(path).values()
+    assert not list(path.glob("checkpoints/0*"))
+
+
+@pytest.mark.parametrize("link", ["checkpoints", "best", "results", "warm", "metrics.jsonl", "checkpoints/000007"])
+def test_overwriting_removes_links_and_not_what_they_point_to(config, tmp_path, link):
+    begin(config).close()
+    save(config, 5)
+    path, elsewhere = Path(config.out or ""), tmp_path / "elsewhere"
+    for name in ("000001/config.json", f"{PARTIAL}1-000002", "Deer.txt"):
+        (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+        (elsewhere / name).write_text("precious")
+    target = elsewhere / "Deer.txt" if "." in link else elsewhere
+    before = tree(elsewhere)
+    if (path / link).exists():
+        (path / link).rename(tmp_path / "moved")
+    (path / link).symlink_to(target)
+    for _ in range(2):
+        begin(replace(config, overwrite=True)).close()
+        assert tree(elsewhere) == before
+        assert not (path / link).is_symlink()
+    begin(replace(config, resume=True)).close()
+
+
+def test_a_run_whose_checkpoints_are_linked_resumes(config, tmp_path):
+    begin(config).close()
+    save(config, 5)
+    checkpoints = Path(config.out or "", "checkpoints")
+    checkpoints.rename(tmp_path / "big-disk")
+    checkpoints.symlink_to(tmp_path / "big-disk")
+    run = begin(replace(config, resume=True), done=5)
+    assert run.newest == checkpoints / "000005"
+    run.close()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '"x"', "[" * 2000])
