@@ -101,6 +101,24 @@ def test_train_measures_all_training_paths():
     assert 0 < numbers["share_of_matrix_products"] < 1
 
 
+def test_cpu_measures_variants_against_the_floor():
+    pytest.importorskip("torch")
+    flags = ["--threads", "1", "--hidden", "8", "--batch", "2", "--rounds", "1", "--updates", "1", "--json"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "cpu.py"), *flags, "--sequences", "synthetic:0-1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    (numbers,) = json.loads(done.stdout)
+    first, rest = 8 * (1536 + 4), 2 * 4 * 8 * 8  # weights
+    assert numbers["gigaoperations"] * 1e9 == pytest.approx(2 * 20 * (2 * first + 3 * rest))
+    passes = 11 * 4 * (first + 8 + rest + 2 * 4 * 8) / numbers["copy_gb_per_s"] / 1e9
+    products = numbers["gigaoperations"] / numbers["product_gflop_per_s"]
+    assert numbers["floor_cpu_ms"] == pytest.approx(1000 * (products + passes))
+    script = numbers["variants"]["train/reinforce.py"]
+    assert script["times_the_script"] == 1
+    assert script["times_the_floor"] == pytest.approx(script["cpu_ms"] / numbers["floor_cpu_ms"])
+    assert {"autocast", "own recurrence", "own recurrence, bf16"} <= numbers["variants"].keys()
+
+
 def test_env_measures_steps_per_second():
     numbers = json.loads(
         measure("env", "--sequences", "synthetic:0-3", "--num-envs", "8", "--dim", "6", "--seconds", "0.001", "--json")
