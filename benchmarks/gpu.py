@@ -35,8 +35,9 @@ ROOT = Path(__file__).resolve().parents[1]
 HERE = "benchmarks/device"
 REFERENCE = "train/reinforce.py"
 COMPILED = "compiled, own recurrence"
-GOOD = 0.03
-"""A variant may train if its first gradient is no farther than this from the reference's, relative to its norm."""
+GOOD = 0.2
+"""A variant may train if its first gradient is no farther than this from the reference's, relative to its norm. Samples
+of other noise give gradients that are farther apart, and a variant that computes something else is."""
 SECONDS = {"update": 110, "online": 60, "extraction": 70, "repeat": 60, "compile": 90}
 """Limits of the parts; training gets what is left."""
 RESERVED = 130

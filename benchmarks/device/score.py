@@ -82,7 +82,7 @@ def training_tables(results: dict[str, Any], boxes: dict[str, np.ndarray], carri
         f"300 + 200), variant *{plan['variant']}*, features `{plan['extractor']}`, {end['seconds']:.0f} s in all."
     )
     overlaps = {
-        name: row["whole"] for name, row in evaluate(boxes, truths, seen, formula="drlt-paper").sequences.items()
+        name: row["whole"] for name, row in evaluate(boxes, truths, seen, protocol="drlt-paper").sequences.items()
     }
     rows, above = [], 0
     for name, score in overlaps.items():

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ import torch
 from agents.drlt import DRLT, DRLTConfig
 from benchmarks import gpu
 from benchmarks.device import pack, score, training
-from benchmarks.device.carried import Carried
+from benchmarks.device.carried import Carried, NoFrames
 from benchmarks.device.recurrence import PlainDRLT
 from benchmarks.device.update_speed import configure, distance
 from benchmarks.device.variants import REFERENCE, VARIANTS, GraphLearner, Variant, make_learner
 from benchmarks.epoch import random_windows
 from tests.helpers.bare_machine import make_environment, make_wheel
 from tests.helpers.paths import ROOT
+from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError
 from train.epoch import run_epoch
 from train.schedule import Phase
@@ -177,7 +179,7 @@ def test_a_run_in_a_bare_environment(tmp_path, monkeypatch, capsys):
     results = json.loads((tmp_path / "o" / "results.json").read_text())
     measured = {row["variant"]: row for row in results["update"] if "variant" in row}
     assert measured.keys() == {name for name, variant in VARIANTS.items() if not variant.compiled}
-    assert all(row["ms"] > 0 and (row["difference"] or 0) < 0.05 for row in measured.values()), measured
+    assert all(row["ms"] > 0 and (row["difference"] or 0) < gpu.GOOD for row in measured.values()), measured
     plan, *evaluations = results["training"]
     assert plan["plan"]["updates"] == 2 * 4 and [row["epoch"] for row in evaluations] == [1, 2]
     names = [path for path in (tmp_path / "o").rglob("*") if path.is_file()]
@@ -190,6 +192,21 @@ def test_a_run_in_a_bare_environment(tmp_path, monkeypatch, capsys):
     rows = np.loadtxt(tmp_path / "scored" / "drlt-paper-preset" / "Synthetic-0000.txt", delimiter=",")
     assert len(rows) == len(carried.sequences[0]) == 60
     assert {path.name for path in (tmp_path / "scored").glob("*.png")} == {"updates.png", "training.png"}
+
+
+def test_perfect_boxes_are_above_the_paper_on_every_sequence_that_it_names():
+    boxes = np.array([[10.0, 12, 20, 16]] * 6)
+    sequences = [Sequence(name, NoFrames(6, (64, 48)), boxes) for name in ("Suv", "Couple", "Mine")]
+    schedule = {"l1_epochs": 60, "iou_epochs": 40}
+    plan = {"variant": "graph", "epochs": 100, "extractor": "grid", "schedule": schedule}
+    rows = {"training": [{"plan": plan}, {"epoch": 90, "seconds": 61.0}]}
+    carried = SimpleNamespace(sequences=sequences)
+    own, compared = score.training_tables(rows, {sequence.name: boxes for sequence in sequences}, carried)
+    assert own.startswith("90 of 100 epochs (60 + 40; the paper: 300 + 200), variant *graph*, features `grid`, 61 s")
+    assert "above the paper's DRLT on 2 of 2" in compared
+    assert "| Suv | 1.000 | 0.621 |" in compared and "| Mine | 1.000 | - |" in compared
+    assert "| mean of 2 | 1.000 | 0.557 |" in compared  # of 0.621 and 0.493
+    assert score.training_tables({}, {}, carried) == ("", "")
 
 
 def test_tables_replace_the_text_between_the_marks(tmp_path):
