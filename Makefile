@@ -26,6 +26,7 @@ learn: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python benchmarks/score.py
 	$(BIN)/python benchmarks/train.py
+	$(BIN)/python benchmarks/cpu.py
 	$(BIN)/python benchmarks/extract.py
 	$(BIN)/python benchmarks/online.py --observation 512 --hidden 512
 	$(BIN)/python benchmarks/env.py

@@ -39,9 +39,10 @@ GOOD = 0.2
 """A variant may train if its first gradient is no farther than this from the reference's, relative to its norm. Samples
 of other noise give gradients that are farther apart, and a variant that computes something else is."""
 SECONDS = {"update": 110, "online": 60, "extraction": 70, "repeat": 60, "compile": 90}
-"""Limits of the parts; training gets what is left."""
+"""Limits of a process of each part, for MINUTES in all; training gets what is left."""
 RESERVED = 130
-"""Seconds that training leaves to the parts after it."""
+"""Seconds that training leaves to the parts after it, for MINUTES in all."""
+MINUTES = 7.0
 SHORTEST = 15
 """Seconds below which no process is started."""
 
@@ -57,6 +58,7 @@ class Session:
     def __init__(self, arguments: argparse.Namespace, packages: Path) -> None:
         self.arguments = arguments
         self.deadline = time.monotonic() + 60 * arguments.minutes
+        self.scale = arguments.minutes / MINUTES
         self.log = (arguments.out / "log.txt").open("a", buffering=1)
         self.results: dict[str, Any] = {"arguments": vars(arguments) | {"carried": None, "out": None}}
         self.environment = os.environ | {
@@ -86,7 +88,7 @@ class Session:
         rows: list[dict[str, Any]] = []
         if self.left < SHORTEST:
             return self.keep(part, rows, {"error": f"{script}: no time left"})
-        limit = min(self.left - 2, SECONDS[part] if seconds is None else seconds)
+        limit = min(self.left - 2, self.scale * SECONDS[part] if seconds is None else seconds)
         self.log.write(f"\n--- {part}: {script} {' '.join(flags)} (at most {limit:.0f} s)\n")
         begun = time.monotonic()
         with subprocess.Popen(
@@ -130,9 +132,9 @@ class Session:
 
 def measure_updates(session: Session, common: list[str]) -> None:
     """Part `update`. After a fault of the device a new process takes the variants that were not reached."""
-    end = time.monotonic() + SECONDS["update"]
+    end = time.monotonic() + session.scale * SECONDS["update"]
     started: list[str] = []
-    while True:
+    while time.monotonic() < end:
         flags = [*common, "--updates", str(session.arguments.updates), "--skip", *started]
         rows = session.run("update", f"{HERE}/update_speed.py", *flags, seconds=end - time.monotonic())
         new = [row["starts"] for row in rows if "starts" in row and row["starts"] not in started]
@@ -158,7 +160,7 @@ def train(session: Session, common: list[str]) -> None:
     choice = fastest(rows)
     reference = [row for row in rows if row.get("variant") == REFERENCE and row.get("ms")]
     for row in [choice, *reference[:1]] if choice else []:
-        seconds = session.left - RESERVED * min(1.0, session.arguments.minutes / 7)
+        seconds = session.left - session.scale * RESERVED
         flags = [*common, "--out", str(session.arguments.out), "--variant", row["variant"]]
         flags += ["--seconds", f"{seconds:.0f}", "--epoch-seconds", str(row["seconds_per_epoch"])]
         flags += ["--epochs", str(session.arguments.epochs)] if session.arguments.epochs else []
@@ -179,7 +181,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--carried", type=Path, required=True, help="folder that benchmarks/device/pack.py made")
     parser.add_argument("--out", type=Path, required=True, help="folder of all results")
-    parser.add_argument("--minutes", type=float, default=7.0, help="time of the whole script")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="time of the whole script")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--only", nargs="+", metavar="PART", help="parts to run, by default all")
     parser.add_argument("--size", type=int, help="neurons of both layers, if not the paper's 5000: for trials")

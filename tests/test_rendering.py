@@ -140,7 +140,7 @@ def test_a_video_that_ffmpeg_cannot_write_is_an_input_error(tmp_path, monkeypatc
     monkeypatch.setattr(rendering, "_H264", "-c:v no-such-codec")
     with pytest.raises(VideoWriteError, match=r"overlay\.mp4: .*(no-such-codec|[Ee]ncoder)"):
         write_video(tmp_path / "overlay.mp4", [pictures(1)[0]] * 2000)
-    monkeypatch.setattr(rendering, "get_ffmpeg_exe", lambda: str(tmp_path / "no-ffmpeg"))
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", lambda: str(tmp_path / "no-ffmpeg"))
     with pytest.raises(VideoWriteError, match="ffmpeg does not start"):
         write_video(tmp_path / "overlay.mp4", pictures(2))
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,6 @@ from typing import IO
 
 import cv2
 import numpy as np
-from imageio_ffmpeg import get_ffmpeg_exe
 
 from tracking_env import boxes as bx
 from tracking_env.errors import InputError, first_line
@@ -202,6 +201,8 @@ def open_video_writer(path: Path, fps: float = 25) -> Iterator[Callable[[np.ndar
 
 def _start_encoder(path: Path, shape: tuple[int, ...], fps: float, messages: IO[bytes]) -> subprocess.Popen[bytes]:
     """ffmpeg, which reads pictures of this shape from its standard input and writes its errors to ``messages``."""
+    from imageio_ffmpeg import get_ffmpeg_exe  # here, since only videos need it: on other machines it need not be
+
     pictures = f"-f rawvideo -pix_fmt rgb24 -s {shape[1]}x{shape[0]} -r {fps} -i -"
     command = [get_ffmpeg_exe(), "-y", "-loglevel", "error", *pictures.split(), *_H264.split(), str(path)]
     # In a process group of its own: a terminal sends Ctrl-C to all of a group, and the frames until then are kept.

@@ -173,6 +173,8 @@ def test_a_run_in_a_bare_environment(tmp_path, monkeypatch, capsys):
     assert "2 sequences, 120 frames of 1536 numbers" in capsys.readouterr().out
 
     flags = ["--device", "cpu", "--size", "8", "--updates", "1", "--epochs", "2", "--only", "update", "training"]
+    flags += ["--minutes", "60"]  # it takes seconds; limits are for machines that are busy with something else
+
     command = [python, "-I", ROOT / "benchmarks" / "gpu.py", "--carried", tmp_path / "carried", "--out", tmp_path / "o"]
     done = subprocess.run([*command, *flags], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -257,15 +257,15 @@ def test_the_frames_that_decode_are_tracked_whatever_number_the_video_states(cap
 @pytest.mark.parametrize(
     ("attribute", "value", "reason"),
     [
-        ("get_ffmpeg_exe", lambda: "no-ffmpeg", "ffmpeg does not start"),
+        ("imageio_ffmpeg.get_ffmpeg_exe", lambda: "no-ffmpeg", "ffmpeg does not start"),
         # The pictures fit into the pipe, so this error comes at the end.
-        ("_H264", "-c:v no-such-codec", "no-such-codec|[Ee]ncoder"),
+        ("tracking_env.rendering._H264", "-c:v no-such-codec", "no-such-codec|[Ee]ncoder"),
     ],
 )
 def test_without_an_encoder_the_boxes_are_kept(attribute, value, reason, monkeypatch, capsys):
     assert track(box="9,9,9,9") == 0  # writes an overlay, which must not remain beside other boxes
     capsys.readouterr()
-    monkeypatch.setattr(rendering, attribute, value)
+    monkeypatch.setattr(attribute, value)
     assert track("--json") == 1
     captured = capsys.readouterr()
     facts = json.loads(captured.out)

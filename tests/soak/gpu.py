@@ -23,7 +23,7 @@ PARTS = ("update", "training", "online", "extraction", "repeat", "compile")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=7.0)
+    parser.add_argument("--minutes", type=float, default=30.0, help="limit; it takes two or three")
     minutes = parser.parse_args().minutes
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory() as name:
