@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 for _id, _single, _vector in (
     ("OTBTrack-v0", "otb_track:OTBTrackEnv", "vector:OTBTrackVectorEnv"),
     ("OTBTrackPixels-v0", "otb_track_pixels:OTBTrackPixelsEnv", "vector:OTBTrackPixelsVectorEnv"),
-    ("OTBTrackSearch-v0", "otb_track_search:OTBTrackSearchEnv", None),  # observations depend on actions
+    ("OTBTrackSearch-v0", "otb_track_search:OTBTrackSearchEnv", "vector:OTBTrackSearchVectorEnv"),
     ("OTBTrackExperts-v0", "otb_track_experts:OTBTrackExpertsEnv", "vector:OTBTrackExpertsVectorEnv"),
     ("SyntheticTrack-v0", "synthetic_track:SyntheticTrackEnv", None),  # each environment draws its own sequences
 ):

@@ -73,12 +73,12 @@ def test_a_configuration_with_a_removed_option_loads(tmp_path, glance):
 def test_the_spread_is_the_weighted_deviation_of_the_cells_in_pixels():
     tracker, sequence = tracker_of(), generate(13, 3, (320, 240))
     model = pc.load(PRETRAINED / "cells").model.eval()
-    plain = WindowTracker(model, tracker.window.maps)
+    plain = WindowTracker(model, tracker.windows.maps)
     for window_tracker in (tracker, plain):
         window_tracker.init(sequence.frames[0], sequence.boxes[0])
     assert tracker.spread is None
-    side = plain.window.region[2]
-    observation = plain.window.observe(sequence.frames[1])
+    side = plain.region[2]
+    observation = plain.observe(sequence.frames[1])
     inputs = {name: torch.from_numpy(array)[None] for name, array in observation.items()}
     with torch.no_grad():
         decision, _ = model(**inputs, state=plain.state)

@@ -37,10 +37,11 @@ def equal(first, second):
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("id", ["OTBTrack-v0", "OTBTrackExperts-v0"])
+@pytest.mark.parametrize("id", ["OTBTrack-v0", "OTBTrackSearch-v0", "OTBTrackExperts-v0"])
 def test_it_equals_dummy_vec_env_step_by_step(options, id):
-    if id == "OTBTrackExperts-v0":
-        options = {"sequences": options["sequences"], "clip_length": 4, "experts": ["grey", "colour"]}
+    if id != "OTBTrack-v0":  # they store no features
+        more = {"experts": ["grey", "colour"]} if id == "OTBTrackExperts-v0" else {}
+        options = {"sequences": options["sequences"], "clip_length": 4} | more
     ours, theirs = sb3_env.make(COUNT, id, **options), DummyVecEnv([lambda: single(id, **options)] * COUNT)
     assert ours.action_space == theirs.action_space
     assert ours.observation_space == theirs.observation_space

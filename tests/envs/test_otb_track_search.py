@@ -15,7 +15,7 @@ from tracking_env.envs.otb_track_search import OTBTrackSearchEnv
 from tracking_env.errors import InputError
 from tracking_env.features.maps import make_maps
 from tracking_env.search import regions
-from tracking_env.search.window import CONTEXT, SearchWindow, WindowTracker
+from tracking_env.search.window import CONTEXT, WindowTracker
 
 
 def make(**options):
@@ -207,13 +207,13 @@ def test_tracker_and_environment_have_equal_observations():
 
 
 def test_the_window_never_leaves_the_image():
-    window = SearchWindow(make_maps("cells"))
+    window = WindowTracker(None, make_maps("cells"))
     sequence = generate(0, length=2)
-    window.start(sequence.frames[0], sequence.boxes[0])
-    window.centre_on(sequence.boxes[0], sequence.size)
+    frame = sequence.frames[1]
+    window.windows.start([0], [sequence.frames[0]], [sequence.boxes[0]])
     for action in ([0, 0, 0, 0], [1, 1, 1, 1], [5, 5, 5, 5], [0, 1, 1, 0]) * 20:
-        box = window.move_to(np.array(action, float), sequence.size)
-        observation = window.observe(sequence.frames[1])
+        box = window.move_to(np.array(action, float), frame)
+        observation = window.observe(frame)
         assert np.isfinite(box).all() and (box[2:] >= 4 - 1e-9).all()
         assert all(np.isfinite(value).all() for value in observation.values())
 

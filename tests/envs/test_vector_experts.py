@@ -6,8 +6,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from tests.helpers.comparing import different, equal
-from tracking_env.datasets import synthetic
-from tracking_env.datasets.sequence import ArrayFrames, Sequence
+from tests.helpers.episodes import decoded_video
 from tracking_env.envs.vector import OTBTrackExpertsVectorEnv
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble import Team
@@ -17,15 +16,7 @@ N = 3
 EXPERTS = [make_expert(name) for name in ("grey", "colour")]
 
 
-def make_sequence(seed, length, size, unknown=()):
-    """A drawn video in memory, with no true box in the unknown frames."""
-    video = synthetic.generate(seed, length, size)
-    boxes = video.boxes.copy()
-    boxes[list(unknown)] = 0
-    return Sequence(video.name, ArrayFrames(np.stack([video.frames[index] for index in range(length)])), boxes)
-
-
-SEQUENCES = [make_sequence(3, 9, (160, 120)), make_sequence(5, 13, (120, 160), unknown=(2, 4, 5))]
+SEQUENCES = [decoded_video(3, 9, (160, 120)), decoded_video(5, 13, (120, 160), unknown=(2, 4, 5))]
 
 
 def make(mode=AutoresetMode.NEXT_STEP, vectorization=None, **more):
@@ -116,3 +107,13 @@ def test_later_steps_do_not_change_returned_arrays():
 def test_unknown_arguments_are_refused():
     with pytest.raises(InputError, match=r"'expert' \(did you mean 'experts'"):
         make(expert=["grey"])
+
+
+@pytest.mark.otb
+def test_with_networks_and_real_video_too(otb_root, expert_files):
+    experts = [make_expert(name, [expert_files]) for name in ("nanotrack-v3", "fear-xs")]
+    options = {"root": otb_root, "sequences": "Human7,Suv", "experts": experts}
+    vector, sync = (make(AutoresetMode.SAME_STEP, kind, **options) for kind in (None, "sync"))
+    assert not different(vector.reset(seed=0), sync.reset(seed=0))
+    for step in range(6):
+        assert not different(vector.step(actions(step, 8)), sync.step(actions(step, 8))), step

@@ -3,6 +3,7 @@
 import gymnasium as gym
 import numpy as np
 
+from tracking_env.datasets import synthetic
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 
 DRAWN = "synthetic:0-3"
@@ -51,3 +52,11 @@ def partly_annotated(frames):
     boxes = small().boxes.copy()
     boxes[np.setdiff1d(np.arange(12), frames)] = 0
     return small(name="partly", boxes=boxes)
+
+
+def decoded_video(seed, length, size, unknown=()):
+    """A drawn video in memory, with no true box in the unknown frames."""
+    video = synthetic.generate(seed, length, size)
+    boxes = video.boxes.copy()
+    boxes[list(unknown)] = 0
+    return Sequence(video.name, ArrayFrames(np.stack([video.frames[index] for index in range(length)])), boxes)

@@ -7,7 +7,12 @@ from tracking_env.envs.otb_track_pixels import OTBTrackPixelsEnv
 from tracking_env.envs.otb_track_search import OTBTrackSearchEnv
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.envs.synthetic_track import SyntheticTrackEnv
-from tracking_env.envs.vector import OTBTrackExpertsVectorEnv, OTBTrackPixelsVectorEnv, OTBTrackVectorEnv
+from tracking_env.envs.vector import (
+    OTBTrackExpertsVectorEnv,
+    OTBTrackPixelsVectorEnv,
+    OTBTrackSearchVectorEnv,
+    OTBTrackVectorEnv,
+)
 from tracking_env.envs.wrappers import FlatObservation, RewardSchedule, SymmetricAction
 
 __all__ = [
@@ -19,6 +24,7 @@ __all__ = [
     "OTBTrackPixelsEnv",
     "OTBTrackPixelsVectorEnv",
     "OTBTrackSearchEnv",
+    "OTBTrackSearchVectorEnv",
     "OTBTrackVectorEnv",
     "RewardSchedule",
     "SymmetricAction",

@@ -13,7 +13,7 @@ from tracking_env.envs.clips import Clips
 from tracking_env.errors import InputError
 from tracking_env.features.maps import MapExtractor, Proposer, make_maps
 from tracking_env.features.store import FEATURE_LIMIT
-from tracking_env.search.window import CELLS, TEMPLATE_CELLS, SearchWindow
+from tracking_env.search.window import CELLS, TEMPLATE_CELLS, SearchWindows
 
 
 class OTBTrackSearchEnv(TrackEnv):
@@ -107,7 +107,7 @@ class OTBTrackSearchEnv(TrackEnv):
         self.maps = make_maps(features, weights) if isinstance(features, str) else features
         super().__init__(_observation_space(self.maps), reward, render_mode)
         self.template, self.jitter, self.lost_after = template, jitter, lost_after
-        self.window = SearchWindow(self.maps)
+        self.windows = SearchWindows(self.maps)
         self._misses = 0  # frames in a row without overlap
 
     def episode_clips(self) -> Clips:
@@ -116,35 +116,39 @@ class OTBTrackSearchEnv(TrackEnv):
 
     def first_observation(self, sequence: Sequence, start: int) -> Observation:
         """Take the template, and observe the first frame around the true box, or beside it."""
-        # The tracker takes its template from the video's first frame; `video` trains on the same, later in the video.
-        template_frame = start
-        if self.template == "video":
-            template_frame = int(np.flatnonzero(sequence.annotated)[0])
-        frame = sequence.frames[start]
-        self.window.start(
-            frame if template_frame == start else sequence.frames[template_frame], sequence.boxes[template_frame]
-        )
-        first_box = sequence.boxes[start]
-        if self.jitter:
-            # At test time the region is never exactly right; without jitter the agent would not learn to correct it.
-            shift = self.np_random.normal(0, self.jitter, 2)
-            # Through exp, so that too large is as likely as too small by the same factor.
-            growth = np.exp(self.np_random.normal(0, self.jitter))
-            # Relative to the target's size, so that large and small targets are missed alike.
-            middle = bx.centre(first_box)[:2] + shift * np.sqrt(first_box[2] * first_box[3])
-            first_box = bx.top_left(np.concatenate([middle, first_box[2:] * growth]))
-        self.window.centre_on(first_box, sequence.size)
-        return self.window.observe(frame)
+        frame, template_frame = sequence.frames[start], self.template_frame(sequence, start)
+        first_frame = frame if template_frame == start else sequence.frames[template_frame]
+        self.windows.start([0], [first_frame], [sequence.boxes[template_frame]])
+        first_box = self.first_box(sequence.boxes[start], self.np_random)
+        self.windows.centre_on([0], first_box[None], np.array([sequence.size]))
+        return self._observe(frame)
+
+    def template_frame(self, sequence: Sequence, start: int) -> int:
+        """The frame that the template of a clip is taken from."""
+        # A tracker takes its template from the video's first frame; `video` trains on the same, later in the video.
+        return int(np.flatnonzero(sequence.annotated)[0]) if self.template == "video" else start
+
+    def first_box(self, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The pixel box ``(4,)`` that the first region lies around: the true one, or with jitter one beside it."""
+        if not self.jitter:
+            return box
+        # At test time the region is never exactly right; without jitter the agent would not learn to correct it.
+        shift = rng.normal(0, self.jitter, 2)
+        # Through exp, so that too large is as likely as too small by the same factor.
+        growth = np.exp(rng.normal(0, self.jitter))
+        # Relative to the target's size, so that large and small targets are missed alike.
+        middle = bx.centre(box)[:2] + shift * np.sqrt(box[2] * box[3])
+        return bx.top_left(np.concatenate([middle, box[2:] * growth]))
 
     def next_observation(self, frame: int) -> Observation:
         """The observation of a later frame around the box predicted last."""
         assert self._sequence is not None
-        return self.window.observe(self._sequence.frames[frame])
+        return self._observe(self._sequence.frames[frame])
 
     def predicted_boxes(self, action: Box) -> tuple[Box, Box]:
         """The predicted box relative to the image, and in pixels; the window moves there."""
         assert self._sequence is not None
-        box = self.window.move_to(np.array(action), self._sequence.size)
+        box = self.windows.move_to([0], np.array([action]), np.array([self._sequence.size]))[0]
         return tuple(bx.to_relative(box, self._sequence.size).tolist()), tuple(box.tolist())
 
     def reset(
@@ -183,12 +187,16 @@ class OTBTrackSearchEnv(TrackEnv):
 
         return observation, reward, terminated, truncated, info | self._relative_info(info["frame"])
 
+    def _observe(self, frame: np.ndarray) -> Observation:
+        return {name: values[0] for name, values in self.windows.observe([0], [frame]).items()}
+
     def _relative_info(self, frame: int) -> dict[str, np.ndarray]:
         """The part of ``info`` about the region, and the boxes relative to the image."""
         assert self._sequence is not None
+        region = self.windows.regions[0].copy()
         return {
-            "region": self.window.region,
-            "relative_region": bx.to_relative(self.window.region, self._sequence.size),
+            "region": region,
+            "relative_region": bx.to_relative(region, self._sequence.size),
             "relative_truth": self._sequence.relative[frame].copy(),
         }
 

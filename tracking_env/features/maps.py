@@ -12,7 +12,8 @@ import numpy as np
 
 from tracking_env.errors import InputError, first_line
 from tracking_env.features import onnx_inference
-from tracking_env.files import list_folder, sha256
+from tracking_env.features.onnx_batch import free_sizes
+from tracking_env.files import list_folder, read_bytes, sha256
 
 SEARCH, TEMPLATE = 255, 127
 """Sides in pixels of the two crops, search region and template, as in Siamese trackers such as NanoTrack."""
@@ -21,7 +22,10 @@ MAPS = ("cells", "nanotrack", "nanotrack-head")
 
 
 class MapExtractor(Protocol):
-    """Turns a square crop into a feature map. It is frozen: a crop always has the same map."""
+    """Turns a square crop into a feature map. It is frozen: a crop always has the same map.
+
+    Several threads may call it at the same time, for different episodes.
+    """
 
     @property
     def id(self) -> str:
@@ -106,6 +110,7 @@ class NanoTrackMaps:
 
     Args:
         weights: its ``.onnx`` file, or a folder that holds it (``*backbone*.onnx``).
+        threads: for one crop; 1 is fastest where several crops share the cores.
 
     Raises:
         InputError: the file does not exist, or is another network's.
@@ -113,15 +118,15 @@ class NanoTrackMaps:
 
     channels = 48
 
-    def __init__(self, weights: Path) -> None:
-        self.path = _file(weights, "backbone")
+    def __init__(self, weights: Path, threads: int = 2) -> None:
+        self.path, self.threads = _file(weights, "backbone"), threads
         self.id = f"nanotrack-{sha256(self.path)[:8]}"
-        # The file states the size of search regions: only OpenCV takes templates. They come once in a video.
-        self._networks = {
-            TEMPLATE: onnx_inference.by_opencv(self.path),
-            SEARCH: onnx_inference.by_onnxruntime(self.path),
-        }
-        self._inputs = {side: np.empty((1, 3, side, side), np.float32) for side in self._networks}
+        # The file states the size of search regions; its layers take templates too.
+        try:
+            content = free_sizes(read_bytes(self.path), ("batch", "channels", "rows", "columns"))
+        except ValueError as error:
+            raise InputError(f"{self.path} is no network, or damaged: {first_line(error)}; fetch it again") from None
+        self._backbone = onnx_inference.by_onnxruntime(content, label=str(self.path), threads=threads)
         try:
             shape = self(np.zeros((TEMPLATE, TEMPLATE, 3), np.uint8)).shape
         except (ValueError, IndexError) as error:
@@ -131,13 +136,13 @@ class NanoTrackMaps:
 
     def __call__(self, crop: np.ndarray) -> np.ndarray:
         """``(side, side, 3)`` uint8 RGB -> ``(48, cells, cells)`` float32."""
-        batch = self._inputs[len(crop)]  # reused: allocating it takes longer than filling it
+        batch = np.empty((1, 3, *crop.shape[:2]), np.float32)
         batch[0] = cv2.split(crop)[::-1]  # the network takes BGR in [0, 255]
-        return self._networks[len(crop)](batch)[0][0]
+        return self._backbone(batch)[0][0]
 
-    def __reduce__(self) -> tuple[type, tuple[Path]]:
+    def __reduce__(self) -> tuple[type, tuple[Path, int]]:
         # Open networks do not pickle, so another process opens the files again.
-        return type(self), (self.path,)
+        return type(self), (self.path, self.threads)
 
 
 class NanoTrackHeadMaps(NanoTrackMaps):
@@ -145,16 +150,17 @@ class NanoTrackHeadMaps(NanoTrackMaps):
 
     Args:
         weights: the folder of both ``.onnx`` files (``*backbone*.onnx``, ``*head*.onnx``), or the backbone's file.
+        threads: see `NanoTrackMaps`.
 
     Raises:
         InputError: a file does not exist, or is another network's.
     """
 
-    def __init__(self, weights: Path) -> None:
-        super().__init__(weights)
+    def __init__(self, weights: Path, threads: int = 2) -> None:
+        super().__init__(weights, threads)
         path = _file(weights if weights.is_dir() else weights.parent, "head")
         self.id = f"nanotrack-head-{sha256(self.path)[:8]}-{sha256(path)[:8]}"
-        self._head = onnx_inference.by_onnxruntime(path, ("input1", "input2"), ("output1", "output2"))
+        self._head = onnx_inference.by_onnxruntime(path, ("input1", "input2"), ("output1", "output2"), threads=threads)
         empty = (np.zeros((self.channels, cells, cells), np.float32) for cells in (8, 16))
         try:
             # A trial on empty maps refuses another network's file now, and not in the first frame.
@@ -190,13 +196,14 @@ def _file(weights: Path, part: str) -> Path:
     return files[0]
 
 
-def make_maps(name: str, weights: str | Path | None = None) -> MapExtractor:
+def make_maps(name: str, weights: str | Path | None = None, threads: int = 2) -> MapExtractor:
     """Build an extractor of maps by name.
 
     Args:
         name: ``cells`` (no weights), ``nanotrack`` (its backbone) or ``nanotrack-head`` (a `Proposer`).
         weights: for the latter two, the ``.onnx`` file of NanoTrack's backbone, or the folder that holds it; the head
             lies in the same folder.
+        threads: of the networks for one crop, see `NanoTrackMaps`.
 
     Raises:
         InputError: the name is unknown, the weights are missing or damaged, or they are given for ``cells``.
@@ -217,5 +224,5 @@ def make_maps(name: str, weights: str | Path | None = None) -> MapExtractor:
                 f"{name} needs NanoTrack's backbone, nanotrack_backbone_sim.onnx of "
                 "github.com/HonglinChu/SiamTrackers; give the file or its folder with --weights (weights=...)"
             )
-        return extractors[name](Path(weights))
+        return extractors[name](Path(weights), threads)
     raise InputError(f"unknown extractor of maps {name!r}; choose one of {', '.join(MAPS)}")

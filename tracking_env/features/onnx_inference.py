@@ -1,8 +1,4 @@
-"""Running networks that are stored as ONNX: by onnxruntime, on the CPU or a GPU, or by OpenCV.
-
-Both give the same numbers but for rounding. onnxruntime is about twice as fast; OpenCV takes inputs of other sizes than
-the file states. The code chooses which one runs a network; it never depends on what is installed.
-"""
+"""Running networks that are stored as ONNX, by onnxruntime, on the CPU or a GPU."""
 
 import functools
 import importlib
@@ -28,35 +24,6 @@ DEVICES = ("auto", "cpu", "cuda")
 MOST_MEMORY = 4 << 30
 """Bytes that bounded networks take together; DRLT at the paper's size takes a quarter of it."""
 CUDA = "CUDAExecutionProvider"
-
-
-def by_opencv(path: Path, inputs: Sequence[str] = ONLY, outputs: Sequence[str] = ONLY) -> Network:
-    """Open a network with OpenCV, which takes inputs of any size and plans anew whenever the size changes.
-
-    Args:
-        path: the ``.onnx`` file.
-        inputs: names of the inputs.
-        outputs: names of the outputs.
-
-    Raises:
-        InputError: OpenCV cannot read the file.
-    """
-    require_file(path)
-    try:
-        network: Any = cv2.dnn.readNetFromONNX(str(path))
-    except cv2.error as error:
-        raise InputError(f"OpenCV cannot read {path}: {error.err}; fetch it again") from None
-
-    def run(*arrays: np.ndarray) -> list[np.ndarray]:
-        try:
-            for name, array in zip(inputs, arrays, strict=True):
-                network.setInput(array, name)
-            results = [network.forward()] if outputs == ONLY else network.forward(outputs)
-        except cv2.error as error:
-            raise ValueError(error.err) from None
-        return [array.copy() for array in results]  # OpenCV overwrites them in the next call
-
-    return run
 
 
 def by_onnxruntime(

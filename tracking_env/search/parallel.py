@@ -1,8 +1,9 @@
 """Sharing work among the cores: crops and networks of many targets at once."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 
@@ -10,14 +11,30 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def run_parallel(function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
+def run_parallel(function: Callable[[Job], Result], jobs: Iterable[Job]) -> list[Result]:
     """The function's result for each job, in their order, by as many threads as OpenCV uses.
 
     Threads share the cores well where most of a job is OpenCV, NumPy or onnxruntime, which let other threads run.
     """
-    threads = min(len(jobs), cv2.getNumThreads())
-    if threads < 2:
-        return [function(job) for job in jobs]
+    waiting = deque(enumerate(jobs))
+    results: list[Any] = [None] * len(waiting)
+
+    def work() -> None:
+        while waiting:
+            try:
+                index, job = waiting.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            results[index] = function(job)
+
+    helpers = min(len(waiting), cv2.getNumThreads()) - 1
+    if helpers < 1:
+        work()
+        return results
     # New threads for each call: they start within 0.1 ms, and a process that was forked has none of its parent's.
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, jobs))
+    with ThreadPoolExecutor(helpers) as pool:
+        helping = [pool.submit(work) for _ in range(helpers)]
+        work()
+        for helper in helping:
+            helper.result()  # raises what went wrong there
+    return results

@@ -36,7 +36,8 @@ def offset(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def corrected(proposals: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Proposals ``(5, n, n)`` moved and resized by an `offset`; of the same type."""
-    scores, centres, sizes = proposals[:1], proposals[1:3], proposals[3:]
-    correction = offset[:, None, None].astype(proposals.dtype)
-    return np.concatenate([scores, centres + correction[:2] * sizes, sizes * np.exp(correction[2:])])
+    """Proposals ``(..., 5, n, n)`` moved and resized by offsets ``(..., 4)``, see `offset`; of the same type."""
+    scores, centres, sizes = np.split(proposals, [1, 3], axis=-3)
+    correction = offset[..., None, None].astype(proposals.dtype)
+    moved = centres + correction[..., :2, :, :] * sizes
+    return np.concatenate([scores, moved, sizes * np.exp(correction[..., 2:, :, :])], axis=-3)

@@ -48,17 +48,24 @@ def _corner(region: Array) -> Array:
     return xp.concat([region[..., :2], xp.zeros_like(region[..., :2])], axis=-1)
 
 
-def within(box: np.ndarray, size: bx.Size, smallest: float = 4.0) -> np.ndarray:
-    """A pixel box ``(4,)`` brought back to the image: centre inside, sides from ``smallest`` pixels to the image's.
+def within(box: np.ndarray, size: bx.Size | np.ndarray, smallest: float = 4.0) -> np.ndarray:
+    """Pixel boxes brought back to the image: centre inside, sides from ``smallest`` pixels to the image's.
 
     The next region lies around this box, so it may neither leave the image nor vanish.
+
+    Args:
+        box: ``(..., 4)``.
+        size: width and height of the image, or of each box's image, ``(..., 2)``.
+        smallest: in an image with shorter sides, those take its place.
+
+    Returns:
+        ``(..., 4)``.
     """
-    extent = np.array(size, dtype=np.float64)
-    # In an image smaller than `smallest`, the image's own sides.
-    sides = np.clip(box[2:], np.minimum(smallest, extent), extent)
+    extent = np.asarray(size, np.float64)
+    sides = np.clip(box[..., 2:], np.minimum(smallest, extent), extent)
     # Pixel boxes count from 1, so the image spans 1 to extent + 1.
-    middle = np.clip(box[:2] + box[2:] / 2, 1, extent + 1)
-    return np.concatenate([middle - sides / 2, sides])
+    middle = np.clip(box[..., :2] + box[..., 2:] / 2, 1, extent + 1)
+    return np.concatenate([middle - sides / 2, sides], axis=-1)
 
 
 def mean_colour(frame: np.ndarray) -> tuple[float, float, float]:

@@ -34,11 +34,11 @@ class TrainedWindowTracker(WindowTracker):
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         """The predicted pixel box ``(4,)`` in the next frame; its centre lies in the image."""
-        prediction, self.state = self.policy.predict(self.window.observe(frame), self.state)
+        prediction, self.state = self.policy.predict(self.observe(frame), self.state)
         assert prediction.spread is not None
         # The policy's spread is relative to the region that it observed; the window moves only after this line.
-        self.spread = prediction.spread.astype(np.float64) * self.window.region[2]
-        return self.window.move_to(prediction.action, (frame.shape[1], frame.shape[0]))
+        self.spread = prediction.spread.astype(np.float64) * self.windows.regions[0, 2]
+        return self.move_to(prediction.action, frame)
 
 
 def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> TrainedWindowTracker:
