@@ -48,10 +48,15 @@ class ParserFolder:
 
     def read(self, content: bytes) -> None:
         """Write the content into the parser's file, and read the folder."""
+        self.read_file(lambda path: path.write_bytes(content))
+
+    def read_file(self, make: Callable[[Path], Any]) -> None:
+        """Make the parser's file in whatever way, such as a link to a device, and read the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.parser.prepare(self.folder)
         path = self.folder / self.parser.file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        path.unlink(missing_ok=True)
+        make(path)
         self.parser.read(self.folder)
