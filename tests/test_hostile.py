@@ -35,6 +35,9 @@ from tracking_env.features import mobilenet_v2
 SOURCES = sorted(path for folder in ("tracking_env", "agents", "train") for path in (ROOT / folder).rglob("*.py"))
 
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
 @pytest.mark.parametrize("name", PARSERS)
 def test_damaged_files_are_read_or_refused(name, tmp_path):
     counts = fuzz_with_hypothesis(name, 15, tmp_path / "work", replay=True)

@@ -26,6 +26,8 @@ from tracking_env.apps.demo import page as demo_page
 from tracking_env.apps.demo.page import Page
 
 TRACKERS = """
+import time
+
 class Right:
     "Moves its box to the right by a pixel per frame."
     def init(self, frame, box):
@@ -40,6 +42,14 @@ class Sure(Right):
 class Fails(Right):
     def update(self, frame):
         raise ArithmeticError("lost it")
+
+class Hangs(Right):
+    def update(self, frame):
+        while True:
+            time.sleep(0.01)
+
+class Unsure(Right):
+    spread = (1, 1)
 """
 SEQUENCE = next(iter(demo_page.SYNTHETIC))
 BOX = (30.0, 20.0, 40.0, 50.0)
@@ -161,6 +171,26 @@ def test_frames_before_an_early_end_are_kept(page, cause, monkeypatch):
     why = "ArithmeticError: lost it" if cause == "failure" else "stopped"
     assert f"1 frames tracked; the boxes of {RIGHT}" in text(line) and f"Ended early: {why}" in text(line)
     assert cause == "close" or len(VideoFrames(Path(video))) == 1
+
+
+def test_a_tracker_without_end_is_given_up_and_the_page_answers_again(page):
+    page.trackers |= {"demo_trackers:Hangs": TrackerSpec("demo_trackers:Hangs", timeout=0.3)}
+    line, *_ = list(page.track(SEQUENCE, None, RIGHT, "demo_trackers:Hangs", *BOX))[-1]
+    assert "s update has not returned after 0.3 seconds" in text(line)
+    line, *_ = list(page.track(SEQUENCE, None, RIGHT, RIGHT, *BOX))[-1]
+    assert "10 frames tracked" in text(line)
+
+
+def test_a_box_too_small_for_mil_is_answered_at_once(page):
+    page.trackers |= {"mil": TrackerSpec("mil")}
+    line, *_ = list(page.track(SEQUENCE, None, "mil", RIGHT, 30.0, 20.0, 3.0, 3.0))[-1]
+    assert "MIL cannot start on 3x3 pixels; give a larger box" in text(line)
+
+
+def test_a_wrong_deviation_is_named_as_the_trackers(page):
+    page.trackers |= {"demo_trackers:Unsure": TrackerSpec("demo_trackers:Unsure")}
+    line, *_ = list(page.track(SEQUENCE, None, "demo_trackers:Unsure", RIGHT, *BOX))[-1]
+    assert "s spread is (1, 1), wanted four numbers" in text(line)
 
 
 def test_wide_frames_are_shown_smaller():

@@ -123,6 +123,16 @@ def test_a_failed_extraction_leaves_no_file_and_can_be_repeated(tmp_path):
     assert store[s].shape == (FeatureStore.BATCH + 1, 3)
 
 
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (2, 4)])
+def test_features_of_a_wrong_shape_are_refused_and_not_repeated_for_all_frames(shape, tmp_path):
+    class Wrong(CountingExtractor):
+        def __call__(self, frames):
+            return np.zeros(shape, np.float32)
+
+    with pytest.raises(InputError, match=r"the extractor counting returned \(.*\) for \d+ frames, wanted \(\d+, 3\)"):
+        FeatureStore(Wrong(), tmp_path / "store").build([sequence()])
+
+
 @pytest.mark.parametrize("limit", [0, 100, 200, 300])
 def test_a_full_disk_is_an_input_error_and_leaves_no_file(tmp_path, start, limit):
     # The system itself cuts files off at `limit` bytes: in the array's header (128 bytes) or a batch (96 bytes each).

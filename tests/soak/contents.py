@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.helpers.file_server import SHA256
+from tracking_env.datasets.video import VideoFrames
 from tracking_env.features.store import FeatureStore
 from tracking_env.files import PARTIAL
 
@@ -48,6 +49,31 @@ def read_evaluation(folder: Path) -> Contents:
             json.loads(contents[name])
         elif path.name.endswith("_time.txt"):
             contents[name] = str(np.loadtxt(path).shape).encode()
+    return contents
+
+
+def read_tracked(folder: Path) -> Contents:
+    """The files of a tracked video. Of the JSON without what differs between equal jobs, of the overlay the frames."""
+    contents = {}
+    for path in finished_files(folder / "tracked", "*/*"):
+        content = path.read_bytes()
+        if path.suffix == ".json":
+            facts = json.loads(content)
+            content = json.dumps([[row["frame"], row["box"]] for row in facts["boxes"]]).encode()
+        elif path.suffix == ".mp4":
+            content = str(len(VideoFrames(path))).encode()
+        contents[path.name] = content
+    return contents
+
+
+def read_report(folder: Path) -> Contents:
+    """The page and its plots, whole."""
+    contents = {
+        str(path.relative_to(folder)): path.read_bytes() for path in finished_files(folder / "report", "**/*.*")
+    }
+    for name, content in contents.items():
+        ends = {".html": b"</html>", ".svg": b"</svg>", ".png": b"IEND\xaeB`\x82"}
+        assert content.rstrip().endswith(ends[Path(name).suffix]), f"{name} is not whole"
     return contents
 
 

@@ -26,6 +26,8 @@ HOSTILE = [0, -1, 2**31, 2**63, 10**40, 1.5, float("nan"), float("inf"), True, N
 TOKENS = [b"0", b"-1", b"1e400", b"nan", b"9" * 30, b"\0", b"\xff", b"=", b"[", b"\n", b",", b"[net]\n", b"PK\x03\x04"]
 ALLOWED_MB = 300
 """Memory in MB by which a process that reads damaged files may grow."""
+ALLOWED_SECONDS = 10
+"""How long a reader may take for one damaged file, on a busy computer too."""
 
 
 @st.composite
@@ -93,6 +95,7 @@ def try_read(folder: Any, content: bytes) -> bool:
     Returns:
         Whether the reader read it; False if it refused it with one line. Everything else, warnings too, is an error.
     """
+    start_time = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
@@ -100,6 +103,8 @@ def try_read(folder: Any, content: bytes) -> bool:
         except InputError as error:
             assert "\n" not in str(error), f"more than one line: {error}"
             return False
+        finally:
+            assert time.process_time() - start_time < ALLOWED_SECONDS, "it takes too long"
         return True
 
 
@@ -185,6 +190,7 @@ def main(
         only: names of readers. By default all.
     """
     os.environ["OMP_NUM_THREADS"] = "1"  # A fork of a process with torch's threads would wait for them forever.
+    os.environ["TRACKING_ENV_CACHE"] = tempfile.mkdtemp(prefix="tracking-env-fuzz-")  # for the lengths of videos
     from tests.soak.parsers import PARSERS
 
     failures, total = 0, 0

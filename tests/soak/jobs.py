@@ -85,7 +85,8 @@ class Job:
     def expect(self, *codes: int) -> int:
         """Wait, and check that the exit code is one of these, without a traceback; an error must be one line."""
         code = self.wait()
-        assert code in codes and "Traceback" not in self.log, f"exit code {code}:\n{self.log}"
+        failed = "Traceback" in self.log or "error: unexpected" in self.log
+        assert code in codes and not failed, f"exit code {code}:\n{self.log}"
         if code == 2:
             (line,) = [line for line in self.log.splitlines() if "error:" in line]
             assert line, self.log

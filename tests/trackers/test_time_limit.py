@@ -143,24 +143,22 @@ def test_a_loop_of_compiled_code_is_given_up_and_keeps_no_process_alive():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_ends_a_loop_of_compiled_code():
-    command = [
-        sys.executable,
-        "-m",
-        "tracking_env.cli",
-        "evaluate",
-        "--tracker",
-        "limited:Loops",
-        "--sequences",
-        "synthetic:0",
-        "--out",
-        "out",
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    while not Path("out/limited.Loops/tracker.id").exists():
-        time.sleep(0.05)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=20)
+    flags = ["--tracker", "limited:Loops", "--sequences", "synthetic:0", "--out", "out"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracking_env.cli", "evaluate", *flags],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )
+    try:
+        while not Path("out/limited.Loops/tracker.id").exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert process.returncode == 130 and error.startswith("tracking-env: stopped; ")
 
 

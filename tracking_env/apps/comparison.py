@@ -9,7 +9,7 @@ import numpy as np
 from tracking_env import boxes as bx
 from tracking_env import rendering
 from tracking_env.errors import InputError, describe
-from tracking_env.trackers.base import Tracker, follow
+from tracking_env.trackers.base import Tracker, follow, four_numbers
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Comparison:
             for ours, theirs in zip(follow(tracker, our_frames, box), follow(rival, rival_frames, box), strict=True):
                 # In the first frame a tracker has predicted nothing; its `spread` would be that of an earlier run.
                 deviation = getattr(tracker, "spread", None) if self.ours else None
-                spread = None if deviation is None else np.array(deviation, dtype=np.float64)
+                spread = None if deviation is None else four_numbers(deviation, "the tracker's spread is")
                 self.ours.append(ours.box)
                 self.rival.append(theirs.box)
                 self.confidence.append(confidence(ours.box, spread))

@@ -25,6 +25,7 @@ import numpy as np
 from tracking_env.clients import hub
 from tracking_env.errors import MissingPackageError
 from tracking_env.registry import TrackerSpec
+from tracking_env.trackers.base import RETURNED, four_numbers
 
 try:
     from got10k.trackers import Tracker
@@ -58,7 +59,7 @@ class Got10kTracker(Tracker):
 
     def update(self, image: Any) -> np.ndarray:
         """The target's pixel box ``(4,)`` in the next frame, a PIL image in RGB."""
-        return np.asarray(self.tracker.update(np.asarray(image)), dtype=np.float64)
+        return four_numbers(self.tracker.update(np.asarray(image)), RETURNED)
 
 
 def make(name: str, checkpoint: str | Path | None = None, weights: tuple[Path, ...] = ()) -> Got10kTracker:

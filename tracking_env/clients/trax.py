@@ -16,7 +16,7 @@ import numpy as np
 from tracking_env import boxes as bx
 from tracking_env.datasets.images import read_image
 from tracking_env.errors import InputError, MissingPackageError, describe
-from tracking_env.trackers.base import Tracker
+from tracking_env.trackers.base import RETURNED, Tracker, four_numbers
 
 
 def serve(tracker: Tracker, name: str) -> None:
@@ -57,7 +57,7 @@ def _answer(tracker: Tracker, request: Any, first: bool) -> np.ndarray:
     """The pixel box ``(4,)``, counted from 1, in the frame of a request."""
     frame = read_image(Path(request.image["color"].path()))
     if not first:
-        return np.asarray(tracker.update(frame), dtype=np.float64)
+        return four_numbers(tracker.update(frame), RETURNED)
     ((region, _),) = request.objects
     box = bx.to_one_based(np.array(region.bounds(), dtype=np.float64))
     tracker.init(frame, box)

@@ -237,8 +237,12 @@ class FeatureStore:
                 prefetch.decode_batches(sequence.frames, parts, self.jobs, self.extractor.prepare)
             ) as prepared:
                 for part, frames in zip(parts, prepared, strict=True):
-                    rows = np.empty((len(part), self.extractor.dim), DTYPE)
-                    rows[:] = np.clip(self.extractor(frames), -FEATURE_LIMIT, FEATURE_LIMIT)
+                    rows = np.clip(self.extractor(frames), -FEATURE_LIMIT, FEATURE_LIMIT).astype(DTYPE)
+                    if rows.shape != (len(part), self.extractor.dim):
+                        raise InputError(
+                            f"the extractor {self.extractor.id} returned {rows.shape} for {len(part)} frames, wanted "
+                            f"{(len(part), self.extractor.dim)}"
+                        )
                     with _writing(path):
                         _append(partial, rows.tobytes())
                     bar.update(len(part))

@@ -12,6 +12,8 @@ from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError
 from tracking_env.features.base import Extractor, extract
 
+RETURNED = "the tracker's update(frame) returned"
+
 
 class Tracker(Protocol):
     """Follows one target, frame by frame.
@@ -170,14 +172,18 @@ def follow(tracker: Tracker, frames: Iterable[np.ndarray], box: np.ndarray) -> I
             tracker.init(frame, box)
             result = np.array(box, dtype=np.float64)
         else:
-            result = _check_box(tracker.update(frame))
+            result = four_numbers(tracker.update(frame), RETURNED)
         yield Step(frame, result, time.perf_counter() - start)
         # The clock starts again only now: the caller's own work between two frames is not the tracker's.
         start = time.perf_counter()
 
 
-def _check_box(value: Any) -> np.ndarray:
-    """A copy of a tracker's box, since the tracker may change its own array later.
+def four_numbers(value: Any, source: str) -> np.ndarray:
+    """A copy ``(4,)`` float64 of what a tracker gave, since the tracker may change its own array later.
+
+    Args:
+        value: anything.
+        source: what the error message begins with, such as `RETURNED`.
 
     Raises:
         InputError: it is not four numbers.
@@ -188,7 +194,7 @@ def _check_box(value: Any) -> np.ndarray:
         box = np.empty(0)
     if box.shape != (4,):
         text = " ".join(repr(value).split())[:80]
-        raise InputError(f"the tracker's update(frame) returned {text}, wanted four numbers x, y, w, h")
+        raise InputError(f"{source} {text}, wanted four numbers x, y, w, h")
     return box
 
 
