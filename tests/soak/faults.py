@@ -166,9 +166,9 @@ def main(
     """Inject faults into jobs, and print the results. The exit code is 1 if a job does not recover.
 
     Args:
-        kills: number of kills per workload; a fifth of it for search, ppo and sac.
+        kills: number of kills per workload; a fifth of it for search, ppo and sac, a twentieth for report.
         others: number of each other fault per workload.
-        only: workloads: training, search, ppo, sac, extraction, evaluation, download. By default all.
+        only: workloads: training, search, ppo, sac, extraction, evaluation, tracking, report, download. By default all.
         faults: killed, "disk full", "read-only folder", "two at once", "worker killed". By default all.
         seed: seed of the moments at which faults happen.
     """

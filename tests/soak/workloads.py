@@ -4,6 +4,7 @@ A job is one call of a command's `main` into a folder. A second call with the sa
 """
 
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,12 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.features import download
 from tracking_env.features.model_zoo import File
-from tracking_env.files import write_atomically
 
 EXTRACT = ["extract", "--sequences", "synthetic:0-1"]
 SEED = 7
 SEQUENCE = synthetic.generate(SEED, 60, (160, 120))
-PICTURES = [cv2.imencode(".png", SEQUENCE.frames[index])[1].tobytes() for index in range(30)]
+_FOLDER = tempfile.TemporaryDirectory(prefix="tracking-env-soak-")  # deleted when this process ends
+INPUTS = Path(_FOLDER.name)
 EVALUATE = ["evaluate", "--sequences", "synthetic:0", "--tracker", "static", "--protocol", "tre"]
 
 
@@ -37,25 +38,23 @@ def evaluate(folder: Path, jobs: int = 1) -> int:
 
 
 def track(folder: Path) -> int:
-    """Track a target in a video that lies beside the results."""
-    video = folder / "video"
-    if not video.exists():
-        with write_atomically(video) as partial:
-            partial.mkdir()
-            for number in range(30):
-                (partial / f"{number:04d}.png").write_bytes(PICTURES[number])
     box = ",".join(map(str, SEQUENCE.boxes[0].tolist()))
-    return cli.main(
-        ["track", "--video", str(video), "--box", box, "--tracker", "mil", "--out", str(folder / "tracked")]
-    )
+    flags = ["--box", box, "--tracker", "mil", "--out", str(folder / "tracked")]
+    return cli.main(["track", "--video", str(INPUTS / "video"), *flags])
 
 
 def report(folder: Path) -> int:
-    """Make a page of results that lie beside it."""
-    for tracker in ("mil", "static"):
-        write_result(folder / tracker / f"{SEQUENCE.name}.txt", SEQUENCE.boxes)
     flags = ["--sequences", f"synthetic:{SEED}", "--out", str(folder / "report"), "--gallery", "1"]
-    return cli.main(["report", str(folder / "mil"), str(folder / "static"), *flags])
+    return cli.main(["report", str(INPUTS / "mil"), str(INPUTS / "static"), *flags])
+
+
+def write_inputs() -> None:
+    """Write the video to track, and the results to report on, outside the folders of the jobs."""
+    (INPUTS / "video").mkdir(exist_ok=True)
+    for index in range(30):
+        cv2.imwrite(str(INPUTS / "video" / f"{index:04d}.png"), SEQUENCE.frames[index])
+    for tracker, shift in (("mil", 2.0), ("static", 9.0)):
+        write_result(INPUTS / tracker / f"{SEQUENCE.name}.txt", SEQUENCE.boxes + shift)
 
 
 def fetch(folder: Path, url: str) -> int:
@@ -90,11 +89,12 @@ def make_workloads(url: str) -> dict[str, Workload]:
     Args:
         url: address of the file to download.
     """
+    write_inputs()
     workloads = {name: Workload(training_job(name), read_run, 1 if name == "training" else 5) for name in FLAGS}
     return workloads | {
         "extraction": Workload(extract, read_store),
         "evaluation": Workload(evaluate, read_evaluation),
         "tracking": Workload(track, read_tracked),
-        "report": Workload(report, read_report, 5),
+        "report": Workload(report, read_report, 20),
         "download": Workload(lambda folder: fetch(folder, url), read_download),
     }
