@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check learn bench soak soak-fuzz soak-long soak-wheel soak-gpu audit range table loop algorithms docs docs-serve clean
+.PHONY: demo test lint type check learn bench soak soak-fuzz soak-terminals soak-long soak-wheel soak-gpu audit range table loop algorithms docs docs-serve clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -35,15 +35,19 @@ bench: .venv/.dev
 # Faults, damaged files and long runs, two at a time. docs/reliability.md has the results.
 KILLS ?= 200
 EXAMPLES ?= 2000
-WORKLOADS = training search ppo sac extraction evaluation download
+WORKLOADS = training search ppo sac extraction evaluation tracking report download
 soak: .venv/.dev
-	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-fuzz soak-long $(WORKLOADS:%=soak-%) soak-wheel soak-gpu
+	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-fuzz soak-terminals soak-long \
+	  $(WORKLOADS:%=soak-%) soak-wheel soak-gpu
 
 $(WORKLOADS:%=soak-%): soak-%: .venv/.dev
 	$(BIN)/python -m tests.soak.faults --only $* --kills $(KILLS)
 
 soak-fuzz: .venv/.dev
 	$(BIN)/python -m tests.soak.fuzz --examples $(EXAMPLES)
+
+soak-terminals: .venv/.dev
+	$(BIN)/python -m tests.soak.terminals
 
 soak-long: .venv/.dev
 	$(BIN)/python -m tests.soak.long --figure docs/memory.png
