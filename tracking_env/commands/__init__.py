@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import tyro
 
-from tracking_env.evaluation.score_report import Report
 from tracking_env.terminal import print_error
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -19,17 +18,17 @@ Json = Annotated[bool, tyro.conf.arg(name="json")]
 """Type of the parameter ``as_json``, whose flag is ``--json``."""
 
 
-def print_failures(reports: Mapping[str, Report]) -> int:
+def print_failures(failed: Mapping[str, Mapping[str, str]]) -> int:
     """Print on stderr which sequences could not be scored, and why.
 
     Args:
-        reports: by label. A single report is printed without its label.
+        failed: by label, the reason of each such sequence. A single label is not printed.
 
     Returns:
         The exit code: 1 if a sequence could not be scored, else 0.
     """
-    for label, report in reports.items():
-        prefix = f"{label}: " if len(reports) > 1 else ""
-        for name, reason in report.failed.items():
+    for label, reasons in failed.items():
+        prefix = f"{label}: " if len(failed) > 1 else ""
+        for name, reason in reasons.items():
             print_error(f"tracking-env: not scored: {prefix}{name}: {reason}")
-    return 1 if any(report.failed for report in reports.values()) else 0
+    return 1 if any(failed.values()) else 0

@@ -8,7 +8,7 @@ import tyro
 from tracking_env.commands import Json, ScoringName, print_failures
 from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.evaluation.ground_truth import read_ground_truth
-from tracking_env.evaluation.tracker_folders import read_trackers
+from tracking_env.evaluation.tracker_folders import TrackerFolders
 from tracking_env.terminal import print_result
 
 
@@ -24,7 +24,10 @@ def make_report(
     rival: str | None = None,
     as_json: Json = False,
 ) -> int:
-    """Make a page of plots, tables and animations for any browser: OUT/index.html, with its plots in OUT/plots.
+    """Make a page to explore in any browser: OUT/index.html, with its plots in OUT/plots.
+
+    The page is one file that needs no network. It has scores, curves, what changed between two trackers, each sequence
+    frame by frame, attributes, and the numbers to download.
 
     The defaults of --ours and --rival skip baselines that use no frame, such as static.
 
@@ -39,9 +42,9 @@ def make_report(
             By default all that have results.
         protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
             set in root.
-        gallery: number of animated sequences, from the best to the worst of ours at even steps; 0 for no gallery.
-        ours: the tracker in the gallery, by the name of its folder. By default the first one.
-        rival: the tracker beside it. By default the best of the others by unseen AUC.
+        gallery: number of sequences with pictures, from the best to the worst of ours at even steps; 0 for none.
+        ours: the tracker that the page shows first, by the name of its folder. By default the first one.
+        rival: the tracker beside it. By default the best of the others by AUC.
         as_json: print JSON instead of text. It holds the page's path and each tracker's scores.
     """
     try:
@@ -53,12 +56,12 @@ def make_report(
     if not results:
         raise InputError("no folder to report on; type tracking-env report DIR --root OTB")
     truths = read_ground_truth(root, annotations, sequences, results)
-    boxes = read_trackers(results, truths)
-    reports = write_page(out, truths, boxes, Gallery(gallery, ours, rival), protocol)
+    trackers = TrackerFolders(results, truths)
+    summaries = write_page(out, truths, trackers, Gallery(gallery, ours, rival), protocol)
     page = out / "index.html"
     if as_json:
-        scores = {label: report.to_json() for label, report in reports.items()}
+        scores = {label: summary.json for label, summary in summaries.items()}
         print_result(json.dumps({"page": str(page), "trackers": scores}, indent=1))
     else:
         print_result(page)
-    return print_failures(reports)
+    return print_failures({label: summary.failed for label, summary in summaries.items()})

@@ -13,7 +13,7 @@ from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.result_files import read_results
 from tracking_env.evaluation.scoring import evaluate
 from tracking_env.evaluation.submission import write_submission
-from tracking_env.evaluation.tracker_folders import read_trackers
+from tracking_env.evaluation.tracker_folders import TrackerFolders
 from tracking_env.report.text_tables import format_attributes, format_sequences, format_trackers
 from tracking_env.terminal import print_result
 
@@ -62,7 +62,7 @@ def score_results(
     sizes = read_sizes(ground_truth) if rules.needs_size else None
     reports = {
         label: evaluate(boxes, truths, attributes=tags, protocol=rules.name, sizes=sizes)
-        for label, boxes in read_trackers(results, ground_truth).items()
+        for label, boxes in TrackerFolders(results, ground_truth).items()
     }
     # With one tracker there is nothing to compare, so its sequences are the rows.
     single = next(iter(reports.values())) if len(reports) == 1 else None
@@ -74,7 +74,7 @@ def score_results(
         print_result("\n\n".join(table if single else f"{label}\n\n{table}" for label, table in tables.items()))
     else:
         print_result(format_sequences(single, markdown) if single else format_trackers(reports, markdown))
-    return print_failures(reports)
+    return print_failures({label: report.failed for label, report in reports.items()})
 
 
 def _write_archive(path: Path, results: Sequence[Path], frames: Mapping[str, int], protocol: str) -> int:

@@ -17,6 +17,9 @@ A folder per tracker, which holds one of
 * ``NAME.json`` or ``NAME_TRACKER.mat`` of the OTB toolkits (`tracking_env.evaluation.otb_toolkit.records`).
 
 A folder of ``NAME_TRACKER.mat`` may hold many trackers: `tracking_env.evaluation.tracker_folders` reads them all.
+
+Beside any of these, ``trained-on.txt`` names the sequences whose first thirds the tracker was trained on, one a line.
+Tables then show the scores of the first thirds and of the rest, too.
 """
 
 from collections.abc import Collection, Mapping
@@ -31,7 +34,10 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation.otb_toolkit import records as toolkit_records
 from tracking_env.evaluation.result_index import STARTS, Place, index_files, list_parts, list_repetitions, refuse_parent
 from tracking_env.evaluation.robustness import ProtocolName
-from tracking_env.files import write_atomically
+from tracking_env.files import read_bytes, write_atomically
+
+TRAINED_ON = "trained-on.txt"
+"""Name of the file with the names of the sequences on which a tracker was trained."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +49,7 @@ class Results:
         fps: frames per second by sequence, where known.
         unreadable: sequences whose files cannot be used, each with a one-line reason; they are in no run.
         protocol: one pass (ope), several start frames (tre) or several first boxes (sre).
+        trained_on: names of the sequences on whose first frames the tracker was trained, as far as it is known.
         starts: in TRE and SRE by sequence, the 0-based frame of each start: the first box of its run. A sequence may
             have fewer starts than there are ``runs``; in OPE it is empty.
     """
@@ -52,6 +59,7 @@ class Results:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     protocol: ProtocolName = "ope"
     starts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    trained_on: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,20 @@ def read_results(folder: Path, names: Collection[str], tracker: str | None = Non
         unreadable=unreadable,
         protocol=protocols[0] if protocols else protocol,
         starts={name: sequence.starts for name, sequence in sequences.items() if sequence.starts},
+        trained_on=read_trained_on(folder),
     )
+
+
+def read_trained_on(folder: Path) -> frozenset[str]:
+    """The names in a folder's ``trained-on.txt``, one a line; none without such a file.
+
+    Raises:
+        InputError: the file is too large to hold names.
+    """
+    file = folder / TRAINED_ON
+    if not file.is_file():
+        return frozenset()
+    return frozenset(read_bytes(file).decode("utf-8", errors="replace").splitlines())
 
 
 def write_result(path: Path, boxes: np.ndarray) -> None:

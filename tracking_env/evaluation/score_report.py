@@ -28,6 +28,7 @@ class Report:
         fps: frames per second by sequence, where known.
         protocol: how it was scored.
         rules: the protocol's rules in words, with those for several starts.
+        trained: whether the tracker was trained on the first frames of some of these sequences.
     """
 
     scores: Mapping[str, tuple[SequenceScore, ...]]
@@ -37,6 +38,7 @@ class Report:
     fps: Mapping[str, float] = field(default_factory=dict)
     protocol: Protocol = PROTOCOLS["otb"]
     rules: str = PROTOCOLS["otb"].rules
+    trained: bool = False
 
     @cached_property
     def sequences(self) -> dict[str, Parts]:

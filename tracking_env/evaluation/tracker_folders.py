@@ -1,6 +1,6 @@
 """The results of several trackers, read to be compared: a label for each, and one way to count pixels for all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,35 +14,49 @@ from tracking_env.evaluation.result_index import index_files, list_parts
 _TOLERANCE = 1e-3  # pixels: results are written with four decimals
 
 
-def read_trackers(folders: Sequence[Path], sequences: Iterable[GroundTruth]) -> dict[str, Results]:
-    """Read folders of results.
+class TrackerFolders(Mapping[str, Results]):
+    """The results in folders, by tracker; those of a tracker are read when they are asked for, and not kept.
+
+    A tracker is named by its folder, or by the path if two folders have the same name; in a folder of many trackers by
+    the name in the files' names. Results of a data set that counts pixels from 0 (VOT's) are moved to count from 1, as
+    the true boxes are; those whose first box is the true one count from 1 already.
 
     Args:
         folders: of one tracker each, or of many: files ``NAME_TRACKER.mat``, as OTB's authors hand them out.
-        sequences: the sequences to look for. Results of a data set that counts pixels from 0 (VOT's) are moved to
-            count from 1, as the true boxes are; those whose first box is the true one count from 1 already.
-
-    Returns:
-        The results by tracker. A tracker is named by its folder, or by the path if two folders have the same name; in
-        a folder of many trackers by the name in the files' names.
+        sequences: the sequences to look for.
 
     Raises:
-        InputError: there is no such folder, or it does not hold results as `read_results` reads them.
+        InputError: there is no such folder; or, when a tracker is asked for, its folder does not hold results as
+            `read_results` reads them.
+
+    Example:
+        >>> trackers = TrackerFolders([Path("results/mil")], read_ground_truth(Path("OTB"), None, None))
+        >>> trackers["mil"].runs[0]["Suv"].shape
+        (945, 4)
     """
-    truths = {sequence.name: sequence for sequence in sequences}
-    names = [folder.resolve().name for folder in folders]
-    trackers: dict[str, Results] = {}
-    for name, folder in zip(names, folders, strict=True):
-        label = name if names.count(name) == 1 else str(folder)
-        inside = index_files(list_parts(folder)[0], truths).trackers
-        if not inside:
-            trackers[label] = _count_from_one(read_results(folder, truths), truths)
-            continue
-        for tracker in inside:
-            own = tracker or label
-            own = own if len(folders) == 1 else f"{label}/{own}"
-            trackers[own] = _count_from_one(read_results(folder, truths, tracker), truths)
-    return trackers
+
+    def __init__(self, folders: Sequence[Path], sequences: Iterable[GroundTruth]) -> None:
+        self._truths = {sequence.name: sequence for sequence in sequences}
+        self._places: dict[str, tuple[Path, str | None]] = {}
+        names = [folder.resolve().name for folder in folders]
+        for name, folder in zip(names, folders, strict=True):
+            label = name if names.count(name) == 1 else str(folder)
+            inside = index_files(list_parts(folder)[0], self._truths).trackers
+            if not inside:
+                self._places[label] = folder, None
+            for tracker in inside:
+                own = tracker or label
+                self._places[own if len(folders) == 1 else f"{label}/{own}"] = folder, tracker
+
+    def __getitem__(self, label: str) -> Results:
+        folder, tracker = self._places[label]
+        return _count_from_one(read_results(folder, self._truths, tracker), self._truths)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 def _count_from_one(results: Results, truths: dict[str, GroundTruth]) -> Results:

@@ -1,6 +1,7 @@
 """Reports as text tables, plain or Markdown, under the name and the reference of the protocol.
 
-Where OTB's protocol splits sequences, the headline column is the AUC on frames that training could not see.
+Plain tables fit into 80 columns. The parts of the videos have columns only where a tracker was trained on the first
+thirds: for the others the whole video is the test.
 """
 
 from collections.abc import Mapping
@@ -8,10 +9,11 @@ from collections.abc import Mapping
 from tracking_env.evaluation.metrics import Score
 from tracking_env.evaluation.protocols import Protocol
 from tracking_env.evaluation.score_report import Parts, Report
-from tracking_env.evaluation.sequence_score import PARTS
 
-_SPLIT = ("auc", "precision20")
-"""Scores with a column for each part, where the protocol splits sequences."""
+_WIDTH = 80
+_SHORTEST = 12  # characters of a name that stay, also where a table then is wider
+_SPLIT = {"first third": "seen", "rest": "unseen"}
+"""Titles of the columns for the parts of the videos, which have the headline score."""
 _Row = tuple[Parts, Parts | None]  # means, and their deviations over runs
 
 
@@ -19,7 +21,8 @@ def format_trackers(reports: Mapping[str, Report], markdown: bool = False) -> st
     """A row per tracker with its means over sequences, as aligned text or Markdown without a final line break.
 
     The first line names the protocol. Numbers have three decimals, and after several runs the standard deviation behind
-    a ±; ``-`` stands for a part without frames. There is no column for frames per second if none is known.
+    a ±; ``-`` stands for a part without frames. There is no column for frames per second if none is known. The last
+    line names the trackers that were trained on the first thirds of these videos, if there are any.
 
     Args:
         reports: by tracker, all by one protocol, at least one.
@@ -27,20 +30,22 @@ def format_trackers(reports: Mapping[str, Report], markdown: bool = False) -> st
     """
     rows: dict[str, _Row] = {name: _mean_row(report) for name, report in reports.items()}
     protocol = next(iter(reports.values())).protocol
-    cells = _make_cells("tracker", rows, protocol)
+    trained = [name for name, report in reports.items() if report.trained and protocol.splits]
+    cells = _make_cells("tracker", rows, protocol, bool(trained), markdown)
     speeds = [report.mean_fps for report in reports.values()]
     if any(speeds):
         cells[0].append("fps")
         for row, speed in zip(cells[1:], speeds, strict=True):
             row.append("-" if speed is None else f"{speed:.1f}")
-    return _join(cells, protocol, markdown)
+    table = _join(cells, protocol, markdown)
+    return f"{table}\n\nTrained on the first thirds of these videos: {', '.join(trained)}" if trained else table
 
 
 def format_sequences(report: Report, markdown: bool = False) -> str:
     """The same columns for one tracker: a row per sequence, and the mean as the last row."""
     rows: dict[str, _Row] = {name: (parts, None) for name, parts in report.sequences.items()}
     rows["mean"] = _mean_row(report)
-    return _join(_make_cells("sequence", rows, report.protocol), report.protocol, markdown)
+    return _format_rows("sequence", rows, report, markdown)
 
 
 def format_attributes(report: Report, markdown: bool = False) -> str:
@@ -48,57 +53,64 @@ def format_attributes(report: Report, markdown: bool = False) -> str:
     rows: dict[str, _Row] = {}
     for tag, (count, parts) in report.by_attribute().items():
         rows[f"{tag} ({count})"] = parts, None
-    return _join(_make_cells("attribute", rows, report.protocol), report.protocol, markdown)
+    return _format_rows("attribute", rows, report, markdown)
+
+
+def choose_metrics(protocol: Protocol) -> list[str]:
+    """The scores that tables show, fields of `metrics.Score`: the protocol's.
+
+    OTB has no mean overlap: ours, which is nearly its AUC, stands in ``--json`` alone.
+    """
+    return [metric for metric in protocol.scores if metric != "mean_iou" or protocol.precision is None]
+
+
+def _format_rows(corner: str, rows: Mapping[str, _Row], report: Report, markdown: bool) -> str:
+    split = report.trained and report.protocol.splits
+    return _join(_make_cells(corner, rows, report.protocol, split, markdown), report.protocol, markdown)
 
 
 def _mean_row(report: Report) -> _Row:
     return report.mean, report.std if len(report.runs) > 1 else None
 
 
-def _columns(protocol: Protocol) -> list[tuple[str, str, str]]:
-    """Per column its title, the part of the sequences and the score."""
-    if not protocol.splits:
-        return [(protocol.label(metric), "whole", metric) for metric in protocol.scores]
-    columns = []
-    for metric in protocol.scores:
-        for part in PARTS if metric in _SPLIT else ("whole",):
-            columns.append((f"{protocol.label(metric)} {part}", part, metric))
-    return columns
-
-
-def _make_cells(corner: str, rows: Mapping[str, _Row], protocol: Protocol) -> list[list[str]]:
+def _make_cells(
+    corner: str, rows: Mapping[str, _Row], protocol: Protocol, split: bool, markdown: bool
+) -> list[list[str]]:
     """The titles, and a row of texts for each name."""
-    columns = _columns(protocol)
+    columns = [(protocol.label(metric), "whole", metric) for metric in choose_metrics(protocol)]
+    if split:
+        label = protocol.label(protocol.headline)
+        columns += [(f"{label} {title}", part, protocol.headline) for title, part in _SPLIT.items()]
     cells = [[corner, *(title for title, _, _ in columns)]]
     for name, (means, deviations) in rows.items():
         row = [name]
         for _, part, metric in columns:
-            row.append(_format_score(means[part], deviations[part] if deviations else None, metric))
+            row.append(_format_score(means[part], deviations[part] if deviations else None, metric, markdown))
         cells.append(row)
     return cells
 
 
-def _format_score(score: Score | None, deviation: Score | None, metric: str) -> str:
+def _format_score(score: Score | None, deviation: Score | None, metric: str, markdown: bool) -> str:
     value, spread = getattr(score, metric, None), getattr(deviation, metric, None)
     if value is None:
         return "-"
-    return f"{value:.3f}" if spread is None else f"{value:.3f} ± {spread:.3f}"
+    if spread is None:
+        return f"{value:.3f}"
+    # 0.518±.002: in 80 columns there is no room for more.
+    return f"{value:.3f} ± {spread:.3f}" if markdown else f"{value:.3f}±{spread:.3f}".replace("±0.", "±.")
 
 
 def _join(cells: list[list[str]], protocol: Protocol, markdown: bool) -> str:
-    """Rows of texts as one text under the protocol's heading, the headline column in bold or named as such."""
-    # Of split sequences the frames that training could not see count most, else the first score.
-    headline = 3 if protocol.splits else 1
+    """Rows of texts as one text under the protocol's heading."""
     if markdown:
-        for row in cells:
-            row[headline] = f"**{row[headline]}**"
         cells.insert(1, ["---"] + ["---:"] * (len(cells[0]) - 1))
         return "\n".join([protocol.heading, "", *(f"| {' | '.join(row)} |" for row in cells)])
-    if protocol.splits:
-        cells[0][headline] += " (headline)"
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    room = max(_SHORTEST, _WIDTH - sum(width + 2 for width in widths[1:]))
+    widths[0] = min(widths[0], room)
     lines = [protocol.heading]
     for name, *numbers in cells:
         aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
-        lines.append("  ".join([name.ljust(widths[0]), *aligned]))
+        short = name if len(name) <= room else f"{name[: room - 1]}…"
+        lines.append("  ".join([short.ljust(widths[0]), *aligned]))
     return "\n".join(lines)
