@@ -25,6 +25,7 @@ learn: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/score.py
+	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/train.py
 	$(BIN)/python benchmarks/cpu.py
 	$(BIN)/python benchmarks/extract.py

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -206,26 +207,55 @@ def test_the_formula_of_the_paper_gives_no_precision():
     assert scored.to_json()["mean"]["whole"]["precision20"] is None
     title, head, row = text_tables.format_trackers({"perfect": scored}).splitlines()
     assert title.startswith("DRLT paper's Table 2 (")
-    assert row.split() == ["perfect", "1.000", "1.000", "1.000", "1.000"]
+    assert head.split() == ["tracker", "AUC", "mean", "IoU"] and row.split() == ["perfect", "1.000", "1.000"]
     assert "P@" not in head
 
 
 def test_tables_show_the_scores():
     perfect = evaluate({"a": track(9)}, {"a": track(9)})
-    unseen = evaluate({"a": track(9)}, {"a": track(9)}, seen={"a": 0})
-    title, head, first, second = text_tables.format_trackers({"perfect": perfect, "only unseen": unseen}).splitlines()
+    title, head, row = text_tables.format_trackers({"perfect": perfect}).splitlines()
     assert title == "OTB one-pass evaluation (Wu, Lim, Yang, TPAMI 2015)"
-    assert "AUC unseen (headline)" in head
-    assert first.split() == ["perfect", *["0.952"] * 3, *["1.000"] * 5]
-    assert second.split()[2:] == ["0.952", "-", "0.952", "1.000", "-", "1.000", "1.000", "1.000"]
-    assert len({len(line) for line in (head, first, second)}) == 1
+    assert head.split() == ["tracker", "AUC", "P@20", "norm.", "P@.20"]
+    assert row.split() == ["perfect", "0.952", "1.000", "1.000"]
     lines = text_tables.format_sequences(perfect).splitlines()
     assert [line.split()[0] for line in lines] == ["OTB", "sequence", "a", "mean"]
     heading, blank, *lines = text_tables.format_trackers({"perfect": perfect}, markdown=True).splitlines()
     assert (heading, blank) == (title, "")
-    assert lines[0].startswith("| tracker | AUC whole | AUC seen | **AUC unseen** | P@20 whole |")
-    assert lines[1] == "| --- |" + " ---: |" * 8
-    assert lines[2] == "| perfect | 0.952 | 0.952 | **0.952** | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 |"
+    assert lines == [
+        "| tracker | AUC | P@20 | norm. P@.20 |",
+        "| --- | ---: | ---: | ---: |",
+        "| perfect | 0.952 | 1.000 | 1.000 |",
+    ]
+
+
+def test_the_parts_have_columns_only_beside_a_tracker_that_was_trained_on_them(tmp_path):
+    truth = track(9)
+    write_result(tmp_path / "a.txt", moved(truth, slice(3, None)))
+    (tmp_path / "trained-on.txt").write_text("a\nanother\n")
+    trained, other = score_folder(tmp_path, {"a": truth}), evaluate({"a": truth}, {"a": truth})
+    assert trained.trained and not other.trained and not score_folder(tmp_path, {"b": truth}).trained
+    assert evaluate({"a": truth}, {"a": truth}, seen={"a": 3}).trained
+    assert not evaluate({"a": truth}, {"a": truth}, seen={"a": 0}).trained
+    _, head, first, second, _, note = text_tables.format_trackers({"ours": trained, "theirs": other}).splitlines()
+    assert head.split("  ")[-2:] == ["AUC first third", "AUC rest"]
+    assert first.split()[-2:] == ["0.952", "0.000"] and second.split()[-2:] == ["0.952", "0.952"]
+    assert note == "Trained on the first thirds of these videos: ours"
+    assert "first third" in text_tables.format_sequences(trained).splitlines()[1]
+    assert "first third" not in text_tables.format_trackers({"theirs": other})
+    assert "first third" not in text_tables.format_trackers(
+        {"uav": evaluate({"a": truth}, {"a": truth}, seen={"a": 3}, protocol="uav123")}
+    )
+
+
+def test_tables_fit_80_columns():
+    runs = tuple({"a": moved(track(9), slice(at, None))} for at in (3, 4))
+    several = evaluate(Results(runs, fps={"a": 1234.5}), {"a": track(9)})
+    reports = {"a name of forty characters or even more!": several, "short": several}
+    text = text_tables.format_trackers(reports)
+    assert max(map(len, text.splitlines())) <= 80 and "a name of forty characters" in text
+    assert "short" in text and "±." in text
+    split = text_tables.format_trackers({name: replace(report, trained=True) for name, report in reports.items()})
+    assert split.splitlines()[2].startswith("a name of f…  ")
 
 
 def test_tables_show_runs_speed_and_attributes():
@@ -234,7 +264,8 @@ def test_tables_show_runs_speed_and_attributes():
     plain = evaluate({"a": track(9)}, {"a": track(9)})
     _, head, first, second = text_tables.format_trackers({"two": several, "one": plain}).splitlines()
     assert head.split()[-1] == "fps"
-    assert "0.635 ± 0.449" in first  # (20/21 + 20/63) / 2, and their difference divided by the root of 2
+    assert "0.635±.449" in first  # (20/21 + 20/63) / 2, and their difference divided by the root of 2
+    assert "0.635 ± 0.449" in text_tables.format_trackers({"two": several}, markdown=True)
     assert first.split()[-1] == "12.3"
     assert second.split()[-1] == "-"
     lines = text_tables.format_sequences(several).splitlines()

@@ -1,8 +1,9 @@
 import base64
 import html
+import itertools
+import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import tracking_env
-from tests.helpers.browsing import chromium, resize
+from tracking_env import boxes as bx
 from tracking_env import cli
 from tracking_env.datasets import otb, synthetic
 from tracking_env.datasets.sequence import Sequence
@@ -19,12 +20,13 @@ from tracking_env.evaluation.ground_truth import GroundTruth, read_ground_truth
 from tracking_env.evaluation.result_files import Results, read_results, write_result
 from tracking_env.evaluation.scoring import evaluate
 from tracking_env.evaluation.sequence_score import PARTS, score_boxes
-from tracking_env.report import film_strips, published
+from tracking_env.report import comparison, film_strips, published, summary
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
-from tracking_env.report import page_content, plots
+from tracking_env.report import page_data, plots
 from tracking_env.report.page import write_page
+from tracking_env.report.page_content import Page
 
 SEQUENCES = "synthetic:3,1-2"  # not sorted by name
 RIGHT = np.array([1.0, 0, 0, 0])
@@ -50,8 +52,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     static = {name: np.tile(boxes[:1], (len(boxes), 1)) for name, boxes in truths.items()}
     late = {name: np.concatenate([boxes[:1], boxes[:-1]]) for name, boxes in truths.items()}
     moved = {name: boxes + RIGHT * 4 for name, boxes in list(truths.items())[:2]}
+    write_tracker(root / "static", static, fps=500)
+    (root / "static" / "trained-on.txt").write_text("Synthetic-0001\n")
     return [
-        write_tracker(root / "static", static, fps=500),
+        root / "static",
         write_tracker(root / "late", late, fps=40),
         write_tracker(root / STRANGE, moved),
     ]
@@ -71,80 +75,87 @@ def text(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def data(text: str) -> dict[str, Any]:
+    """The numbers and pictures in the page."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
 def section(text: str, name: str) -> str:
     return re.search(rf'<section id="{name}">.*?</section>', text, re.DOTALL)[0]
 
 
-def rows(table: str) -> dict[str, list[float | None]]:
-    """Values by the row's name."""
-    values_by_name = {}
-    for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", table, re.DOTALL):
-        name = re.sub(r"<[^>]*>", "", re.search(r"<th.*?</th>", row, re.DOTALL)[0]).strip()
-        values = re.findall(r'data-value="([^"]*)"', row)
-        values_by_name[html.unescape(name)] = [float(value) if value else None for value in values]
-    return values_by_name
-
-
-def test_the_page_shows_the_scores_of_the_evaluation(text, folders):
+def test_the_page_has_the_scores_of_the_evaluation(data, folders):
     truths = {sequence.name: sequence.boxes for sequence in drawn()}
-    table = rows(section(text, "scores"))
-    for folder in folders:
-        mean = evaluate(read_results(folder, truths), truths).mean
-        expected = [getattr(mean[part], metric) for metric in ("auc", "precision20") for part in PARTS]
-        assert table[folder.name][:6] == pytest.approx(expected)
-    assert table["static"][6] == pytest.approx(500)
-    assert table[STRANGE][6:] == [None, 2]
-    unseen = [values[2] for values in table.values()]
-    assert unseen == sorted(unseen, reverse=True)
+    assert [tracker["name"] for tracker in data["trackers"]] == ["static", "late", STRANGE]
+    assert data["metrics"] == {"auc": "AUC", "precision20": "P@20", "norm_precision20": "norm. P@.20"}
+    assert list(data["parts"]) == list(PARTS)
+    for at, folder in enumerate(folders):
+        report = evaluate(read_results(folder, truths), truths)
+        for part, metric in itertools.product(PARTS, data["metrics"]):
+            assert data["means"][part][metric][at] == pytest.approx(getattr(report.mean[part], metric), abs=1e-4)
+            expected = [getattr(report.sequences.get(name, {}).get(part), metric, None) for name in truths]
+            assert data["scores"][part][metric][at] == pytest.approx(expected, abs=1e-4)
+        for curve, metric in zip(data["curves"], data["metrics"], strict=True):
+            assert curve["means"]["whole"][at] == data["means"]["whole"][metric][at]
+        success, precision, _ = (curve["rates"]["whole"][at] for curve in data["curves"])
+        assert np.mean(success) == pytest.approx(report.mean["whole"].auc, abs=1e-4)
+        assert precision[20] == pytest.approx(report.mean["whole"].precision20, abs=1e-4)
+    assert [tracker["fps"] for tracker in data["trackers"]] == [pytest.approx(500), pytest.approx(40), None]
+    assert [(tracker["scored"], tracker["failed"]) for tracker in data["trackers"]] == [(3, 0), (3, 0), (2, 1)]
 
 
-def test_the_sequence_table_shows_every_score(text, folders):
+def test_the_page_has_boxes_overlaps_and_pictures_of_each_sequence(data, folders):
+    for sequence, shown in zip(drawn(), data["sequences"], strict=True):
+        frames = shown["frames"]
+        assert (shown["name"], shown["length"], shown["size"]) == (sequence.name, len(sequence), list(sequence.size))
+        assert (len(frames), frames[0], frames[-1]) == (40, 0, len(sequence) - 1)
+        boxes = read_boxes(shown["truth"])
+        np.testing.assert_allclose(boxes, sequence.boxes[frames] - [1, 1, 0, 0], atol=0.51)
+        late = np.concatenate([sequence.boxes[:1], sequence.boxes[:-1]])
+        np.testing.assert_allclose(read_boxes(shown["boxes"][1]), late[frames] - [1, 1, 0, 0], atol=0.51)
+        overlaps = np.frombuffer(base64.b64decode(shown["overlaps"][1]), np.uint8) / 250
+        np.testing.assert_allclose(overlaps, bx.iou(late, sequence.boxes), atol=0.0021)
+        assert len(shown["pictures"]) == 40
+        picture = cv2.imdecode(np.frombuffer(base64.b64decode(shown["pictures"][5].partition(",")[2]), np.uint8), 1)
+        frame = cv2.resize(sequence.frames[frames[5]], picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(picture[..., ::-1].astype(int) - frame).mean() < 9
+    assert data["sequences"][2]["boxes"][2] is None and data["sequences"][2]["overlaps"][2] is None
+
+
+def read_boxes(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<i2").reshape(-1, 4)
+
+
+def test_the_page_has_the_interval_of_each_pair(data, folders):
     truths = {sequence.name: sequence.boxes for sequence in drawn()}
-    report = evaluate(read_results(folders[0], truths), truths)
-    tables = section(text, "sequences").split('<div class="panel">')[1:]
-    for part, table in zip(("unseen", "whole", "seen"), tables, strict=True):
-        by_name = rows(table)
-        assert list(by_name) == [*truths, "Mean"]
-        assert {name: by_name[name][0] for name in truths} == pytest.approx(
-            {name: report.sequences[name][part].auc for name in truths}
-        )
-        assert by_name["Mean"][0] == pytest.approx(report.mean[part].auc)
-        assert by_name["Synthetic-0002"][2] is None
+    static, late = (evaluate(read_results(folder, truths), truths).sequences for folder in folders[:2])
+    expected = comparison.compare(static, late, "unseen").interval
+    assert data["changes"]["unseen"][0][1] == pytest.approx(expected, abs=1e-4)
+    assert data["changes"]["unseen"][1][0] == pytest.approx([-bound for bound in reversed(expected)], abs=1e-4)
 
 
-def test_the_legends_are_sorted_by_score(text):
-    for figure in re.findall(r"<figure>.*?</figure>", section(text, "curves"), re.DOTALL):
-        scores = [float(score) for score in re.findall(r"\[(\d\.\d{3})\]", figure)]
-        assert len(scores) == 3
-        assert scores == sorted(scores, reverse=True)
-
-
-def test_the_curves_give_the_scores(folders, tmp_path, monkeypatch):
+def test_the_parts_are_shown_only_if_a_tracker_was_trained_on_them(folders, tmp_path):
     truths = [GroundTruth(sequence.name, sequence.boxes) for sequence in drawn()]
     results = {folder.name: read_results(folder, [truth.name for truth in truths]) for folder in folders}
-    page, draw, curves = page_content.Page(truths, results, tmp_path), plots.draw_curves, []
-    monkeypatch.setattr(plots, "draw_curves", lambda *args: curves.append(args[3]) or draw(*args))
-    for part in PARTS:
-        page.curves("success", part)
-        page.curves("precision", part)
-        success, precision = curves[-2:]
-        for name, report in page.reports.items():
-            score = report.mean[part]
-            assert [np.mean(success[name][0]), success[name][1]] == pytest.approx([score.auc] * 2)
-            assert [precision[name][0][20], precision[name][1]] == pytest.approx([score.precision20] * 2)
+    assert Page(truths, results).parts == list(PARTS)
+    assert Page(truths, {"late": results["late"]}).parts == ["whole"]
 
 
-def test_the_best_and_second_best_scores_are_marked(text):
-    row = re.search(r"<tr>[^\n]*Synthetic-0001.*?</tr>", section(text, "sequences"), re.DOTALL)[0]
-    assert row.count('class="best"') == 1
-    assert row.count('class="second"') == 1
+def test_the_plots_for_papers_lie_beside_the_page(page):
+    names = {path.name for path in (page.parent / "plots").iterdir()}
+    kinds = ("success", "precision", "normalised_precision", "attributes")
+    stems = {f"{kind}-{part}" for kind in kinds for part in PARTS} | {"speed"}
+    assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")}
+    assert cv2.imread(str(page.parent / "plots" / "success-whole.png")) is not None
+    legend = re.findall(r"\[(\d\.\d{3})\]", (page.parent / "plots" / "success-whole.svg").read_text())
+    assert len(legend) == 3 and legend == sorted(legend, reverse=True)
 
 
 def test_the_page_loads_no_other_files(text):
-    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", text)
-    assert not re.search(r"""src\s*=\s*["'](?!data:)""", text)
-    assert "@import" not in text
-    assert set(re.findall(r"url\((.)", text)) <= {"#"}
+    assert not re.search(r"""\ssrc\s*=\s*["'](?!data:)""", text) and "<link" not in text
+    assert "@import" not in text and "url(" not in text
+    assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|import)\s*\(", text)
     assert len(text) < 2_000_000
 
 
@@ -152,14 +163,6 @@ def test_names_are_escaped(text):
     assert "<b>" not in text
     assert html.escape(STRANGE) in text
     assert section(text, "failed").count(f"<li>{html.escape(STRANGE)}, Synthetic-0002: no result</li>") == 1
-
-
-def test_plots_are_saved_beside_the_page(page):
-    names = {path.name for path in (page.parent / "plots").iterdir()}
-    stems = {f"{kind}-{part}" for kind in ("success", "precision", "attributes") for part in PARTS}
-    stems |= {"speed"} | {f"overlap-{sequence.name}" for sequence in drawn()}
-    assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")}
-    assert cv2.imread(str(page.parent / "plots" / "success-whole.png")) is not None
 
 
 def test_without_sequences_of_the_paper_its_table_is_left_out(text):
@@ -186,17 +189,17 @@ def paper_truths() -> dict[str, np.ndarray]:
     return {name: rng.uniform(20, 60, (otb.TABLE[name].frames, 4)) for name in otb.LISTS["drlt30"]}
 
 
-def test_the_page_compares_with_the_tables_of_the_paper(monkeypatch, tmp_path):
+def test_the_page_compares_with_the_tables_of_the_paper():
     truths = {name: paper_truths()[name] for name in ("Couple", "Dancer2")}
     sequences = [GroundTruth(name, truth) for name, truth in truths.items()]
-    first, second = page_content.Page(sequences, {"same": Results((truths,))}, tmp_path).paper()
+    first, second = Page(sequences, {"same": Results((truths,))}).paper()
     assert [cell.value for cell in second.rows["Couple"]] == [1, *published.TABLE_2["Couple"].values()]
     assert second.rows["Couple"][1 + published.TRACKERS.index("TLD")].mark == "second"
     assert second.foot["Mean of these 2"][1].value == pytest.approx((0.493 + 0.825) / 2)
     assert [cell.text for cell in first.rows["DRLT, paper"]] == ["0.543", "0.635", "45.0"]
     assert first.rows["same"][1].value == 1
     everything = [GroundTruth(name, truth) for name, truth in paper_truths().items()]
-    _, second = page_content.Page(everything, {"none": Results(({},))}, tmp_path).paper()
+    _, second = Page(everything, {"none": Results(({},))}).paper()
     averages = [f"{average:.3f}" for average in published.AVERAGE.values()]
     assert [cell.text for cell in second.foot["As printed"]] == ["–", *averages]
 
@@ -205,13 +208,34 @@ def test_several_runs_are_shown_by_mean_and_deviation(tmp_path):
     sequence = drawn()[0]
     runs = tuple({sequence.name: sequence.boxes + RIGHT * step} for step in (1, 6))
     truths = [GroundTruth(sequence.name, sequence.boxes)]
-    reports = write_page(tmp_path, truths, {"two": Results(runs)})
+    two = write_page(tmp_path, truths, {"two": Results(runs)})["two"]
+    page = page_data.to_json(Page(truths, {"two": Results(runs)}))
+    assert page["deviations"]["whole"]["auc"] == [pytest.approx(two.std["whole"].auc, abs=1e-4)]
+    assert page["means"]["whole"]["auc"] == [pytest.approx(two.mean["whole"].auc, abs=1e-4)]
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
-    report = reports["two"]
-    assert f"{report.mean['whole'].auc:.3f} ± {report.std['whole'].auc:.3f}" in section(text, "scores")
     assert "deviation over runs" in text
-    assert f"[{report.mean['unseen'].auc:.3f}] two" in section(text, "curves")
-    assert 'id="film"' not in text  # no frames
+    assert 'id="film"' not in text and 'id="changes"' not in text  # no frames, and no second tracker
+
+
+def test_overlaps_of_a_long_video_are_means_of_neighbours_that_have_a_true_box():
+    overlaps = np.tile([0.4, 0.8, -1.0], 500)  # 1500 frames: groups of three
+    encoded = np.frombuffer(summary.encode_overlaps(overlaps), np.uint8)
+    assert summary.group_size(1500) == 3 and encoded.tolist() == [150] * 500
+    assert list(summary.encode_overlaps(np.array([0.0, 1.0, -1.0]))) == [0, 250, 255]
+    assert summary.choose_frames(3) == [0, 1, 2] and len(summary.choose_frames(5000)) == summary.PICTURES
+
+
+def test_a_script_element_ends_only_where_it_should():
+    script = str(page_data.to_script({"name": "</script><b>é"}))
+    assert "<" not in script and json.loads(script) == {"name": "</script><b>é"}
+
+
+def test_another_benchmark_has_its_own_scores(tmp_path):
+    sequence = drawn()[0]
+    truths = [GroundTruth(sequence.name, sequence.boxes, frames=sequence.frames, dataset="got10k")]
+    write_page(tmp_path, truths, {"late": Results(({sequence.name: sequence.boxes + RIGHT},))})
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "GOT-10k (Huang" in text and '"metrics":{"mean_iou":"AO","success50":"SR.50","success75":"SR.75"}' in text
 
 
 def test_the_best_and_worst_frames_are_shown():
@@ -278,7 +302,7 @@ def test_input_errors_have_one_line(args, message, tmp_path, monkeypatch, capsys
 
 @pytest.mark.parametrize("module", ["jinja2", "matplotlib"])
 def test_the_error_names_a_missing_package(module, monkeypatch, capsys):
-    for name in ("page", "page_content", "plots"):
+    for name in ("page", "page_content", "page_data", "plots"):
         monkeypatch.delitem(sys.modules, f"tracking_env.report.{name}", raising=False)
         monkeypatch.delattr(tracking_env.report, name, raising=False)
     monkeypatch.setitem(sys.modules, module, None)
@@ -286,71 +310,3 @@ def test_the_error_names_a_missing_package(module, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"tracking-env: error: report needs {module}; type: pip install ")
     assert error.count("\n") == 1 and "tracking-env[" not in error
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
-        yield driver
-
-
-def show(browser: Any, page: Path, width: int) -> None:
-    resize(browser, width)
-    browser.get(page.as_uri())
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_the_window_and_logs_no_errors(browser, page, width):
-    show(browser, page, width)
-    browser.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
-    widths = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-    assert widths[0] <= widths[1] == width
-    assert browser.get_log("browser") == []
-    assert (
-        browser.execute_script(
-            "return performance.getEntriesByType('resource').filter(entry => !entry.name.startsWith('data:')).length"
-        )
-        == 0
-    )
-    broken = "return [...document.images].filter(image => image.complete && !image.naturalWidth).length"
-    assert browser.execute_script(broken) == 0
-
-
-def test_a_click_on_a_title_sorts_the_table_both_ways(browser, page):
-    show(browser, page, 1280)
-    table = "document.querySelector('#sequences .panel table')"
-
-    def click(column: int) -> tuple[list[str], str]:
-        browser.find_elements("css selector", "#sequences .panel:nth-of-type(1) thead button")[column].click()
-        column_text = f"[...{table}.tBodies[0].rows].map(row => row.cells[{column}].textContent)"
-        return browser.execute_script(f"return [{column_text}, {table}.tHead.rows[0].cells[{column}].ariaSort]")
-
-    falling, order = click(1)
-    assert (falling, order) == (sorted(falling, reverse=True), "descending")
-    rising, order = click(1)
-    assert (rising, order) == (falling[::-1], "ascending")
-    assert rising != falling
-    names, _ = click(0)
-    assert names == ["Synthetic-0001", "Synthetic-0002", "Synthetic-0003"]
-    assert click(0)[0] == names[::-1]
-    missing = [click(3)[0][-1] for _ in range(2)]  # stays last in both directions
-    assert missing == ["–", "–"]
-    assert browser.execute_script(f"return {table}.tFoot.rows[0].cells[0].textContent") == "Mean"
-
-
-def test_a_table_with_two_rows_of_titles_sorts_by_the_lower(browser, page):
-    show(browser, page, 1280)
-    for expected in (["500.0", "40.0", "–"], ["40.0", "500.0", "–"]):  # missing numbers stay last
-        browser.find_elements("css selector", "#scores thead button")[7].click()
-        cells = browser.find_elements("css selector", "#scores tbody td:nth-child(8)")
-        assert [cell.text for cell in cells] == expected
-
-
-def test_the_parts_are_tabs_and_a_name_opens_its_plot(browser, page):
-    show(browser, page, 1280)
-    shown = "return [...document.querySelectorAll('#sequences .panel')].map(panel => panel.offsetHeight > 0)"
-    assert browser.execute_script(shown) == [True, False, False]
-    browser.execute_script("document.querySelector('#sequences-whole').click()")
-    assert browser.execute_script(shown) == [False, True, False]
-    browser.execute_script("document.querySelector('#sequences .panel:nth-of-type(2) tbody a').click()")
-    assert browser.execute_script("return document.querySelector('#overlap details').open")

@@ -63,6 +63,7 @@ def _describe(page: Page, name: str, summary: Summary) -> Json:
         "runs": summary.runs,
         "scored": len(summary.sequences),
         "failed": len(summary.failed),
+        "trained": summary.trained,
     }
 
 

@@ -9,7 +9,7 @@ const state = {
   metric: headline,  // of the table of sequences
   filter: "",
   sorted: {},  // per table its column and direction
-  sequence: 0, at: 0, ours: data.ours, rival: data.rival,  // frame by frame
+  sequence: 0, at: sequences[0].frames.length >> 1, ours: data.ours, rival: data.rival,  // frame by frame
   before: data.rival, after: data.ours, allMoves: false,
 };
 const shownTrackers = () => [...trackers.keys()].filter(tracker => state.shown.has(tracker));
@@ -124,13 +124,13 @@ function renderScores() {
   const columns = metrics.map(metric => shown.map(tracker => means[metric][tracker]));
   const classes = columns.map(marks);
   const rows = shown.map((tracker, at) => {
-    const { fps, scored, failed, name } = trackers[tracker];
+    const { fps, scored, failed, name, trained } = trackers[tracker];
     const cells = metrics.map((metric, column) => {
       const deviation = deviations[metric][tracker];
       return { text: number(columns[column][at]) + (deviation === null ? "" : ` ± ${number(deviation)}`), mark: classes[column][at] };
     });
     const more = [{ text: number(fps, 1) }, { text: `${scored} of ${scored + failed}` }];
-    return { name: [swatch(tracker), " ", nameOf(tracker)], keys: [name, ...columns.map(column => column[at]), fps, scored], cells: [...cells, ...more] };
+    return { name: [swatch(tracker), " ", nameOf(tracker), ...(trained && parts.length > 1 ? ["†"] : [])], keys: [name, ...columns.map(column => column[at]), fps, scored], cells: [...cells, ...more] };
   });
   state.sorted["scores-table"] ??= { column: 1, descending: true };
   const titles = ["Tracker", ...metrics.map(metric => data.metrics[metric]), "fps", "scored"];
@@ -540,7 +540,7 @@ function renderSpeed() {
     byId("speed-text").textContent = "No result file holds the time per frame.";
     return;
   }
-  const [width, height, left, bottom, top] = [640, 340, 46, 40, 12];
+  const width = Math.max(320, Math.min(700, byId("speed-chart").clientWidth)), [height, left, bottom, top] = [340, 46, 40, 12];
   const rates = points.map(([, fps]) => fps), low = Math.min(1, ...rates) / 1.5, high = Math.max(100, ...rates) * 2.5;
   const x = fps => left + (width - left - 10) * Math.log(fps / low) / Math.log(high / low), y = score => height - bottom - (height - bottom - top) * score;
   const image = drawn("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Speed and accuracy" });
