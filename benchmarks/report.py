@@ -11,33 +11,17 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from tracking_env.evaluation.ground_truth import GroundTruth
-from tracking_env.evaluation.result_files import Results, read_results, write_result
+from tracking_env.evaluation.result_files import write_result
+from tracking_env.evaluation.tracker_folders import TrackerFolders
 from tracking_env.report.page import write_page
 
 TRACKERS, SEQUENCES, FRAMES = 30, 180, 600
 GOAL_SECONDS, GOAL_MEGABYTES = 60, 300
-
-
-class Folders(Mapping[str, Results]):
-    """Results that are read when they are asked for, as the command reads them."""
-
-    def __init__(self, folders: dict[str, Path], names: list[str]) -> None:
-        self.folders, self.names = folders, names
-
-    def __getitem__(self, tracker: str) -> Results:
-        return read_results(self.folders[tracker], self.names)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.folders)
-
-    def __len__(self) -> int:
-        return len(self.folders)
 
 
 def main() -> int:
@@ -48,14 +32,14 @@ def main() -> int:
     walks = np.array([300, 200, 60, 40]) + generator.normal(0, [2, 2, 0, 0], (SEQUENCES, FRAMES, 4)).cumsum(axis=1)
     truths = {f"video-{number:03d}": walk for number, walk in enumerate(walks)}
     with tempfile.TemporaryDirectory() as root:
-        folders = {f"tracker-{number:02d}": Path(root, f"tracker-{number:02d}") for number in range(TRACKERS)}
-        for number, folder in enumerate(folders.values()):
+        folders = [Path(root, f"tracker-{number:02d}") for number in range(TRACKERS)]
+        for number, folder in enumerate(folders):
             for name, truth in truths.items():
                 noise = generator.normal(0, 0.1 + 0.05 * number, truth.shape).cumsum(axis=0)
                 write_result(folder / f"{name}.txt", truth + noise * [1, 1, 0.05, 0.05])
         sequences = [GroundTruth(name, boxes, ("SV", "OCC")) for name, boxes in truths.items()]
         start, start_wall = time.process_time(), time.perf_counter()
-        write_page(out or Path(root, "page"), sequences, Folders(folders, list(truths)))
+        write_page(out or Path(root, "page"), sequences, TrackerFolders(folders, sequences))
         seconds, wall = time.process_time() - start, time.perf_counter() - start_wall
         size = (out or Path(root, "page")).joinpath("index.html").stat().st_size
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -13,7 +13,7 @@ from tracking_env.evaluation.ground_truth import GroundTruth
 from tracking_env.evaluation.result_files import read_results, write_result
 from tracking_env.evaluation.result_index import list_sequences
 from tracking_env.evaluation.scoring import evaluate, score_folder
-from tracking_env.evaluation.tracker_folders import read_trackers
+from tracking_env.evaluation.tracker_folders import TrackerFolders
 
 TRUTH = np.array([[21.0, 31, 40, 30], [25, 33, 40, 30], [29, 35, 40, 30], [33, 37, 40, 30]])
 ZERO_BASED = TRUTH - [1, 1, 0, 0]
@@ -25,7 +25,7 @@ def text(boxes):
 
 
 def auc(folder, dataset="vot"):
-    (results,) = read_trackers([folder], [GroundTruth("clip", TRUTH, dataset=dataset)]).values()
+    (results,) = TrackerFolders([folder], [GroundTruth("clip", TRUTH, dataset=dataset)]).values()
     report = evaluate(results, {"clip": TRUTH})
     assert not report.failed, report.failed
     return report.mean["whole"].auc
@@ -119,7 +119,7 @@ def test_a_folder_of_many_trackers_is_a_result_of_each(tmp_path):
         save_mat(tmp_path / "all" / f"clip_{tracker}.mat", record(TRUTH + at))
     save_mat(tmp_path / "all" / "other_KCF.mat", record(TRUTH))
     sequences = [GroundTruth("clip", TRUTH), GroundTruth("other", TRUTH)]
-    trackers = read_trackers([tmp_path / "all"], sequences)
+    trackers = TrackerFolders([tmp_path / "all"], sequences)
     assert {name: results.runs[0]["clip"][0, 0] for name, results in trackers.items()} == {
         "DSST": 22,
         "KCF": 21,
@@ -129,7 +129,7 @@ def test_a_folder_of_many_trackers_is_a_result_of_each(tmp_path):
     with pytest.raises(InputError, match=r"all holds results of 3 trackers; name one, or read all of them"):
         read_results(tmp_path / "all", ["clip"])
     write_result(tmp_path / "mine" / "clip.txt", TRUTH)
-    assert list(read_trackers([tmp_path / "mine", tmp_path / "all"], sequences)) == [
+    assert list(TrackerFolders([tmp_path / "mine", tmp_path / "all"], sequences)) == [
         "mine",
         "all/DSST",
         "all/KCF",
@@ -141,7 +141,7 @@ def test_trackers_are_named_by_paths_where_folders_have_one_name(tmp_path):
     for place in ("a", "b"):
         write_result(tmp_path / place / "mil" / "clip.txt", TRUTH)
     folders = [tmp_path / "a" / "mil", tmp_path / "b" / "mil"]
-    assert list(read_trackers(folders, [GroundTruth("clip", TRUTH)])) == [str(folder) for folder in folders]
+    assert list(TrackerFolders(folders, [GroundTruth("clip", TRUTH)])) == [str(folder) for folder in folders]
 
 
 def test_a_result_is_credited_to_the_sequence_of_its_exact_name(tmp_path):
