@@ -1,4 +1,4 @@
-"""Policies of Stable-Baselines3 and sb3-contrib on ``OTBTrack-v0``: DRLT's layers inside, a `Policy` outside."""
+"""Policies of Stable-Baselines3 and sb3-contrib: on ``OTBTrack-v0`` with DRLT's layers, in the closed loops without."""
 
 import math
 from collections.abc import Mapping
@@ -32,6 +32,11 @@ class Algorithm(NamedTuple):
     def label(self) -> str:
         """The algorithm's name in tables."""
         return self.algorithm_class.__name__
+
+    @property
+    def flat_policy(self) -> str:
+        """SB3's name of its policy for observations that are one vector."""
+        return self.policy.replace("MultiInput", "Mlp")
 
 
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
@@ -102,19 +107,50 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
     return options
 
 
+def flat_policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
+    """Keyword arguments of an on-policy algorithm's policy on flat observations, as the closed loops give them.
+
+    Args:
+        algorithm: a name of `ALGORITHMS` that is not off-policy.
+        hidden: neurons of each of two layers; of an LSTM and a layer in ``recurrent_ppo``.
+        sigma: first standard deviation of the policy, in its actions' [-1, 1].
+    """
+    options: dict[str, Any] = {"net_arch": [hidden, hidden], "log_std_init": math.log(sigma)}
+    if algorithm == "recurrent_ppo":
+        # One LSTM, as in `policy_options`.
+        options |= {
+            **{"net_arch": [hidden], "lstm_hidden_size": hidden},
+            **{"shared_lstm": True, "enable_critic_lstm": False},
+        }
+    return options
+
+
 def target_entropy(sigma: float) -> float:
     """The entropy of a Gaussian policy in SB3's [-1, 1], in nats; SAC keeps it on average."""
     return 4 * math.log(2 * sigma * math.sqrt(2 * math.pi * math.e))
 
 
-def new_policy(algorithm: str, features: int, hidden: int, sigma: float) -> BasePolicy:
-    """A policy without its algorithm, to load weights into."""
-    spec, action_space = ALGORITHMS[algorithm], spaces.Box(-1, 1, (4,), np.float32)
+def new_policy(algorithm: str, features: int, hidden: int, sigma: float, actions: int | None = None) -> BasePolicy:
+    """A policy without its algorithm, to load weights into.
+
+    Args:
+        algorithm: a name of `ALGORITHMS`.
+        features: numbers of a frame's features, or of a flat observation.
+        hidden: neurons of a layer.
+        sigma: standard deviation.
+        actions: numbers of an action on flat observations; None for a policy of ``OTBTrack-v0``.
+    """
+    spec = ALGORITHMS[algorithm]
     # The learning rate is a constant 0: this policy is loaded to predict, and never trained.
-    policy_class = spec.algorithm_class.policy_aliases[spec.policy]
-    return policy_class(
-        observation_space(features), action_space, lambda _: 0.0, **policy_options(algorithm, hidden, sigma)
-    )
+    if actions is None:
+        policy_class = spec.algorithm_class.policy_aliases[spec.policy]
+        options = policy_options(algorithm, hidden, sigma)
+        action_space = spaces.Box(-1, 1, (4,), np.float32)
+        return policy_class(observation_space(features), action_space, lambda _: 0.0, **options)
+    policy_class = spec.algorithm_class.policy_aliases[spec.flat_policy]
+    flat = spaces.Box(-np.inf, np.inf, (features,), np.float32)
+    action_space = spaces.Box(-1, 1, (actions,), np.float32)
+    return policy_class(flat, action_space, lambda _: 0.0, **flat_policy_options(algorithm, hidden, sigma))
 
 
 def observation_space(features: int) -> spaces.Dict:

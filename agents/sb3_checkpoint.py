@@ -1,9 +1,10 @@
 """Checkpoints of Stable-Baselines3's algorithms, without a pickle.
 
 ==========================  ===================================================================================
-``config.json``             ``algorithm``, ``features`` (D), ``hidden``, ``extractor`` (its id), ``steps`` (of the
-                            environment), ``counters`` (SB3's), ``best`` (the best score so far) and ``run`` (the whole
-                            configuration of the run)
+``config.json``             ``algorithm``, ``features`` (D, or the numbers of a flat observation), ``hidden``,
+                            ``extractor`` (its id), ``steps`` (of the environment), ``counters`` (SB3's), ``best`` (the
+                            best score so far) and ``run`` (the whole configuration of the run); of a closed loop also
+                            ``environment`` (its id) and ``actions`` (numbers of an action)
 ``model.safetensors``       the policy's weights, the normaliser of the features among them
 ``training.safetensors``    the optimisers' state and SAC's entropy coefficient
 ``replay.safetensors``      the replay buffer (SAC, TD3)
@@ -49,6 +50,8 @@ class Checkpoint:
     counters: dict[str, int]
     best: float | None
     run: dict[str, Any]
+    environment: str = "OTBTrack-v0"
+    actions: int | None = None
 
     def policy(self) -> BasePolicy:
         """The policy, on the CPU.
@@ -59,9 +62,9 @@ class Checkpoint:
         with reading(self.path):
             count = sum(weights.numel() for weights in load_file(self.path / "model.safetensors").values())
             # Compare with the two first layers before the network takes memory: a damaged file may name a huge one.
-            if count < self.hidden * (self.features + 4 + self.hidden):
+            if count < self.hidden * (self.features + self.hidden):
                 raise ValueError("its weights are not those of the network that it names")
-            policy = new_policy(self.algorithm, self.features, self.hidden, sigma=1.0)  # the weights hold the real one
+            policy = new_policy(self.algorithm, self.features, self.hidden, 1.0, self.actions)  # the weights hold sigma
             load_model(policy, self.path / "model.safetensors")
             return policy
 
@@ -149,7 +152,10 @@ def load(path: Path) -> Checkpoint:
         check_kinds(content["counters"], dict.fromkeys(content["counters"], int))
         if content["algorithm"] not in ALGORITHMS:
             raise KeyError(content["algorithm"])
-        if min(content["features"], content["hidden"]) < 1:
+        actions = content.get("actions")
+        if type(actions) not in (int, type(None)) or not isinstance(content.get("environment", ""), str):
+            raise ValueError(f"its actions are {actions!r}")
+        if min(content["features"], content["hidden"], 1 if actions is None else actions) < 1:
             raise ValueError("it names no network")
         return Checkpoint(path, **content)
 

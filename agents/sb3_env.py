@@ -14,6 +14,7 @@ from gymnasium.wrappers.vector import RescaleAction
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
+from tracking_env.envs import FlatObservation, SymmetricAction
 from tracking_env.errors import InputError
 
 
@@ -121,6 +122,19 @@ def make(num_envs: int, id: str = "OTBTrack-v0", **kwargs: Any) -> SB3VecEnv:
     env = gym.make_vec(id, num_envs=num_envs, **mode, **kwargs)
     high = np.ones(env.single_action_space.shape or (), np.float32)
     return SB3VecEnv(RescaleAction(env, -high, high))
+
+
+def make_flat(num_envs: int, id: str, **kwargs: Any) -> SB3VecEnv:
+    """Environments for SB3 with flat observations and actions in [-1, 1]; arguments as of `make`."""
+    env = gym.make_vec(
+        id,
+        num_envs=num_envs,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+        wrappers=(SymmetricAction, FlatObservation),
+        **kwargs,
+    )
+    return SB3VecEnv(env)
 
 
 def _rows(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import tyro
@@ -42,6 +43,9 @@ class RunFlags:
 CONTROL = ("out", "device", "resume", "overwrite")
 """Fields that may differ between a run and its continuation."""
 
+ADDED: Mapping[str, Any] = MappingProxyType({"env": "OTBTrack-v0"})
+"""Fields that the configurations of old runs lack, with the value that those runs had."""
+
 Config = TypeVar("Config", bound=RunFlags)
 
 
@@ -68,7 +72,7 @@ def parse_flags(
     """
     args = list(sys.argv[1:] if args is None else args)
     # The preset must be known before tyro parses the rest, because its values are the defaults of all flags.
-    name = _value_of(f"--{preset_field}", args) or next(iter(presets))
+    name = value_of(f"--{preset_field}", args) or next(iter(presets))
     if name not in presets:
         raise InputError(f"unknown {preset_field} {name!r}; choose one of {', '.join(presets)}")
     config, unknown = tyro.cli(
@@ -86,7 +90,7 @@ def parse_flags(
     return replace(config, data=config.data.filled(), out=config.out or f"{out}{name}")
 
 
-def _value_of(flag: str, args: Sequence[str]) -> str | None:
+def value_of(flag: str, args: Sequence[str]) -> str | None:
     """The value given to a flag, as ``--flag value`` or ``--flag=value``; of several the last."""
     value = None
     for position, arg in enumerate(args):
@@ -111,5 +115,6 @@ def flatten(config: Any) -> dict[str, Any]:
 def differences(config: Any, saved: dict[str, Any]) -> list[str]:
     """The differences of a configuration from that of a saved run, as ``name: saved -> now``; `CONTROL` is left out."""
     now, before = flatten(config), flatten(saved)
+    before = {name: value for name, value in ADDED.items() if name in now} | before
     names = [name for name in now | before if name not in CONTROL and name not in REMOVED]
     return [f"{name}: {before.get(name)} -> {now.get(name)}" for name in names if now.get(name) != before.get(name)]

@@ -1,6 +1,7 @@
-"""Train an agent of Stable-Baselines3 or sb3-contrib on ``OTBTrack-v0``; test it and report as train/reinforce.py does.
+"""Train an agent of Stable-Baselines3 or sb3-contrib; test it and report as train/reinforce.py does.
 
-python train/sb3.py                                              # PPO on drawn sequences
+python train/sb3.py                                              # PPO in OTBTrack-v0, on drawn sequences
+python train/sb3.py --env OTBTrackSearch-v0                      # in a closed loop
 python train/sb3.py --algo recurrent_ppo --env-steps 500000
 python train/sb3.py --algo sac --root OTB --sequences drlt30 --features yolo-nano-voc --augment 4 --seeds 3
 """
@@ -31,31 +32,26 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from tqdm import tqdm
 
-from agents import sb3_checkpoint, sb3_env
+from agents import sb3_checkpoint
 from agents.replay import FrameReplayBuffer
-from agents.sb3 import ALGORITHMS, SB3Agent, fit_normaliser, policy_options, target_entropy
+from agents.sb3 import ALGORITHMS, flat_policy_options, policy_options, target_entropy
 from agents.sb3_env import SB3VecEnv
-from tracking_env.envs.rewards import REWARDS
 from tracking_env.errors import InputError
 from tracking_env.features import torch_device
-from tracking_env.features.extractors import make_extractor
-from tracking_env.features.store import FeatureStore
 from tracking_env.terminal import print_result
 from tracking_env.trackers.checkpoint import newest
 from train import results
-from train.data import Data
 from train.entry_point import run_main
 from train.pictures import show_evaluation
 from train.run_directory import RunDirectory
 from train.runs import finish_run, open_run
 from train.sb3_callbacks import LogWriter, RewardLogger, RewardSwitch, StopOnRequest
 from train.sb3_config import SB3Config, parse
+from train.sb3_tasks import make_task
 from train.seeds import run_seeds
 
 LOG_LINES = 10
 """Number of logged lines between two evaluations."""
-VALIDATION_CLIPS = 32
-"""Number of training clips by which the best policy is chosen."""
 
 
 def train(config: SB3Config) -> bool:
@@ -64,38 +60,28 @@ def train(config: SB3Config) -> bool:
 
     # Data and environments.
     run, data = open_run(config, "step")
-    extractor = make_extractor(config.data.features, config.data.weights, config.device)
+    task = make_task(config, data)
     saved = sb3_checkpoint.load(run.newest) if run.newest else None
     if saved:
-        run.check_extractor(saved.extractor, extractor.id)
-    store = FeatureStore(extractor, Path(config.data.store) if config.data.store else None)
-    store.build(data.all)
-    env = sb3_env.make(
-        config.learn.envs,
-        sequences=[sequence for sequence, _ in data.clips],
-        split=data.split,
-        features=extractor,
-        store=store.folder,
-        clip_length=config.clip_length,
-    )
+        run.check_extractor(saved.extractor, task.extractor)
 
     # Agent: new, or as the last checkpoint left it.
-    model = make_model(config, env, device)
+    model = make_model(config, task.env, device)
     if saved:
         saved.restore(model)
     else:
-        frames = [torch.tensor(store[sequence][part.start : part.stop]) for sequence, part in data.clips]
-        fit_normaliser(model.policy, torch.cat(frames).to(device))
-    agent = SB3Agent(model.policy)
+        task.begin(model, device)
     best = saved.best if saved else None
     evaluation: results.Evaluation | None = None
     about = {
         "algorithm": config.algo,
-        "features": extractor.dim,
+        "features": task.features,
         "hidden": config.policy.hidden,
-        "extractor": extractor.id,
+        "extractor": task.extractor,
         "run": asdict(config),
     }
+    if task.actions is not None:
+        about |= {"environment": config.env, "actions": task.actions}
 
     run.start(model.num_timesteps)
     run.catch_interrupts()
@@ -130,9 +116,9 @@ def train(config: SB3Config) -> bool:
         bar.update(model.num_timesteps - done)
 
         # Evaluate on the test sequences; choose the best policy on training clips.
-        evaluation = results.evaluate_agent(agent, store, data)
+        evaluation = task.evaluate(model.policy)
         show_evaluation(run, model.num_timesteps, evaluation, data)
-        training_iou = validate(agent, store, data)
+        training_iou = task.validate(model.policy)
         scalars = results.evaluation_scalars(evaluation.report) | {"eval/training_iou": training_iou}
         for name, value in scalars.items():
             model.logger.record(name, value)
@@ -151,16 +137,16 @@ def train(config: SB3Config) -> bool:
         sb3_checkpoint.export(newest(folder))
 
     # Report on the last evaluation; there is none yet if the run had only its report left to write.
-    evaluation = evaluation or results.evaluate_agent(agent, store, data)
-    fps = results.measure_speed(agent, store, results.median_sequence(evaluation.report, data.testing))
+    evaluation = evaluation or task.evaluate(model.policy)
+    fps = task.speed(model.policy, results.median_sequence(evaluation.report, data.testing))
     facts = {
         "env_steps": model.num_timesteps,
         "steps_per_second": (model.num_timesteps - first_step) / learning_seconds if learning_seconds else None,
         "best_training_iou": best,
-        "extractor": extractor.id,
+        "extractor": task.extractor,
     }
     finish_run(run, data, label(config), evaluation, fps, facts, device)
-    env.close()
+    task.env.close()
     return True
 
 
@@ -196,31 +182,18 @@ def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseA
         # The critic leads by eight gradients instead of SB3's two: an actor that follows an untrained critic ends in a
         # corner of the box, where tanh is flat and no gradient brings it back.
         options |= {"action_noise": NormalActionNoise(np.zeros(4), np.full(4, 2 * sigma)), "policy_delay": 8}
+    is_frames = config.env == "OTBTrack-v0"
+    make_options = policy_options if is_frames else flat_policy_options
     model = algorithm.algorithm_class(
-        algorithm.policy,
+        algorithm.policy if is_frames else algorithm.flat_policy,
         env,
-        policy_kwargs=policy_options(config.algo, config.policy.hidden, sigma),
+        policy_kwargs=make_options(config.algo, config.policy.hidden, sigma),
         seed=config.seed,
         device=device,
         **options,
     )
     model.lr_schedule = lambda _: config.rate(model.num_timesteps)  # SB3's own progress covers a single call of `learn`
     return model
-
-
-def validate(agent: SB3Agent, store: FeatureStore, data: Data) -> float:
-    """Mean IoU over training clips, each tracked from its first true box; the best policy is chosen by it.
-
-    It uses training data only, so the test sequences have no influence on the choice.
-    """
-    scores = []
-    for sequence, part in data.clips[: min(VALIDATION_CLIPS, len(data.training))]:
-        annotated = part.start + np.flatnonzero(sequence.annotated[part.start : part.stop])
-        if len(annotated):
-            first = annotated[0]
-            boxes = agent.track(store[sequence][first : part.stop], sequence.relative[first])
-            scores.append(REWARDS["iou"](boxes[annotated - first], sequence.relative[annotated]).mean())
-    return float(np.mean(scores))
 
 
 def log_interval(config: SB3Config) -> int:
@@ -233,7 +206,8 @@ def log_interval(config: SB3Config) -> int:
 
 def label(config: SB3Config) -> str:
     """The agent's name in tables."""
-    return ALGORITHMS[config.algo].label
+    name = ALGORITHMS[config.algo].label
+    return name if config.env == "OTBTrack-v0" else f"{name} in {config.env}"
 
 
 def main(args: Sequence[str] | None = None) -> int:

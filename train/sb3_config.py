@@ -1,14 +1,17 @@
 """The configuration of train/sb3.py, and a preset for each algorithm."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from tracking_env.errors import InputError
-from train.flags import RunFlags, parse_flags
+from train.data import DataConfig
+from train.flags import RunFlags, parse_flags, value_of
 from train.schedule import interpolate
 
 Algo = Literal["ppo", "recurrent_ppo", "a2c", "sac", "td3"]
+Environment = Literal["OTBTrack-v0", "OTBTrackSearch-v0", "OTBTrackExperts-v0"]
 
 
 _UPDATES = frozenset({"batch", "passes"})
@@ -30,7 +33,8 @@ class PolicyConfig:
     """neurons of the layer on the features and of the next one, which is an LSTM in recurrent_ppo"""
     sigma: float = 0.01
     """standard deviation of exploration, in relative box units; the default is the paper's. It is the start value for
-    ppo, recurrent_ppo and a2c, which learn it; sac holds it on average; it is fixed for td3"""
+    ppo, recurrent_ppo and a2c, which learn it; sac holds it on average; it is fixed for td3. In the closed loops it is
+    in units of actions, which lie in [-1, 1]"""
 
     def __post_init__(self) -> None:
         if self.hidden < 1:
@@ -93,6 +97,9 @@ class SB3Config(RunFlags):
 
     algo: Algo = "ppo"
     """algorithm; its preset gives the defaults"""
+    env: Environment = "OTBTrack-v0"
+    """environment; a closed loop has other defaults, and flat observations. There features are cells or nanotrack, and
+    among experts their names with commas between them"""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     learn: LearnConfig = field(default_factory=LearnConfig)
     env_steps: int = 200_000
@@ -121,6 +128,8 @@ class SB3Config(RunFlags):
             raise InputError(f"--batch is {batch}; give a divisor of an update's {update} steps (--envs times --steps)")
         if self.learn.buffer is not None and self.learn.gamma:
             raise InputError(f"--gamma is {self.learn.gamma}, but {self.algo} stores no next observations; leave it 0")
+        if self.env != "OTBTrack-v0" and self.learn.buffer is not None:
+            raise InputError(f"{self.algo} learns without a next observation; in {self.env} choose another --algo")
         if self.data.features.split(":")[0] == "pixels":
             raise InputError("train/sb3.py needs a feature vector, not pixels; give another extractor with --features")
 
@@ -175,6 +184,46 @@ PRESETS: dict[Algo, SB3Config] = {
 """Presets for two CPU cores and a few hundred thousand steps."""
 
 
+_LOOP = LearnConfig(
+    envs=8,
+    steps=128,
+    # A box decides what is seen next, but an error shows within some frames.
+    gamma=0.9,
+    clip_norm=0.5,
+    value_weight=0.5,
+)
+
+
+def _loop_preset(env: Environment, algo: Algo) -> SB3Config:
+    """The defaults of an on-policy algorithm in a closed loop: SB3's own, with a shorter horizon and less noise."""
+    learn = {"ppo": replace(_LOOP, batch=128, passes=10), "recurrent_ppo": replace(_LOOP, batch=128, passes=10)}
+    return SB3Config(
+        algo=algo,
+        env=env,
+        data=DataConfig(features="cells" if env == "OTBTrackSearch-v0" else "grey,colour"),
+        policy=PolicyConfig(hidden=64, sigma=0.5),
+        # Fewer steps per gradient: A2C takes one gradient where PPO takes eighty.
+        learn=learn.get(algo, replace(_LOOP, steps=8)),
+        env_steps=50_000,
+        # An untrained agent is near the target for some frames, so the overlap is not 0.
+        l1_share=0.0,
+        clip_length=20,
+        evaluate_every=10_000,
+    )
+
+
+def presets_of(env: str) -> dict[Algo, SB3Config]:
+    """The presets of an environment, by algorithm."""
+    if env == "OTBTrack-v0":
+        return PRESETS
+    if env not in get_args(Environment):
+        raise InputError(f"unknown env {env!r}; choose one of {', '.join(get_args(Environment))}")
+    loops: dict[Algo, SB3Config] = {
+        algo: _loop_preset(cast(Environment, env), algo) for algo in PRESETS if PRESETS[algo].learn.buffer is None
+    }
+    return loops
+
+
 def parse(args: Sequence[str] | None = None) -> SB3Config:
     """The configuration for command-line flags: an algorithm's preset, with the flags' values in place of its own.
 
@@ -182,4 +231,6 @@ def parse(args: Sequence[str] | None = None) -> SB3Config:
         InputError: a flag is unknown, or a value is out of range.
     """
     description = "Train an agent of Stable-Baselines3 or sb3-contrib, test it as train/reinforce.py does, and report."
-    return parse_flags(args, "algo", PRESETS, "train/sb3.py", description)
+    args = list(sys.argv[1:] if args is None else args)
+    presets = presets_of(value_of("--env", args) or "OTBTrack-v0")
+    return parse_flags(args, "algo", presets, "train/sb3.py", description)

@@ -31,3 +31,10 @@ def scores(folder, name, *flags):
 def test_ppo_in_one_file_learns_and_does_not_collapse(seed, tmp_path):
     curve = scores(tmp_path, "ppo", "--seed", str(seed))
     assert curve[-1] > 0.45 and min(curve[2:]) > 0.3, curve
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_ppo_of_sb3_learns_the_closed_loop_with_its_own_defaults(seed, tmp_path):
+    (score,) = scores(tmp_path, "sb3_search", "--seed", str(seed))
+    assert score > 0.4, "the action 0, which keeps the first box, has 0.175"
+    assert {path.name for path in (tmp_path / "search").iterdir()} >= {"search.zip", "curve.png", "search.gif"}
