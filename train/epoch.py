@@ -1,5 +1,7 @@
 """One epoch of train/reinforce.py: an update for every batch of windows."""
 
+import math
+
 import torch
 
 from agents.drlt import State, detach_rows
@@ -34,8 +36,9 @@ def run_epoch(learner: Learner, windows: Windows, phase: Phase, epoch: int) -> d
     learner.set_rate(schedule.rate(epoch))
     order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
     noise_source = torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
-    sums = {name: torch.zeros((), device=device) for name in ("frames", *REWARDS, "empty")}
+    sums = {name: torch.zeros((), device=device) for name in ("frames", *REWARDS, "empty", "squares")}
     norms: list[torch.Tensor] = []
+    losses: list[torch.Tensor] = []
     state: State | None = None
     for chosen, continued in windows.epoch(order):
         # Every process draws the noise of the whole update, so that no box depends on which process samples it.
@@ -55,14 +58,20 @@ def run_epoch(learner: Learner, windows: Windows, phase: Phase, epoch: int) -> d
             raise _not_finite(epoch, len(norms), [windows.where(row) for row in chosen], error) from None
         state = update.state
         norms += update.norms
+        losses.append(update.loss)
         sums["frames"] += batch.mask.sum()
         sums["empty"] += ((update.mean[..., 2:] <= 0).any(dim=-1) * batch.mask).sum()
+        # Advantages have the mean 0, so their spread is the root of their mean square.
+        sums["squares"] += ((update.advantages**2).mean(dim=0) * batch.mask).sum()
         for name, reward in update.rewards.items():
             sums[name] += (reward.mean(dim=0) * batch.mask).sum()
 
     sums = dict(zip(sums, group.sum(torch.stack(list(sums.values()))), strict=True))
     frames = float(sums["frames"])
     return {f"reward/{name}": float(sums[name]) / frames for name in REWARDS} | {
+        "rollout/ep_rew_mean": float(sums[phase.reward]) / len(windows),
+        "train/loss": float(torch.stack(losses).mean()),
+        "train/advantage_std": math.sqrt(float(sums["squares"]) / frames),
         "train/gradient_norm": float(torch.stack(norms).mean()),
         "train/learning_rate": schedule.rate(epoch),
         "train/sigma": sigma,

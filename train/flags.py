@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
-from tracking_env.errors import InputError, suggest
+from tracking_env.errors import InputError, first_line, suggest
+from tracking_env.files import read_json
 from tracking_env.trackers.checkpoint import REMOVED
 from train.data import DataConfig
 
@@ -32,6 +34,10 @@ class RunFlags:
     """continue the run in `out` where it stopped"""
     overwrite: bool = False
     """delete the run in `out` and start a new one"""
+    config: str | None = None
+    """config.json of another run: its values in place of a preset's, so that it is repeated; give another `out`"""
+    wandb: bool = False
+    """mirror the curves to Weights & Biases; needs the extra wandb. With WANDB_MODE=offline nothing is sent"""
 
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:
@@ -40,7 +46,7 @@ class RunFlags:
             raise InputError(f"--seeds is {self.seeds}; give a number of runs >= 1")
 
 
-CONTROL = ("out", "device", "resume", "overwrite")
+CONTROL = ("out", "device", "resume", "overwrite", "config", "wandb")
 """Fields that may differ between a run and its continuation."""
 
 ADDED: Mapping[str, Any] = MappingProxyType({"env": "OTBTrack-v0"})
@@ -72,15 +78,23 @@ def parse_flags(
     """
     args = list(sys.argv[1:] if args is None else args)
     # The preset must be known before tyro parses the rest, because its values are the defaults of all flags.
-    name = value_of(f"--{preset_field}", args) or next(iter(presets))
-    if name not in presets:
+    name, file = value_of(f"--{preset_field}", args), value_of("--config", args)
+    if name is not None and name not in presets:
         raise InputError(f"unknown {preset_field} {name!r}; choose one of {', '.join(presets)}")
+    if file is None:
+        name = name or next(iter(presets))
+        default = presets[name]
+    elif name is None:
+        default = read_config(type(next(iter(presets.values()))), Path(file))
+        name = getattr(default, preset_field)
+    else:
+        raise InputError(f"--config and --{preset_field} exclude each other; the file has a {preset_field} of its own")
     config, unknown = tyro.cli(
-        type(presets[name]),
+        type(default),
         prog=script,
         description=description,
         args=args,
-        default=presets[name],
+        default=default,
         return_unknown_args=True,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
@@ -88,6 +102,35 @@ def parse_flags(
         flags = ["--" + field_name.replace("_", "-") for field_name in flatten(config)]
         raise InputError(f"unknown flag {unknown[0]!r}{suggest(unknown[0], flags)}; --help lists them all")
     return replace(config, data=config.data.filled(), out=config.out or f"{out}{name}")
+
+
+def read_config(kind: type[Config], path: Path) -> Config:
+    """The configuration that a run's ``config.json`` holds, without the fields of `CONTROL`.
+
+    Args:
+        kind: the configuration's class.
+        path: the file.
+
+    Raises:
+        InputError: it cannot be read, is of another script or version, or a value is out of range.
+    """
+    values = read_json(path)
+    try:
+        # Tuples come back from JSON as lists, of which no configuration has any.
+        return _filled(kind, {name: value for name, value in values.items() if name not in CONTROL})
+    except (TypeError, KeyError) as error:
+        raise InputError(f"{path} is no configuration of this script: {first_line(error)}") from None
+
+
+def _filled(kind: Any, values: dict[str, Any]) -> Any:
+    """A dataclass with these values, which may be dictionaries for nested ones; names of `REMOVED` are left out."""
+    types = get_type_hints(kind)
+    arguments = {}
+    for name, value in values.items():
+        if name in REMOVED:
+            continue
+        arguments[name] = _filled(types[name], value) if isinstance(value, dict) else value
+    return kind(**arguments)
 
 
 def value_of(flag: str, args: Sequence[str]) -> str | None:

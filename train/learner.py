@@ -38,6 +38,10 @@ class Update(NamedTuple):
     """the LSTM's state after the windows, without gradient"""
     norms: list[Tensor]
     """norm of the gradient before clipping, for each step that was taken"""
+    loss: Tensor
+    """loss of the first step, over all processes"""
+    advantages: Tensor
+    """of the sampled boxes, ``(N, B, T)``"""
 
 
 class Learner:
@@ -78,7 +82,7 @@ class Learner:
         Raises:
             NotFiniteError: raised in all processes if it happens in one.
         """
-        options, norms = self.config.reinforce, []
+        options, norms, totals = self.config.reinforce, [], []
         for use in range(options.reuse if kind == "reinforce" else 1):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
                 mean, next_state = self.shared_model(batch.features, batch.location, state)
@@ -98,11 +102,13 @@ class Learner:
                 losses = reinforce.loss(mean, actions, advantages, sigma, batch.mask)
             else:
                 losses = reinforce.reuse_loss(mean, actions, advantages, sigma, old, options.ratio_clip, batch.mask)
-            norms.append(self._step(losses, size))
-        return Update(mean.detach(), rewards, first_state, norms)
+            total, norm = self._step(losses, size)
+            totals.append(total)
+            norms.append(norm)
+        return Update(mean.detach(), rewards, first_state, norms, totals[0], advantages)
 
-    def _step(self, losses: Tensor, size: int) -> Tensor:
-        """One step of Adam on losses ``(B,)`` or ``(N, B)``; returns the gradient's norm before clipping."""
+    def _step(self, losses: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """One step of Adam on losses ``(B,)`` or ``(N, B)``; returns the loss and the gradient's norm."""
         by_window = losses.reshape(-1, losses.shape[-1]).mean(dim=0)
         loss = by_window.sum() / size
         with self.group.connected():
@@ -116,7 +122,7 @@ class Learner:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), self.config.schedule.clip_norm, norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)  # now, to free the memory for the next forward pass
-        return norm
+        return total, norm
 
     def _check_finite(self, total: Tensor, by_window: Tensor, size: int) -> None:
         """Raise `NotFiniteError` unless loss plus gradient norm is finite; this waits for the device."""

@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -81,6 +82,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     evaluation: results.Evaluation | None = None
     first_box_rewards = results.first_box_rewards(windows)
 
+    run.env_steps = int(windows.mask.sum()) * config.reinforce.episodes  # sampled boxes of an epoch
     group.wait()  # no process may start to write before all have looked at the run directory
     if group.leads:
         run.start(progress.epoch)
@@ -89,7 +91,9 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     hidden = None if group.leads else True  # None: shown on a terminal
     bar = tqdm(desc="training", initial=progress.epoch, total=schedule.epochs, unit="epoch", disable=hidden)
     while (phase := schedule.phase(progress)) is not None:
+        begun = time.perf_counter()
         scalars = run_epoch(learner, windows, phase, progress.epoch)
+        clocks = {"time/fps": run.env_steps / (time.perf_counter() - begun)}
         scalars |= {f"copy_first_box/{name}": reward for name, reward in first_box_rewards.items()}
 
         # Log, evaluate and save at the end of the epoch.
@@ -104,7 +108,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
             scalars |= results.evaluation_scalars(evaluation.report)
             bar.set_postfix(reward=f"{scalars[f'reward/{phase.reward}']:.3f}", auc=f"{scalars['eval/auc_whole']:.3f}")
         if group.leads:
-            run.log(done, scalars)
+            run.log(done, scalars, clocks)
         stop = group.any(run.stop_requested)
         if group.leads and (done % schedule.checkpoint_every == 0 or last or stop):
             checkpoint.save(
@@ -127,7 +131,11 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     evaluation = evaluation or results.evaluate_agent(model, store, data)
     fps = results.measure_speed(model, store, results.median_sequence(evaluation.report, data.testing))
     facts = {"epochs": progress.epoch, "extractor": extractor.id}
-    finish_run(run, data, label(config), evaluation, fps, facts, device)
+    torch.manual_seed(config.seed)
+    untrained = DRLT(extractor.dim, config.network).to(device)
+    untrained.fit_normaliser(windows.features)
+    compared = {"untrained agent": results.evaluate_agent(untrained, store, data).report}
+    finish_run(run, data, label(config), evaluation, fps, facts, device, compared)
     return True
 
 

@@ -15,9 +15,10 @@
 import json
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, Literal
 
 import cv2
@@ -32,6 +33,7 @@ from tracking_env.files import PARTIAL, read_json, remove, require_file, write_a
 from tracking_env.trackers.checkpoint import newest
 from train.events import EventFile
 from train.flags import CONTROL, RunFlags, differences, flatten
+from train.wandb_mirror import WandbMirror
 
 _LOCK = ".lock"  # held by the process that trains
 _FOLDERS = {"checkpoints": "[0-9]*", "best": "[0-9]*", "results": "*.txt"}
@@ -51,6 +53,7 @@ class RunDirectory:
         newest: the checkpoint to resume from; None for a new run.
         opened: `time.perf_counter` when this was created.
         stop_requested: whether Ctrl-C was pressed since `catch_interrupts`.
+        env_steps: environment steps of one unit; TensorBoard's curves are over environment steps.
 
     Raises:
         InputError: the folder already holds a run or other files, there is nothing to resume, or the run there has
@@ -63,7 +66,9 @@ class RunDirectory:
         self.path = Path(config.out or "runs")
         self.opened = time.perf_counter()
         self.stop_requested = False
+        self.env_steps = 1
         self._events: EventFile | None = None
+        self._mirror: WandbMirror | None = None
         self._lock = FileLock(self.path / _LOCK)
         self.newest = self._checkpoint_to_resume()
 
@@ -112,16 +117,28 @@ class RunDirectory:
             self.write_json("config.json", asdict(self.config))
         self._metrics = self.path / "metrics.jsonl"
         self._drop_metrics_after(done)
-        self._events = EventFile(self.path, done + 1)
+        self._events = EventFile(self.path, done * self.env_steps + 1)
+        if self.config.wandb:
+            self._mirror = WandbMirror(self.path, flatten(self.config))
         flags = "\n".join(f"    {name} = {value}" for name, value in flatten(self.config).items())
         self._events.add(summary.text("config", flags))
 
-    def log(self, step: int, scalars: dict[str, float]) -> None:
-        """Append the scalars of an epoch (1-based) or step to the metrics file and to TensorBoard."""
+    def log(self, step: int, scalars: dict[str, float], clocks: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Append the scalars of an epoch (1-based) or step to the metrics file and to TensorBoard.
+
+        Args:
+            step: the epoch, update or step.
+            scalars: values by name.
+            clocks: values that depend on the machine, by name: for TensorBoard alone, since the metrics file depends
+                on the seed alone.
+        """
         with self._metrics.open("a") as file:
             file.write(json.dumps({self.unit: step} | scalars) + "\n")
-        for name, value in scalars.items():
+        shown = scalars | dict(clocks)
+        for name, value in shown.items():
             self._add(summary.scalar(name, value), step)
+        if self._mirror:
+            self._mirror.log(step * self.env_steps, shown)
 
     def add_picture(self, step: int, name: str, picture: np.ndarray, kind: Literal["png", "jpg"]) -> None:
         """Add a picture ``(height, width, 3)`` uint8 RGB to TensorBoard: plots as PNG, video frames as JPEG."""
@@ -162,6 +179,8 @@ class RunDirectory:
         """Release the directory to other processes, and stop catching interrupts."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if self._mirror:
+            self._mirror.close()
         self._lock.release()
 
     def _checkpoint_to_resume(self) -> Path | None:
@@ -230,7 +249,7 @@ class RunDirectory:
 
     def _add(self, part: Summary, step: int | None = None) -> None:
         assert self._events, "call start() first"
-        self._events.add(part, step)
+        self._events.add(part, None if step is None else step * self.env_steps)
 
     def _drop_metrics_after(self, done: int) -> None:
         """Delete the metrics of epochs or steps that will run again."""

@@ -30,6 +30,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
 from agents import sb3_checkpoint
@@ -98,6 +99,7 @@ def train(config: SB3Config) -> bool:
         # repeats an uninterrupted one.
         done = model.num_timesteps
         model.set_random_seed((config.seed * 1_000_003 + done) % 2**31)
+        model.ep_info_buffer = None  # the episodes of the part before
         model._last_obs = None  # SB3's `load` marks in the same way that the environments must be reset
         part = min(config.evaluate_every, config.env_steps - done)
         began = time.perf_counter()
@@ -145,7 +147,10 @@ def train(config: SB3Config) -> bool:
         "best_training_iou": best,
         "extractor": task.extractor,
     }
-    finish_run(run, data, label(config), evaluation, fps, facts, device)
+    untrained = make_model(config, task.env, device)
+    task.begin(untrained, device)
+    compared = {"untrained agent": task.evaluate(untrained.policy).report}
+    finish_run(run, data, label(config), evaluation, fps, facts, device, compared)
     task.env.close()
     return True
 
@@ -186,7 +191,7 @@ def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseA
     make_options = policy_options if is_frames else flat_policy_options
     model = algorithm.algorithm_class(
         algorithm.policy if is_frames else algorithm.flat_policy,
-        env,
+        VecMonitor(env),  # for rollout/ep_rew_mean
         policy_kwargs=make_options(config.algo, config.policy.hidden, sigma),
         seed=config.seed,
         device=device,

@@ -62,7 +62,7 @@ class StopOnRequest(BaseCallback):
 
 
 class LogWriter(KVWriter):
-    """Sends SB3's log to the run's, without times: the metrics depend on the seed alone.
+    """Sends SB3's log to the run's. Of its times only ``time/fps`` is logged, and in TensorBoard alone.
 
     Args:
         run: the run's directory.
@@ -77,7 +77,9 @@ class LogWriter(KVWriter):
         Raises:
             InputError: a loss is not finite, so training cannot recover.
         """
-        scalars = {name: float(value) for name, value in key_values.items() if not name.startswith("time/")}
+        values = {name: float(value) for name, value in key_values.items()}
+        clocks = {name: value for name, value in values.items() if name == "time/fps"}
+        scalars = {name: value for name, value in values.items() if not name.startswith("time/")}
         bad = [name for name, value in scalars.items() if not np.isfinite(value)]
         if bad:
             raise InputError(
@@ -85,7 +87,7 @@ class LogWriter(KVWriter):
                 "smaller --lr"
             )
         if scalars:
-            self.run.log(step, scalars)
+            self.run.log(step, scalars, clocks)
 
     def close(self) -> None:
         """Nothing: the run closes its own log."""

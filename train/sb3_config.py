@@ -232,5 +232,6 @@ def parse(args: Sequence[str] | None = None) -> SB3Config:
     """
     description = "Train an agent of Stable-Baselines3 or sb3-contrib, test it as train/reinforce.py does, and report."
     args = list(sys.argv[1:] if args is None else args)
+    # With --config the preset is not used, whichever it is.
     presets = presets_of(value_of("--env", args) or "OTBTrack-v0")
     return parse_flags(args, "algo", presets, "train/sb3.py", description)

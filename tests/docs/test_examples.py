@@ -61,6 +61,14 @@ def test_torchrl_collects_a_batch(cache, tmp_path):
     assert "mean IoU 1.000 in first frames" in output
 
 
+@needs("optuna", "optuna")
+def test_optuna_searches_over_runs_of_the_training_script(cache, tmp_path):
+    tiny = ["--sequences", "synthetic:0", "--test-sequences", "synthetic:100", "--hidden", "8", "--env-steps", "20"]
+    tiny += ["--envs", "2", "--batch", "20"]
+    output = run(cache, tmp_path, "optuna_sb3", "--trials", "1", "--", *tiny)
+    assert "best: 0." in output and "--config runs/optuna/trial-0/config.json" in output
+
+
 @needs("ray", "rllib")
 def test_rllib_samples_on_two_workers(cache, tmp_path):
     output = run(cache, tmp_path, "rllib_ppo", "--updates", "1", "--steps", "100", "--workers", "2")

@@ -55,13 +55,13 @@ def test_zero_is_the_middle_of_the_frame_elsewhere(sequence):
     )
 
 
-def test_the_action_moves_by_half_a_side_and_grows_by_a_tenth(sequence):
+def test_the_action_moves_by_a_quarter_of_a_side_and_grows_by_a_twentieth(sequence):
     env = SymmetricAction(make("OTBTrackSearch-v0", sequence))
     _, info = env.reset(options={"start": 0})
     x, y, w, h = info["truth"]
     prediction = env.step(np.array([0.5, -1, 1, -1], np.float32))[4]["prediction"]
-    np.testing.assert_allclose(prediction[2:], [w * np.exp(0.1), h * np.exp(-0.1)], rtol=1e-4)
-    np.testing.assert_allclose(bx.centre(prediction)[:2], [x + w / 2 + w / 4, y + h / 2 - h / 2], rtol=1e-4)
+    np.testing.assert_allclose(prediction[2:], [w * np.exp(0.05), h * np.exp(-0.05)], rtol=1e-4)
+    np.testing.assert_allclose(bx.centre(prediction)[:2], [x + w / 2 + w / 8, y + h / 2 - h / 4], rtol=1e-4)
 
 
 def test_the_action_of_the_experts_does_not_change(sequence):
@@ -120,9 +120,11 @@ def test_the_cell_that_looks_like_the_target_is_the_most_similar():
 
 def test_the_expected_place_is_the_middle_of_alike_cells_and_the_best_of_others():
     similar = np.zeros((CELLS, CELLS))
-    np.testing.assert_allclose(ready.expected_place(similar), [0.5, 0.5])
+    weights = ready.weigh(similar)
+    assert weights.sum() == pytest.approx(1)
+    np.testing.assert_allclose(ready.expected_place(weights), [0.5, 0.5])
     similar[2, 11] = 2
-    np.testing.assert_allclose(ready.expected_place(similar), [11.5 / CELLS, 2.5 / CELLS], atol=1e-4)
+    np.testing.assert_allclose(ready.expected_place(ready.weigh(similar)), [11.5 / CELLS, 2.5 / CELLS], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(ARGUMENTS.keys() - {"OTBTrackSearch-v0"}))

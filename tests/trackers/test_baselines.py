@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from tracking_env import boxes as bx
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
-from tracking_env.trackers.baselines import constant_mean_box, replay_and_freeze, static_first_box
+from tracking_env.trackers.baselines import best_constant_box, constant_mean_box, replay_and_freeze, static_first_box
 
 # Six frames, so two are seen. In a 100 x 50 image the box moves 10 pixels a frame to the right and grows by 2 in width.
 BOXES = np.array([[1.0 + 10 * t, 6, 20 + 2 * t, 10] for t in range(6)])
@@ -28,6 +29,24 @@ def test_constant_mean_box_averages_all_training_frames_relative_to_the_image():
     # In 200 x 100: centre (130, 40), 70 x 40: from (95, 20), in 1-based pixels (96, 21).
     tested = sequence(size=(200, 100))
     assert constant_mean_box(tested, [single, three]) == pytest.approx(np.tile([96, 21, 70, 40], (6, 1)), abs=1e-4)
+
+
+def test_the_best_constant_box_is_the_one_that_most_frames_share_and_not_the_mean():
+    # Seven of ten boxes are equal and three far away: the mean overlaps neither.
+    boxes = np.array([[11.0, 11, 20, 20]] * 7 + [[71.0, 21, 20, 20]] * 3)
+    tested = sequence(size=(100, 50))
+    assert best_constant_box(tested, [sequence(boxes)]) == pytest.approx(np.tile([11, 11, 20, 20], (6, 1)), abs=0.6)
+
+
+def test_the_best_constant_box_has_the_highest_score_on_its_training_boxes():
+    rng = np.random.default_rng(0)
+    boxes = np.concatenate([rng.uniform([1, 1], [60, 20], (30, 2)), rng.uniform(10, 30, (30, 2))], axis=1)
+
+    def auc(box):
+        return float((bx.iou(box, boxes)[:, None] > np.arange(21) / 20).mean())
+
+    best = auc(best_constant_box(sequence(), [sequence(boxes)])[0])
+    assert best > auc(constant_mean_box(sequence(), [sequence(boxes)])[0]) and best >= max(map(auc, boxes))
 
 
 def test_replay_and_freeze_repeats_the_last_box_of_the_seen_third():

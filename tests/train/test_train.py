@@ -53,7 +53,7 @@ def test_a_run_writes_the_documented_files(finished: Path) -> None:
     assert report["mean"]["whole"].keys() == {"auc", "precision20", "norm_precision20", "mean_iou"}
     assert list(report["sequences"]) == ["Synthetic-0100", "Synthetic-0101", "Synthetic-0102"]
     assert report["sequences"]["Synthetic-0100"]["frames"] == 60
-    assert report["lines"].keys() == {"static first box", "constant mean box"}
+    assert report["lines"].keys() == {"static first box", "constant mean box", "best constant box", "untrained agent"}
     assert report["fps"]["online"] > 0 and report["fps"]["precomputed"] > 0
     assert report["config"]["windows"]["steps"] == 10
     assert report["dataset"]["training_frames"] == 6 * 60
@@ -147,11 +147,16 @@ def test_tensorboard_holds_the_documented_curves_and_pictures(finished: Path) ->
     logged = {"reward/l1", "reward/iou", "copy_first_box/l1", "copy_first_box/iou", "train/gradient_norm"}
     logged |= {"train/learning_rate", "collapse/empty_boxes", "eval/auc_whole", "eval/precision20_unseen"}
     assert logged <= set(log.Tags()["scalars"])
-    assert [event.step for event in log.Scalars("reward/l1")] == [1, 2, 3, 4, 5]
+    logged = {"rollout/ep_rew_mean", "time/fps", "train/loss", "train/advantage_std"}
+    assert logged <= set(log.Tags()["scalars"])
+    # Over environment steps: the boxes that an epoch samples.
+    steps = [event.step for event in log.Scalars("reward/l1")]
+    step = steps[0]
+    assert step > 5 and steps == [step * epoch for epoch in (1, 2, 3, 4, 5)]
     pictures = {"eval/success", "overlay/best", "overlay/median", "overlay/worst"}
     assert set(log.Tags()["images"]) == pictures
     for name in pictures:
-        assert [event.step for event in log.Images(name)] == [2, 4, 5]
+        assert [event.step for event in log.Images(name)] == [step * epoch for epoch in (2, 4, 5)]
 
 
 def test_tensorboard_shows_film_strips_of_the_best_median_and_worst_sequence(finished: Path) -> None:

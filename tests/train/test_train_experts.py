@@ -62,7 +62,7 @@ def metrics_of(run):
 def test_a_run_writes_its_report_and_checkpoints(finished):
     report = json.loads((finished / "report.json").read_text())
     assert report["updates"] == 8 and report["mean"]["seen"] is None and report["fps"]["online"] > 0
-    rows = {"static first box", "grey", "colour", "hand-made rule", "Arbiter, warm start"}
+    rows = {"static first box", "best constant box", "grey", "colour", "hand-made rule", "Arbiter, warm start"}
     assert rows <= set(report["lines"])
     assert report["extractor"] == ["grey v1", "colour v1"] and report["drift"]["frames"] == 60
     assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["000006", "000008"]

@@ -92,7 +92,7 @@ def test_a_run_writes_the_same_files_as_reinforce(finished, algo):
     report = json.loads((run / "report.json").read_text())
     assert report["mean"]["whole"].keys() == {"auc", "precision20", "norm_precision20", "mean_iou"}
     assert list(report["sequences"]) == ["Synthetic-0100"]
-    assert report["lines"].keys() == {"static first box", "constant mean box"}
+    assert report["lines"].keys() == {"static first box", "constant mean box", "best constant box", "untrained agent"}
     assert report["env_steps"] == 80 and report["steps_per_second"] > 0
     assert report["config"]["algo"] == algo
     assert read_boxes(run / "results" / "Synthetic-0100.txt").shape == (60, 4)

@@ -19,8 +19,8 @@ class SymmetricAction(gym.Wrapper[Any, np.ndarray, Any, np.ndarray], gym.utils.R
     """Actions in [-1, 1], where 0 is a sensible box. Networks and noise of most libraries begin around 0.
 
     ======================  ==========================================================================================
-    ``OTBTrackSearch-v0``   0: the last box. 1: its centre moves by half its side, or a side grows by the factor
-                            exp(0.1); -1 is the opposite
+    ``OTBTrackSearch-v0``   0: the last box. 1: its centre moves by a quarter of its side, or a side grows by the
+                            factor exp(0.05); -1 is the opposite
     ``OTBTrackExperts-v0``  no change: its actions are of this kind
     the others              0: a box of half the image's sides in its middle; the action is the relative box, rescaled
     ======================  ==========================================================================================

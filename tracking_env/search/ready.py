@@ -6,14 +6,13 @@ See `tracking_env.trackers.ready`, which has the same for ``OTBTrack-v0``.
 import numpy as np
 
 from tracking_env.search.window import CELLS, TEMPLATE_CELLS
-from tracking_env.trackers.ready import standardise
 
-SHIFT, GROWTH = 0.5, 0.1
-"""What the action 1 does: the centre moves by half the last box's side; a side grows by the factor exp(0.1)."""
+SHIFT, GROWTH = 0.25, 0.05
+"""What the action 1 does: the centre moves by a quarter of the last box's side; a side grows by exp(0.05)."""
 SIZE = CELLS**2 + 6
 """Numbers of a ready observation."""
 SHARPNESS = 10.0
-"""How much more a cell counts that is more similar, in `expected_place`."""
+"""How much more a cell counts that is more similar, in `weigh`."""
 SMALLEST = 1e-3
 """Shares of a region below this count as this."""
 FARTHEST = 4.0
@@ -30,15 +29,16 @@ def flatten_window(observation: dict[str, np.ndarray]) -> np.ndarray:
 
     Returns:
         ``(SIZE,)`` float32: how far `expected_place` is from the last box's centre, across and down, in its sides; the
-        largest `similarity`; the similarities, row by row, less their mean and over their deviation; width and height
-        of the last box, as the logarithm of their share of a quarter of the region; and the logarithm of the zoom.
+        largest `similarity`; the `weigh`-ed cells, row by row; width and height of the last box, as the logarithm of
+        their share of a quarter of the region; and the logarithm of the zoom.
     """
     similar = similarity(observation["template"], observation["target"], observation["search"])
-    location = observation["location"]
-    away = (expected_place(similar) - location[:2]) / np.maximum(location[2:], SMALLEST)
+    weights, location = weigh(similar), observation["location"]
+    away = (expected_place(weights) - location[:2]) / np.maximum(location[2:], SMALLEST)
     sides = np.log(np.maximum(4 * location[2:], SMALLEST))
     zoom = np.log(np.maximum(observation["zoom"], SMALLEST))
-    parts = away.clip(-FARTHEST, FARTHEST), [similar.max()], standardise(similar).ravel(), sides, zoom
+    # The cells as weights, most of them near 0: standardised, 256 noisy numbers would drown the others.
+    parts = away.clip(-FARTHEST, FARTHEST), [similar.max()], weights.ravel(), sides, zoom
     return np.concatenate(parts, dtype=np.float32)
 
 
@@ -63,17 +63,21 @@ def similarity(template: np.ndarray, target: np.ndarray, search: np.ndarray) -> 
     return np.tensordot(key, cells, axes=1) / np.maximum(length, 1e-6)
 
 
-def expected_place(similar: np.ndarray) -> np.ndarray:
-    """The mean of the cells' centres, relative to the region, under the softmax of their similarity.
+def weigh(similar: np.ndarray) -> np.ndarray:
+    """The softmax of the cells' similarity times `SHARPNESS`: ``(CELLS, CELLS)`` -> the same, with the sum 1."""
+    weights = np.exp(SHARPNESS * (similar - similar.max()))
+    return weights / weights.sum()
+
+
+def expected_place(weights: np.ndarray) -> np.ndarray:
+    """The mean of the cells' centres, relative to the region.
 
     Args:
-        similar: ``(CELLS, CELLS)``.
+        weights: of the cells, with the sum 1, ``(CELLS, CELLS)``.
 
     Returns:
         x, y in [0, 1], ``(2,)``.
     """
-    weights = np.exp(SHARPNESS * (similar - similar.max()))
-    weights /= weights.sum()
     return np.array([weights.sum(axis=0) @ _CENTRES, weights.sum(axis=1) @ _CENTRES])
 
 
