@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -125,8 +126,8 @@ def test_a_resumed_run_with_all_options_gives_the_same_numbers(
     assert main([*TINY, *EVERYTHING, "--out", str(tmp_path / "whole")]) == 0
     log = RunDirectory.log
 
-    def stopping(run: RunDirectory, epoch: int, scalars: dict[str, float]) -> None:
-        log(run, epoch, scalars)
+    def stopping(run: RunDirectory, epoch: int, scalars: dict[str, float], *clocks: Any) -> None:
+        log(run, epoch, scalars, *clocks)
         run.stop_requested = epoch == 3
 
     with monkeypatch.context() as patch:

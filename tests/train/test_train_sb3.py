@@ -191,8 +191,8 @@ def test_the_best_policy_is_chosen_on_training_clips_and_is_a_tracker(finished):
 def test_a_stopped_run_keeps_its_last_checkpoint(tmp_path, monkeypatch, capsys):
     log = RunDirectory.log
 
-    def stopping(run, steps, scalars):
-        log(run, steps, scalars)
+    def stopping(run, steps, scalars, *clocks):
+        log(run, steps, scalars, *clocks)
         run.stop_requested = steps >= 60
 
     monkeypatch.setattr(RunDirectory, "log", stopping)
