@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check learn bench soak soak-fuzz soak-terminals soak-long soak-wheel soak-gpu audit range table loop algorithms docs docs-serve clean
+.PHONY: demo test lint type check learn bench soak soak-fuzz soak-terminals soak-long soak-wheel soak-vot soak-gpu audit range table loop algorithms docs docs-serve clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -52,6 +52,10 @@ soak-terminals: .venv/.dev
 
 soak-long: .venv/.dev
 	$(BIN)/python -m tests.soak.long --figure docs/memory.png
+
+# Needs a connection: it makes an environment with the VOT toolkit. docs/benchmarks.md says what it compares.
+soak-vot: .venv/.dev .venv/.vot
+	$(BIN)/python -m tests.soak.vot_toolkit
 
 soak-wheel: .venv/.dev
 	$(BIN)/python -m tests.soak.wheel
@@ -120,7 +124,7 @@ docs-serve: .venv/.train .venv/.docs
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; type: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-.venv/.train .venv/.dev .venv/.audit .venv/.docs: .venv/.%: pyproject.toml | .venv/bin/python
+.venv/.train .venv/.dev .venv/.audit .venv/.docs .venv/.vot: .venv/.%: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	touch $@
 

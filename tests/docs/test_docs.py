@@ -21,7 +21,7 @@ from tracking_env.features.base import extract
 DOCS = ROOT / "docs"
 TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 TEXTS |= {ROOT / name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
-OTHER_PROGRAMS = {"--nproc-per-node", "--logdir", "--summary", "--strict", "--no-deps", "--wheel-dir"}
+OTHER_PROGRAMS = {"--nproc-per-node", "--logdir", "--summary", "--strict", "--no-deps", "--wheel-dir", "--workspace"}
 """Flags of torchrun, TensorBoard, pip-licenses, pip-audit and pip."""
 LOGGERS = ("reinforce", "epoch", "search", "experts", "sb3", "sb3_callbacks", "results", "pictures", "runs")
 

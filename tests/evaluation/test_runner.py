@@ -16,7 +16,7 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files, runner
 from tracking_env.evaluation.robustness import choose_start_frames, perturb_first_box
 from tracking_env.evaluation.runner import run_and_score
-from tracking_env.evaluation.tasks import LaterFrames, Task, plan_tasks, results_folder
+from tracking_env.evaluation.tasks import SelectedFrames, Task, plan_tasks, results_folder
 from tracking_env.registry import TrackerSpec
 
 MODULE = """
@@ -215,7 +215,7 @@ def test_a_run_tracks_its_part_of_the_sequence(drawn):
     assert later.size == sequence.size
     with pytest.raises(IndexError):
         later.frames[4]
-    assert len({LaterFrames(sequence.frames, start).fingerprint for start in range(3)}) == 3
+    assert len({SelectedFrames(sequence.frames, range(start, len(sequence))).fingerprint for start in range(3)}) == 3
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from tracking_env.clients import hub
 from tracking_env.commands import Device, Json, ScoringName
 from tracking_env.datasets import loading
 from tracking_env.evaluation import runner, tasks
+from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.registry import TrackerSpec
 from tracking_env.report.text_tables import format_trackers
@@ -45,8 +46,8 @@ def evaluate_tracker(
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default synthetic:0-31.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all sequences of the root.
-        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
-            set in root. Or OTB's tre (from 20 start frames) or sre (with 12 perturbed first boxes).
+        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128 or vot. By default those of the
+            data set in root. Or OTB's tre (from 20 start frames) or sre (with 12 perturbed first boxes).
         repeat: number of runs from the first frame, each with another seed: OUT/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; with several the measured speed is too low.
         weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
@@ -60,11 +61,12 @@ def evaluate_tracker(
     """
     spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, device, timeout)
     # TRE and SRE are OTB's: they differ from its other protocol in the starts alone.
-    starts: ProtocolName = protocol if protocol in ("tre", "sre") else "ope"
-    rules = protocol if starts == "ope" else "otb"
+    loaded = loading.load(root, sequences)
+    rules = choose_protocol("otb" if protocol in ("tre", "sre") else protocol, loaded[0].dataset)
+    starts: ProtocolName = protocol if protocol in ("tre", "sre") else "vot" if rules.multi_start else "ope"
     folder = tasks.results_folder(out, name or spec.folder, starts)
     try:
-        report = runner.run_and_score(spec, loading.load(root, sequences), folder, starts, repeat, jobs, rules)
+        report = runner.run_and_score(spec, loaded, folder, starts, repeat, jobs, rules.name)
     except KeyboardInterrupt:
         print_error(f"tracking-env: stopped; finished results are in {folder}: type the same command to go on")
         # As a shell reports a program that Ctrl-C ended.

@@ -10,7 +10,9 @@ from tracking_env.commands import Json, ScoringName, print_failures
 from tracking_env.errors import InputError
 from tracking_env.evaluation.ground_truth import read_ground_truth, read_sizes
 from tracking_env.evaluation.protocols import choose_protocol
+from tracking_env.evaluation.protocols.anchor_report import score_anchors
 from tracking_env.evaluation.result_files import read_results
+from tracking_env.evaluation.score_report import Report
 from tracking_env.evaluation.scoring import evaluate
 from tracking_env.evaluation.submission import write_submission
 from tracking_env.evaluation.tracker_folders import TrackerFolders
@@ -43,8 +45,8 @@ def score_results(
         annotations: folder of true boxes NAME.txt, without frames, of OTB's sequences or your own.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all that have results.
-        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
-            set in root. Or drlt-paper, which compares with Table 2 of the DRLT paper only.
+        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128 or vot. By default those of the
+            data set in root. Or drlt-paper, which compares with Table 2 of the DRLT paper only.
         submission: write the archive that the server of GOT-10k or TrackingNet takes, such as mil.zip; score nothing.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
@@ -59,11 +61,16 @@ def score_results(
     rules = choose_protocol(protocol, ground_truth[0].dataset)
     if submission is not None:
         return _write_archive(submission, results, {name: len(boxes) for name, boxes in truths.items()}, rules.name)
-    sizes = read_sizes(ground_truth) if rules.needs_size else None
-    reports = {
-        label: evaluate(boxes, truths, attributes=tags, protocol=rules.name, sizes=sizes)
-        for label, boxes in TrackerFolders(results, ground_truth).items()
-    }
+    sizes = read_sizes(ground_truth) if rules.needs_size else {}
+    trackers = TrackerFolders(results, ground_truth)
+    reports: dict[str, Report] = {}
+    if rules.multi_start:
+        anchors = {truth.name: truth.anchors for truth in ground_truth}
+        for label, folder in trackers.folders.items():
+            reports[label] = score_anchors(folder, truths, anchors, sizes)
+    else:
+        for label, boxes in trackers.items():
+            reports[label] = evaluate(boxes, truths, attributes=tags, protocol=rules.name, sizes=sizes)
     # With one tracker there is nothing to compare, so its sequences are the rows.
     single = next(iter(reports.values())) if len(reports) == 1 else None
     if as_json:

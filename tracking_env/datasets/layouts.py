@@ -40,6 +40,8 @@ class Layout:
         range: file beside the annotations with the numbers of the first and the last image.
         absent: files beside the annotations with a 1 for each frame without the target and a 0 for the others.
         visible: files beside the annotations with a 0 for each frame whose target is invisible.
+        anchors: file beside the annotations with a number for each frame: above 0 where a run starts that goes on to
+            the end, below 0 where one starts that goes back to the beginning.
         columns: how many numbers a line may have: 4 for ``x, y, w, h``; 8 for the corners of a polygon, whose bounding
             box is used; 1 for a code that is no box.
         vatic: lines are VATIC's: track, left, top, right, bottom, four more numbers and a word.
@@ -54,6 +56,7 @@ class Layout:
     range: str | None = None
     absent: tuple[str, ...] = ()
     visible: tuple[str, ...] = ()
+    anchors: str | None = None
     columns: tuple[int, ...] = (4,)
     vatic: bool = False
 
@@ -103,7 +106,13 @@ LAYOUTS: dict[str, Layout] = {
     ),
     # The toolkit turns coordinates into indices of arrays that begin at 0, and polygons into the boxes that hold them
     # (votchallenge/toolkit, vot/region/shapes.py). A single number is a code: 0 for a frame without annotation.
-    "vot": Layout("NAME/color/00000001.jpg and groundtruth.txt", origin=0, images="color", columns=(4, 8, 1)),
+    "vot": Layout(
+        "NAME/color/00000001.jpg and groundtruth.txt",
+        origin=0,
+        images="color",
+        anchors="anchor.value",
+        columns=(4, 8, 1),
+    ),
     # Our own: boxes counted from 1, as everywhere in this library.
     "video": Layout("NAME.mp4 and NAME.txt, its first box x,y,w,h or one box a frame"),
 }

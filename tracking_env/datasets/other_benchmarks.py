@@ -89,7 +89,8 @@ def _load_sequence(place: Place, name: str) -> Sequence:
     # A box that is partly outside the image stays; NaN, infinity and boxes without sides become zeros.
     boxes[~(np.isfinite(boxes).all(axis=1) & bx.annotated(boxes))] = 0
     unknown = np.zeros((len(frames) - len(boxes), 4))
-    return Sequence(place.name, frames, np.concatenate([boxes, unknown]), dataset=name)
+    boxes = np.concatenate([boxes, unknown])
+    return Sequence(place.name, frames, boxes, dataset=name, anchors=_read_anchors(place, layout, len(boxes)))
 
 
 def _load_vatic(place: Place) -> tuple[np.ndarray, ImageFiles]:
@@ -161,6 +162,19 @@ def _read_limits(place: Place, layout: str) -> tuple[int, int] | None:
     if len(numbers) != 2 or not all(number.is_integer() for number in numbers):
         raise InputError(f"{path} holds {numbers}; expected the numbers of the first and the last frame")
     return int(numbers[0]), int(numbers[1])
+
+
+def _read_anchors(place: Place, layout: Layout, count: int) -> tuple[range, ...]:
+    """The frames of the runs from each anchor of ``count`` frames; first those that go on, as in VOT's toolkit."""
+    path = place.truth.with_name(layout.anchors) if layout.anchors else None
+    if path is None or not path.is_file():
+        return ()
+    values = [value for row in read_rows(path, (), "a number for each frame") for value in row]
+    if len(values) != count:
+        raise InputError(f"{path} has {len(values)} numbers for {count} frames; fetch the sequence again")
+    onward = [range(frame, count) for frame, value in enumerate(values) if value > 0]
+    back = [range(frame, -1, -1) for frame, value in enumerate(values) if value < 0]
+    return (*onward, *back)
 
 
 def _hidden_frames(folder: Path, layout: Layout, count: int) -> Iterable[np.ndarray]:

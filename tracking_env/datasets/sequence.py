@@ -88,6 +88,8 @@ class Sequence:
             `annotated`).
         attributes: the benchmark's difficulty tags, for example ``("OCC", "SV")``.
         dataset: ``otb``, ``synthetic`` or a name of `tracking_env.datasets.layouts.LAYOUTS`.
+        anchors: frame indices of each run of VOT's multi-start protocol, in its order: from an anchor to the end, or
+            back to the beginning. Empty for other data sets.
 
     Raises:
         InputError: the boxes have another shape or are not as many as the frames, or one is far out of any image.
@@ -104,6 +106,7 @@ class Sequence:
     boxes: np.ndarray
     attributes: tuple[str, ...] = ()
     dataset: str = "otb"
+    anchors: tuple[range, ...] = ()
 
     def __post_init__(self) -> None:
         array = np.array(self.boxes, dtype=np.float64)  # a copy, so that nobody else can change it

@@ -30,6 +30,7 @@ class GroundTruth:
         attributes: its difficulty tags, some of `tracking_env.evaluation.score_report.ATTRIBUTES`.
         frames: its frames; None if there are only annotations.
         dataset: the data set that it is from, as in `datasets.Sequence.dataset`.
+        anchors: frame indices of each run from an anchor, as in `datasets.Sequence.anchors`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class GroundTruth:
     attributes: tuple[str, ...] = ()
     frames: Frames | None = None
     dataset: str = "otb"
+    anchors: tuple[range, ...] = ()
 
     @property
     def seen(self) -> int:
@@ -127,7 +129,14 @@ def _without_frames(path: Path, name: str) -> GroundTruth:
 
 def _with_frames(load: Callable[[], Sequence]) -> GroundTruth:
     sequence = load()
-    return GroundTruth(sequence.name, sequence.boxes, sequence.attributes, sequence.frames, sequence.dataset)
+    return GroundTruth(
+        name=sequence.name,
+        boxes=sequence.boxes,
+        attributes=sequence.attributes,
+        frames=sequence.frames,
+        dataset=sequence.dataset,
+        anchors=sequence.anchors,
+    )
 
 
 def read_sizes(sequences: Iterable[GroundTruth]) -> dict[str, Size]:

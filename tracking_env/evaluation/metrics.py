@@ -41,6 +41,9 @@ class Score:
         success75: rate of frames with an overlap above 0.75.
         precision_auc: area under the precision curve from 0 to 50 pixels.
         norm_precision_auc: area under the curve of normalised precision from 0 to 0.5.
+        eao: VOT's expected average overlap.
+        accuracy: VOT's mean overlap before failures.
+        robustness: VOT's share of frames before failures.
     """
 
     auc: float
@@ -52,6 +55,9 @@ class Score:
     success75: float | None = None
     precision_auc: float | None = None
     norm_precision_auc: float | None = None
+    eao: float | None = None
+    accuracy: float | None = None
+    robustness: float | None = None
 
 
 def as_boxes(prediction: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

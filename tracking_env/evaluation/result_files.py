@@ -179,7 +179,7 @@ def _read_texts(places: Mapping[int, Path]) -> tuple[dict[int, np.ndarray], floa
             times += [path.with_name(f"{path.stem}_time.txt"), path.parent / "times" / f"{path.stem}_time.txt"]
     seconds: list[float] = []
     for file in times:
-        seconds += _read_seconds(file)
+        seconds += read_seconds(file)
     boxes = {run: _read_boxes(file) for run, file in files.items()}
     # Frames over all seconds: a mean of rates would favour fast frames.
     return boxes, len(seconds) / sum(seconds) if seconds else None
@@ -222,7 +222,7 @@ def _convert_vot(file: Path, rows: list[list[float]]) -> np.ndarray:
     return boxes
 
 
-def _read_seconds(file: Path) -> list[float]:
+def read_seconds(file: Path) -> list[float]:
     """Seconds per frame, those above 0; empty if they cannot be read, since no score depends on them."""
     try:
         rows = read_rows(file, ())

@@ -12,6 +12,8 @@ from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.files import list_folder, natural_key, read_json
 from tracking_env.names import NameIndex, normal_form
 
+BASELINE = "baseline"
+"""Name of the folder of VOT's multi-start runs, as in its toolkit."""
 STARTS = "starts.json"
 """Name of the file of TRE's start frames."""
 _RUN = re.compile(r"run-\d+")
@@ -133,8 +135,9 @@ def index_files(parts: list[Path], names: Collection[str]) -> Index:
 
 
 def list_sequences(folder: Path, names: Collection[str]) -> list[str]:
-    """The sequences that have result files in a folder, readable or not."""
-    index = index_files(list_parts(folder)[0], names)
+    """The sequences that have result files in a folder, readable or not; VOT's lie in ``baseline`` in it."""
+    baseline = folder / BASELINE
+    index = index_files(list_parts(baseline if baseline.is_dir() else folder)[0], names)
     return [name for name in names if name in index.places or name in index.unclear]
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from tracking_env.boxes import Size
 
-ProtocolName = Literal["ope", "tre", "sre"]
-"""One-pass, temporal robustness or spatial robustness evaluation."""
+ProtocolName = Literal["ope", "tre", "sre", "vot"]
+"""One-pass, temporal robustness or spatial robustness evaluation, or VOT's starts at anchors."""
 
 STARTS = 20
 """Number of TRE's start frames, the first frame included."""

@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -19,9 +19,10 @@ from tqdm import tqdm
 
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, describe
-from tracking_env.evaluation.protocols import choose_protocol
+from tracking_env.evaluation.protocols import choose_protocol, vot_files
+from tracking_env.evaluation.protocols.anchor_report import score_anchors
 from tracking_env.evaluation.result_files import write_result
-from tracking_env.evaluation.result_index import STARTS, read_starts
+from tracking_env.evaluation.result_index import BASELINE, STARTS, read_starts
 from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.evaluation.score_report import Report
 from tracking_env.evaluation.scoring import score_folder
@@ -69,6 +70,8 @@ def run_and_score(
     failed = run_tasks(factory, tasks, jobs)
     if not any(task.path.exists() for task in tasks):
         return Report({}, failed)
+    if starts == "vot":
+        return _score_anchors(folder, sequences, failed)
     rules = choose_protocol(protocol, sequences[0].dataset if starts == "ope" else "otb")
     report = score_folder(
         folder,
@@ -78,6 +81,16 @@ def run_and_score(
         sizes={sequence.name: sequence.size for sequence in sequences} if rules.needs_size else None,
     )
     # The reason why a run failed comes before "no result", which scoring says of it.
+    return replace(report, failed={**report.failed, **failed})
+
+
+def _score_anchors(folder: Path, sequences: Iterable[Sequence], failed: Mapping[str, str]) -> Report:
+    report = score_anchors(
+        folder,
+        {sequence.name: sequence.boxes for sequence in sequences},
+        {sequence.name: sequence.anchors for sequence in sequences},
+        {sequence.name: sequence.size for sequence in sequences},
+    )
     return replace(report, failed={**report.failed, **failed})
 
 
@@ -93,7 +106,7 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
         if task.run.startswith("start-"):
             starts.setdefault(task.sequence.name, []).append(task.start)
     try:
-        if not id_path.exists() and any(list_folder(part, "*.txt") for part in [folder, *list_folder(folder)]):
+        if not id_path.exists() and _holds_results(folder):
             raise InputError(f"{folder} holds results of unknown origin; give another --out or --name")
         owner = read_bytes(id_path).decode(errors="replace").strip() if id_path.exists() else tracker_id
         if owner != tracker_id:
@@ -111,6 +124,11 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
                 partial.write_text(json.dumps(earlier | starts), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; give another folder with --out") from None
+
+
+def _holds_results(folder: Path) -> bool:
+    parts = [folder, *list_folder(folder), *list_folder(folder / BASELINE)]
+    return any(list_folder(part, "*.txt") for part in parts)
 
 
 def run_tasks(factory: TrackerFactory, tasks: Iterable[Task], jobs: int = 1) -> dict[str, str]:
@@ -147,7 +165,10 @@ def write_run(task: Task, trajectory: Trajectory) -> None:
     if not np.isnan(trajectory.seconds).any():
         with write_atomically(task.times_path) as partial:
             np.savetxt(partial, trajectory.seconds, fmt="%.6g")
-    write_result(task.path, trajectory.boxes)
+    if task.anchor is None:
+        write_result(task.path, trajectory.boxes)
+    else:
+        vot_files.write_run(task.path, trajectory.boxes)
 
 
 class _Worker:

@@ -51,6 +51,9 @@ def evaluate(
         or too few rows, or starts in a frame without a true box; or if no frame but the first has one. A run over all
         rows of the official annotation file is cut to the official range (see `otb.cut_to_official_range`).
 
+    Raises:
+        InputError: there is no such protocol, or it is VOT's, which `anchor_report.score_anchors` scores.
+
     Example:
         >>> truth = np.array([[1.0, 1, 20, 10]] * 3)
         >>> evaluate({"video": truth}, {"video": truth}).mean["unseen"].precision20
@@ -60,6 +63,8 @@ def evaluate(
     if attributes is None:
         attributes = {name: otb.TABLE[name].attributes for name in truths if name in otb.TABLE}
     rules, sizes = choose_protocol(protocol), sizes or {}
+    if rules.multi_start:
+        raise InputError(f"{rules.title} scores runs from anchors, these are other runs; give another --protocol")
     scores: dict[str, tuple[SequenceScore, ...]] = {}
     failed: dict[str, str] = {}
     for name, truth in truths.items():

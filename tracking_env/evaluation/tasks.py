@@ -6,6 +6,7 @@
 ``TRACKER-tre/start-01/NAME.txt``, ...    from each start frame to the end; ``TRACKER-tre/starts.json``: those frames,
                                           ``{NAME: [index, ...]}``, counted from 0
 ``TRACKER-sre/left/NAME.txt``, ...        from each perturbed first box, see `tracking_env.evaluation.robustness`
+``TRACKER-vot/baseline/NAME/...``         from each anchor, see `tracking_env.evaluation.protocols.vot_files`
 ``TRACKER*/tracker.id``                   the id of the tracker that the folder belongs to
 ========================================  ============================================================================
 """
@@ -19,20 +20,21 @@ import numpy as np
 from tracking_env.boxes import Size
 from tracking_env.datasets.sequence import NO_FIRST_BOX, Frames, Sequence
 from tracking_env.errors import InputError
+from tracking_env.evaluation.protocols import vot_files
 from tracking_env.evaluation.robustness import ProtocolName, choose_start_frames, perturb_first_box
 
 
-class LaterFrames:
-    """The frames of a sequence from index ``start`` to the end."""
+class SelectedFrames:
+    """The frames of a sequence at some indices, in their order."""
 
-    def __init__(self, frames: Frames, start: int) -> None:
-        self.frames, self.start = frames, start
+    def __init__(self, frames: Frames, indices: range) -> None:
+        self.frames, self.indices = frames, indices
 
     def __len__(self) -> int:
-        return len(self.frames) - self.start
+        return len(self.indices)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self.frames[range(self.start, len(self.frames))[index]]
+        return self.frames[self.indices[index]]
 
     @property
     def size(self) -> Size:
@@ -41,8 +43,8 @@ class LaterFrames:
 
     @property
     def fingerprint(self) -> str:
-        """The fingerprint of all frames, and ``start``."""
-        return f"{self.frames.fingerprint}-{self.start}"
+        """The fingerprint of all frames, and the indices."""
+        return f"{self.frames.fingerprint}-{self.indices.start}-{self.indices.stop}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,7 @@ class Task:
         sequence: the whole sequence.
         run: sub-folder for the result, such as ``start-01``; empty for plain one-pass evaluation.
         start: index of the frame on which the run starts.
+        anchor: frame indices of a run from an anchor, in place of those from ``start`` on.
         box: the pixel box ``(4,)`` with which it starts; None for the true one.
         seed: seed of a tracker that draws at random.
     """
@@ -62,23 +65,33 @@ class Task:
     sequence: Sequence
     run: str = ""
     start: int = 0
+    anchor: range | None = None
     box: np.ndarray | None = None
     seed: int = 0
 
     @property
     def path(self) -> Path:
         """The file of boxes."""
+        if self.anchor is not None:
+            return vot_files.run_path(self.folder, self.sequence.name, self.anchor[0])
         return self.folder / self.run / f"{self.sequence.name}.txt"
 
     @property
     def times_path(self) -> Path:
         """The file of seconds per frame."""
+        if self.anchor is not None:
+            return vot_files.times_path(self.folder, self.sequence.name, self.anchor[0])
         return self.path.with_name(f"{self.sequence.name}_time.txt")
 
     @property
+    def indices(self) -> range:
+        """Indices of the frames that it runs over, in its order."""
+        return range(self.start, len(self.sequence)) if self.anchor is None else self.anchor
+
+    @property
     def truth(self) -> np.ndarray:
-        """True boxes of the frames that it runs over, ``(T - start, 4)``."""
-        return self.sequence.boxes[self.start :]
+        """True boxes of these frames, ``(N, 4)``."""
+        return self.sequence.boxes[list(self.indices)]
 
     def cut_sequence(self) -> Sequence:
         """The sequence to track: the frames that the run covers; its first box is the one that the run starts with.
@@ -86,19 +99,19 @@ class Task:
         Raises:
             InputError: the run's first frame has no true box.
         """
-        if not self.sequence.annotated[self.start]:
+        if not self.sequence.annotated[self.indices[0]]:
             raise InputError(NO_FIRST_BOX)
-        if self.start == 0 and self.box is None:
+        if self.indices == range(len(self.sequence)) and self.box is None:
             return self.sequence
         # Only the first box is the tracker's; the later true boxes are for oracle baselines and scoring.
-        boxes = self.truth.copy()
+        boxes = self.truth
         boxes[0] = boxes[0] if self.box is None else self.box
-        frames = LaterFrames(self.sequence.frames, self.start)
+        frames = SelectedFrames(self.sequence.frames, self.indices)
         return Sequence(self.sequence.name, frames, boxes, self.sequence.attributes, self.sequence.dataset)
 
 
 def results_folder(out: Path, name: str, starts: ProtocolName = "ope") -> Path:
-    """The folder in ``out`` for a tracker's results: its name, with ``-tre`` or ``-sre`` for several starts."""
+    """The folder in ``out`` for a tracker's results: its name, with ``-tre``, ``-sre`` or ``-vot`` for these starts."""
     return out / (name if starts == "ope" else f"{name}-{starts}")
 
 
@@ -108,10 +121,11 @@ def plan_tasks(
     """The runs over sequences that an evaluation needs.
 
     ``ope``: one run from the first frame, or ``repeat`` runs with seeds 0, 1, ...; ``tre``: one run from each of
-    `robustness.choose_start_frames`; ``sre``: one run with each box of `robustness.perturb_first_box`.
+    `robustness.choose_start_frames`; ``sre``: one run with each box of `robustness.perturb_first_box`; ``vot``: one run
+    from each anchor.
 
     Raises:
-        InputError: ``repeat`` is below 1, or above 1 with other starts than ``ope``.
+        InputError: ``repeat`` is below 1, or above 1 with other starts than ``ope``; or VOT's sequence has no anchors.
     """
     if repeat < 1 or (repeat > 1 and starts != "ope"):
         allowed = ">= 1" if starts == "ope" else f"1: --protocol {starts} has several runs already"
@@ -125,6 +139,10 @@ def plan_tasks(
         for sequence in sequences:
             for name, box in perturb_first_box(sequence.boxes[0], sequence.size).items():
                 tasks.append(Task(folder, sequence, name, box=box))
+    elif starts == "vot":
+        for sequence in sequences:
+            anchors = vot_files.require_anchors(sequence.name, sequence.anchors)
+            tasks += [Task(folder, sequence, anchor=frames) for frames in anchors]
     else:
         sequences = list(sequences)
         # Run by run: a stopped evaluation then has whole runs, which can be scored.

@@ -48,6 +48,11 @@ class TrackerFolders(Mapping[str, Results]):
                 own = tracker or label
                 self._places[own if len(folders) == 1 else f"{label}/{own}"] = folder, tracker
 
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folder of each tracker."""
+        return {label: folder for label, (folder, _) in self._places.items()}
+
     def __getitem__(self, label: str) -> Results:
         folder, tracker = self._places[label]
         return _count_from_one(read_results(folder, self._truths, tracker), self._truths)

@@ -18,6 +18,9 @@ LABELS = {
     "mean_iou": "mean IoU",
     "success50": "SR.50",
     "success75": "SR.75",
+    "eao": "EAO",
+    "accuracy": "A",
+    "robustness": "R",
 }
 """Titles of the columns of scores, by the fields of `metrics.Score`."""
 
@@ -65,6 +68,7 @@ class Protocol:
         labels: titles of columns that differ from `LABELS`.
         by_frames: the mean is over the frames of all sequences together; by default each sequence has the same weight.
         splits: whether tables show the parts of a sequence that are open and not open to training, or the whole alone.
+        multi_start: whether runs start at the anchors of each sequence; else at its first frame.
         needs_size: `measure` cuts boxes at the image's edges.
         success_thresholds: overlaps of the success curve; a frame counts when its overlap is above.
         precision_thresholds: pixels of the precision curve; a frame counts when its error is not above.
@@ -80,6 +84,7 @@ class Protocol:
     labels: Mapping[str, str] = field(default_factory=dict)
     by_frames: bool = False
     splits: bool = False
+    multi_start: bool = False
     needs_size: bool = False
     success_thresholds: np.ndarray = field(default_factory=lambda: SUCCESS_THRESHOLDS)
     precision_thresholds: np.ndarray = field(default_factory=lambda: PRECISION_THRESHOLDS)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tracking_env.errors import InputError
 from tracking_env.evaluation import metrics
-from tracking_env.evaluation.protocols import drlt_paper
+from tracking_env.evaluation.protocols import drlt_paper, vot
 from tracking_env.evaluation.protocols.frame_rules import (
     measure_got10k,
     measure_lasot,
@@ -177,6 +177,26 @@ _ROWS = (
         layouts=("tcolor128",),
         measure=measure_otb,
         scores=_PRECISION,
+    ),
+    Protocol(
+        name="vot",
+        title="VOT multi-start",
+        reference="Kristan et al., VOT-STb2022; votchallenge/toolkit 0.7.1",
+        rules=(
+            "VOT-STb2022: runs from each anchor to the end or back to the beginning; A = mean overlap before failures, "
+            "R = share of frames before failures (10 frames in a row with an overlap of 0.1 or less), EAO = mean "
+            "overlap over the first 115 to 754 frames; overlaps of whole pixels in the image; first frame counted with "
+            "overlap 0"
+        ),
+        layouts=("vot",),
+        measure=vot.measure,
+        scores={
+            "eao": lambda frames: vot.eao(vot.eao_curve([frames])[0]),
+            "accuracy": vot.accuracy,
+            "robustness": vot.robustness,
+        },
+        multi_start=True,
+        needs_size=True,
     ),
     Protocol(
         name="drlt-paper",
