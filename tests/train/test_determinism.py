@@ -6,7 +6,8 @@ import pytest
 
 import tracking_env  # noqa: F401  registers the ids
 from tracking_env.datasets.synthetic import parse
-from tracking_env.features.extractors import GridExtractor
+from tracking_env.features.base import extract
+from tracking_env.features.extractors import GridExtractor, make_extractor
 from tracking_env.features.store import FeatureStore
 
 
@@ -14,6 +15,20 @@ def test_features_do_not_depend_on_the_number_of_threads(tmp_path):
     (sequence,) = parse("synthetic:3")
     few, many = (np.asarray(FeatureStore(GridExtractor(), tmp_path / str(jobs), jobs)[sequence]) for jobs in (1, 5))
     assert few.tobytes() == many.tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_features_of_a_network_are_equal_with_the_same_number_of_threads(threads, own_cache):
+    torch = pytest.importorskip("torch")
+    frames = [parse("synthetic:3")[0].frames[index] for index in range(2)]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        # Random weights, and so the same ones each time; their description comes with the package.
+        first, second = (extract(make_extractor("mobilenet-v2", "random", "cpu"), frames) for _ in range(2))
+    finally:
+        torch.set_num_threads(before)
+    assert first.tobytes() == second.tobytes() and first.std() > 0
 
 
 @pytest.mark.filterwarnings("ignore:no root")
