@@ -134,6 +134,33 @@ def test_the_shipped_graphs_equal_an_export_of_their_weights(name):
             np.testing.assert_allclose(prediction.spread, expected.spread, atol=1e-5)
 
 
+@pytest.mark.parametrize("seed", [5, 13])
+def test_an_export_of_trained_weights_remembers_over_a_whole_video(seed):
+    """The observations are those of the network's own run, so rounding does not grow through the loop."""
+    model, video = region_agent_checkpoint.load(PRETRAINED / "cells").model.eval(), generate(seed, 60, (160, 120))
+    noted = Noted(model)
+    run(WindowTracker(noted, make_maps("cells")), video)
+    exported = OnnxPolicy(onnx_export.export_region_agent(model))
+    assert len(noted.observations) == len(video)
+    np.testing.assert_allclose(actions(exported, noted.observations), noted.actions, atol=1e-5)
+    # The test can fail only if the memory matters to this agent: without it the boxes are others.
+    forgetful = actions(exported, noted.observations, forget=True)
+    assert np.abs(forgetful - noted.actions).max() > 1e-3
+
+
+class Noted:
+    """A policy that notes its observations and actions."""
+
+    def __init__(self, policy):
+        self.policy, self.observations, self.actions = policy, [], []
+
+    def act(self, observation, state):
+        action, state = self.policy.act(observation, state)
+        self.observations.append(observation)
+        self.actions.append(action)
+        return action, state
+
+
 def test_the_shipped_agent_tracks_as_its_network():
     model = region_agent_checkpoint.load(PRETRAINED / "cells").model.eval()
     video = generate(13, 40, (320, 240))

@@ -28,6 +28,17 @@ def test_the_returns_of_each_kind_equal_values_by_hand(kind, expected):
     assert returns.returns(REWARDS, kind)[:, 0].tolist() == expected
 
 
+def test_gamma_discounts_the_reward_to_go_as_by_hand():
+    # 1 + 0.5 (0 + 0.5 * 4) = 2, 0 + 0.5 * 4 = 2, 4; and 3 + 0.5 (2 + 0.5 * 0) = 4, 2, 0.
+    assert returns.returns(REWARDS, "to_go", gamma=0.5)[:, 0].tolist() == [[2, 2, 4], [4, 2, 0]]
+    # 1 + 0.1 * (0 + 0.1 * 4) = 1.04: each step discounts once more.
+    assert returns.returns(REWARDS, "to_go", gamma=0.1)[:, 0].tolist() == [
+        pytest.approx([1.04, 0.4, 4]),
+        pytest.approx([3.2, 2, 0]),
+    ]
+    assert returns.returns(REWARDS, "to_go", gamma=0.0)[:, 0].tolist() == [[1, 0, 4], [3, 2, 0]]
+
+
 @pytest.mark.parametrize(("kind", "mean"), [("step", [-1, -1, 2]), ("to_go", [0, 1, 2])])
 def test_advantages_of_each_kind_equal_values_by_hand(kind, mean):
     # Both episodes have the same sum of rewards; the reward to go leaves out past rewards.

@@ -41,6 +41,14 @@ def test_the_first_frame_counts_as_a_hit():
     assert score.auc == pytest.approx(20 / 21 / 4)
 
 
+def test_errors_of_exactly_20_pixels_or_a_fifth_of_the_box_are_hits():
+    truth = np.tile([11.0, 11, 100, 50], (4, 1))
+    score = whole(truth + np.array([[0.0, 0, 0, 0], [20, 0, 0, 0], [-20, 0, 0, 0], [20.5, 0, 0, 0]]), truth)
+    assert (score.precision20, score.norm_precision20) == (0.75, 0.75)
+    diagonal = whole(truth + np.array([[0.0, 0, 0, 0], [12, 16, 0, 0], [0, 10, 0, 0], [0, 10.5, 0, 0]]), truth)
+    assert (diagonal.precision20, diagonal.norm_precision20) == (1, 0.5)
+
+
 def test_an_invalid_annotation_is_a_miss_in_success_and_a_hit_in_precision():
     for column, value in [(0, 0), (1, -3), (2, 0), (3, -1)]:
         truth = TRUTH.copy()
