@@ -124,6 +124,6 @@ def test_env_measures_steps_per_second():
         measure("env", "--sequences", "synthetic:0-3", "--num-envs", "8", "--dim", "6", "--seconds", "0.001", "--json")
     )
     assert (numbers["dim"], numbers["num_envs"], numbers["frames"]) == (6, 8, 80)
-    ratios = ("step_ratio", "numpy_share", "sync_ratio")
+    ratios = ("step_ratio", "episode_ratio", "numpy_share", "sync_ratio")
     assert min(numbers[key] for key in (*ratios, "step_us", "cartpole_us", "vector_steps_per_second")) > 0
-    assert [numbers[f"goal_{key}"] for key in ratios] == [3, 0.6, 20]
+    assert [numbers[f"goal_{key}"] for key in ratios] == [3, 4, 0.6, 20]

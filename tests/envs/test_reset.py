@@ -1,12 +1,15 @@
 """OTBTrack-v0: the start and end of episodes, and refused input."""
 
+import pickle
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from tests.helpers.episodes import ACTION, DRAWN, make, partly_annotated, roll, small
+from tests.helpers.episodes import ACTION, DRAWN, equal, make, partly_annotated, roll, small
 from tracking_env.envs.otb_track import OTBTrackEnv
 from tracking_env.errors import InputError
+from tracking_env.features.store import FeatureStore
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -148,3 +151,13 @@ def test_an_episode_starts_where_there_is_a_true_box():
     assert late.reset(seed=0)[1]["frame"] == 11
     with pytest.raises(InputError, match="no sequence has a frame with a true box in the split 'train'"):
         make([partly_annotated([11])])
+
+
+def test_each_file_of_the_store_is_opened_once_and_again_after_pickling(tmp_path, monkeypatch):
+    env, opened, read = make(store=tmp_path).unwrapped, [], FeatureStore.__getitem__
+    monkeypatch.setattr(FeatureStore, "__getitem__", lambda store, sequence: opened.append(1) or read(store, sequence))
+    for _ in range(3):
+        first, _ = env.reset(options={"sequence": "Synthetic-0002", "start": 3})
+    assert len(opened) == 1
+    copy, _ = pickle.loads(pickle.dumps(env)).reset(options={"sequence": "Synthetic-0002", "start": 3})
+    assert len(opened) == 2 and equal(first, copy)

@@ -102,6 +102,7 @@ class OTBTrackEnv(TrackEnv):
         self.clips = Clips(loaded, split, clip_length)
         self.extractor = extractor = make_extractor(features, weights) if isinstance(features, str) else features
         super().__init__(observation_space(extractor), reward, render_mode)
+        self._observers: dict[str, FrameObserver] = {}
         # Resized frames are not stored: the sequence gives them again at any time.
         self.pixels = extractor if isinstance(extractor, PixelExtractor) else None
         if not self.pixels:
@@ -118,4 +119,13 @@ class OTBTrackEnv(TrackEnv):
 
     def observer(self, sequence: Sequence) -> FrameObserver:
         """Gives the features from the store, or the resized frames."""
-        return ResizedFrames(self.pixels, sequence) if self.pixels else StoredFeatures(self.store, sequence)
+        # Opening a file of the store takes longer than all the rest of a reset, so each is opened once.
+        if sequence.name not in self._observers:
+            self._observers[sequence.name] = (
+                ResizedFrames(self.pixels, sequence) if self.pixels else StoredFeatures(self.store, sequence)
+            )
+        return self._observers[sequence.name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Open files would be copied as a whole; the copy opens them again.
+        return self.__dict__ | {"_observers": {}}
