@@ -1,6 +1,7 @@
 """The examples, run as scripts from another folder, on a tiny budget."""
 
 import importlib.util
+import json
 
 import pytest
 
@@ -23,6 +24,14 @@ def run(cache, folder, name, *flags):
 def needs(module, extra):
     there = importlib.util.find_spec(module)
     return pytest.mark.skipif(not there, reason=f"{module} is not installed: pip install -e '.[{extra}]'")
+
+
+def test_the_notebook_is_code_without_outputs():
+    notebook = json.loads((ROOT / "examples" / "quickstart.ipynb").read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            compile("".join(cell["source"]), "quickstart.ipynb", "exec")
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
