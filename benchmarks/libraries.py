@@ -4,8 +4,8 @@ Each library trains its PPO, unchanged, on ``OTBTrackSearch-v0`` with `FlatObser
 action then follows the targets of videos that it was not trained on, whole ones, with the true box given once. The same
 row has the zero action, which keeps the first box, and the policy before training.
 
-They come with pip install -e '.[libraries]'. CleanRL is one file: give --cleanrl ppo_continuous_action.py, of the package
-cleanrl or of its repository.
+They come with pip install -e '.[libraries]'. CleanRL is one file: give --cleanrl ppo_continuous_action.py, of the
+package cleanrl or of its repository.
 """
 
 import argparse
