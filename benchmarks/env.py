@@ -86,6 +86,7 @@ def measure(args: argparse.Namespace, extractor: Extractor, store: Path) -> dict
     vector, sync = (
         gym.make_vec("OTBTrack-v0", args.num_envs, mode, **options) for mode in ("vector_entry_point", "sync")
     )
+    single.unwrapped.store.build(single.unwrapped.sequences.values(), progress=False)  # type: ignore[attr-defined]
     for env in (single, cartpole, vector, sync):
         env.reset(seed=0)
     for _ in range(11 * 40):  # until all features are in the vector environment's memory
