@@ -2,6 +2,8 @@
 
 It predicts how well each expert's box fits, and acts by that: the more a box is expected to overlap, the more its
 expert is trusted. All outputs begin at 0, which is the environment's hand-made rule.
+
+The same network looks at each expert in turn, so that what it learns from one expert serves for all.
 """
 
 from collections.abc import Sequence
@@ -56,10 +58,13 @@ class Outputs(NamedTuple):
 
 
 class Arbiter(nn.Module):
-    """One layer on the observation, a GRU, and a linear output for each part of the action.
+    """One layer, a GRU and linear outputs, the same for each expert.
+
+    Their input are the expert's own numbers of the observation, the mean of the others', and the difference of both. A
+    bias of its own tells the experts apart.
 
     Args:
-        features: D, numbers of an observation.
+        features: D, numbers of an observation; D / K of them are of each expert.
         experts: K.
         config: sizes.
         pausing: whether the action also says which experts pause.
@@ -76,11 +81,12 @@ class Arbiter(nn.Module):
         self.register_buffer("observation_mean", torch.zeros(features))
         self.register_buffer("observation_scale", torch.ones(features))
         self.input_dropout, self.dropout = nn.Dropout(config.input_dropout), nn.Dropout(config.dropout)
-        self.fc = nn.Linear(features, config.width)
+        self.fc = nn.Linear(3 * (features // experts), config.width)
+        self.which = nn.Parameter(torch.zeros(experts, config.width))  # what differs between experts
         self.gru = nn.GRU(config.width, config.hidden, batch_first=True)
-        self.overlap = nn.Linear(config.hidden, experts)
+        self.overlap = nn.Linear(config.hidden, 1)
         self.residual = nn.Linear(config.hidden, 4)
-        self.switches = nn.Linear(config.hidden, (2 if pausing else 1) * experts)
+        self.switches = nn.Linear(config.hidden, 2 if pausing else 1)
         # Zero weights start the policy as the hand-made rule: equal trust, no residual, hardly ever a reset.
         for layer in (self.overlap, self.residual, self.switches):
             nn.init.zeros_(layer.weight)
@@ -103,16 +109,25 @@ class Arbiter(nn.Module):
 
         Args:
             observations: ``(B, T, D)``.
-            state: the GRU's ``(1, B, hidden)``, or None in the first frame.
+            state: the GRU's ``(1, B K, hidden)``, or None in the first frame.
 
         Returns:
             The outputs, and the state after the last frame.
         """
+        count, frames, experts = len(observations), observations.shape[1], self.experts
         standard = self.input_dropout((observations - self.observation_mean) * self.observation_scale)
-        hidden, state = self.gru(self.dropout(torch.relu(self.fc(standard))), state)
-        hidden = self.dropout(hidden)
-        residual = torch.tanh(self.residual(hidden))
-        return Outputs(torch.sigmoid(self.overlap(hidden)), residual, self.switches(hidden)), state
+        own = standard.reshape(count, frames, experts, -1)
+        others = (own.sum(dim=2, keepdim=True) - own) / max(experts - 1, 1)
+        inputs = torch.cat([own, others, own - others], dim=-1)
+        hidden = self.dropout(torch.relu(self.fc(inputs) + self.which))
+        # The GRU runs over the frames of each expert: (B, T, K, ...) -> (B K, T, ...).
+        hidden, state = self.gru(hidden.transpose(1, 2).reshape(count * experts, frames, -1), state)
+        hidden = self.dropout(hidden).reshape(count, experts, frames, -1).transpose(1, 2)
+        overlap = torch.sigmoid(self.overlap(hidden))[..., 0]
+        residual = torch.tanh(self.residual(hidden.mean(dim=2)))
+        # All resets come first, then all pauses.
+        switches = self.switches(hidden).transpose(2, 3).reshape(count, frames, -1)
+        return Outputs(overlap, residual, switches), state
 
     def mean_action(self, outputs: Outputs) -> Tensor:
         """The action ``(B, T, A)`` without noise: switches with a probability above 0.5 are on."""

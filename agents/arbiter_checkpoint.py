@@ -116,8 +116,9 @@ def load(path: Path) -> Checkpoint:
         network, weights = ArbiterConfig(**config["network"]), load_file(path / "model.safetensors")
         # The dataclass accepts any JSON value, so a damaged file could name a fraction as a size.
         check_kinds(asdict(network), get_type_hints(ArbiterConfig))
-        if config["observations"] < 1 or not config["experts"]:
-            raise ValueError(f"it observes {config['observations']} numbers of {len(config['experts'])} experts")
+        numbers, experts = config["observations"], len(config["experts"])
+        if numbers < 1 or not experts or numbers % experts:
+            raise ValueError(f"it observes {numbers} numbers of {experts} experts")
         arguments = config["observations"], len(config["experts"]), network, config["pausing"]
         with torch.device("meta"):  # compare shapes before any memory is taken
             check_weights(weights, Arbiter(*arguments).state_dict())

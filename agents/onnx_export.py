@@ -49,11 +49,11 @@ def export_region_agent(model: RegionAgent) -> bytes:
 
 
 def export_arbiter(model: Arbiter) -> bytes:
-    """The arbiter: ``observation (1, D)`` -> ``action (1, A)`` and ``confidence``; state ``h`` ``(1, 1, hidden)``.
+    """The arbiter: ``observation (1, D)`` -> ``action (1, A)`` and ``confidence``; state ``h`` ``(1, K, hidden)``.
 
     The confidence is the expected overlap of the most trusted expert's box.
     """
-    inputs = {"observation": torch.zeros(1, model.features), "h": torch.zeros(1, 1, model.config.hidden)}
+    inputs = {"observation": torch.zeros(1, model.features), "h": torch.zeros(1, model.experts, model.config.hidden)}
     return graph(_ArbiterFrame(model), inputs, ["action", "confidence", "h_next"])
 
 

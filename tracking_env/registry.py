@@ -23,7 +23,6 @@ from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, MissingPackageError, describe, suggest
 from tracking_env.files import list_folder, sha256
 from tracking_env.trackers.base import Runner, Tracker, Trajectory, run
-from tracking_env.trackers.checkpoint import read
 from tracking_env.trackers.time_limit import SECONDS, TimeLimitedTracker
 
 
@@ -235,17 +234,6 @@ def make_tracker(
         InputError: the name is unknown or that of a baseline, or the tracker cannot be made.
     """
     return TrackerSpec(name, weights, checkpoint, features, trust).make(seed).live()
-
-
-def tracker_of(checkpoint: Path | None) -> str:
-    """Name of the tracker that a trained agent runs as; ``search``, of which one comes with the package, for None.
-
-    Raises:
-        InputError: the folder holds no trained agent.
-    """
-    if checkpoint is None:
-        return "search"
-    return "sb3" if checkpoint.is_file() else read(checkpoint).kind
 
 
 def resolve(entry_point: str) -> Any:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from tracking_env.datasets import loading
-from tracking_env.datasets.augment import augment_clip
+from tracking_env.datasets.augmentation.crop import augment_clip
 from tracking_env.datasets.sequence import NO_FIRST_BOX, Sequence, Split
 from tracking_env.errors import InputError
 

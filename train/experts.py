@@ -32,20 +32,18 @@ from agents.arbiter import Arbiter, log_density, overlap_loss, reset_targets
 from agents.checkpoint import restore
 from tracking_env.envs.otb_track_experts import MILLISECONDS, OTHER_MILLISECONDS
 from tracking_env.errors import InputError
-from tracking_env.evaluation.score_report import Report
-from tracking_env.search.ensemble import EnsembleTracker, Team, observation_names
+from tracking_env.search.ensemble import Team, observation_names
+from tracking_env.search.ensemble.observation import observes_likeness
 from tracking_env.search.ensemble.runs import RunStore
-from tracking_env.search.experts import Expert, make_experts
+from tracking_env.search.experts import make_experts
 from tracking_env.terminal import print_result
-from tracking_env.trackers.base import run as run_tracker
-from train import results
-from train.data import Data
+from train import hard_clips
+from train.arbiter_report import report_agents
 from train.entry_point import run_main
 from train.experts_config import ExpertsConfig, parse
 from train.optimisation import step
-from train.pictures import show_evaluation
 from train.run_directory import RunDirectory
-from train.runs import finish_run, open_run
+from train.runs import open_run
 from train.seeds import failures_of_seeds, run_seeds, warm_start_folder
 from train.stored_runs import Windows, draw_windows, read_run, read_runs, stored_auc
 from train.team_rollout import draw_start, sample_episodes
@@ -74,14 +72,17 @@ def train(config: ExpertsConfig) -> bool:
     else:
         features = len(observation_names(config.data.experts))
         model = Arbiter(features, len(experts), config.network, pausing=loop.cost > 0)
+    hard = hard_clips.training_clips(data.clips, warm.hard)
     run.start(done)
     run.catch_interrupts()
 
     # Warm start: supervised, on stored runs, in which no expert is reset.
     if done < warm.warm_steps:
         whole, made = read_runs(store, data.clips, warm.losses)
+        whole += read_runs(store, hard, 0)[0]
         # Scores on the training videos do not show which weights are best on other videos.
-        tests = [read_run(store, sequence) for sequence in data.testing] if data.unseen else []
+        choosing = data.unseen and warm.choose_every > 0
+        tests = [read_run(store, sequence) for sequence in data.testing] if choosing else []
         if not saved:
             observed = [stored.observations for stored in whole + made]
             model.fit_normaliser(torch.from_numpy(np.concatenate(observed)))
@@ -108,7 +109,7 @@ def train(config: ExpertsConfig) -> bool:
             scalars = {"warm/overlap_loss": overlap_part.item(), "warm/reset_loss": reset_part.item()}
             scalars |= {"train/gradient_norm": norm, "train/learning_rate": lr}
             done += 1
-            if done % warm.choose_every == 0 or done == warm.warm_steps:
+            if done == warm.warm_steps or (choosing and done % warm.choose_every == 0):
                 if tests:
                     scalars["warm/auc_stored"] = stored_auc(model, tests)
                 # Without videos to choose on, the last weights are taken.
@@ -126,9 +127,12 @@ def train(config: ExpertsConfig) -> bool:
 
     # In the loop: REINFORCE, where resetting an expert changes its later search regions.
     model.eval()  # with dropout the second pass would evaluate another policy than the one that acted
-    team = Team(experts, loop.clips * loop.episodes)
+    team = Team(experts, loop.clips * loop.episodes, observes_likeness(config.ignore))
     cost = loop.cost * np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
-    optimizer = torch.optim.Adam(model.parameters(), lr=loop.lr)
+    for parameter in model.parameters():
+        parameter.requires_grad_(loop.tune == "all")
+    model.switches.requires_grad_(True)
+    optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=loop.lr)
     if saved and done > warm.warm_steps:
         restore(optimizer, model, saved.optimizer)
     bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
@@ -138,7 +142,10 @@ def train(config: ExpertsConfig) -> bool:
             group["lr"] = lr
         rng = np.random.default_rng([config.seed, done])
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
-        starts = [draw_start(data.clips, loop.steps, len(experts), loop.lost_share, rng) for _ in range(loop.clips)]
+        starts = []
+        for _ in range(loop.clips):
+            clips = hard if hard and rng.random() < loop.hard_share else data.clips
+            starts.append(draw_start(clips, loop.steps, len(experts), loop.lost_share, rng))
         rollout = sample_episodes(team, model, starts, loop.steps, loop.sigma, cost, generator)
         gains = returns.returns(rollout.rewards[loop.reward], loop.returns, gamma=loop.gamma)
         advantages = (gains - returns.baseline(gains, "mean")).flatten(0, 1)
@@ -166,19 +173,13 @@ def train(config: ExpertsConfig) -> bool:
             arbiter_checkpoint.export(folder)
 
     # Report: the experts alone, the hand-made rule, and the agent before and after the loop.
-    compared = fixed_scores(store, data)
-    if loop.updates and not config.start and (run.path / "warm").exists():
-        warm_model = arbiter_checkpoint.load(run.path / "warm").model
-        compared["Arbiter, warm start"] = evaluate_agent(warm_model, experts, data)[0].report
-    evaluation, fps = evaluate_agent(model, experts, data)
-    show_evaluation(run, done, evaluation, data)
-    failures = evaluation.report.count_failures()
-    facts = {"updates": done, "drift": failures.to_json(), "extractor": store.experts}
-    finish_run(run, data, label(config), evaluation, {"online": fps}, facts, compared=compared)
-    print_result(
-        f"drift: {failures.per_hundred:.2f} failures per 100 frames, {failures.recovered} of {failures.failures} "
-        f"recovered, {failures.lost_share:.1%} of frames lost"
-    )
+    agents = {label(config): model}
+    warm_folder = run.path / "warm" if (run.path / "warm").exists() else None
+    if config.start:
+        warm_folder = warm_start_folder(config.start, config.seed)
+    if loop.updates and warm_folder:
+        agents = {"Arbiter, warm start": arbiter_checkpoint.load(warm_folder).model} | agents
+    report_agents(run, data, store, experts, agents, done, team.likeness, config.test_hard)
     return True
 
 
@@ -216,30 +217,6 @@ def save_or_stop(
     run.close()
     print_result(f"stopped after update {done} and saved; type the same command with --resume to go on")
     return True
-
-
-def evaluate_agent(model: Arbiter, experts: list[Expert], data: Data) -> tuple[results.Evaluation, float]:
-    """Track and score the test sequences; also returns the mean frames per second, decoding included."""
-    model.eval()
-    boxes: dict[str, np.ndarray] = {}
-    speeds: list[float] = []
-    for sequence in tqdm(data.testing, desc="testing", unit="sequence", leave=False, disable=None):
-        result = run_tracker(EnsembleTracker(model, experts, "", model.pausing), sequence)
-        boxes[sequence.name] = result.boxes
-        speeds.append(result.fps)
-    return results.Evaluation(boxes, results.score(boxes, data.testing, data.unseen)), float(np.mean(speeds))
-
-
-def fixed_scores(store: RunStore, data: Data) -> dict[str, Report]:
-    """Scores on the test sequences without learning: each expert alone, and the hand-made rule."""
-    names = [identity.partition(" ")[0] for identity in store.experts]
-    predictions: dict[str, dict[str, np.ndarray]] = {name: {} for name in [*names, "hand-made rule"]}
-    for sequence in data.testing:
-        stored = read_run(store, sequence)
-        rule = stored.fused(np.zeros(stored.confidence.shape), np.zeros((len(sequence), 4)))
-        for name, boxes in zip(predictions, [*stored.boxes.swapaxes(0, 1), rule], strict=True):
-            predictions[name][sequence.name] = np.concatenate([sequence.boxes[:1], boxes[1:]])
-    return {name: results.score(boxes, data.testing, data.unseen) for name, boxes in predictions.items()}
 
 
 def label(config: ExpertsConfig) -> str:

@@ -37,15 +37,17 @@ class ExpertsData(DataConfig):
 class WarmConfig:
     """The supervised warm start on stored runs: the overlap of each expert's box is to be predicted."""
 
-    warm_steps: int = 600
+    warm_steps: int = 300
     """number of updates; 0 for none"""
     losses: int = 6
     """simulated losses per training sequence: runs in which one expert starts beside the target"""
     loss_share: float = 0.5
     """share of a batch that is of such runs"""
+    hard: int = 1
+    """hard clips of each difficulty (occluder, lookalike, dropped frames, jump) per training sequence"""
     window: int = 60
     """frames of a window"""
-    warm_batch: int = 32
+    warm_batch: int = 16
     """windows per update"""
     warm_lr: float = 2e-3
     """highest learning rate of AdamW; it rises in the first tenth and then falls to 0 as half a cosine"""
@@ -55,13 +57,15 @@ class WarmConfig:
     """largest norm of the gradient"""
     choose_every: int = 25
     """updates between tests on the stored runs of the test sequences, if those are not learned from; the best weights
-    are the warm start's result"""
+    are the warm start's result. 0: the last weights are"""
     imitation: float = 0.1
     """weight of imitating a hand-made rule of when to put an expert back; 0: resets are learned in the loop alone"""
 
     def __post_init__(self) -> None:
-        if min(self.warm_steps, self.losses) < 0 or min(self.window, self.warm_batch, self.choose_every) < 1:
-            raise InputError("--warm-steps and --losses count from 0, --window, --warm-batch and --choose-every from 1")
+        if min(self.warm_steps, self.losses, self.hard, self.choose_every) < 0:
+            raise InputError("--warm-steps, --losses, --hard and --choose-every count from 0")
+        if min(self.window, self.warm_batch) < 1:
+            raise InputError("--window and --warm-batch count from 1")
         if not 0 <= self.loss_share <= 1:
             raise InputError(f"--loss-share is {self.loss_share}; give a number from 0 to 1")
         if not (min(self.warm_lr, self.warm_clip_norm) > 0 and min(self.weight_decay, self.imitation) >= 0):
@@ -79,6 +83,9 @@ class LoopConfig:
 
     updates: int = 100
     """number of updates; 0 for none"""
+    tune: Literal["all", "switches"] = "all"
+    """the weights that the loop changes: all, or only the last layer of resets and pauses, which the supervised warm
+    start cannot learn from rewards"""
     reward: Literal["l1", "iou"] = "iou"
     """the paper's Eq. 2 or Eq. 3"""
     cost: float = 0.0
@@ -91,6 +98,8 @@ class LoopConfig:
     """T, frames of a clip"""
     lost_share: float = 0.5
     """share of the clips that begin with a simulated loss"""
+    hard_share: float = 0.25
+    """share of the clips that are hard ones, see --hard"""
     sigma: float = 0.05
     """standard deviation of trust and residual; resets and pauses are drawn by their probability"""
     returns: Returns = "to_go"
@@ -111,8 +120,8 @@ class LoopConfig:
             raise InputError("--steps and --clips count from 1, --updates from 0")
         if not (self.sigma > 0 and 0 <= self.gamma <= 1 and min(self.lr, self.lr_end, self.clip_norm) > 0):
             raise InputError("give --sigma, --lr, --lr-end and --clip-norm > 0, and --gamma from 0 to 1")
-        if not (0 <= self.lost_share <= 1 and 0 <= self.cost < math.inf):
-            raise InputError("give --lost-share from 0 to 1, and --cost >= 0")
+        if not (0 <= self.lost_share <= 1 and 0 <= self.hard_share <= 1 and 0 <= self.cost < math.inf):
+            raise InputError("give --lost-share and --hard-share from 0 to 1, and --cost >= 0")
 
     def rate(self, update: int) -> float:
         """The learning rate of an update."""
@@ -134,6 +143,8 @@ class ExpertsConfig(RunFlags):
     ignore: str = ""
     """numbers of the observation that are hidden from the agent, with their running means: names with commas between
     them, such as first_likeness,recent_likeness"""
+    test_hard: bool = True
+    """test on a hard clip of each difficulty per test sequence too, if the test sequences are not trained on"""
     checkpoint_every: int = 100
     """updates between checkpoints"""
 

@@ -24,6 +24,41 @@ def test_an_untrained_arbiter_gives_the_boxes_of_the_rule(pausing):
     np.testing.assert_array_equal(*boxes)
 
 
+def trained(experts=2, pausing=False):
+    """An arbiter with random weights in every layer."""
+    torch.manual_seed(0)
+    model = Arbiter(20 * experts, experts, pausing=pausing).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def test_experts_that_change_places_change_their_outputs():
+    """But for each expert's own bias, the network is the same for all."""
+    model = trained(3, pausing=True)
+    with torch.no_grad():
+        model.which.zero_()
+        observations = torch.randn(2, 7, 60)
+        order = [2, 0, 1]
+        swapped = observations.unflatten(2, (3, 20))[:, :, order].flatten(2)
+        outputs, after = model(observations)[0], model(swapped)[0]
+    torch.testing.assert_close(after.overlap, outputs.overlap[..., order])
+    torch.testing.assert_close(after.residual, outputs.residual)
+    torch.testing.assert_close(after.switches, outputs.switches[..., [2, 0, 1, 5, 3, 4]])
+    assert outputs.overlap.std() > 0.01 and outputs.switches.std() > 0.01
+
+
+def test_frame_by_frame_gives_the_outputs_of_a_whole_run():
+    model, observations, state, parts = trained(), torch.randn(3, 6, 40), None, []
+    with torch.no_grad():
+        whole = model(observations)[0]
+        for frame in range(6):
+            outputs, state = model(observations[:, frame : frame + 1], state)
+            parts.append(outputs)
+    for index, expected in enumerate(whole):
+        torch.testing.assert_close(torch.cat([part[index] for part in parts], dim=1), expected)
+
+
 def test_actions_are_those_of_the_environment():
     trust, residual = torch.tensor([[0.1, 0.2]]), torch.tensor([[0.3, 0.4, 0.5, 0.6]])
     action = arbiter.join_action(trust, residual, torch.tensor([[0.0, 1.0, 1.0, 0.0]]), 2)

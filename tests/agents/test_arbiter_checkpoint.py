@@ -9,9 +9,10 @@ from agents import arbiter_checkpoint as ac
 from agents.arbiter import Arbiter, ArbiterConfig
 from agents.checkpoint import restore
 from agents.onnx_export import export_arbiter
+from tracking_env.apps.default_tracker import choose_tracker
 from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError
-from tracking_env.registry import TrackerSpec, tracker_of
+from tracking_env.registry import TrackerSpec
 from tracking_env.search.ensemble import EnsembleTracker
 from tracking_env.search.ensemble.trained import tracker as make_tracker
 from tracking_env.search.experts import make_experts
@@ -88,7 +89,7 @@ def test_the_exported_policy_gives_other_boxes_without_its_state():
 
 
 def test_a_checkpoint_is_the_tracker_experts_with_a_confidence(folder):
-    assert kind_of(json.loads((folder / "config.json").read_text())) == tracker_of(folder) == "experts"
+    assert kind_of(json.loads((folder / "config.json").read_text())) == choose_tracker(folder).spec.name == "experts"
     tracker = TrackerSpec("experts", checkpoint=folder).make().live()
     tracker.init(VIDEO.frames[0], VIDEO.boxes[0])
     assert tracker.confidence == 1
@@ -120,8 +121,8 @@ def test_a_tracker_that_cannot_be_made_is_a_one_line_error(folder, changes, mess
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_checkpoint_or_policy_is_a_one_line_error(folder):
-    with pytest.raises(InputError, match=r"give --checkpoint RUN, a folder of train/experts\.py"):
+def test_missing_files_or_a_missing_policy_are_a_one_line_error(folder, own_cache):
+    with pytest.raises(InputError, match=r"nanotrack-v3 needs .*tracking-env download nanotrack-v3"):
         make_tracker()
     (folder / "policy.onnx").unlink()
     with pytest.raises(InputError, match=r"has no policy\.onnx; type in a checkout: python train/export\.py"):
@@ -134,7 +135,8 @@ def test_a_missing_checkpoint_or_policy_is_a_one_line_error(folder):
         ({"agent": "pointing"}, r"it is no agent of train/experts\.py"),
         ({"pausing": 1}, "its pausing is 1"),
         ({"experts": []}, "it observes 40 numbers of 0 experts"),
-        ({"observations": 41}, "its weights are not those of the network that it names"),
+        ({"observations": 41}, "it observes 41 numbers of 2 experts"),
+        ({"observations": 42}, "its weights are not those of the network that it names"),
         ({"network": {"width": 8, "hidden": 6, "depth": 2}}, "damaged or of another version"),
     ],
 )

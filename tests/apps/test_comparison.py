@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tracking_env.apps.comparison import Comparison, confidence
+from tracking_env.apps.comparison import Comparison
 from tracking_env.errors import InputError
 
 BOX = np.array([11.0, 21, 40, 20])
@@ -47,19 +47,11 @@ def test_both_trackers_get_the_same_frames():
     assert comparison.stopped is None
 
 
-def test_confidence_is_the_overlap_with_the_box_shifted_by_one_deviation():
-    assert confidence(BOX, np.array([10.0, 0, 0, 0])) == pytest.approx(30 / 50)
-    assert confidence(BOX, np.array([0.0, 0, 40, 0])) == pytest.approx(1 / 2)
-    assert confidence(BOX, np.zeros(4)) == 1
-    assert np.isnan(confidence(BOX, None))
-
-
-def test_without_a_deviation_and_in_the_first_frame_confidence_is_nan():
+def test_confidence_is_the_first_trackers_own():
     comparison, _ = compare(MovingTracker(1), MovingTracker(2, spread=np.ones(4)))
     assert np.isnan(comparison.confidence).all()
-    comparison, _ = compare(MovingTracker(1, spread=np.ones(4)), MovingTracker(2))
-    assert np.isnan(comparison.confidence[0])
-    assert comparison.confidence[1:] == pytest.approx([confidence(BOX, np.ones(4))] * 2)
+    comparison, _ = compare(MovingTracker(0, spread=np.array([10.0, 0, 0, 0])), MovingTracker(2))
+    assert comparison.confidence == pytest.approx([1, 30 / 50, 30 / 50])
 
 
 def test_the_deviation_is_drawn():

@@ -61,6 +61,15 @@ TRACKERS = """
         def update(self, frame):
             return [float("nan"), 1e300, -5, 4]
 
+    class Unsure(Right):
+        lost_below = 0.5
+        def init(self, frame, box):
+            super().init(frame, box)
+            self.confidence = 1.0
+        def update(self, frame):
+            self.confidence = max(self.confidence - 0.3, 0)
+            return super().update(frame)
+
     class NeverStarts:
         def init(self, frame, box):
             raise ValueError("cannot")
@@ -100,7 +109,7 @@ def test_track_writes_boxes_a_summary_and_an_overlay(capsys):
     assert captured.err == ""  # the progress bar needs a terminal
     place = "tracked/own_tracker.Right/video"
     assert captured.out.startswith("own_tracker.Right: 12 frames, ")
-    assert captured.out.endswith(f" frames/s; in {place}.txt, {place}.track.json, {place}.mp4\n")
+    assert captured.out.endswith(f" frames/s; in {place}.txt, {place}.csv, {place}.track.json, {place}.mp4\n")
     assert boxes().tolist() == moving_boxes(LENGTH)
     facts = json.loads(Path(f"{place}.track.json").read_text())
     assert [row["frame"] for row in facts["boxes"]] == list(range(1, 13))
@@ -126,6 +135,7 @@ def test_json_prints_only_the_summary(capsys):
         "fps": 0,
         "files": {
             "boxes": "elsewhere/own_tracker.Right/video.txt",
+            "csv": "elsewhere/own_tracker.Right/video.csv",
             "json": "elsewhere/own_tracker.Right/video.track.json",
             "overlay": "elsewhere/own_tracker.Right/video.mp4",
         },
@@ -271,9 +281,10 @@ def test_without_an_encoder_the_boxes_are_kept(attribute, value, reason, monkeyp
     facts = json.loads(captured.out)
     assert re.match(rf"cannot write the video tracked/own_tracker.Right/video.mp4: .*({reason})", facts["problem"])
     assert json.loads(Path("tracked/own_tracker.Right/video.track.json").read_text())["problem"] == facts["problem"]
-    assert set(facts["files"]) == {"boxes", "json"}
+    assert set(facts["files"]) == {"boxes", "csv", "json"}
     assert boxes().tolist() == moving_boxes(LENGTH)
     assert sorted(path.name for path in Path("tracked/own_tracker.Right").iterdir()) == [
+        "video.csv",
         "video.track.json",
         "video.txt",
     ]
@@ -318,3 +329,16 @@ def test_q_in_the_window_ends_tracking(monkeypatch):
     assert track("--show") == 0
     assert boxes().tolist() == moving_boxes(3)
     assert len(VideoFrames(Path("tracked/own_tracker.Right/video.mp4"))) == 3
+
+
+def test_confidence_and_lost_are_in_the_csv_and_empty_without_them(capsys):
+    assert track() == 0
+    lines = Path("tracked/own_tracker.Right/video.csv").read_text().splitlines()
+    assert lines[0] == "frame,x,y,w,h,confidence,lost"
+    assert lines[1] == "1,30.0,20.0,40.5,50.0,," and lines[12] == "12,41.0,20.0,40.5,50.0,,"
+    assert track(tracker="own_tracker:Unsure") == 0
+    lines = Path("tracked/own_tracker.Unsure/video.csv").read_text().splitlines()
+    # The first box is the user's; then the confidence falls by 0.3 a frame, and below 0.5 the target counts as lost.
+    assert [line.split(",")[5:] for line in lines[1:5]] == [["1.0", "0"], ["0.7", "0"], ["0.4", "1"], ["0.1", "1"]]
+    rows = json.loads(Path("tracked/own_tracker.Unsure/video.track.json").read_text())["boxes"]
+    assert [(row["confidence"], row["lost"]) for row in rows[:3]] == [(1.0, False), (0.7, False), (0.4, True)]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tracking_env.datasets import synthetic
-from tracking_env.datasets.augment import augment_clip
+from tracking_env.datasets.augmentation.crop import augment_clip
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 
 

@@ -22,9 +22,12 @@ from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.datasets import synthetic  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
+from tracking_env.evaluation.scoring import evaluate as score_boxes  # noqa: E402
 from tracking_env.search.ensemble import RunStore, Team, observation_names  # noqa: E402
 from tracking_env.search.experts import make_experts  # noqa: E402
 from train import experts as script  # noqa: E402
+from train import hard_clips  # noqa: E402
+from train.arbiter_report import compare  # noqa: E402
 from train.experts import main  # noqa: E402
 from train.experts_config import LoopConfig, WarmConfig, parse  # noqa: E402
 from train.run_directory import RunDirectory  # noqa: E402
@@ -68,6 +71,39 @@ def test_a_run_writes_its_report_and_checkpoints(finished):
     assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["000006", "000008"]
     for name in ("overlay.mp4", "results/Synthetic-0100.txt", "warm/policy.onnx", "checkpoints/000008/policy.onnx"):
         assert (finished / name).exists(), name
+
+
+def test_the_report_states_the_gain_on_the_test_sequences_and_on_hard_clips_of_them(finished):
+    report = json.loads((finished / "report.json").read_text())
+    rows = ["grey", "colour", "hand-made rule", "Arbiter, warm start", "Arbiter (REINFORCE)"]
+    for title in ("test sequences", "hard clips"):
+        summary, gain = report["summary"][title], report["gain"][title]
+        assert list(summary) == rows
+        assert gain["auc"]["difference"] == pytest.approx(summary[rows[4]]["auc"] - summary[rows[3]]["auc"])
+        low, high = gain["auc"]["interval"]
+        assert low <= gain["auc"]["difference"] <= high
+    # Four clips of the one test sequence, so the intervals are not those of a single number.
+    assert report["summary"]["hard clips"]["grey"] != report["summary"]["test sequences"]["grey"]
+
+
+def test_the_gain_counts_auc_and_failures_per_sequence():
+    truth = {"a": np.array([[10.0, 10, 10, 10]] * 4), "b": np.array([[10.0, 10, 10, 10]] * 4)}
+    away = np.array([[90.0, 90, 10, 10]])
+    lost = {"a": np.concatenate([truth["a"][:2], away, truth["a"][:1]]), "b": truth["b"]}
+    before, after = (score_boxes(boxes, truth) for boxes in (lost, truth))
+    gains = compare(before, after)
+    assert gains["failures_per_100_frames"]["difference"] == pytest.approx(-12.5)  # one in four frames of one of two
+    assert gains["auc"]["difference"] == pytest.approx(20 / 21 / 4 / 2)  # a quarter of the frames of one of two
+    assert gains["auc"]["interval"][0] == 0 and gains["auc"]["interval"][1] == pytest.approx(20 / 21 / 4)
+
+
+def test_hard_clips_to_test_on_are_not_those_to_learn_from():
+    sequence = synthetic.generate(0)
+    training = hard_clips.training_clips([(sequence, range(30))], copies=2)
+    assert len(training) == 8 and all(len(part) == len(clip) <= 30 for clip, part in training)
+    tests = hard_clips.test_clips([sequence])
+    names = {clip.name for clip, _ in training}
+    assert len(names) == 8 and len(tests) == 4 and not names & {clip.name for clip in tests}
 
 
 def test_a_run_logs_metrics_of_warm_start_and_loop(finished):
@@ -186,7 +222,9 @@ def test_bad_flags_give_one_line_and_exit_code_2(flags, message, tmp_path, capsy
         (LoopConfig, {"gamma": 1.5}, "--gamma from 0 to 1"),
         (LoopConfig, {"cost": -1.0}, "--cost >= 0"),
         (WarmConfig, {"loss_share": 2.0}, "--loss-share is 2.0; give a number from 0 to 1"),
-        (WarmConfig, {"window": 0}, "--window, --warm-batch and --choose-every from 1"),
+        (WarmConfig, {"window": 0}, "--window and --warm-batch count from 1"),
+        (WarmConfig, {"hard": -1}, "--hard and --choose-every count from 0"),
+        (LoopConfig, {"hard_share": 1.5}, "give --lost-share and --hard-share from 0 to 1"),
         (WarmConfig, {"warm_lr": 0.0}, "give --warm-lr and --warm-clip-norm > 0"),
     ],
 )
@@ -298,10 +336,7 @@ def test_reinforce_without_warm_start_learns_which_expert_is_better(tmp_path, ca
     """On these sequences the grey expert follows the target far better, which only the reward shows."""
     out = tmp_path / "loop"
     flags = ["--sequences", "synthetic:0-11", "--test-sequences", "synthetic:100", "--warm-steps", "0", "--losses", "0"]
-    flags += ["--updates", "12", "--clips", "4", "--episodes", "6", "--steps", "12", "--lost-share", "0"]
+    flags += ["--updates", "12", "--clips", "4", "--episodes", "6", "--steps", "12", "--lost-share", "0", "--hard", "0"]
     assert main([*flags, "--sigma", "0.2", "--lr", "0.01", "--lr-end", "0.01", "--out", str(out)]) == 0
-    model = arbiter_checkpoint.load(out / "checkpoints" / "000012").model
-    stored = read_run(RunStore(EXPERTS), synthetic.generate(100))
-    outputs, _ = model(torch.as_tensor(stored.observations)[None])
-    grey, colour = outputs.overlap[0].mean(dim=0).tolist()
-    assert grey > colour + 0.02
+    rows = json.loads((out / "report.json").read_text())["summary"]["test sequences"]
+    assert rows["Arbiter (REINFORCE)"]["auc"] > rows["hand-made rule"]["auc"] + 0.15

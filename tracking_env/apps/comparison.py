@@ -19,7 +19,7 @@ class Comparison:
     Attributes:
         ours: pixel boxes ``(4,)`` of the first tracker.
         rival: pixel boxes ``(4,)`` of the second tracker.
-        confidence: of the first tracker, see `confidence`; NaN in the first frame, where the user gives the box.
+        confidence: of the first tracker, see `trackers.base.Step`.
         stopped: why tracking stopped early; None if it reached the last frame.
 
     Example:
@@ -69,26 +69,10 @@ class Comparison:
                 spread = None if deviation is None else four_numbers(deviation, "the tracker's spread is")
                 self.ours.append(ours.box)
                 self.rival.append(theirs.box)
-                self.confidence.append(confidence(ours.box, spread))
+                self.confidence.append(ours.confidence)
                 boxes = {"rival": theirs.box, "agent": ours.box}
                 yield rendering.draw(ours.frame, boxes, f"{label} {len(self.ours)}", spread)
         except Exception as error:  # The frames may be damaged, and users bring their own trackers.
             self.stopped = describe(error)
             if not self.ours:
                 raise InputError(f"nothing was tracked: {self.stopped}") from None
-
-
-def confidence(box: np.ndarray, spread: np.ndarray | None) -> float:
-    """A tracker's confidence: the overlap (IoU) of its box with the box one deviation away in all four numbers.
-
-    Args:
-        box: a pixel box ``(4,)``.
-        spread: the deviation ``(4,)`` of its centre x, centre y, width and height in pixels; None if the tracker gives
-            none.
-
-    Returns:
-        A number in [0, 1], 1 for a deviation of 0; NaN without a deviation.
-    """
-    if spread is None:
-        return float("nan")
-    return float(bx.iou(box, bx.top_left(bx.centre(box) + spread)))

@@ -1,9 +1,10 @@
 """Track a target through a video, from its box in the first frame: the work behind ``tracking-env track``.
 
-It writes three files into a folder:
+It writes four files into a folder:
 
 * ``NAME.txt``: one box ``x,y,w,h`` a line, which ``tracking-env score`` reads.
-* ``NAME.track.json``: the video, the tracker, and the box and seconds of each frame.
+* ``NAME.csv``: ``frame,x,y,w,h,confidence,lost``, the last two empty for a tracker that does not tell.
+* ``NAME.track.json``: the video, the tracker, and each frame's box, seconds and confidence.
 * ``NAME.mp4``: the frames with the box drawn.
 """
 
@@ -37,9 +38,11 @@ class TrackedVideo:
         video: the video as the user named it.
         tracker: the tracker's id.
         start: number of the first frame, counted from 1.
-        files: paths by kind: ``boxes``, ``json``, ``overlay``. A file that cannot be written is removed.
+        files: paths by kind: ``boxes``, ``csv``, ``json``, ``overlay``. A file that cannot be written is removed.
         boxes: pixel boxes ``(4,)``, one per frame.
         seconds: one number per frame.
+        confidence: one number per frame, NaN where the tracker gives none.
+        lost: one truth value per frame, None where the tracker does not tell.
         stopped: why tracking ended early; None if it reached the video's end.
         problem: why there is no overlay; None if there is one.
     """
@@ -50,6 +53,8 @@ class TrackedVideo:
     files: dict[str, Path]
     boxes: list[np.ndarray] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    confidence: list[float] = field(default_factory=list)
+    lost: list[bool | None] = field(default_factory=list)
     stopped: str | None = None
     problem: str | None = None
 
@@ -77,15 +82,26 @@ class TrackedVideo:
         self.files.pop("overlay").unlink(missing_ok=True)
 
     def write(self) -> None:
-        """Write the boxes as text and as JSON."""
+        """Write the boxes as text, as CSV and as JSON."""
         write_result(self.files["boxes"], self.trajectory.boxes)
         rows = []
-        for frame, (box, seconds) in enumerate(zip(self.boxes, self.seconds, strict=True), self.start):
-            # JSON has no NaN and no infinity.
-            numbers = [round(number, 4) if np.isfinite(number) else None for number in box.tolist()]
-            rows.append({"frame": frame, "box": numbers, "seconds": round(seconds, 6)})
+        lines = ["frame,x,y,w,h,confidence,lost"]
+        frames = zip(self.boxes, self.seconds, self.confidence, self.lost, strict=True)
+        for frame, (box, seconds, confidence, lost) in enumerate(frames, self.start):
+            numbers = [_finite(number) for number in (*box.tolist(), confidence)]
+            row = {"frame": frame, "box": numbers[:4], "seconds": round(seconds, 6)}
+            rows.append(row | {"confidence": numbers[4], "lost": lost})
+            cells = [frame, *numbers, None if lost is None else int(lost)]
+            lines.append(",".join("" if cell is None else str(cell) for cell in cells))
+        with write_atomically(self.files["csv"]) as partial:
+            partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
         with write_atomically(self.files["json"]) as partial:
             partial.write_text(json.dumps(self.facts() | {"boxes": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+def _finite(number: float) -> float | None:
+    """A number with four decimals; None for NaN and infinity, which JSON does not have."""
+    return round(number, 4) if np.isfinite(number) else None
 
 
 def parse_box(text: str, frame: np.ndarray, name: str = "--box") -> np.ndarray:
@@ -129,7 +145,7 @@ def choose_box(text: str | None, frame: np.ndarray) -> np.ndarray:
 def track(
     tracker: Tracker, source: Source, box: str | None, result: TrackedVideo, label: str = "", show: bool = False
 ) -> None:
-    """Track a target through a video and write the three files, with a progress bar on a terminal.
+    """Track a target through a video and write the four files, with a progress bar on a terminal.
 
     If tracking stops early, `result.stopped` says why, and the files hold the frames until then. If the overlay cannot
     be written, `result.problem` says why, and the other files are written.
@@ -178,6 +194,8 @@ def _run(
         for step in steps:
             result.boxes.append(step.box)
             result.seconds.append(step.seconds)
+            result.confidence.append(step.confidence)
+            result.lost.append(step.lost)
             caption = f"{label} {result.start + len(result.boxes) - 1}"
             picture = rendering.draw(step.frame, {"agent": step.box}, caption)
             if result.problem is None:

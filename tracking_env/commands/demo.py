@@ -4,22 +4,25 @@ import os
 import signal
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
+from tracking_env.apps.default_tracker import choose_tracker
 from tracking_env.clients import hub
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.registry import TrackerSpec
-from tracking_env.terminal import print_result
+from tracking_env.terminal import print_error, print_result
 
 
 def show_demo(
-    tracker: str = "search",
+    tracker: str | None = None,
     rival: str = "mil",
     checkpoint: str | None = None,
     weights: tuple[Path, ...] = (),
     features: str | None = None,
     trust: bool = False,
+    offline: bool = False,
     root: Path | None = None,
     sequences: str | None = None,
     host: str = "127.0.0.1",
@@ -36,12 +39,14 @@ def show_demo(
     Example: tracking-env demo --root OTB --sequences Suv,Couple
 
     Args:
-        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your own module:attribute.
+        tracker: experts, nanotrack-v3, fear-xs, vittrack, nano, mil, search, drlt, sb3, kcf, csrt, or module:attribute;
+            by default as in tracking-env track.
         rival: the second tracker: mil or search; or nano, with --weights.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
+        offline: download nothing.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. The page offers them.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
         host: address to listen on; 0.0.0.0 for all addresses of this machine.
@@ -55,9 +60,14 @@ def show_demo(
     try:
         from tracking_env.apps.demo.page import Page, available_trackers  # needs matplotlib
 
-        trackers = available_trackers(
-            TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, timeout=timeout)
-        )
+        agent = hub.local(checkpoint)
+        if tracker is None:
+            spec, reason = choose_tracker(agent, weights, offline, features, trust, notify=print_error)
+            spec = replace(spec, timeout=timeout)
+            print_error(f"tracker: {spec.name}, {reason}")
+        else:
+            spec = TrackerSpec(tracker, weights, agent, features, trust, timeout=timeout)
+        trackers = available_trackers(spec)
         if rival not in trackers:
             raise InputError(f"--rival is {rival!r}; the trackers that can run here are {', '.join(trackers)}")
         extra_sequences = [] if root is None and sequences is None else loading.load(root, sequences)
@@ -69,7 +79,7 @@ def show_demo(
             page = Page(trackers, Path(folder), extra_sequences, frames)
             # Service managers end a program with SIGTERM; it must delete its files then, too.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-            with server.serve(server.layout(page, tracker, rival), host, port, megabytes << 20) as address:
+            with server.serve(server.layout(page, spec.name, rival), host, port, megabytes << 20) as address:
                 print_result(f"{address} (Ctrl-C ends it)")
                 try:
                     threading.Event().wait()

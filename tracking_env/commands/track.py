@@ -1,14 +1,16 @@
 """``tracking-env track``: track a target in your own video."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from tracking_env.apps.default_tracker import choose_tracker
 from tracking_env.apps.track_video import INTERRUPTED, TrackedVideo, track
 from tracking_env.apps.video_source import open_source
 from tracking_env.clients import hub
 from tracking_env.commands import Device, Json
 from tracking_env.errors import InputError
-from tracking_env.registry import TrackerSpec, tracker_of
+from tracking_env.registry import TrackerSpec
 from tracking_env.terminal import print_error, print_result
 
 
@@ -22,6 +24,7 @@ def track_video(
     trust: bool = False,
     device: Device | None = None,
     timeout: float = 60.0,
+    offline: bool = False,
     start: int = 1,
     out: Path = Path("tracked"),
     show: bool = False,
@@ -29,22 +32,24 @@ def track_video(
 ) -> int:
     """Track a target in your own video, from its box in the first frame. The result is not scored.
 
-    The results are out/TRACKER/NAME.txt (one box x,y,w,h a line), NAME.track.json (boxes and seconds per frame) and
-    NAME.mp4 (the video with the box). Older files of these names are replaced. By default the tracker is the one that
-    the checkpoint needs, or search without a checkpoint.
+    The results are out/TRACKER/NAME.txt (one box x,y,w,h a line), NAME.csv (frame,x,y,w,h,confidence,lost),
+    NAME.track.json (the same and seconds per frame) and NAME.mp4 (the video with the box). Older files of these names
+    are replaced. By default the tracker is the one that the checkpoint needs. Without a checkpoint it is experts, whose
+    files are downloaded once; where they cannot be, it is one that needs no files.
 
     Example: tracking-env track --video video.mp4 --box 120,80,40,60 --tracker mil
 
     Args:
         video: a video file, a folder of images, or the number of a camera (0 for the first).
         box: the target in the first frame: x,y,w,h in pixels from 1,1. By default you draw it in a window.
-        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your own module:attribute.
+        tracker: experts, nanotrack-v3, fear-xs, vittrack, nano, mil, search, drlt, sb3, kcf, csrt, or module:attribute.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
         device: cpu, cuda or auto (a GPU if there is one); for nanotrack-v3, fear-xs and vittrack.
         timeout: the most seconds that a tracker may take for a frame.
+        offline: download nothing.
         start: number of the first frame to track, counted from 1.
         out: folder for the results.
         show: show the frames in a window, too; q ends tracking.
@@ -52,10 +57,15 @@ def track_video(
     """
     source = open_source(video, start)
     agent = hub.local(checkpoint)
-    spec = TrackerSpec(tracker or tracker_of(agent), weights, agent, features, trust, device, timeout)
+    if tracker is None:
+        spec, reason = choose_tracker(agent, weights, offline, features, trust, device, print_error)
+        spec = replace(spec, timeout=timeout)
+        print_error(f"tracker: {spec.name}, {reason}")
+    else:
+        spec = TrackerSpec(tracker, weights, agent, features, trust, device, timeout)
     runner = spec.make()
     folder = out / spec.folder
-    suffixes = {"boxes": ".txt", "json": ".track.json", "overlay": ".mp4"}
+    suffixes = {"boxes": ".txt", "csv": ".csv", "json": ".track.json", "overlay": ".mp4"}
     files = {kind: folder / f"{source.name}{suffix}" for kind, suffix in suffixes.items()}
     # The overlay of out/TRACKER/NAME.mp4 is a file of that name, too.
     if any(path.resolve() == Path(video).resolve() for path in files.values()):

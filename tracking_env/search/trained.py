@@ -46,14 +46,13 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
 
     Args:
         checkpoint: a checkpoint's folder, or a run's, of which the newest checkpoint is taken. By default an agent that
-            comes with the package: ``nanotrack-head`` if weights are given, else ``cells``, which needs none.
+            comes with the package and needs no weights.
         weights: one path, the extractor's weights file or its folder; by default the one that the run used.
 
     Raises:
         InputError: there is no checkpoint, or its extractor cannot be built, or is not the one it was trained with.
     """
-    folder = checkpoint or ck.PRETRAINED / ("nanotrack-head" if weights else "cells")
-    loaded, file = ck.read(folder, "search"), weights_file(weights)
+    loaded, file = ck.read(checkpoint or ck.PRETRAINED / "cells", "search"), weights_file(weights)
     name, run_file = loaded.features
     maps = make_maps(name or "cells", file or run_file)
     loaded.check_extractor(maps.id)

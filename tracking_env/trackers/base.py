@@ -23,7 +23,8 @@ class Tracker(Protocol):
     A tracker that estimates its own error also has an attribute ``spread``: the standard deviation ``(4,)`` in pixels
     of the last box's centre x, centre y, width and height.
 
-    A tracker that scores its boxes has an attribute ``confidence``: the last box's score, in [0, 1].
+    A tracker that scores its boxes has an attribute ``confidence``: the last box's score, in [0, 1]. It may also have
+    ``lost_below``: a confidence below which the target is probably lost.
 
     Example:
         A tracker that stands still::
@@ -85,6 +86,10 @@ class Step(NamedTuple):
     """the pixel box in it, ``(4,)``"""
     seconds: float
     """how long the frame took, decoding included"""
+    confidence: float
+    """see `confidence_of`; in the first frame 1, or NaN"""
+    lost: bool | None
+    """whether the tracker takes the target to be lost; None of a tracker that does not tell"""
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,13 @@ def follow(tracker: Tracker, frames: Iterable[np.ndarray], box: np.ndarray) -> I
             result = np.array(box, dtype=np.float64)
         else:
             result = four_numbers(tracker.update(frame), RETURNED)
-        yield Step(frame, result, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        confidence = confidence_of(tracker, result)
+        if index == 0 and not np.isnan(confidence):
+            confidence = 1.0  # the first box was given
+        limit = getattr(tracker, "lost_below", None)
+        lost = None if limit is None or np.isnan(confidence) else confidence < limit
+        yield Step(frame, result, seconds, confidence, lost)
         # The clock starts again only now: the caller's own work between two frames is not the tracker's.
         start = time.perf_counter()
 
@@ -196,6 +207,18 @@ def four_numbers(value: Any, source: str) -> np.ndarray:
         text = " ".join(repr(value).split())[:80]
         raise InputError(f"{source} {text}, wanted four numbers x, y, w, h")
     return box
+
+
+def confidence_of(tracker: Tracker, box: np.ndarray) -> float:
+    """A tracker's confidence in its last box ``(4,)``, in [0, 1]; NaN of a tracker that tells nothing.
+
+    That is its ``confidence``; or of one that has a ``spread``, the overlap (IoU) of the box with the box one deviation
+    away in all four numbers.
+    """
+    spread = getattr(tracker, "spread", None)
+    if not hasattr(tracker, "confidence") and spread is not None:
+        return float(bx.iou(box, bx.top_left(bx.centre(box) + np.array(spread, dtype=np.float64))))
+    return float(getattr(tracker, "confidence", np.nan))
 
 
 def run(tracker: Tracker, sequence: Sequence, frames: int | None = None) -> Trajectory:

@@ -30,6 +30,10 @@ class OpenCVTracker:
         seed: seeds OpenCV's random generators; equal seeds give equal boxes.
         inside: clip the first box to the image (MIL takes no other).
         needs_features: whether the first box needs room for one of MIL's features.
+        lost_below: see `Tracker`; chosen on validation videos.
+
+    Attributes:
+        confidence: OpenCV's score of the last box, in [0, 1]; NaN of a tracker of OpenCV that gives none.
     """
 
     def __init__(
@@ -39,9 +43,11 @@ class OpenCVTracker:
         seed: int = 0,
         inside: bool = True,
         needs_features: bool = False,
+        lost_below: float | None = None,
     ) -> None:
         self.name, self.create, self.seed, self.inside = name, create, seed, inside
-        self.needs_features = needs_features
+        self.needs_features, self.lost_below = needs_features, lost_below
+        self.confidence = float("nan")
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on the first frame, ``(height, width, 3)`` uint8 RGB, with the pixel box ``(4,)``.
@@ -72,6 +78,8 @@ class OpenCVTracker:
         """The pixel box ``(4,)`` in the next frame; the last one where the target is lost."""
         with self._explained("cannot go on"):
             located, box = self.tracker.update(_bgr(frame))
+            if hasattr(self.tracker, "getTrackingScore"):
+                self.confidence = float(self.tracker.getTrackingScore())
         if located:
             self.box = bx.to_one_based(np.array(box, dtype=np.float64))
         return self.box.copy()
@@ -133,7 +141,7 @@ def nano(weights: Sequence[str] = ()) -> OpenCVTracker:
             f"OpenCV cannot read {' and '.join(map(str, weights))} as NanoTrack's backbone and head "
             f"({error.err or 'no reason given'}); fetch them again"
         ) from None
-    return OpenCVTracker("NanoTrack", create, inside=False)
+    return OpenCVTracker("NanoTrack", create, inside=False, lost_below=0.92)
 
 
 def kcf() -> OpenCVTracker:

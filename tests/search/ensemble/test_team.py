@@ -54,6 +54,20 @@ def test_targets_together_equal_targets_alone(experts):
                 np.testing.assert_array_equal(values[index], getattr(single, name)[0], name)
 
 
+def test_without_likeness_the_other_numbers_stay_and_no_network_encodes_the_boxes(monkeypatch):
+    whole = play(Team(EXPERTS), [0], VIDEOS[:1], [None])
+    encoded = []
+    encode = type(EXPERTS[0]).encode
+    monkeypatch.setattr(type(EXPERTS[0]), "encode", lambda self, images: encoded.append(0) or encode(self, images))
+    without = play(Team(EXPERTS, likeness=False), [0], VIDEOS[:1], [None])
+    assert len(encoded) == 1  # the template
+    for expected, report in zip(whole, without, strict=True):
+        for name, values in report._asdict().items():
+            right = np.zeros((1, 2)) if "likeness" in name else getattr(expected, name)
+            np.testing.assert_array_equal(values, right, name)
+    assert (whole[1].first_likeness > 0).all()
+
+
 def test_a_gpu_gets_all_targets_in_one_call():
     expert = BatchedGrey()
     play(Team([expert, EXPERTS[1]], 3), range(3), [VIDEOS[0], VIDEOS[1], VIDEOS[0]])

@@ -30,6 +30,8 @@ AVERAGED = ("confidence", "score_by_others", "first_likeness", "iou_with_others"
 """Of these there are running means as well."""
 MEMORIES = (10, 50)
 """Frames that the running means span."""
+LIKENESS = ("first_likeness", "recent_likeness")
+"""Those of `PER_EXPERT` that take another pass of a network, see `Team`."""
 LIMIT = 10.0
 """Observations are clipped to this size."""
 
@@ -53,6 +55,11 @@ def observation_names(experts: list[str]) -> list[str]:
         names += [f"{expert} {name}" for name in PER_EXPERT]
         names += [f"{expert} {name}, mean of {frames}" for frames in MEMORIES for name in AVERAGED]
     return names
+
+
+def observes_likeness(ignored: str) -> bool:
+    """Whether an agent observes likeness that ignores these numbers: names of `PER_EXPERT`, separated by commas."""
+    return not set(LIKENESS) <= {name.strip() for name in ignored.split(",")}
 
 
 def observe(report: Report, means: Means) -> tuple[np.ndarray, Means]:

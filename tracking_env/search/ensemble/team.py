@@ -69,14 +69,16 @@ class Team:
     Args:
         experts: the experts. The first one's template features also measure likeness.
         count: N.
+        likeness: measure likeness, which takes one more pass of a network per expert and frame; else it is reported as
+            0, for policies that ignore it.
 
     Attributes:
         boxes: the pixel box that each expert looks around next, ``(N, K, 4)``.
     """
 
-    def __init__(self, experts: Sequence[Expert], count: int = 1) -> None:
+    def __init__(self, experts: Sequence[Expert], count: int = 1, likeness: bool = True) -> None:
         self.experts = list(experts)
-        self.count = count
+        self.count, self.likeness = count, likeness
         size = len(self.experts)
         self.boxes = np.zeros((count, size, 4))
         self._templates: list[list[Template]] = [[] for _ in range(count)]
@@ -167,7 +169,9 @@ class Team:
             cross_score[row, index] = _scores_at(look, after[row])
         self.boxes[chosen] = after
         self._since_reset[chosen] = np.minimum(self._since_reset[chosen] + 1, LONG_AGO)
-        first_likeness, recent_likeness = self._likeness(frames, chosen, after, running)
+        first_likeness = recent_likeness = np.zeros((count, size))
+        if self.likeness:
+            first_likeness, recent_likeness = self._likeness(frames, chosen, after, running)
         area_before, area = before[..., 2:].prod(axis=-1), after[..., 2:].prod(axis=-1)
         step = (after[..., :2] + after[..., 2:] / 2) - (before[..., :2] + before[..., 2:] / 2)
         return Report(
@@ -201,6 +205,8 @@ class Team:
         moved = reset | ~report.running
         self.boxes[chosen] = np.where(moved[..., None], fused[:, None], self.boxes[chosen])
         self._since_reset[chosen] = np.where(reset, 0.0, self._since_reset[chosen])
+        if not self.likeness:
+            return
         leader = np.where(report.running, trust + 1e-6 * report.confidence, -np.inf).argmax(axis=1)
         for row, target in enumerate(chosen):
             inside = self._inside[target][leader[row]]

@@ -42,10 +42,13 @@ class EnsembleTracker:
         experts: the experts, in the order of the policy's training.
         id: tells the policy and the experts from others.
         pausing: whether the policy's actions also say which experts run.
+        likeness: whether the policy observes likeness, see `Team`.
     """
 
-    def __init__(self, policy: VectorPolicy, experts: Sequence[Expert], id: str, pausing: bool = False) -> None:
-        self.policy, self.team, self.id, self.pausing = policy, Team(experts), id, pausing
+    def __init__(
+        self, policy: VectorPolicy, experts: Sequence[Expert], id: str, pausing: bool = False, likeness: bool = True
+    ) -> None:
+        self.policy, self.team, self.id, self.pausing = policy, Team(experts, 1, likeness), id, pausing
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on the first frame; the policy observes it too, though the box is known there."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble.action import action_size
-from tracking_env.search.ensemble.observation import observation_names
+from tracking_env.search.ensemble.observation import observation_names, observes_likeness
 from tracking_env.search.ensemble.tracker import EnsembleTracker
 from tracking_env.search.experts import Expert, make_experts
 from tracking_env.trackers import checkpoint as ck
@@ -23,6 +23,7 @@ class TrainedEnsembleTracker(EnsembleTracker):
         experts: those that it was trained with, in that order.
         id: tells the checkpoint's files and the experts' from others.
         pausing: whether the policy's actions also say which experts run.
+        likeness: whether the policy observes likeness, see `Team`.
 
     Attributes:
         confidence: expected overlap of the most trusted expert's box with the true one, in [0, 1]; 1 on the first
@@ -30,9 +31,11 @@ class TrainedEnsembleTracker(EnsembleTracker):
     """
 
     policy: OnnxPolicy
+    lost_below = 0.3
+    """Chosen on videos that the policy had not learned from, for the largest F1 of frames without overlap."""
 
-    def __init__(self, policy: OnnxPolicy, experts: Sequence[Expert], id: str, pausing: bool) -> None:
-        super().__init__(policy, experts, id, pausing)
+    def __init__(self, policy: OnnxPolicy, experts: Sequence[Expert], id: str, pausing: bool, likeness: bool) -> None:
+        super().__init__(policy, experts, id, pausing, likeness)
         self.confidence = 1.0
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
@@ -51,16 +54,15 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
     """An agent of ``train/experts.py`` as a tracker, with the experts that it was trained with.
 
     Args:
-        checkpoint: a checkpoint's folder, or a run's, of which the newest checkpoint is taken.
+        checkpoint: a checkpoint's folder, or a run's, of which the newest checkpoint is taken. By default the agent
+            that comes with the package.
         weights: one path, the folder of the experts' files; by default the one that the run used, else the downloads'.
 
     Raises:
-        InputError: there is no checkpoint, a file of an expert is missing or is not the one that the agent was trained
-            with, or the policy is one of other experts.
+        InputError: a file of an expert is missing or is not the one that the agent was trained with, or the policy is
+            one of other experts.
     """
-    if checkpoint is None:
-        raise InputError("a trained agent needs its weights; give --checkpoint RUN, a folder of train/experts.py")
-    loaded, folder = ck.read(checkpoint, "experts"), weights_file(weights)
+    loaded, folder = ck.read(checkpoint or ck.PRETRAINED / "experts", "experts"), weights_file(weights)
     names = [str(identity).partition(" ")[0] for identity in loaded.config["experts"]]
     _, run_folder = loaded.features
     experts = make_experts(names, folder or run_folder)
@@ -72,4 +74,6 @@ def tracker(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Tra
             f"the policy in {loaded.path} observes {policy.observation} and gives {policy.size} numbers, wanted "
             f"{expected} and {action_size(len(names), pausing)}; type in a checkout: {ck.EXPORT} {loaded.path}"
         )
-    return TrainedEnsembleTracker(policy, experts, f"{loaded.path.name} {loaded.digest} {loaded.extractor}", pausing)
+    identity = f"{loaded.path.name} {loaded.digest} {loaded.extractor}"
+    likeness = observes_likeness(str(loaded.run.get("ignore", "")))
+    return TrainedEnsembleTracker(policy, experts, identity, pausing, likeness)

@@ -60,6 +60,8 @@ class Expert(ABC):
         search_side: rows and columns of the search region's crop.
         cells: rows and columns of its maps.
         smallest: shortest side of a box that is looked around, in pixels.
+        lost_below: confidence below which its box probably misses the target: the largest F1 of frames without overlap
+            on validation videos. None if that was not measured.
         paths: its weights files.
         id: tells its weights files, and the device if it is not the CPU, from others.
         on_gpu: whether its networks run on a GPU.
@@ -70,6 +72,7 @@ class Expert(ABC):
     search_side: ClassVar[int]
     cells: ClassVar[int]
     smallest: ClassVar[float]
+    lost_below: ClassVar[float | None] = None
     paths: list[Path]
     id: str
     on_gpu: bool = False
@@ -165,12 +168,13 @@ class ExpertTracker:
 
     Attributes:
         confidence: score of the last box, in [0, 1]; 1 on the first frame.
+        lost_below: the expert's.
         last_look: what it saw in the last frame; None on the first one.
     """
 
     def __init__(self, expert: Expert) -> None:
         self.expert = expert
-        self.id = expert.id
+        self.id, self.lost_below = expert.id, expert.lost_below
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on the first frame, ``(height, width, 3)`` uint8 RGB, with the pixel box ``(4,)``.

@@ -42,6 +42,7 @@ class FearXS(Expert):
     """
 
     name = "fear-xs"
+    lost_below = 0.96
     template_side, search_side, cells, smallest = 128, 256, 16, 3.0
 
     def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu", threads: int = 1) -> None:

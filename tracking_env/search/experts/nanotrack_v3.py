@@ -75,6 +75,7 @@ class NanoTrackV3(Expert):
     """
 
     name = "nanotrack-v3"
+    lost_below = 0.98
     template_side, search_side, cells, smallest = 127, 255, 15, 10.0
 
     def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu", threads: int = 1) -> None:

@@ -56,6 +56,7 @@ class VitTrack(Expert):
     """
 
     name = "vittrack"
+    lost_below = 0.42
     template_side, search_side, cells, smallest = 128, 256, 16, 4.0
 
     def __init__(self, weights: Sequence[Path | str] = (), device: str = "cpu", threads: int = 1) -> None:

@@ -75,12 +75,7 @@ def augment_clip(sequence: Sequence, part: range, copy: int) -> AugmentedClip:
     # The window moves in a straight line between two random places.
     start, end = rng.uniform(size=(2, 2)) * (extent - window)
     path = start + np.linspace(0, 1, len(part))[:, None] * (end - start)
-    centres = boxes[:, :2] + boxes[:, 2:] / 2
-    # A target larger than the window is centred in it.
-    margins = np.minimum(boxes[:, 2:], window) / 2
-    on_target = np.clip(path, centres + margins - window, centres - margins)  # moved just enough to hold the target
-    # The frame's border comes last: the window stays inside, even if the target does not.
-    origins = np.clip(np.round(np.where(annotated, on_target, path)), 0, extent - window).astype(int)
+    origins = hold_target(path, boxes, annotated, window, extent)
     moved = boxes - np.pad(origins, ((0, 0), (0, 2)))
     if mirrored:
         moved[:, 0] = window[0] - moved[:, 0] - moved[:, 2]
@@ -88,3 +83,26 @@ def augment_clip(sequence: Sequence, part: range, copy: int) -> AugmentedClip:
     frames = CroppedFrames(sequence.frames, part, origins, size, mirrored)
     new_boxes = np.where(annotated, bx.to_one_based(moved), 0)
     return AugmentedClip(f"{sequence.name}~{copy}", frames, new_boxes, sequence.attributes, sequence.dataset)
+
+
+def hold_target(
+    path: np.ndarray, boxes: np.ndarray, annotated: np.ndarray, window: np.ndarray, extent: np.ndarray
+) -> np.ndarray:
+    """A window's path, moved just enough to hold the target.
+
+    Args:
+        path: top-left pixels of the window, 0-based, ``(T, 2)``.
+        boxes: the target's pixel boxes, 0-based, ``(T, 4)``.
+        annotated: which frames have a box, ``(T, 1)`` bool; in the others the window keeps to its path.
+        window: its width and height in pixels, ``(2,)`` integers.
+        extent: width and height of the frames, ``(2,)``.
+
+    Returns:
+        Whole pixels ``(T, 2)``, such that the window is inside the frame.
+    """
+    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    # A target larger than the window is centred in it.
+    margins = np.minimum(boxes[:, 2:], window) / 2
+    on_target = np.clip(path, centres + margins - window, centres - margins)
+    # The frame's border comes last: the window stays inside, even if the target does not.
+    return np.clip(np.round(np.where(annotated, on_target, path)), 0, extent - window).astype(int)

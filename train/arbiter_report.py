@@ -1,0 +1,157 @@
+"""The arbiter's scores beside those of its experts, of the hand-made rule and of its warm start."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from agents.arbiter import Arbiter
+from tracking_env.datasets import sequence as sq
+from tracking_env.evaluation.failures import count_failures
+from tracking_env.evaluation.score_report import Report
+from tracking_env.report.comparison import bootstrap_interval
+from tracking_env.search.ensemble import EnsembleTracker
+from tracking_env.search.ensemble.runs import RunStore
+from tracking_env.search.experts import Expert
+from tracking_env.terminal import print_result
+from tracking_env.trackers.base import run
+from train import hard_clips, results
+from train.data import Data
+from train.pictures import show_evaluation
+from train.run_directory import RunDirectory
+from train.runs import finish_run
+from train.stored_runs import read_run
+
+
+def report_agents(
+    run_directory: RunDirectory,
+    data: Data,
+    store: RunStore,
+    experts: list[Expert],
+    agents: Mapping[str, Arbiter],
+    done: int,
+    likeness: bool,
+    on_hard: bool,
+) -> None:
+    """Test agents beside their experts and the hand-made rule, and finish the run with its report.
+
+    Args:
+        run_directory: of the run.
+        data: training and test sequences.
+        store: runs of the experts.
+        experts: those that the agents were trained with.
+        agents: by their names in tables. The last one is the run's; of two the first is its warm start.
+        done: number of updates done.
+        likeness: whether the agents observe likeness, see `Team`.
+        on_hard: test on hard clips too, if the test sequences are not trained on.
+    """
+    tested: dict[str, list[sq.Sequence]] = {"test sequences": data.testing}
+    if on_hard and data.unseen:
+        tested["hard clips"] = list(hard_clips.test_clips(data.testing))
+    name, (start, *_) = list(agents)[-1], list(agents)
+    facts: dict[str, Any] = {"updates": done, "extractor": store.experts, "summary": {}, "gain": {}}
+    tables: dict[str, dict[str, Report]] = {}
+    for title, sequences in tested.items():
+        rows = fixed_scores(store, sequences, data.unseen)
+        for agent_name, agent in agents.items():
+            evaluation, fps = evaluate_agent(agent, experts, sequences, data.unseen, likeness)
+            rows[agent_name] = evaluation.report
+            if (title, agent_name) == ("test sequences", name):
+                final, speed = evaluation, fps
+        facts["summary"][title] = summarise(rows)
+        if start != name:
+            facts["gain"][title] = compare(rows[start], rows[name])
+        tables[title] = rows
+    facts["drift"] = final.report.count_failures().to_json()
+    show_evaluation(run_directory, done, final, data)
+    compared = {row: report for row, report in tables["test sequences"].items() if row != name}
+    finish_run(run_directory, data, name, final, {"online": speed}, facts, compared=compared)
+    for title, summary in facts["summary"].items():
+        print_result(f"{title}:\n{format_summary(summary)}")
+    for title, gains in facts["gain"].items():
+        for measure, gain in gains.items():
+            low, high = gain["interval"]
+            interval = f"95 % interval {low:+.3f}, {high:+.3f}"
+            print_result(f"{title}: {measure} {gain['difference']:+.3f} over the warm start ({interval})")
+
+
+def evaluate_agent(
+    model: Arbiter, experts: list[Expert], sequences: Sequence[sq.Sequence], unseen: bool, likeness: bool
+) -> tuple[results.Evaluation, float]:
+    """Track and score sequences; also returns the mean frames per second, decoding included.
+
+    Args:
+        model: the agent.
+        experts: those that it was trained with.
+        sequences: the test sequences.
+        unseen: whether none of their frames was trained on; else the first third was.
+        likeness: whether the agent observes likeness, see `Team`.
+    """
+    model.eval()
+    boxes: dict[str, np.ndarray] = {}
+    speeds: list[float] = []
+    for sequence in tqdm(sequences, desc="testing", unit="sequence", leave=False, disable=None):
+        result = run(EnsembleTracker(model, experts, "", model.pausing, likeness), sequence)
+        boxes[sequence.name] = result.boxes
+        speeds.append(result.fps)
+    return results.Evaluation(boxes, results.score(boxes, sequences, unseen)), float(np.mean(speeds))
+
+
+def fixed_scores(store: RunStore, sequences: Sequence[sq.Sequence], unseen: bool) -> dict[str, Report]:
+    """Scores without learning, by name: each expert alone, and the hand-made rule."""
+    names = [identity.partition(" ")[0] for identity in store.experts]
+    predictions: dict[str, dict[str, np.ndarray]] = {name: {} for name in [*names, "hand-made rule"]}
+    for sequence in sequences:
+        stored = read_run(store, sequence)
+        rule = stored.fused(np.zeros(stored.confidence.shape), np.zeros((len(sequence), 4)))
+        for name, boxes in zip(predictions, [*stored.boxes.swapaxes(0, 1), rule], strict=True):
+            predictions[name][sequence.name] = np.concatenate([sequence.boxes[:1], boxes[1:]])
+    return {name: results.score(boxes, sequences, unseen) for name, boxes in predictions.items()}
+
+
+def summarise(reports: Mapping[str, Report]) -> dict[str, dict[str, float]]:
+    """AUC, P@20 and failures per 100 frames of each row, for ``report.json`` and `format_summary`."""
+    rows = {}
+    for name, report in reports.items():
+        mean = report.mean["whole"]
+        # Every clip begins with a true box, and OTB's protocol has both measures.
+        assert mean is not None and mean.auc is not None and mean.precision20 is not None
+        failures = report.count_failures().per_hundred
+        rows[name] = {"auc": mean.auc, "precision20": mean.precision20, "failures_per_100_frames": failures}
+    return rows
+
+
+def format_summary(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """The rows of `summarise` as a table."""
+    width = max(map(len, rows))
+    lines = [f"{'':{width}}    AUC   P@20  failures per 100 frames"]
+    for name, row in rows.items():
+        scores = f"{row['auc']:.3f}  {row['precision20']:.3f}  {row['failures_per_100_frames']:.2f}"
+        lines.append(f"{name:{width}}  {scores}")
+    return "\n".join(lines)
+
+
+def compare(before: Report, after: Report) -> dict[str, Any]:
+    """What an agent gained over another one on the same sequences, with 95 % paired bootstrap intervals over them.
+
+    Returns:
+        For ``auc`` and ``failures_per_100_frames``: the mean ``difference``, and the ``interval`` of it.
+    """
+    gains: dict[str, Any] = {}
+    for name, measure in (("auc", _auc), ("failures_per_100_frames", _failures)):
+        first, second = measure(before), measure(after)
+        differences = np.array([second[sequence] - first[sequence] for sequence in first])
+        gains[name] = {"difference": float(differences.mean()), "interval": bootstrap_interval(differences)}
+    return gains
+
+
+def _auc(report: Report) -> dict[str, float]:
+    """AUC of each sequence."""
+    scores = {name: parts["whole"] for name, parts in report.sequences.items()}
+    return {name: score.auc for name, score in scores.items() if score is not None}
+
+
+def _failures(report: Report) -> dict[str, float]:
+    """Failures per 100 frames of each sequence."""
+    return {name: count_failures(runs[0].overlaps).per_hundred for name, runs in report.scores.items()}
