@@ -39,8 +39,8 @@ def show_demo(
     Example: tracking-env demo --root OTB --sequences Suv,Couple
 
     Args:
-        tracker: experts, nanotrack-v3, fear-xs, vittrack, nano, mil, search, drlt, sb3, kcf, csrt, or module:attribute;
-            by default as in tracking-env track.
+        tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
+            own module:attribute. By default as in tracking-env track.
         rival: the second tracker: mil or search; or nano, with --weights.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.

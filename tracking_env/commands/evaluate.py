@@ -40,7 +40,8 @@ def evaluate_tracker(
     Example: tracking-env evaluate --tracker mil --root OTB --out results
 
     Args:
-        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your own module:attribute.
+        tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
+            own module:attribute.
             Or a baseline: static; or mean, velocity, replay, late or copy, which read true boxes.
         out: folder for the results.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default synthetic:0-31.

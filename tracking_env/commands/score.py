@@ -40,9 +40,9 @@ def score_results(
     Example: tracking-env score results/mil --root OTB --sequences otb2013
 
     Args:
-        results: folders of result files, of one tracker each or of many trackers' NAME_TRACKER.mat.
+        results: folders of result files, one per tracker. Or a folder of many trackers' NAME_TRACKER.mat.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. Give this or --annotations.
-        annotations: folder of true boxes NAME.txt, without frames, of OTB's sequences or your own.
+        annotations: folder of true boxes NAME.txt, of OTB's sequences or your own.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all that have results.
         protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128 or vot. By default those of the

@@ -42,7 +42,8 @@ def track_video(
     Args:
         video: a video file, a folder of images, or the number of a camera (0 for the first).
         box: the target in the first frame: x,y,w,h in pixels from 1,1. By default you draw it in a window.
-        tracker: experts, nanotrack-v3, fear-xs, vittrack, nano, mil, search, drlt, sb3, kcf, csrt, or module:attribute.
+        tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
+            own module:attribute.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.

@@ -22,7 +22,8 @@ def serve_trax(
     Example: tracking-env trax --tracker drlt --checkpoint runs/small --ini trackers.ini
 
     Args:
-        tracker: search, drlt, sb3, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your own module:attribute.
+        tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
+            own module:attribute.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
         folder: folder of your own module. By default the working directory.
