@@ -180,14 +180,16 @@ def test_score_reads_ground_truth_from_the_frames_folder(otb_root, reference, ca
 
 @pytest.mark.otb
 def test_score_gives_the_official_scores_of_struck(reference):
-    done = command("score", reference / "struck_ope", "--annotations", reference / "annotations", "--json")
+    args = (reference / "struck_ope", "--annotations", reference / "annotations", "--sequences", "drlt30", "--json")
+    done = command("score", *args)
     mean = json.loads(done.stdout)["mean"]["whole"]
     assert [mean["auc"], mean["precision20"]] == pytest.approx([0.494741, 0.664437], abs=1e-6)
 
 
 @pytest.mark.otb
 def test_score_gives_struck_the_score_of_the_paper_with_its_formula(reference):
-    args = (reference / "struck_ope", "--annotations", reference / "annotations", "--json", "--protocol", "drlt-paper")
+    args = (reference / "struck_ope", "--annotations", reference / "annotations", "--sequences", "drlt30", "--json")
+    args += ("--protocol", "drlt-paper")
     mean = json.loads(command("score", *args).stdout)["mean"]["whole"]
     assert [mean["mean_iou"], mean["auc"]] == pytest.approx([0.4766, 0.4962], abs=5e-5)
 
