@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -68,6 +69,21 @@ def page(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     args = ["report", *map(str, folders), "--sequences", SEQUENCES, "--out", str(out)]
     assert cli.main(args) == 1  # one result is missing
     return out / "index.html"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of bytes that are no UTF-8")
+def test_names_that_are_no_text_are_shown_all_the_same(tmp_path):
+    odd = "clip \x1b[31m\udcff"
+    boxes = np.tile([10.0, 20, 30, 40], (6, 1))
+    for tracker in (f"tracker {odd}", "other"):
+        write_tracker(tmp_path / tracker, {odd: boxes + 1})
+    write_tracker(tmp_path / "truths", {odd: boxes})
+    folders = [str(tmp_path / name) for name in (f"tracker {odd}", "other", "truths")]
+    flags = ["--annotations", folders.pop(), "--sequences", odd, "--out", str(tmp_path / "page")]
+    assert cli.main(["report", *folders, *flags]) == 0
+    assert "tracker clip" in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    for path in (tmp_path / "page").rglob("*.svg"):
+        ElementTree.parse(path)
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def write_page(
             published=published,
             truth=film_strips.css_colours(("truth",))[0],
             colours=film_strips.css_colours(),
-        ).dump(str(partial), encoding="utf-8")
+        ).dump(str(partial), encoding="utf-8", errors="replace")
     return page.summaries
 
 

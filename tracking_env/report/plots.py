@@ -19,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tracking_env.files import write_atomically
+from tracking_env.terminal import printable
 
 INK = "#2a2a2e"
 """Colour of text and axes; `inline_svg` replaces it by the page's text colour, light or dark."""
@@ -134,9 +135,9 @@ def draw_overlap(
             # Frames count from 1, so the first one reaches from 0.5 to 1.5.
             axes.axvspan(0.5, seen + 0.5, color=INK, alpha=0.12, linewidth=0)
         for name, overlaps in curves.items():
-            axes.plot(*_thin(overlaps), linewidth=1.1, label=name, **styles[name].line)
+            axes.plot(*_thin(overlaps), linewidth=1.1, label=_shorten(name), **styles[name].line)
         axes.set(xlim=(0.5, length + 0.5), ylim=(0, 1), yticks=(0, 0.5, 1))
-        axes.set_title(title, fontsize=8)
+        axes.set_title(printable(title), fontsize=8)
         if legend:
             figure.legend(loc="outside lower center", ncols=len(curves), frameon=False)
         return figure
@@ -222,4 +223,5 @@ def _thin(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shorten(name: str, length: int = 26) -> str:
+    name = printable(name)  # matplotlib draws no half of a character, and no file of SVG may hold a control character
     return name if len(name) <= length else f"{name[: length - 1]}…"
