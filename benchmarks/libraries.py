@@ -213,7 +213,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 0 on")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # the networks are small: a second thread only waits
     distribution, train = LIBRARIES[arguments.library]
     options = {"file": arguments.cleanrl.resolve()} if arguments.library == "cleanrl" else {}
     name = f"{distribution} {version(distribution)}" if not options else "CleanRL, ppo_continuous_action.py"
