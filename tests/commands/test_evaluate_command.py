@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,33 @@ def test_protocols_and_repetitions_have_separate_folders(capsys):
     assert "±" in rows[5]
     assert len(list(Path("out/mine.Still-sre").glob("*/Synthetic-0000.txt"))) == 12
     assert len(list(Path("out/mine.Still").glob("run-*/Synthetic-0000.txt"))) == 2
+
+
+def test_two_processes_share_the_sequences_and_give_the_results_of_one(tmp_path, capsys):
+    sequences = ["--sequences", "synthetic:0-4", "--protocol", "tre"]
+    assert evaluate("--tracker", "mine:Still", *sequences) == 0
+    command = [sys.executable, "-W", "error", "-m", "tracking_env.cli", "evaluate", "--out", "shared"]
+    processes = []
+    for rank in "01":
+        processes.append(
+            subprocess.Popen(
+                [*command, "--tracker", "mine:Still", *sequences],
+                env=os.environ | {"RANK": rank, "WORLD_SIZE": "2"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    for number, process in enumerate(processes, 1):
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out) == (0, "")
+        assert err.startswith(f"tracking-env: process {number} of 2 is done with its share; when all are, type ")
+    files = {path.relative_to("out"): path for path in Path("out").rglob("*") if path.is_file()}
+    shared = {path.relative_to("shared"): path for path in Path("shared").rglob("*") if path.is_file()}
+    assert files.keys() == shared.keys() and len(files) > 100
+    for name, path in files.items():
+        if not name.name.endswith("_time.txt"):
+            assert path.read_bytes() == shared[name].read_bytes(), name
 
 
 def test_a_failed_sequence_gives_exit_code_1(capsys):

@@ -1,12 +1,13 @@
 """``tracking-env evaluate``: run a tracker over sequences, write result files and score them."""
 
 import json
+import os
 from pathlib import Path
 from typing import Literal
 
 from tracking_env.clients import hub
 from tracking_env.commands import Device, Json, ScoringName
-from tracking_env.datasets import loading
+from tracking_env.datasets import loading, sharding
 from tracking_env.evaluation import runner, tasks
 from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.robustness import ProtocolName
@@ -66,13 +67,21 @@ def evaluate_tracker(
     rules = choose_protocol("otb" if protocol in ("tre", "sre") else protocol, loaded[0].dataset)
     starts: ProtocolName = protocol if protocol in ("tre", "sre") else "vot" if rules.multi_start else "ope"
     folder = tasks.results_folder(out, name or spec.folder, starts)
+    shard = sharding.from_environment(os.environ)
     try:
-        report = runner.run_and_score(spec, loaded, folder, starts, repeat, jobs, rules.name)
+        report = runner.run_and_score(spec, loaded, folder, starts, repeat, jobs, rules.name, shard)
     except KeyboardInterrupt:
         print_error(f"tracking-env: stopped; finished results are in {folder}: type the same command to go on")
         # As a shell reports a program that Ctrl-C ended.
         return 130
-    print_result(json.dumps(report.to_json(), indent=1) if as_json else format_trackers({folder.name: report}))
+    if shard.world_size > 1:
+        # Scores of a share would be taken for those of all.
+        print_error(
+            f"tracking-env: process {shard.rank + 1} of {shard.world_size} is done with its share; when all are, type "
+            f"tracking-env score {folder}"
+        )
+    else:
+        print_result(json.dumps(report.to_json(), indent=1) if as_json else format_trackers({folder.name: report}))
     for sequence, reason in report.failed.items():
         print_error(f"tracking-env: failed: {sequence}: {reason}")
     return 1 if report.failed else 0

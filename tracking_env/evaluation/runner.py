@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tracking_env.datasets.sequence import Sequence
+from tracking_env.datasets.sharding import Shard, select_share
 from tracking_env.errors import InputError, describe
 from tracking_env.evaluation.protocols import choose_protocol, vot_files
 from tracking_env.evaluation.protocols.anchor_report import score_anchors
@@ -31,6 +32,8 @@ from tracking_env.files import list_folder, read_bytes, write_atomically
 from tracking_env.log_levels import separate_stderr
 from tracking_env.trackers.base import Runner, TrackerFactory, Trajectory
 
+_ALONE = Shard()
+
 
 def run_and_score(
     factory: TrackerFactory,
@@ -40,6 +43,7 @@ def run_and_score(
     repeat: int = 1,
     jobs: int = 1,
     protocol: str | None = None,
+    shard: Shard = _ALONE,
 ) -> Report:
     """Run a tracker over sequences, and score the results in its folder.
 
@@ -52,6 +56,8 @@ def run_and_score(
         jobs: number of processes.
         protocol: one of `protocols.PROTOCOLS`. By default that of the sequences' data set, or OTB's for ``tre`` and
             ``sre``.
+        shard: of several processes that are given the same sequences, on one machine or many with one folder: which one
+            this is. It runs and scores its share.
 
     Returns:
         The scores of `sequences`. A sequence with a run that failed is in ``failed``, with the reason.
@@ -65,8 +71,10 @@ def run_and_score(
     if jobs < 1:
         raise InputError(f"--jobs is {jobs}; give a number of processes >= 1")
     sequences = list(sequences)
+    # Every process writes the same files of the folder, so it plans the tasks of all.
+    prepare_folder(factory.make().id, folder, plan_tasks(sequences, folder, starts, repeat))
+    sequences = select_share(sequences, shard)
     tasks = plan_tasks(sequences, folder, starts, repeat)
-    prepare_folder(factory.make().id, folder, tasks)
     failed = run_tasks(factory, tasks, jobs)
     if not any(task.path.exists() for task in tasks):
         return Report({}, failed)
@@ -106,7 +114,8 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
         if task.run.startswith("start-"):
             starts.setdefault(task.sequence.name, []).append(task.start)
     try:
-        if not id_path.exists() and _holds_results(folder):
+        # In this order, since another process may write the id and then results meanwhile.
+        if _holds_results(folder) and not id_path.exists():
             raise InputError(f"{folder} holds results of unknown origin; give another --out or --name")
         owner = read_bytes(id_path).decode(errors="replace").strip() if id_path.exists() else tracker_id
         if owner != tracker_id:
