@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check learn bench soak soak-fuzz soak-terminals soak-long soak-wheel soak-vot soak-gpu audit range table loop algorithms docs docs-serve clean
+.PHONY: demo test lint type check learn bench soak soak-fuzz soak-terminals soak-long soak-wheel soak-vot soak-gpu audit range constraints table loop algorithms docs docs-serve clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -76,6 +76,16 @@ range:
 	  uv run --isolated --no-project --python $$python --resolution $$versions --with-editable ".[dev]" \
 	    python -m pytest -n 2 -p no:cacheprovider || exit; done; done
 
+# Pin the newest versions of all packages that these targets install, so that two installs are equal. They are resolved
+# on the oldest Python, whose versions the others take too.
+LOCKED = dev,demo,hub,docs,audit
+constraints:
+	python3.11 -m pip install --dry-run --ignore-installed --quiet --report constraints.json ".[$(LOCKED)]"
+	python3.11 -c 'import json; packages = json.load(open("constraints.json"))["install"]; \
+	  pins = [(each["metadata"]["name"], each["metadata"]["version"].partition("+")[0]) for each in packages]; \
+	  print(*sorted(f"{name}=={version}" for name, version in pins if name != "tracking-env"), sep="\n")' > constraints.txt
+	rm constraints.json
+
 # Train and evaluate for the table of real video in docs/results.md, and make its page in report/. Give ROOT=OTB (sequence
 # folders) and WEIGHTS=FOLDER (files of yolo-nano-voc and NanoTrack). OTHERS="FOLDER ..." adds result files of others.
 SMALL = train/reinforce.py --preset small --root $(ROOT) --sequences drlt30 --features yolo-nano-voc --weights $(WEIGHTS)
@@ -124,8 +134,8 @@ docs-serve: .venv/.train .venv/.docs
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; type: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-.venv/.train .venv/.dev .venv/.audit .venv/.docs .venv/.vot: .venv/.%: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+.venv/.train .venv/.dev .venv/.audit .venv/.docs .venv/.vot: .venv/.%: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet $(if $(filter vot,$*),,--constraint constraints.txt) --editable ".[$*]"
 	touch $@
 
 clean:

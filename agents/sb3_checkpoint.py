@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, load_model, save_file
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
@@ -126,7 +126,7 @@ def save(
     with writing(path) as partial:
         content = facts | {"steps": model.num_timesteps, "counters": counters}
         (partial / "config.json").write_text(json.dumps(content, indent=1))
-        save_model(model.policy, str(partial / "model.safetensors"))
+        save_file(_weights(model.policy), partial / "model.safetensors")
         if training:
             save_file(_training(model), partial / "training.safetensors")
         if isinstance(buffer, FrameReplayBuffer):
@@ -158,6 +158,22 @@ def load(path: Path) -> Checkpoint:
         if min(content["features"], content["hidden"], 1 if actions is None else actions) < 1:
             raise ValueError("it names no network")
         return Checkpoint(path, **content)
+
+
+def _weights(policy: BasePolicy) -> dict[str, torch.Tensor]:
+    """The policy's weights, each once: of several names of one tensor the first. `load_model` knows the others.
+
+    Safetensors' own `save_model` also writes the other names, in an order that changes from call to call. Equal weights
+    would be different files, and so trackers of different ids.
+    """
+    weights: dict[str, torch.Tensor] = {}
+    places = set()
+    for name, tensor in sorted(policy.state_dict().items()):
+        place = tensor.data_ptr(), tensor.shape
+        if tensor.numel() == 0 or place not in places:
+            weights[name] = tensor.contiguous()
+            places.add(place)
+    return weights
 
 
 def _training(model: BaseAlgorithm) -> dict[str, torch.Tensor]:

@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.paths import ROOT
 from tracking_env.errors import InputError
 from tracking_env.files import PARTIAL, remove, write_atomically
 
@@ -56,6 +59,24 @@ def test_the_content_is_on_the_disk_before_the_name(tmp_path, monkeypatch):
         partial.mkdir()
         (partial / "b.txt").write_text("b")
     assert events == ["b.txt", partial.name, "-> folder", tmp_path.name]
+
+
+def test_what_a_killed_process_left_is_deleted_when_the_path_is_written_again(tmp_path):
+    script = (
+        "import os, signal, sys; from pathlib import Path; from tracking_env.files import write_atomically\n"
+        "with write_atomically(Path(sys.argv[1])) as partial: partial.mkdir(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "a[1].txt"
+    for name in (path, tmp_path / "b.txt"):
+        subprocess.run([sys.executable, "-c", script, name], cwd=ROOT)
+    assert len(list(tmp_path.iterdir())) == 2
+    with write_atomically(path) as partial:
+        partial.write_text("a")
+        with write_atomically(path) as other:
+            other.write_text("b")
+            assert partial.exists(), "its process lives"
+    left = [entry.name for entry in tmp_path.iterdir() if entry != path]
+    assert len(left) == 1 and left[0].endswith("-b.txt"), "of the other path"
 
 
 def test_a_process_that_dies_while_it_deletes_leaves_nothing_under_the_name(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
 import shutil
@@ -19,6 +20,8 @@ from tracking_env.errors import InputError
 
 PARTIAL = ".partial-"
 """First characters of the names of unfinished files and folders."""
+# Process numbers mean something on one machine, or in one container, alone.
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 MOST_BYTES = 16 << 20
 """Size of the largest text or JSON file that is read as a whole: ten times the largest one of OTB's toolkits."""
 MOST_VALUES = 1 << 20
@@ -37,7 +40,8 @@ _BACKUP = ("~", ".bak", ".orig", ".tmp", ".swp")
 def write_atomically(path: Path) -> Iterator[Path]:
     """Write a file or a folder under a temporary name, which becomes ``path`` when the block ends without an error.
 
-    A file replaces an older one of that name; a folder must not exist yet. After an error nothing is left.
+    A file replaces an older one of that name; a folder must not exist yet. After an error nothing is left. What a
+    killed process left is deleted when the same path is written again.
 
     Args:
         path: the final path; missing parent folders are created.
@@ -57,6 +61,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; give another folder") from None
+    _delete_left(path)
     partial = _temporary_name(path)
     try:
         yield partial
@@ -155,8 +160,26 @@ def _delete(path: Path) -> None:
 
 
 def _temporary_name(path: Path) -> Path:
-    # Random, since processes in two containers may have the same id. The suffix stays, since some writers depend on it.
-    return path.with_name(f"{PARTIAL}{secrets.token_hex(4)}-{path.name}")
+    # Random, since a process may write the same path in several threads. The suffix stays: some writers depend on it.
+    return path.with_name(f"{PARTIAL}{_HOST}-{os.getpid():x}-{secrets.token_hex(4)}-{path.name}")
+
+
+def _delete_left(path: Path) -> None:
+    """Delete the unfinished files of a path whose processes are dead."""
+    if os.name == "nt":
+        return  # there `os.kill` would end the process
+    pattern = re.compile(rf"{re.escape(PARTIAL)}{_HOST}-([0-9a-f]+)-[0-9a-f]{{8}}-{re.escape(path.name)}")
+    with os.scandir(path.parent) as entries:
+        matches = [match for entry in entries if (match := pattern.fullmatch(entry.name))]
+    for match in matches:
+        try:
+            os.kill(int(match[1], 16), 0)  # asks whether the process exists, and sends nothing
+        except ProcessLookupError:
+            # Another process may delete it at the same moment.
+            with suppress(OSError):
+                _delete(path.with_name(match[0]))
+        except (OSError, OverflowError):
+            pass  # it exists and is another user's, or the number is none of a process
 
 
 def natural_key(path: Path) -> list[tuple[int, str]]:

@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 import shutil
 
 import pytest
@@ -10,7 +11,7 @@ safetensors = pytest.importorskip("safetensors.torch")
 from agents import checkpoint  # noqa: E402
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
-from tracking_env.trackers.checkpoint import newest  # noqa: E402
+from tracking_env.trackers.checkpoint import newest, read  # noqa: E402
 
 RUN = {"seed": 3, "windows": {"steps": 10}, "features": "grid"}
 PROGRESS = {"epoch": 3, "best": 0.1 + 0.2}
@@ -180,6 +181,33 @@ def test_a_config_of_another_network_is_an_input_error(tmp_path, trained, change
     file = save(tmp_path, trained) / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     assert_refused(file.parent)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda weights: {name: tensor.double() for name, tensor in weights.items()},
+        lambda weights: {name: tensor.half() for name, tensor in weights.items()},
+        lambda weights: weights | {"another": torch.zeros(3)},
+        lambda weights: dict(list(weights.items())[1:]),
+        lambda weights: {name: tensor.reshape(-1) for name, tensor in weights.items()},
+    ],
+)
+def test_weights_of_other_types_names_or_shapes_are_refused(tmp_path, trained, change):
+    path = save(tmp_path, trained)
+    weights = safetensors.load_file(path / "model.safetensors")
+    safetensors.save_file(change(weights), path / "model.safetensors")
+    with pytest.raises(InputError, match="its weights are not those of the network that it names"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "policy.onnx"])
+def test_a_tracker_needs_the_weights_and_the_policy(tmp_path, trained, name):
+    path = save(tmp_path / "checkpoints", trained)
+    checkpoint.export(path)
+    (path / name).unlink()
+    with pytest.raises(InputError, match=f"has no {re.escape(name)}"):
+        read(tmp_path).policy()
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "null", "7"])

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import types
 from pathlib import Path
 
 import gymnasium as gym
@@ -184,6 +185,23 @@ def test_a_checkpoint_tracks_without_a_pickle(trained, monkeypatch):
     expected = run(PolicyTracker(SB3Agent(made), GridExtractor()), SEQUENCE).boxes
     np.testing.assert_allclose(runner.track(SEQUENCE).boxes, expected, atol=1e-3)
     assert runner.id == TrackerSpec("sb3", checkpoint=path).make().id
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "recurrent_ppo", "sac"])
+def test_equal_weights_are_equal_files_and_load_again(algorithm, tmp_path):
+    torch.manual_seed(0)
+    policy = sb3.new_policy(algorithm, GridExtractor.dim, 8, sigma=0.01)
+    model = types.SimpleNamespace(policy=policy, num_timesteps=1, _n_updates=1, _episode_num=1)
+    facts = {"algorithm": algorithm, "features": GridExtractor.dim, "hidden": 8, "extractor": GridExtractor.id}
+    facts |= {"best": None, "run": {}}
+    contents = set()
+    for number in range(6):
+        path = sb3_checkpoint.save(tmp_path / str(number), model, facts, training=False)
+        contents.add((path / "model.safetensors").read_bytes())
+    assert len(contents) == 1
+    loaded = sb3_checkpoint.load(path).policy().state_dict()
+    assert loaded.keys() == policy.state_dict().keys()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in policy.state_dict().items())
 
 
 @pytest.mark.parametrize(

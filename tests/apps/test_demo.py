@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 
 from tests.helpers.browsing import chromium, resize
+from tests.helpers.paths import ROOT
 from tracking_env import cli, rendering, report
 from tracking_env.apps import demo
+from tracking_env.apps.demo.folder import temporary_folder
 from tracking_env.datasets import loading, synthetic
 from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError
@@ -291,11 +294,11 @@ def open_page(browser, port, width=1366):
     wait(browser, "document.querySelector('#first img')")
 
 
-def upload(port, data):
+def upload(port, data, **more):
     body = (
         b'--x\r\nContent-Disposition: form-data; name="files"; filename="video.mp4"\r\n\r\n' + data + b"\r\n--x--\r\n"
     )
-    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    headers = {"Content-Type": "multipart/form-data; boundary=x"} | more
     request = urllib.request.Request(f"http://127.0.0.1:{port}/gradio_api/upload", body, headers)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return answer.status
@@ -312,6 +315,45 @@ def test_the_server_listens_on_the_loopback_address_only(served):
             socket.create_connection((other, port), timeout=5)
 
 
+def test_the_status_line_shows_names_of_files_as_text():
+    html = markup.status_html('<img src=x onerror=alert(1)> & "more"', "bad")
+    assert html == ('<p class="status bad" role="status">&lt;img src=x onerror=alert(1)&gt; &amp; &quot;more&quot;</p>')
+
+
+def test_the_answer_to_a_file_with_markup_in_its_name_is_text(page, tmp_path):
+    path = tmp_path / "<script>alert(1)<!--.mp4"
+    path.write_text("no video")
+    for line in (
+        page.show_box(SEQUENCE, str(path), None, None, None, None)[-1],
+        page.drag_box(SEQUENCE, str(path), [0] * 4)[-1],
+    ):
+        assert "<script" not in line and "&lt;script&gt;alert(1)&lt;!--.mp4 " in line
+
+
+def test_a_killed_demo_leaves_a_folder_that_the_next_one_deletes(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import os, signal, tempfile; from tracking_env.apps.demo.folder import temporary_folder\n"
+        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        "with temporary_folder() as folder: (folder / 'upload.mp4').touch(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT)
+    (left,) = tmp_path.iterdir()
+    assert (left / "upload.mp4").exists()
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "tracking-env-demo-link").symlink_to(tmp_path / "precious")
+    (tmp_path / "tracking-env-demo-young").mkdir()
+    with temporary_folder() as folder:
+        assert not left.exists()
+        with temporary_folder() as other:
+            assert folder.exists() and other.exists(), "a demo that runs keeps its folder"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "precious",
+        "tracking-env-demo-link",
+        "tracking-env-demo-young",
+    }
+
+
 def test_a_large_upload_is_refused_and_deleted(served):
     _, port, folder = served
     assert upload(port, b"x" * 1000) == 200
@@ -320,6 +362,66 @@ def test_a_large_upload_is_refused_and_deleted(served):
     assert refused.value.code == 413
     refused.value.close()
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Host": "evil.example:{port}"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Host": "192.0.2.1:{port}"}, 403),
+        ({"Host": ""}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Origin": "http://127.0.0.1:{port}"}, 200),
+        ({"Host": "localhost:{port}"}, 200),
+    ],
+)
+def test_only_this_page_may_send_anything(served, headers, code):
+    _, port, _ = served
+    headers = {name: value.format(port=port) for name, value in headers.items()}
+    try:
+        answer = upload(port, b"x" * 1000, **headers)
+    except urllib.error.HTTPError as error:
+        answer = error.code
+        error.close()
+    assert answer == code
+
+
+def test_the_page_itself_has_no_other_name(served):
+    _, port, _ = served
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/config", headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)
+    assert refused.value.code == 403
+    refused.value.close()
+
+
+def test_all_uploads_together_are_bounded(served):
+    _, port, folder = served
+    codes = []
+    for _ in range(9):
+        try:
+            codes.append(upload(port, os.urandom(900_000)))
+        except urllib.error.HTTPError as error:
+            codes.append(error.code)
+            error.close()
+    assert codes[0] == 200 and codes[-1] == 507 and codes == sorted(codes)
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 6 << 20
+    for path in folder.rglob("video.mp4"):
+        path.unlink()  # room for the other tests
+
+
+def test_a_body_without_a_size_or_too_large_for_a_choice_is_refused(served):
+    _, port, _ = served
+    for path, body, code in (("upload", iter([b"x"] * 9), 411), ("queue/join", b"x" * (2 << 20), 413)):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/gradio_api/{path}", body)
+        with pytest.raises((urllib.error.URLError, ConnectionError)) as refused:
+            urllib.request.urlopen(request, timeout=20)
+        assert getattr(refused.value, "code", code) == code
+        if isinstance(refused.value, urllib.error.HTTPError):
+            refused.value.close()
 
 
 def test_tracking_works_in_a_browser(served, browser):
@@ -347,7 +449,7 @@ def test_tracking_works_in_a_browser(served, browser):
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     origins = "return performance.getEntriesByType('resource').map(entry => new URL(entry.name).origin)"
     assert set(browser.execute_script(origins)) <= {f"http://127.0.0.1:{port}", "null"}
-    assert list(folder.rglob("tracked.webm"))
+    assert list(folder.rglob("tracked.mp4"))
 
 
 def test_the_browser_fetches_nothing_from_other_hosts(served, browser):

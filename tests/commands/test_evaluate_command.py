@@ -11,6 +11,8 @@ pytest.importorskip("torch")  # the package of the trackers imports it
 
 from tracking_env import cli
 from tracking_env.datasets.box_files import read_boxes
+from tracking_env.errors import InputError
+from tracking_env.evaluation import tasks
 from tracking_env.evaluation.result_files import write_result
 
 
@@ -147,3 +149,17 @@ def test_evaluate_runs_on_real_video(otb_root, capsys):
     assert evaluate(*args) == 0
     row = capsys.readouterr().out.splitlines()[2].split()
     assert float(row[1]) < 0.4 and float(row[-1]) > 1
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "..", ".", "", "C:\\\\x", "/tmp/x"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(name, tmp_path, capsys):
+    out = tmp_path / "a" / "b" / "results"
+    flags = ["evaluate", "--tracker", "static", "--sequences", "synthetic:0", "--out", str(out), f"--name={name}"]
+    if not name:
+        with pytest.raises(InputError, match="--name is ''"):
+            tasks.results_folder(out, name)
+        return
+    assert cli.main(flags) == 2
+    error = capsys.readouterr().err
+    assert f"--name is {name!r}; give a name without folders" in error and error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]

@@ -187,6 +187,15 @@ def test_unknown_names_are_refused(spec, message):
         otb.resolve_names(spec, None)
 
 
+@pytest.mark.parametrize("name", [f"../{SMALL}", f"../root/{SMALL}", "..", "."])
+def test_a_sequence_outside_the_root_is_unknown_although_it_is_there(tmp_path, name):
+    for folder in (tmp_path, tmp_path / "root"):
+        make(folder / SMALL, range(1, 72), 71)
+    assert (tmp_path / "root" / name).is_dir()
+    with pytest.raises(InputError, match="unknown sequence"):
+        otb.load(tmp_path / "root", name)
+
+
 def test_a_list_loads_the_sequences_that_exist(tmp_path, caplog):
     make(tmp_path / SMALL, range(1, 72), 71)
     with caplog.at_level(logging.WARNING):

@@ -2,12 +2,12 @@
 
 import os
 import signal
-import tempfile
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 from tracking_env.apps.default_tracker import choose_tracker
+from tracking_env.apps.demo.folder import temporary_folder
 from tracking_env.clients import hub
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError, MissingPackageError
@@ -34,7 +34,7 @@ def show_demo(
     """Serve a page: choose a sequence or upload a video, drag a box, and watch two trackers follow the target.
 
     Only this machine can open the page, unless you change --host. There is no password: whoever opens the page can use
-    your processor and disk. Ctrl-C ends the demo and deletes uploads and results.
+    your processor and disk. Ctrl-C ends the demo and deletes uploads and results; if it is killed, the next demo does.
 
     Example: tracking-env demo --root OTB --sequences Suv,Couple
 
@@ -51,7 +51,7 @@ def show_demo(
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
         host: address to listen on; 0.0.0.0 for all addresses of this machine.
         port: port to listen on. By default the first free one from 7860 on.
-        megabytes: size of the largest upload.
+        megabytes: size of the largest upload; all together may have five times as much.
         frames: number of frames to track at most.
         timeout: the most seconds that a tracker may take for a frame. Other users wait meanwhile.
     """
@@ -71,15 +71,15 @@ def show_demo(
         if rival not in trackers:
             raise InputError(f"--rival is {rival!r}; the trackers that can run here are {', '.join(trackers)}")
         extra_sequences = [] if root is None and sequences is None else loading.load(root, sequences)
-        with tempfile.TemporaryDirectory(prefix="tracking-env-demo-") as folder:
+        with temporary_folder() as folder:
             # Gradio reads both when it is imported: the folder of its files, and that it sends no usage statistics.
-            os.environ |= {"GRADIO_TEMP_DIR": str(Path(folder, "gradio")), "GRADIO_ANALYTICS_ENABLED": "False"}
+            os.environ |= {"GRADIO_TEMP_DIR": str(folder / "gradio"), "GRADIO_ANALYTICS_ENABLED": "False"}
             from tracking_env.apps.demo import server
 
-            page = Page(trackers, Path(folder), extra_sequences, frames)
+            page = Page(trackers, folder, extra_sequences, frames)
             # Service managers end a program with SIGTERM; it must delete its files then, too.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-            with server.serve(server.layout(page, spec.name, rival), host, port, megabytes << 20) as address:
+            with server.serve(server.layout(page, spec.name, rival), host, port, megabytes << 20, folder) as address:
                 print_result(f"{address} (Ctrl-C ends it)")
                 try:
                     threading.Event().wait()

@@ -111,7 +111,13 @@ class Task:
 
 
 def results_folder(out: Path, name: str, starts: ProtocolName = "ope") -> Path:
-    """The folder in ``out`` for a tracker's results: its name, with ``-tre``, ``-sre`` or ``-vot`` for these starts."""
+    """The folder in ``out`` for a tracker's results: its name, with ``-tre``, ``-sre`` or ``-vot`` for these starts.
+
+    Raises:
+        InputError: the name leads out of ``out``.
+    """
+    if name in ("", ".", "..") or "/" in name or "\\" in name:
+        raise InputError(f"--name is {name!r}; give a name without folders")
     return out / (name if starts == "ope" else f"{name}-{starts}")
 
 

@@ -1,18 +1,21 @@
 """The demo page, served by Gradio. Needs the extra ``demo``.
 
 The page is meant for the machine that serves it. It asks no other host for anything, and its security policy forbids
-the browser to do so. Uploads and results lie in one temporary folder. Gradio deletes old ones; the caller of `serve`
-deletes the folder.
+the browser to do so. Other pages in the same browser can neither read its answers nor send it anything: see `Guard`.
+Uploads and results lie in one temporary folder. Gradio deletes old ones; the caller of `serve` deletes the folder.
 """
 
+import ipaddress
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 
 from tracking_env.apps.demo.page import Page
 from tracking_env.datasets.video import SUFFIXES
@@ -23,21 +26,110 @@ _DELETE_CACHE = 600, 1800  # seconds: how often Gradio deletes old files, and ho
 _POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 
 
-class OwnHostOnly:
-    """Middleware that forbids the browser to load anything from other hosts, or to send anything to them."""
+_SMALL = 1 << 20
+"""Most bytes of a request that is no upload: a choice, numbers, a dragged box."""
+TOGETHER = 5
+"""How many uploads of the largest size the temporary folder may hold, results included."""
 
-    def __init__(self, app: Any) -> None:
-        self.app = app
+
+class Guard:
+    """Middleware that serves this page to its own browser tab alone, within bounds.
+
+    * A request must name this machine in its ``Host`` header. Another name is that of a page whose owner has pointed it
+      to this machine (DNS rebinding).
+    * A request with an ``Origin`` must come from this page.
+    * A request's body has a stated size. All uploads together are at most `TOGETHER` times the largest one.
+    * The answer forbids the browser to load anything from other hosts, or to send anything to them.
+
+    Args:
+        app: the application behind it.
+        host: address that the server listens on.
+        folder: where uploads lie.
+        largest: most bytes of an upload.
+    """
+
+    def __init__(self, app: Any, host: str, folder: Path, largest: int) -> None:
+        self.app, self.host, self.folder, self.largest = app, host, folder, largest
+        self.arriving = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request, with the security policy among the headers."""
+        """Answer one request, with the security policy among the headers; or refuse it."""
+        if scope["type"] != "http":
+            # There is no other kind than the server's own start and end, and websockets, which the page does not use.
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refuse(scope, headers)
+        if refusal is not None:
+            status, text = refusal
+            await PlainTextResponse(text, status)(scope, receive, send)
+            return
 
         async def send_with_policy(message: Any) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["Content-Security-Policy"] = _POLICY
             await send(message)
 
-        await self.app(scope, receive, send_with_policy)
+        size = int(headers.get("content-length", 0))
+        self.arriving += size
+        try:
+            await self.app(scope, receive, send_with_policy)
+        finally:
+            self.arriving -= size
+
+    def _refuse(self, scope: Any, headers: Headers) -> tuple[int, str] | None:
+        """Status and reason of the refusal; None where there is no reason."""
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not is_own_name(host, self.host):
+            return 403, "this page has another address; open the one that tracking-env demo has printed"
+        if origin is not None and origin.partition("://")[2].lower() != host.lower():
+            return 403, "another page sent this"
+        if "transfer-encoding" in headers:
+            return 411, "the size must be stated"
+        size = headers.get("content-length", "0")
+        if not (size.isascii() and size.isdecimal()):
+            return 400, "the size is no number"
+        if not scope["path"].rstrip("/").endswith("/upload"):
+            return (413, "too large") if int(size) > _SMALL else None
+        # A little more than the file, for what stands around it.
+        if int(size) > self.largest + _SMALL:
+            return 413, "the video is too large"
+        stored = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        if stored + self.arriving + int(size) > TOGETHER * self.largest + _SMALL:
+            return 507, "too many videos; wait half an hour, or start the demo again"
+        return None
+
+
+def is_own_name(host: str, listens_on: str) -> bool:
+    """Whether a ``Host`` header names this machine.
+
+    Args:
+        host: the header, such as ``localhost:7860``.
+        listens_on: the address that the server listens on. If it is the loopback address, only that one will do.
+            Otherwise any number does, since a foreign page has a name.
+
+    Example:
+        >>> is_own_name("localhost:7860", "127.0.0.1"), is_own_name("example.org", "127.0.0.1")
+        (True, False)
+    """
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    name = name.strip("[]").lower()
+    if _is_loopback(listens_on):
+        return _is_loopback(name)
+    return name == "localhost" or _is_address(name) or name in (listens_on.lower(), socket.gethostname().lower())
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(name: str) -> bool:
+    return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
 
 
 def layout(page: Page, ours: str, rival: str) -> gr.Blocks:
@@ -115,7 +207,7 @@ def layout(page: Page, ours: str, rival: str) -> gr.Blocks:
 
 
 @contextmanager
-def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int) -> Iterator[str]:
+def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int, folder: Path) -> Iterator[str]:
     """Serve a page as long as the ``with`` block runs.
 
     Args:
@@ -123,6 +215,7 @@ def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int) -> Itera
         host: address to listen on.
         port: port to listen on; None for the first free one from 7860 on.
         largest: most bytes of an upload.
+        folder: where uploads lie, see `Guard`.
 
     Yields:
         The page's address, such as ``http://127.0.0.1:7860/``.
@@ -131,7 +224,7 @@ def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int) -> Itera
         InputError: the port is taken, or the address does not belong to this machine.
 
     Example:
-        >>> with serve(layout(page, "search", "mil"), "127.0.0.1", None, 200 << 20) as address:
+        >>> with serve(layout(page, "search", "mil"), "127.0.0.1", None, 200 << 20, folder) as address:
         ...     print(address)
     """
     font = [gr.themes.Font("system-ui"), gr.themes.Font("sans-serif")]  # Gradio's own fonts come from another host.
@@ -151,7 +244,7 @@ def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int) -> Itera
             pwa=False,
             mcp_server=False,
             state_session_capacity=20,
-            app_kwargs={"middleware": [Middleware(OwnHostOnly)]},
+            app_kwargs={"middleware": [Middleware(Guard, host=host, folder=folder, largest=largest)]},
             theme=gr.themes.Default(font=font, font_mono=font),
             # Not as `css`: Gradio would rewrite its selectors.
             head=f"<style>{(_HERE / 'demo.css').read_text(encoding='utf-8')}</style>",
