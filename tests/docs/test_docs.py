@@ -17,6 +17,7 @@ from tests.helpers.paths import ROOT
 from tracking_env import cli
 from tracking_env.datasets import synthetic
 from tracking_env.features.base import extract
+from tracking_env.program import TRACEBACK
 
 DOCS = ROOT / "docs"
 TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
@@ -194,7 +195,7 @@ def test_every_named_flag_exists(commands):
     helps = [f"tracking-env {name}" for name in commands.names()] + sorted(
         markers - {"tracking-env"} | {"train/export.py"}
     )
-    known = set(re.findall(r"--[a-z][\w-]*", "".join(map(commands.read_help, helps)))) | OTHER_PROGRAMS
+    known = set(re.findall(r"--[a-z][\w-]*", "".join(map(commands.read_help, helps)))) | OTHER_PROGRAMS | {TRACEBACK}
     for folder in ("benchmarks", "examples", "tests/soak", "docs"):
         for script in (ROOT / folder).rglob("*.py"):
             known |= set(_flags(script.read_text()))
