@@ -40,8 +40,8 @@ def make_report(
         annotations: folder of true boxes NAME.txt, of OTB's sequences or your own. The page then shows no pictures.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all that have results.
-        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs or tcolor128. By default those of the data
-            set in root.
+        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128 or vot. By default those of the
+            data set in root.
         gallery: number of sequences with pictures, from the best to the worst of ours at even steps; 0 for none.
         ours: the tracker that the page shows first, by the name of its folder. By default the first one.
         rival: the tracker beside it. By default the best of the others by AUC.
