@@ -80,7 +80,7 @@ def nanotrack(otb_root):
 def expert_files(otb_root):
     """The folder of the weights files of NanoTrack v3, FEAR-XS and VitTrack."""
     folder = otb_root.parent / "experts"
-    names = [file.name for files in TRACKERS.values() for file in files]
+    names = [file.name for name in ("nanotrack-v3", "fear-xs", "vittrack") for file in TRACKERS[name]]
     if not all((folder / name).is_file() for name in names):
         pytest.skip("no folder experts beside OTB_ROOT")
     return folder

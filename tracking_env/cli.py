@@ -1,11 +1,12 @@
 """Track targets in benchmarks and in your own video, and score the results.
 
 Exit codes: 0 success; 1 a part failed or a folder has faults; 2 the input cannot be used; 130 stopped by Ctrl-C.
-With --traceback, a command shows where each of its errors came from.
+With --traceback, a command shows where each of its errors came from. --version prints the version.
 """
 
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Literal
 
 import tyro
@@ -21,7 +22,9 @@ from tracking_env.commands.score import score_results
 from tracking_env.commands.sequences import list_sequences
 from tracking_env.commands.track import track_video
 from tracking_env.commands.trax import serve_trax
+from tracking_env.errors import InputError, suggest
 from tracking_env.program import run_program
+from tracking_env.terminal import print_result
 
 app = tyro.extras.SubcommandApp()
 app.command(name="track")(track_video)
@@ -50,6 +53,13 @@ def print_completion(shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]
 
 
 def _run(argv: Sequence[str]) -> int:
+    first = argv[0] if argv else ""
+    if first == "--version":
+        print_result(f"tracking-env {metadata.version('tracking-env')}")
+        return 0
+    names = list(app._subcommands)
+    if first and not first.startswith("-") and first not in names:
+        raise InputError(f"unknown command {first!r}{suggest(first, names)}; the commands are {', '.join(names)}")
     # Without this option tyro would add a --no-X for each flag --X.
     return app.cli(prog="tracking-env", description=__doc__, args=argv, config=(tyro.conf.FlagCreatePairsOff,))
 

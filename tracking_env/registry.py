@@ -21,8 +21,10 @@ import numpy as np
 
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, MissingPackageError, describe, suggest
+from tracking_env.features.download import find_downloaded
 from tracking_env.files import list_folder, sha256
 from tracking_env.trackers.base import Runner, Tracker, Trajectory, run
+from tracking_env.trackers.checkpoint import PRETRAINED, read
 from tracking_env.trackers.time_limit import SECONDS, TimeLimitedTracker
 
 
@@ -34,7 +36,7 @@ class Entry:
         entry_point: ``module:attribute``.
         kind: ``tracker``: a factory, see above. ``baseline``: a function from a `Sequence` to its pixel boxes
             ``(T, 4)`` that looks at no frame. ``oracle``: a baseline that reads more ground truth than the first box.
-        files: patterns of the weights files that it needs, one each.
+        files: patterns of the weights files that it needs, one each; without ``--weights`` those of `DOWNLOAD`.
     """
 
     entry_point: str
@@ -43,6 +45,8 @@ class Entry:
 
 
 NANOTRACK_FILES = ("*backbone*.onnx", "*head*.onnx")
+DOWNLOAD = "nano"
+"""What `model_zoo.TRACKERS` calls the files of the trackers that name patterns of files: NanoTrack v2."""
 
 TABLE: Mapping[str, Entry] = {
     "static": Entry("tracking_env.trackers.baselines:static_first_box", "baseline"),
@@ -117,6 +121,19 @@ class TrackerSpec:
         """Name of the folder of its results: the tracker's, which for an entry point has a dot for the colon."""
         return self.name.replace(":", ".")
 
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Names of the sequences that its agent was trained on; empty where no checkpoint says it."""
+        folder = self.checkpoint
+        if folder is None and self.name == "search":
+            folder = PRETRAINED / "cells"  # as `search.trained.tracker` chooses
+        if folder is None or not folder.is_dir():
+            return frozenset()
+        try:
+            return read(folder).trained_on
+        except InputError:  # the folder is for a tracker of the user's own
+            return frozenset()
+
     def make(self, seed: int = 0) -> Runner:
         """Import it and make it.
 
@@ -154,6 +171,8 @@ class TrackerSpec:
         """The weights files; a folder stands for those of its files that the tracker needs."""
         # Several paths are the files themselves, in the order given.
         patterns = self.entry.files
+        if patterns and not self.weights:
+            return find_downloaded(self.name, DOWNLOAD)
         if not patterns or len(self.weights) != 1:
             return list(self.weights)
         folder = self.weights[0]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import typing
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,8 @@ def test_a_file_that_cannot_be_read_fails_only_its_sequence(folders, capsys):
     [
         (["sequences", "--sequences", "Skiin"], "did you mean 'Skiing'"),
         (["sequences", "--root", "no-such-folder"], "no folder no-such-folder"),
+        (["scor", "results"], "unknown command 'scor' (did you mean 'score'?); the commands are track, demo, evaluate"),
+        (["no-such-command"], "unknown command 'no-such-command'; the commands are track"),
         (["score", "--root", "a"], "no folder to score; type tracking-env score DIR"),
         (["score", "results", "--annotations", ".", "--sequences", "Deer,Skiin"], "did you mean 'Skiing'"),
         (["score", "results"], "no folder results; give the folder that holds the results"),
@@ -152,12 +155,22 @@ def test_input_errors_give_one_line_and_exit_code_2(args, message, capsys):
     assert message in captured.err
 
 
-@pytest.mark.parametrize("args", [["score", "results", "--no-such-flag"], ["no-such-command"], []])
+@pytest.mark.parametrize("args", [["score", "results", "--no-such-flag"], []])
 def test_usage_errors_give_exit_code_2(args, capsys):
     with pytest.raises(SystemExit) as exit_:
         cli.main(args)
     assert exit_.value.code == 2
     assert capsys.readouterr().out == ""
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tracking-env {metadata.version('tracking-env')}\n"
+
+
+def test_a_folder_with_two_targets_stands_for_both(capsys):
+    assert cli.main(["sequences", "--sequences", "Jogging,Human4"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["Jogging-1", "Jogging-2", "Human4-2"]
 
 
 def test_sequences_lists_the_benchmark(capsys):

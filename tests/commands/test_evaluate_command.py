@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,10 +48,11 @@ def test_evaluate_runs_a_tracker_and_prints_a_table(tmp_path):
     command = [sys.executable, "-W", "error", "-m", "tracking_env.cli", "evaluate", *args]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    heading, head, row = done.stdout.splitlines()
+    heading, head, row, _, ran = done.stdout.splitlines()
     assert heading == "OTB one-pass evaluation (Wu, Lim, Yang, TPAMI 2015)"
     assert head.split()[0] == "tracker" and head.split()[-1] == "fps"
     assert row.split()[0] == "mine.Still"
+    assert ran == "Ran mine:Still; results in out/mine.Still"
     again = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (again.returncode, again.stdout) == (0, done.stdout)
     assert read_boxes(tmp_path / "out" / "mine.Still" / "Synthetic-0002.txt").shape == (60, 4)
@@ -68,8 +70,9 @@ def test_protocols_and_repetitions_have_separate_folders(capsys):
     assert evaluate("--tracker", "mine:Still", "--protocol", "sre") == 0
     assert evaluate("--tracker", "mine:Still", "--repeat", 2) == 0
     rows = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows] == ["OTB", "tracker", "mine.Still-sre", "OTB", "tracker", "mine.Still"]
-    assert "±" in rows[5]
+    table = ["OTB", "tracker", "mine.Still-sre", "", "Ran"]
+    assert [row.partition(" ")[0] for row in rows] == [*table, "OTB", "tracker", "mine.Still", "", "Ran"]
+    assert "±" in rows[7]
     assert len(list(Path("out/mine.Still-sre").glob("*/Synthetic-0000.txt"))) == 12
     assert len(list(Path("out/mine.Still").glob("run-*/Synthetic-0000.txt"))) == 2
 
@@ -101,6 +104,16 @@ def test_two_processes_share_the_sequences_and_give_the_results_of_one(tmp_path,
             assert path.read_bytes() == shared[name].read_bytes(), name
 
 
+def test_the_agent_that_ran_and_what_it_was_trained_on_are_named(capsys):
+    assert evaluate("--tracker", "search") == 0
+    assert re.fullmatch(
+        r"Ran search cells [0-9a-f-]{26} onnxruntime cells-v1; results in out/search",
+        capsys.readouterr().out.splitlines()[-1],
+    )
+    assert "Suv" in Path("out/search/trained-on.txt").read_text().splitlines()
+    assert not evaluate("--tracker", "mine:Still") and not Path("out/mine.Still/trained-on.txt").exists()
+
+
 def test_a_failed_sequence_gives_exit_code_1(capsys):
     Path("out/mine.Fails").mkdir(parents=True)
     Path("out/mine.Fails/tracker.id").write_text("mine:Fails\n")
@@ -126,7 +139,7 @@ def test_ctrl_c_gives_one_line(capsys):
     ("args", "message"),
     [
         (["--tracker", "statik"], "did you mean 'static'"),
-        (["--tracker", "nano"], "nano needs its two files"),
+        (["--tracker", "nano"], "nano needs nanotrackv2_backbone.onnx, which is not in"),
         (["--tracker", "drlt"], "--checkpoint RUN"),
         (["--tracker", "static", "--checkpoint", "run"], "takes no --checkpoint"),
         (["--tracker", "static", "--jobs", "0"], "--jobs is 0"),

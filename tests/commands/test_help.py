@@ -7,6 +7,7 @@ from collections import defaultdict
 import pytest
 
 from tracking_env import cli
+from tracking_env.registry import TABLE
 
 COMMANDS = {name: command.target for name, command in cli.app._subcommands.items()}
 DIFFERENT = {  # options with another meaning in these commands
@@ -33,6 +34,12 @@ def option_texts(function):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_a_help_text(name):
     assert option_texts(COMMANDS[name]).keys() == inspect.signature(COMMANDS[name]).parameters.keys()
+
+
+@pytest.mark.parametrize("name", ["track", "demo", "evaluate", "trax"])
+def test_the_help_names_every_tracker(name):
+    named = re.findall(r"[\w-]+", option_texts(COMMANDS[name])["tracker"])
+    assert {tracker for tracker, entry in TABLE.items() if entry.kind == "tracker"} <= set(named)
 
 
 def test_an_option_has_the_same_help_text_in_every_command():

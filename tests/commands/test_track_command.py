@@ -108,7 +108,7 @@ def test_track_writes_boxes_a_summary_and_an_overlay(capsys):
     captured = capsys.readouterr()
     assert captured.err == ""  # the progress bar needs a terminal
     place = "tracked/own_tracker.Right/video"
-    assert captured.out.startswith("own_tracker.Right: 12 frames, ")
+    assert captured.out.startswith("own_tracker:Right: 12 frames, ")
     assert captured.out.endswith(f" frames/s; in {place}.txt, {place}.csv, {place}.track.json, {place}.mp4\n")
     assert boxes().tolist() == moving_boxes(LENGTH)
     facts = json.loads(Path(f"{place}.track.json").read_text())

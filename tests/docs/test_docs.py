@@ -97,6 +97,16 @@ def test_the_examples_of_a_new_agent_and_tracker_run(tmp_path, monkeypatch, caps
     assert matched > np.mean(list(names["scores"].values())), "it tracks better than a tracker that stands still"
 
 
+def test_the_tracker_of_three_minutes_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "mytracker", raising=False)
+    (tmp_path / "mytracker.py").write_text(blocks("evaluate.md", "python")[0])
+    commands = next(code for code in blocks("evaluate.md", "bash") if "mytracker:Still" in code).splitlines()
+    assert cli.main(shlex.split(commands[0])[1:]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("mytracker.Still")
+
+
 @pytest.mark.parametrize("page", ["../README.md", "index.md", "environments/index.md"])
 def test_the_code_of_the_first_pages_runs(page, tmp_path, monkeypatch, capsys):
     if "stable_baselines3" in "".join(blocks(page, "python")):

@@ -43,7 +43,8 @@ def show_demo(
             own module:attribute. By default as in tracking-env track.
         rival: the second tracker: mil or search; or nano, with --weights.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
-        weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
+        weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and
+            pretrained extractors. By default the downloaded ones.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
         offline: download nothing.

@@ -42,8 +42,7 @@ def evaluate_tracker(
 
     Args:
         tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
-            own module:attribute.
-            Or a baseline: static; or mean, velocity, replay, late or copy, which read true boxes.
+            own module:attribute. Or a baseline: static; or mean, velocity, replay, late or copy, which read true boxes.
         out: folder for the results.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default synthetic:0-31.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
@@ -52,7 +51,8 @@ def evaluate_tracker(
             data set in root. Or OTB's tre (from 20 start frames) or sre (with 12 perturbed first boxes).
         repeat: number of runs from the first frame, each with another seed: OUT/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; with several the measured speed is too low.
-        weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
+        weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and
+            pretrained extractors. By default the downloaded ones.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
@@ -69,7 +69,8 @@ def evaluate_tracker(
     folder = tasks.results_folder(out, name or spec.folder, starts)
     shard = sharding.from_environment(os.environ)
     try:
-        report = runner.run_and_score(spec, loaded, folder, starts, repeat, jobs, rules.name, shard)
+        trained_on = spec.trained_on
+        report = runner.run_and_score(spec, loaded, folder, starts, repeat, jobs, rules.name, shard, trained_on)
     except KeyboardInterrupt:
         print_error(f"tracking-env: stopped; finished results are in {folder}: type the same command to go on")
         # As a shell reports a program that Ctrl-C ended.
@@ -80,8 +81,11 @@ def evaluate_tracker(
             f"tracking-env: process {shard.rank + 1} of {shard.world_size} is done with its share; when all are, type "
             f"tracking-env score {folder}"
         )
+    elif as_json:
+        print_result(json.dumps(report.to_json(), indent=1))
     else:
-        print_result(json.dumps(report.to_json(), indent=1) if as_json else format_trackers({folder.name: report}))
+        # `search` and checkpoints stand for many agents: the id has the digests of what ran.
+        print_result(f"{format_trackers({folder.name: report})}\n\nRan {runner.read_id(folder)}; results in {folder}")
     for sequence, reason in report.failed.items():
         print_error(f"tracking-env: failed: {sequence}: {reason}")
     return 1 if report.failed else 0

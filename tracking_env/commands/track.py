@@ -45,7 +45,8 @@ def track_video(
         tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
             own module:attribute.
         checkpoint: trained agent: folder of a run or a checkpoint, hf://USER/REPO, or an SB3 file.
-        weights: weights files, or their folder; for nano, nanotrack-v3, fear-xs, vittrack and pretrained extractors.
+        weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and
+            pretrained extractors. By default the downloaded ones.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
         device: cpu, cuda or auto (a GPU if there is one); for nanotrack-v3, fear-xs and vittrack.
@@ -78,7 +79,7 @@ def track_video(
         print_result(json.dumps(facts, indent=1))
     else:
         paths = ", ".join(str(path) for path in result.files.values())
-        print_result(f"{spec.folder}: {facts['frames']} frames, {facts['fps']:.1f} frames/s; in {paths}")
+        print_result(f"{runner.id}: {facts['frames']} frames, {facts['fps']:.1f} frames/s; in {paths}")
     for problem in (result.stopped, result.problem):
         if problem is not None:
             print_error(f"tracking-env: {problem}; the {facts['frames']} frames tracked are kept")

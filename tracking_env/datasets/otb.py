@@ -96,7 +96,8 @@ def resolve_names(spec: str, root: Path | None) -> list[str]:
 
     Args:
         spec: names and lists, separated by commas. Lists are those of `LISTS`, and ``available`` for the sequences that
-            are in ``root``. A name that is not OTB's stands for your own data in OTB's layout in ``root``.
+            are in ``root``. The name of a folder of several targets (Jogging) stands for all of them. A name that is
+            not OTB's stands for your own data in OTB's layout in ``root``.
         root: the folder that holds the sequences; None to resolve official names and lists only.
 
     Raises:
@@ -130,6 +131,8 @@ def _resolve(spec: str, available: Collection[str] | None, root: Path | None) ->
         elif word in TABLE or word in (available or ()):
             # Not setdefault: named by itself it must exist, even if a list before it has it too.
             explicit[word] = True
+        elif targets := [entry.name for entry in TABLE.values() if entry.folder == word]:
+            explicit |= dict.fromkeys(targets, True)
         else:
             lists = *LISTS, AVAILABLE
             hint = suggest(word, (*TABLE, *lists, *(available or ())))

@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -22,7 +22,7 @@ from tracking_env.datasets.sharding import Shard, select_share
 from tracking_env.errors import InputError, describe
 from tracking_env.evaluation.protocols import choose_protocol, vot_files
 from tracking_env.evaluation.protocols.anchor_report import score_anchors
-from tracking_env.evaluation.result_files import write_result
+from tracking_env.evaluation.result_files import TRAINED_ON, write_result
 from tracking_env.evaluation.result_index import BASELINE, STARTS, read_starts
 from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.evaluation.score_report import Report
@@ -33,6 +33,7 @@ from tracking_env.log_levels import separate_stderr
 from tracking_env.trackers.base import Runner, TrackerFactory, Trajectory
 
 _ALONE = Shard()
+_ID = "tracker.id"  # name of the file that says whose results a folder holds
 
 
 def run_and_score(
@@ -44,6 +45,7 @@ def run_and_score(
     jobs: int = 1,
     protocol: str | None = None,
     shard: Shard = _ALONE,
+    trained_on: Collection[str] = (),
 ) -> Report:
     """Run a tracker over sequences, and score the results in its folder.
 
@@ -58,6 +60,7 @@ def run_and_score(
             ``sre``.
         shard: of several processes that are given the same sequences, on one machine or many with one folder: which one
             this is. It runs and scores its share.
+        trained_on: names of the sequences that the tracker was trained on; they are noted in the folder.
 
     Returns:
         The scores of `sequences`. A sequence with a run that failed is in ``failed``, with the reason.
@@ -72,7 +75,7 @@ def run_and_score(
         raise InputError(f"--jobs is {jobs}; give a number of processes >= 1")
     sequences = list(sequences)
     # Every process writes the same files of the folder, so it plans the tasks of all.
-    prepare_folder(factory.make().id, folder, plan_tasks(sequences, folder, starts, repeat))
+    prepare_folder(factory.make().id, folder, plan_tasks(sequences, folder, starts, repeat), trained_on)
     sequences = select_share(sequences, shard)
     tasks = plan_tasks(sequences, folder, starts, repeat)
     failed = run_tasks(factory, tasks, jobs)
@@ -102,13 +105,15 @@ def _score_anchors(folder: Path, sequences: Iterable[Sequence], failed: Mapping[
     return replace(report, failed={**report.failed, **failed})
 
 
-def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None:
-    """Make the results folder, or check that it belongs to this tracker; write TRE's start frames into it.
+def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task], trained_on: Collection[str] = ()) -> None:
+    """Make the results folder, or check that it belongs to this tracker.
+
+    TRE's start frames are written into it, and the names of the sequences that the tracker was trained on.
 
     Raises:
         InputError: the folder holds results of another tracker, or cannot be written to.
     """
-    id_path, starts_path = folder / "tracker.id", folder / STARTS
+    id_path, starts_path = folder / _ID, folder / STARTS
     starts: dict[str, list[int]] = {}
     for task in tasks:
         if task.run.startswith("start-"):
@@ -117,7 +122,7 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
         # In this order, since another process may write the id and then results meanwhile.
         if _holds_results(folder) and not id_path.exists():
             raise InputError(f"{folder} holds results of unknown origin; give another --out or --name")
-        owner = read_bytes(id_path).decode(errors="replace").strip() if id_path.exists() else tracker_id
+        owner = read_id(folder) if id_path.exists() else tracker_id
         if owner != tracker_id:
             raise InputError(
                 f"{folder} holds results of {owner!r}, not of {tracker_id!r}; "
@@ -126,6 +131,9 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
         # Written also when it exists: a folder that cannot be written to is refused before tracking starts.
         with write_atomically(id_path) as partial:
             partial.write_text(tracker_id + "\n", encoding="utf-8")
+        if trained_on:
+            with write_atomically(folder / TRAINED_ON) as partial:
+                partial.write_text("".join(f"{name}\n" for name in sorted(trained_on)), encoding="utf-8")
         if starts:
             # Earlier calls may have run other sequences: keep their start frames.
             earlier = read_starts(starts_path) if starts_path.exists() else {}
@@ -138,6 +146,15 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task]) -> None
 def _holds_results(folder: Path) -> bool:
     parts = [folder, *list_folder(folder), *list_folder(folder / BASELINE)]
     return any(list_folder(part, "*.txt") for part in parts)
+
+
+def read_id(folder: Path) -> str:
+    """The id of the tracker that a results folder belongs to: its name, and the digests of its weights.
+
+    Raises:
+        InputError: the folder has no id.
+    """
+    return read_bytes(folder / _ID).decode(errors="replace").strip()
 
 
 def run_tasks(factory: TrackerFactory, tasks: Iterable[Task], jobs: int = 1) -> dict[str, str]:

@@ -18,7 +18,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from tracking_env.errors import InputError
-from tracking_env.features.model_zoo import File
+from tracking_env.features.model_zoo import TRACKERS, File
 from tracking_env.files import PARTIAL, cache_folder, sha256, write_atomically
 
 WEB = ("https:", "http:")
@@ -46,6 +46,27 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         if not url.startswith("https:" if request.full_url.startswith("https:") else WEB):
             raise urllib.error.URLError(f"it leads to {url}")
         return super().redirect_request(request, fp, code, message, headers, url)
+
+
+def find_downloaded(tracker: str, name: str) -> list[Path]:
+    """The downloaded files of a tracker.
+
+    Args:
+        tracker: its name, for the error message.
+        name: a key of `model_zoo.TRACKERS`.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    folder = cache_folder() / "weights"
+    paths = [folder / file.name for file in TRACKERS[name]]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(
+                f"{tracker} needs {path.name}, which is not in {folder}; type: tracking-env download {name}, or give "
+                "the folder of its files with --weights"
+            )
+    return paths
 
 
 def fetch(file: File, folder: Path) -> Path:

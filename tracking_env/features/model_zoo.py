@@ -143,10 +143,26 @@ def _pinned(commit: str, path: str) -> tuple[str, ...]:
 
 
 _NANOTRACK = "HonglinChu/SiamTrackers@248663fde6bf7c40190cf10ee396d5662919ecd3"
+_NANOTRACK_V2 = "HonglinChu/SiamTrackers@c2ff8479624b12ef2dcd830c47f2495a2c4852d4"
 _FEAR = "PinataFarms/FEARTracker@0a3bd039918909c79c1b7e55a4bfb7807520abde"
 _OPENCV_ZOO = "opencv/opencv_zoo@bae1b126c3e93a265eab32a1ff8157e9831772e7"
 
 TRACKERS = {
+    # The commit of OpenCV's own download list (opencv_extra), whose SHA-1 the files have.
+    "nano": (
+        File(
+            "nanotrackv2_backbone.onnx",
+            _pinned(_NANOTRACK_V2, "NanoTrack/models/nanotrackv2/nanotrack_backbone_sim.onnx"),
+            1_056_849,
+            "530bdd0cd00f19afab79a863e71ba71e3312395a5dc9151af675082bdaaa2fc4",
+        ),
+        File(
+            "nanotrackv2_head.onnx",
+            _pinned(_NANOTRACK_V2, "NanoTrack/models/nanotrackv2/nanotrack_head_sim.onnx"),
+            726_198,
+            "0d8c0637be849f092cc7236cae02e55c8b9455ebe37ba50601d6115db4247cd9",
+        ),
+    ),
     "nanotrack-v3": (
         File(
             "nanotrackv3_backbone.onnx",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tracking_env.datasets import otb, synthetic
 from tracking_env.errors import InputError
 from tracking_env.files import list_folder, read_json, sha256
 from tracking_env.trackers.onnx_policy import OnnxPolicy
@@ -90,6 +91,18 @@ class Checkpoint:
                 f"the checkpoint {self.path} is damaged or of another version: its run's data is {data!r}"[:300]
             )
         return pair
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Names of the sequences that it was trained on; empty where its run does not name them."""
+        data = self.run.get("data")
+        names = data.get("sequences") if isinstance(data, dict) else None
+        if not isinstance(names, str):
+            return frozenset()
+        if names.startswith("synthetic:"):
+            return frozenset(sequence.name for sequence in synthetic.parse(names))
+        words = names.rpartition(":")[2].split(",")
+        return frozenset(name for word in words for name in otb.LISTS.get(word.strip(), (word.strip(),)))
 
     @property
     def digest(self) -> str:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from tracking_env.errors import InputError
 from tracking_env.features.coreml import to_onnx
+from tracking_env.features.download import find_downloaded
 from tracking_env.features.model_zoo import TRACKERS
 from tracking_env.features.onnx_batch import free_sizes
 from tracking_env.features.onnx_inference import ONLY, Network, by_onnxruntime
-from tracking_env.files import cache_folder, list_folder, read_bytes, sha256
+from tracking_env.files import list_folder, read_bytes, sha256
 
 
 def find_weights(name: str, patterns: Sequence[str], weights: Sequence[Path | str] = ()) -> list[Path]:
@@ -26,15 +27,7 @@ def find_weights(name: str, patterns: Sequence[str], weights: Sequence[Path | st
     files = TRACKERS[name]
     paths = [Path(path) for path in weights]
     if not paths:
-        folder = cache_folder() / "weights"
-        paths = [folder / file.name for file in files]
-        for path in paths:
-            if not path.is_file():
-                raise InputError(
-                    f"{name} needs {path.name}, which is not in {folder}; type: tracking-env download {name}, or give "
-                    "the folder of its files with --weights"
-                )
-        return paths
+        return find_downloaded(name, name)
     if len(paths) == 1 and paths[0].is_dir():
         return [_find(name, paths[0], file.name, pattern) for file, pattern in zip(files, patterns, strict=True)]
     if len(paths) != len(files):
