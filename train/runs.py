@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -70,7 +70,8 @@ def finish_run(
     run.write_json("report.json", report_content(report, rows, **shared_facts, **facts))
     speeds = {f"final/fps_{name}": rate for name, rate in fps.items()}
     run.add_final_scores(label, final_scalars(report) | speeds)
-    print_result(format_trackers(rows | {label: report}))
+    # Baselines learn nothing, so the table marks the agent alone.
+    print_result(format_trackers(rows | {label: replace(report, trained=not data.unseen)}))
     print_result("speed: " + ", ".join(f"{rate:.0f} fps {name}" for name, rate in fps.items()))
     print_result(f"in {run.path}: report.json, overlay.mp4, results/; curves: tensorboard --logdir {run.path}")
     run.close()

@@ -83,7 +83,8 @@ def _write_summary(config: RunFlags, runs: list[Config], label: str, facts: Call
     about = {"config": asdict(config), "dataset": data.facts(), "seeds": [run.seed for run in runs]}
     with write_atomically(out / "report.json") as partial:
         partial.write_text(json.dumps(report_content(report, baselines, **about, **facts(report)), indent=1))
-    print_result(format_trackers(baselines | {f"{label}, {len(runs)} seeds": report}))
+    trained = replace(report, trained=not data.unseen)
+    print_result(format_trackers(baselines | {f"{label}, {len(runs)} seeds": trained}))
     print_result(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
 
 

@@ -9,6 +9,7 @@ from tracking_env.datasets import otb
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
 from tracking_env.evaluation import score_report
+from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.result_files import Results, write_result
 from tracking_env.evaluation.score_report import Report
 from tracking_env.evaluation.scoring import evaluate, score_folder
@@ -234,8 +235,6 @@ def test_the_parts_have_columns_only_beside_a_tracker_that_was_trained_on_them(t
     (tmp_path / "trained-on.txt").write_text("a\nanother\n")
     trained, other = score_folder(tmp_path, {"a": truth}), evaluate({"a": truth}, {"a": truth})
     assert trained.trained and not other.trained and not score_folder(tmp_path, {"b": truth}).trained
-    assert evaluate({"a": truth}, {"a": truth}, seen={"a": 3}).trained
-    assert not evaluate({"a": truth}, {"a": truth}, seen={"a": 0}).trained
     _, head, first, second, _, note = text_tables.format_trackers({"ours": trained, "theirs": other}).splitlines()
     assert head.split("  ")[-2:] == ["AUC first third", "AUC rest"]
     assert first.split()[-2:] == ["0.952", "0.000"] and second.split()[-2:] == ["0.952", "0.952"]
@@ -243,7 +242,7 @@ def test_the_parts_have_columns_only_beside_a_tracker_that_was_trained_on_them(t
     assert "first third" in text_tables.format_sequences(trained).splitlines()[1]
     assert "first third" not in text_tables.format_trackers({"theirs": other})
     assert "first third" not in text_tables.format_trackers(
-        {"uav": evaluate({"a": truth}, {"a": truth}, seen={"a": 3}, protocol="uav123")}
+        {"uav": replace(trained, protocol=choose_protocol("uav123"))}
     )
 
 

@@ -88,7 +88,7 @@ def evaluate(
         fps={name: speed for name, speed in results.fps.items() if name in truths},
         protocol=rules,
         rules=rules.rules + _POOLED[results.protocol],
-        trained=any(seen.values()) if seen is not None else not results.trained_on.isdisjoint(truths),
+        trained=not results.trained_on.isdisjoint(truths),
     )
 
 
