@@ -19,6 +19,7 @@ DIFFERENT = {  # options with another meaning in these commands
     ("extract", "weights"),
     ("push", "checkpoint"),
     ("report", "out"),
+    ("report", "protocol"),  # a page shows no anchors
     ("report", "rival"),
     ("score", "protocol"),
 }

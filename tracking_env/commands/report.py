@@ -34,12 +34,10 @@ def make_report(
     Example: tracking-env report results/drlt results/mil --root OTB
 
     Args:
-        results: folders of result files, of one tracker each or of many trackers' NAME_TRACKER.mat. The first trackers
-            get the clearest colours.
+        results: folders of result files, one per tracker. The first ones get the clearest colours.
         out: folder for the page; an older page there is replaced.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. Give this or --annotations.
-        annotations: folder of true boxes NAME.txt, without frames, of OTB's sequences or your own. The page then shows
-            no pictures.
+        annotations: folder of true boxes NAME.txt, of OTB's sequences or your own. The page then shows no pictures.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all that have results.
         protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128 or vot. By default those of the
