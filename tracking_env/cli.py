@@ -6,11 +6,11 @@ With --traceback, a command shows where each of its errors came from. --version 
 
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Literal
 
 import tyro
 
+from tracking_env.commands import print_version
 from tracking_env.commands.check import check_folder
 from tracking_env.commands.demo import show_demo
 from tracking_env.commands.download import download_weights
@@ -24,7 +24,6 @@ from tracking_env.commands.track import track_video
 from tracking_env.commands.trax import serve_trax
 from tracking_env.errors import InputError, suggest
 from tracking_env.program import run_program
-from tracking_env.terminal import print_result
 
 app = tyro.extras.SubcommandApp()
 app.command(name="track")(track_video)
@@ -55,8 +54,7 @@ def print_completion(shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]
 def _run(argv: Sequence[str]) -> int:
     first = argv[0] if argv else ""
     if first == "--version":
-        print_result(f"tracking-env {metadata.version('tracking-env')}")
-        return 0
+        return print_version()
     names = list(app._subcommands)
     if first and not first.startswith("-") and first not in names:
         raise InputError(f"unknown command {first!r}{suggest(first, names)}; the commands are {', '.join(names)}")

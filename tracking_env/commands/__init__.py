@@ -4,11 +4,12 @@ A command prints its result and returns the exit code. Python code calls the lib
 """
 
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Annotated, Literal
 
 import tyro
 
-from tracking_env.terminal import print_error
+from tracking_env.terminal import print_error, print_result
 
 Device = Literal["auto", "cpu", "cuda"]
 """Values of the flag ``--device``."""
@@ -16,6 +17,12 @@ ScoringName = Literal["otb", "got10k", "lasot", "trackingnet", "uav123", "nfs", 
 """Values of the flag ``--protocol``: the names of `tracking_env.evaluation.protocols.PROTOCOLS`."""
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 """Type of the parameter ``as_json``, whose flag is ``--json``."""
+
+
+def print_version() -> int:
+    """Print the version of the installed package; returns the exit code."""
+    print_result(f"tracking-env {metadata.version('tracking-env')}")
+    return 0
 
 
 def print_failures(failed: Mapping[str, Mapping[str, str]]) -> int:
