@@ -1,3 +1,4 @@
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_a_user_defined_tracker_runs_by_its_import_path(module):
     name = module(STILL)
     choice = TrackerSpec(f"{name}:Still")
     runner = choice.make()
-    assert (runner.id, choice.folder) == (f"{name}:Still", f"{name}.Still")
+    assert re.fullmatch(rf"{name}:Still [0-9a-f]{{8}}", runner.id) and choice.folder == f"{name}.Still"
     trajectory = runner.track(SEQUENCE)
     assert np.array_equal(trajectory.boxes, np.repeat(SEQUENCE.boxes[:1], 6, axis=0))
     assert (trajectory.seconds > 0).all()
@@ -80,8 +81,10 @@ def test_a_factory_gets_only_the_options_in_its_signature(module):
     """
     )
     choice = TrackerSpec(f"{name}:seeded", (Path("a"), Path("b")), Path("c"))
-    assert choice.make(7).id == f"{name}:seeded 7 c {[Path('a'), Path('b')]}"
-    assert TrackerSpec(f"{name}:anything", (), Path("c")).make().id == f"{name}:anything ['checkpoint', 'seed']"
+    assert choice.make(7).id.startswith(f"{name}:seeded 7 c {[Path('a'), Path('b')]} ")
+    assert (
+        TrackerSpec(f"{name}:anything", (), Path("c")).make().id.startswith(f"{name}:anything ['checkpoint', 'seed'] ")
+    )
     with pytest.raises(InputError, match="needs 'checkpoint' to be made; give --checkpoint"):
         TrackerSpec(f"{name}:seeded").make()
 

@@ -4,17 +4,18 @@ Your own tracker is named by its entry point, such as ``mytracker:MyTracker``: a
 object with the methods of `tracking_env.trackers.base.Tracker`. The keywords are ``weights`` (paths), ``checkpoint`` (a
 path), ``features`` (a name), ``trust`` (true), ``device`` (a name) and ``seed``. A factory gets those that it takes and
 that the user gave. A tracker may have an attribute ``id``, a string that identifies its weights: results of different
-ids are never mixed.
+ids are never mixed. The id of your own tracker also tells its code and its files: it changes when they change.
 """
 
 import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -163,8 +164,12 @@ class TrackerSpec:
             return Runner(self.name, partial(_run_baseline, factory))
         tracker = TimeLimitedTracker(partial(self._make_tracker, factory, options, seed), self.timeout)
         # Results carry this id, and those of different ids are never mixed. A tracker without `files`
-        # names its weights in its own id.
-        parts = [self.name, getattr(tracker, "id", None), _digest(weights) if self.entry.files else None]
+        # names its weights in its own id; of your own tracker the code and all files that it gets count.
+        digest = _digest(map(sha256, weights)) if self.entry.files else None
+        if self.name not in TABLE:
+            files = _list_files([*weights, self.checkpoint])
+            digest = _digest([*_source_digests(factory, self.name), *map(sha256, files)])
+        parts = [self.name, getattr(tracker, "id", None), digest]
         return Runner(" ".join(filter(None, parts)), partial(run, tracker), tracker)
 
     def _weights_files(self) -> list[Path]:
@@ -295,6 +300,27 @@ def _run_baseline(baseline: Callable[[Sequence], np.ndarray], sequence: Sequence
     return Trajectory(baseline(sequence), np.full(len(sequence), np.nan))
 
 
-def _digest(files: list[Path]) -> str:
-    """Eight hexadecimal digits that identify the contents of files."""
-    return hashlib.sha256(b"".join(bytes.fromhex(sha256(file)) for file in files)).hexdigest()[:8]
+def _source_digests(factory: Callable[..., Any], entry_point: str) -> list[str]:
+    """Digests of the files of Python code in which an own tracker is named and made."""
+    names = dict.fromkeys((entry_point.partition(":")[0], getattr(factory, "__module__", None)))
+    return [_source_digest(sys.modules[name]) for name in names if name in sys.modules]
+
+
+@cache
+def _source_digest(module: ModuleType) -> str:
+    # Once for each module: the code that runs is that of the import, even if the file changes later.
+    path = getattr(module, "__file__", None) or ""
+    return sha256(Path(path)) if path.endswith(".py") else ""
+
+
+def _list_files(paths: Iterable[Path | None]) -> list[Path]:
+    """Those of these paths that are files, and the files in these folders."""
+    files: list[Path] = []
+    for path in filter(None, paths):
+        files += list_folder(path) if path.is_dir() else [path]
+    return [file for file in files if file.is_file()]
+
+
+def _digest(digests: Iterable[str]) -> str:
+    """Eight hexadecimal digits that identify the contents of files, from the SHA-256 of each."""
+    return hashlib.sha256(b"".join(map(bytes.fromhex, digests))).hexdigest()[:8]

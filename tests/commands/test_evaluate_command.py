@@ -5,16 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch")  # the package of the trackers imports it
 
 from tracking_env import cli
+from tracking_env.datasets import synthetic
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.errors import InputError
 from tracking_env.evaluation import tasks
 from tracking_env.evaluation.result_files import write_result
+from tracking_env.registry import TrackerSpec
 
 
 @pytest.fixture(autouse=True)
@@ -116,9 +117,8 @@ def test_the_agent_that_ran_and_what_it_was_trained_on_are_named(capsys):
 
 def test_a_failed_sequence_gives_exit_code_1(capsys):
     Path("out/mine.Fails").mkdir(parents=True)
-    Path("out/mine.Fails/tracker.id").write_text("mine:Fails\n")
-    boxes = np.tile([10.0, 10, 30, 20], (60, 1))
-    write_result(Path("out/mine.Fails/Synthetic-0001.txt"), boxes)
+    Path("out/mine.Fails/tracker.id").write_text(TrackerSpec("mine:Fails").make().id)
+    write_result(Path("out/mine.Fails/Synthetic-0001.txt"), synthetic.generate(1).boxes)
     assert evaluate("--tracker", "mine:Fails") == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[2].startswith("mine.Fails")

@@ -1,8 +1,11 @@
 import json
 import multiprocessing
+import os
 import sys
 import textwrap
 import time
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import cv2
@@ -113,6 +116,67 @@ def test_finished_runs_are_not_repeated(drawn, out, tmp_path):
     assert before.items() <= {name: (out / name).stat().st_mtime_ns for name in names(out)}.items()
     assert len(report.sequences) == 3
     assert np.loadtxt(out / f"{drawn[2].name}_time.txt").shape == (6,)
+
+
+def test_what_is_reused_is_said_with_its_date(drawn, out, caplog):
+    run_and_score(TrackerSpec("own:Notes"), drawn[:2], out)
+    assert not caplog.messages
+    for sequence, date in zip(drawn[:2], (1_700_000_000, 1_700_086_400), strict=True):
+        os.utime(out / f"{sequence.name}.txt", (date, date))
+    run_and_score(TrackerSpec("own:Notes"), drawn, out)
+    dates = [f"{datetime.fromtimestamp(date):%Y-%m-%d %H:%M}" for date in (1_700_000_000, 1_700_086_400)]
+    assert caplog.messages == [
+        f"reused 2 of 3 results in {out}, from {dates[0]} to {dates[1]}; --overwrite runs them again"
+    ]
+
+
+def test_overwrite_runs_again_what_is_asked_for_and_keeps_the_rest(drawn, out, tmp_path, caplog):
+    run_and_score(TrackerSpec("own:Notes"), drawn, out)
+    paths = [out / f"{sequence.name}.txt" for sequence in drawn]
+    for path in paths:
+        os.utime(path, (0, 0))
+    report = run_and_score(TrackerSpec("own:Notes"), drawn[:2], out, overwrite=True)
+    assert len(calls(tmp_path)) == 5 and not report.failed and not caplog.messages
+    assert [path.stat().st_mtime > 0 for path in paths] == [True, True, False]
+
+
+@pytest.mark.parametrize("change", ["code", "weights"])
+def test_results_of_changed_code_or_weights_are_not_reused(drawn, out, tmp_path, change):
+    (tmp_path / "weights.bin").write_bytes(b"1")
+    (tmp_path / "own.py").write_text(MODULE + "\nclass Weighted(Notes):\n    def __init__(self, weights): pass\n")
+    spec = TrackerSpec("own:Weighted", (tmp_path / "weights.bin",))
+    run_and_score(spec, drawn, out)
+    if change == "code":
+        sys.modules.pop("own")
+        (tmp_path / "own.py").write_text((tmp_path / "own.py").read_text() + "# changed\n")
+    else:
+        (tmp_path / "weights.bin").write_bytes(b"2")
+    with pytest.raises(InputError, match=r"holds results of 'own:Weighted \w+', not of 'own:Weighted \w+'; type --ov"):
+        run_and_score(spec, drawn, out)
+    with pytest.raises(InputError, match=r"holds 4 other files of .*; name all its sequences, or give another --out"):
+        run_and_score(spec, drawn[:1], out, overwrite=True)
+    assert len(calls(tmp_path)) == 3
+    assert not run_and_score(spec, drawn, out, overwrite=True).failed
+    assert len(calls(tmp_path)) == 6
+    run_and_score(spec, drawn, out)
+    assert len(calls(tmp_path)) == 6
+
+
+def test_a_result_of_other_boxes_is_not_reused_as_this_ones(drawn, out):
+    run_and_score(TrackerSpec("own:Notes"), drawn[:2], out)
+    other = [replace(drawn[0], boxes=drawn[0].boxes + 1), drawn[1]]
+    report = run_and_score(TrackerSpec("own:Notes"), other, out)
+    path = out / f"{drawn[0].name}.txt"
+    assert report.failed == {drawn[0].name: f"{path} is a result of other frames or boxes; type --overwrite"}
+    assert list(report.scores) == [drawn[1].name]
+
+
+def test_baselines_run_again_since_they_take_no_time(drawn, out, caplog):
+    run_and_score(TrackerSpec("mean"), drawn, out)
+    other = [replace(sequence, boxes=sequence.boxes + 1) for sequence in drawn]
+    report = run_and_score(TrackerSpec("mean"), other, out)
+    expected = run_and_score(TrackerSpec("mean"), other, out.with_name("new"))
+    assert report.mean["whole"] == expected.mean["whole"] and not report.failed and not caplog.messages
 
 
 def test_a_tracker_that_fails_costs_one_sequence(drawn, out):
@@ -239,7 +303,7 @@ def test_oracle_baselines_are_refused_outside_one_pass_evaluation(drawn, out):
 
 def test_results_of_two_trackers_are_not_mixed(drawn, out, tmp_path):
     run_and_score(TrackerSpec("own:Notes"), drawn, out)
-    with pytest.raises(InputError, match="holds results of 'own:Notes', not of 'own:Fails'; delete it, or give"):
+    with pytest.raises(InputError, match=r"holds results of 'own:Notes \w+', not of 'own:Fails \w+'; type --overwrite"):
         run_and_score(TrackerSpec("own:Fails"), drawn, out)
     result_files.write_result(tmp_path / "struck" / "Suv.txt", np.ones((3, 4)))
     with pytest.raises(InputError, match="holds results of unknown origin"):

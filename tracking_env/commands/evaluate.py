@@ -31,9 +31,12 @@ def evaluate_tracker(
     device: Device | None = None,
     timeout: float = 60.0,
     name: str | None = None,
+    overwrite: bool = False,
     as_json: Json = False,
 ) -> int:
-    """Run a tracker over sequences into result files, and score them. Finished sequences are not run again.
+    """Run a tracker over sequences into result files, and score them.
+
+    Finished sequences are not run again, unless the tracker's code or weights have changed: then say --overwrite.
 
     The results are OUT/TRACKER/NAME.txt (one box x,y,w,h a line) and NAME_time.txt (seconds per frame). Your own
     tracker is a class, or a function that makes an object, with init(frame, box) and update(frame).
@@ -59,6 +62,7 @@ def evaluate_tracker(
         device: cpu, cuda or auto (a GPU if there is one); for nanotrack-v3, fear-xs and vittrack.
         timeout: the most seconds that a tracker may take for a frame.
         name: name of the tracker's folder in out. By default the tracker's name.
+        overwrite: run finished sequences again, and replace their results.
         as_json: print JSON instead of text.
     """
     spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, device, timeout)
@@ -69,8 +73,9 @@ def evaluate_tracker(
     folder = tasks.results_folder(out, name or spec.folder, starts)
     shard = sharding.from_environment(os.environ)
     try:
-        trained_on = spec.trained_on
-        report = runner.run_and_score(spec, loaded, folder, starts, repeat, jobs, rules.name, shard, trained_on)
+        report = runner.run_and_score(
+            spec, loaded, folder, starts, repeat, jobs, rules.name, shard, spec.trained_on, overwrite
+        )
     except KeyboardInterrupt:
         print_error(f"tracking-env: stopped; finished results are in {folder}: type the same command to go on")
         # As a shell reports a program that Ctrl-C ended.

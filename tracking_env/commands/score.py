@@ -12,7 +12,7 @@ from tracking_env.evaluation.ground_truth import read_ground_truth, read_sizes
 from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.protocols.anchor_report import score_anchors
 from tracking_env.evaluation.result_files import read_results
-from tracking_env.evaluation.score_report import Report
+from tracking_env.evaluation.score_report import Report, select_common
 from tracking_env.evaluation.scoring import evaluate
 from tracking_env.evaluation.submission import write_submission
 from tracking_env.evaluation.tracker_folders import TrackerFolders
@@ -77,7 +77,7 @@ def score_results(
         data = single.to_json() if single else {label: report.to_json() for label, report in reports.items()}
         print_result(json.dumps(data, indent=1))
     elif attributes:
-        tables = {label: format_attributes(report, markdown) for label, report in reports.items()}
+        tables = {label: format_attributes(report, markdown) for label, report in select_common(reports).items()}
         print_result("\n\n".join(table if single else f"{label}\n\n{table}" for label, table in tables.items()))
     else:
         print_result(format_sequences(single, markdown) if single else format_trackers(reports, markdown))

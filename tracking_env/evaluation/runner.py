@@ -3,7 +3,9 @@
 A file appears whole or not at all, the boxes last. A finished run is not repeated, so a stopped evaluation can go on.
 """
 
+import contextlib
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -11,12 +13,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.datasets.sharding import Shard, select_share
 from tracking_env.errors import InputError, describe
@@ -34,6 +38,7 @@ from tracking_env.trackers.base import Runner, TrackerFactory, Trajectory
 
 _ALONE = Shard()
 _ID = "tracker.id"  # name of the file that says whose results a folder holds
+_log = logging.getLogger(__name__)
 
 
 def run_and_score(
@@ -46,6 +51,7 @@ def run_and_score(
     protocol: str | None = None,
     shard: Shard = _ALONE,
     trained_on: Collection[str] = (),
+    overwrite: bool = False,
 ) -> Report:
     """Run a tracker over sequences, and score the results in its folder.
 
@@ -61,9 +67,12 @@ def run_and_score(
         shard: of several processes that are given the same sequences, on one machine or many with one folder: which one
             this is. It runs and scores its share.
         trained_on: names of the sequences that the tracker was trained on; they are noted in the folder.
+        overwrite: run also what has a result. By default such results are reused, and a logged warning says from when
+            they are. Baselines always run: they take no time.
 
     Returns:
-        The scores of `sequences`. A sequence with a run that failed is in ``failed``, with the reason.
+        The scores of `sequences`. A sequence with a run that failed is in ``failed``, with the reason; so is one whose
+        earlier result was begun on another box or has another number of frames.
 
     Raises:
         InputError: the tracker cannot be made; it is an oracle baseline and ``starts`` is not ``ope``; the folder holds
@@ -75,10 +84,15 @@ def run_and_score(
         raise InputError(f"--jobs is {jobs}; give a number of processes >= 1")
     sequences = list(sequences)
     # Every process writes the same files of the folder, so it plans the tasks of all.
-    prepare_folder(factory.make().id, folder, plan_tasks(sequences, folder, starts, repeat), trained_on)
+    every_task = plan_tasks(sequences, folder, starts, repeat)
     sequences = select_share(sequences, shard)
     tasks = plan_tasks(sequences, folder, starts, repeat)
-    failed = run_tasks(factory, tasks, jobs)
+    runner = factory.make()
+    # Of several processes each replaces its share alone: another may have finished its own already.
+    replaced = tasks if overwrite or runner.tracker is None else None
+    prepare_folder(runner.id, folder, every_task, trained_on, replaced)
+    failed = _check_earlier([task for task in tasks if task.path.exists()], folder, len(tasks))
+    failed |= run_tasks(factory, tasks, jobs)
     if not any(task.path.exists() for task in tasks):
         return Report({}, failed)
     if starts == "vot":
@@ -92,7 +106,8 @@ def run_and_score(
         sizes={sequence.name: sequence.size for sequence in sequences} if rules.needs_size else None,
     )
     # The reason why a run failed comes before "no result", which scoring says of it.
-    return replace(report, failed={**report.failed, **failed})
+    scores = {name: runs for name, runs in report.scores.items() if name not in failed}
+    return replace(report, scores=scores, failed={**report.failed, **failed})
 
 
 def _score_anchors(folder: Path, sequences: Iterable[Sequence], failed: Mapping[str, str]) -> Report:
@@ -105,10 +120,23 @@ def _score_anchors(folder: Path, sequences: Iterable[Sequence], failed: Mapping[
     return replace(report, failed={**report.failed, **failed})
 
 
-def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task], trained_on: Collection[str] = ()) -> None:
+def prepare_folder(
+    tracker_id: str,
+    folder: Path,
+    tasks: Iterable[Task],
+    trained_on: Collection[str] = (),
+    replaced: list[Task] | None = None,
+) -> None:
     """Make the results folder, or check that it belongs to this tracker.
 
     TRE's start frames are written into it, and the names of the sequences that the tracker was trained on.
+
+    Args:
+        tracker_id: the tracker's.
+        folder: of its results.
+        tasks: the runs that will be there.
+        trained_on: names of the sequences that the tracker was trained on.
+        replaced: runs whose earlier results are deleted; None to keep all. Nothing else is deleted.
 
     Raises:
         InputError: the folder holds results of another tracker, or cannot be written to.
@@ -123,11 +151,14 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task], trained
         if _holds_results(folder) and not id_path.exists():
             raise InputError(f"{folder} holds results of unknown origin; give another --out or --name")
         owner = read_id(folder) if id_path.exists() else tracker_id
-        if owner != tracker_id:
+        if owner != tracker_id and replaced is None:
+            # An own tracker's id changes with its code.
             raise InputError(
-                f"{folder} holds results of {owner!r}, not of {tracker_id!r}; "
-                "delete it, or give another --out or --name"
+                f"{folder} holds results of {owner!r}, not of {tracker_id!r}; type --overwrite to run all of them "
+                "again, or give another --out or --name"
             )
+        if replaced is not None:
+            _delete_results(folder, replaced, owner if owner != tracker_id else None)
         # Written also when it exists: a folder that cannot be written to is refused before tracking starts.
         with write_atomically(id_path) as partial:
             partial.write_text(tracker_id + "\n", encoding="utf-8")
@@ -144,8 +175,52 @@ def prepare_folder(tracker_id: str, folder: Path, tasks: Iterable[Task], trained
 
 
 def _holds_results(folder: Path) -> bool:
-    parts = [folder, *list_folder(folder), *list_folder(folder / BASELINE)]
-    return any(list_folder(part, "*.txt") for part in parts)
+    return any(list_folder(part, "*.txt") for part in _list_parts(folder))
+
+
+def _delete_results(folder: Path, tasks: list[Task], other: str | None) -> None:
+    """Delete the results of the runs; ``other`` is the tracker that they are of, if it is not the one that will run."""
+    paths = {path for task in tasks for path in (task.path, task.times_path) if path.exists()}
+    # Those that stay would count as results of the tracker that will run.
+    others = [path for part in _list_parts(folder) for path in list_folder(part, "*.txt") if path not in paths]
+    staying = [path for path in others if path.name != TRAINED_ON]
+    if other is not None and staying:
+        raise InputError(
+            f"{folder} holds {len(staying)} other files of {other!r}, such as {staying[0].name}; name all its "
+            "sequences, or give another --out or --name"
+        )
+    if other is not None:
+        (folder / TRAINED_ON).unlink(missing_ok=True)
+    for path in paths:
+        path.unlink()
+
+
+def _list_parts(folder: Path) -> list[Path]:
+    return [folder, *list_folder(folder), *list_folder(folder / BASELINE)]
+
+
+def _check_earlier(finished: list[Task], folder: Path, count: int) -> dict[str, str]:
+    """Log a warning that says how many results are of earlier runs, and from when.
+
+    Returns:
+        Sequences whose results do not belong to their frames or boxes, each with a one-line reason.
+    """
+    if not finished:
+        return {}
+    dates = sorted(task.path.stat().st_mtime for task in finished)
+    first, last = (f"{datetime.fromtimestamp(date):%Y-%m-%d %H:%M}" for date in (dates[0], dates[-1]))
+    period = first if first == last else f"{first} to {last}"
+    _log.warning(
+        "reused %d of %d results in %s, from %s; --overwrite runs them again", len(finished), count, folder, period
+    )
+    changed: dict[str, str] = {}
+    for task in finished:
+        # Every tracker's result begins with the box that it was given. An unreadable one fails in scoring.
+        with contextlib.suppress(InputError):
+            boxes, sequence = read_boxes(task.path), task.cut_sequence()
+            if len(boxes) != len(sequence) or not np.allclose(boxes[0], sequence.boxes[0], rtol=0, atol=1e-3):
+                changed[sequence.name] = f"{task.path} is a result of other frames or boxes; type --overwrite"
+    return changed
 
 
 def read_id(folder: Path) -> str:

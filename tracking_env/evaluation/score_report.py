@@ -64,9 +64,14 @@ class Report:
 
     @property
     def mean_fps(self) -> float | None:
-        """The mean over the scored sequences whose speed is known."""
-        speeds = [speed for name, speed in self.fps.items() if name in self.scores]
-        return sum(speeds) / len(speeds) if speeds else None
+        """The mean over the scored sequences; None if the speed on one of them is unknown."""
+        speeds = [self.fps[name] for name in self.scores if name in self.fps]
+        return sum(speeds) / len(speeds) if speeds and len(speeds) == len(self.scores) else None
+
+    @property
+    def count(self) -> str:
+        """How many of the sequences are scored, in words: ``29 of 30``."""
+        return f"{len(self.scores)} of {len(self.scores) + len(self.failed)}"
 
     def by_attribute(self) -> dict[str, tuple[int, Parts]]:
         """Per difficulty tag, the number of sequences that have it and the mean over these; OTB's tags come first."""
@@ -129,6 +134,34 @@ class Report:
             "failed": dict(self.failed),
             "protocol": f"{self.protocol.heading}: {self.rules}",
         }
+
+
+def select_common(reports: Mapping[str, Report]) -> dict[str, Report]:
+    """Reports whose means compare: each on the sequences that every tracker has a score for.
+
+    The other sequences are in ``failed``. A tracker without any score does not count: it has no mean.
+
+    Args:
+        reports: by tracker, on the same sequences.
+    """
+    scored = [set(report.scores) for report in reports.values() if report.scores]
+    common = set.intersection(*scored) if scored else set()
+    selected: dict[str, Report] = {}
+    for tracker, report in reports.items():
+        left_out = {name: "another tracker has no score" for name in report.scores if name not in common}
+        scores = {name: runs for name, runs in report.scores.items() if name in common}
+        selected[tracker] = replace(report, scores=scores, failed={**report.failed, **left_out})
+    return selected
+
+
+def say_common(common: Mapping[str, Report]) -> str:
+    """Over how many sequences the means are, such as ``, on 1 of 2 sequences``; empty if over all.
+
+    Args:
+        common: what `select_common` returns.
+    """
+    counts = [report.count for report in common.values() if report.scores and report.failed]
+    return f", on {counts[0]} sequences" if counts else ""
 
 
 def _existing(scores: Iterable[Parts], part: str) -> list[Score]:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from tracking_env.boxes import Size
 from tracking_env.errors import InputError
 from tracking_env.evaluation.ground_truth import GroundTruth, read_sizes
 from tracking_env.evaluation.protocols import PROTOCOLS, Protocol
@@ -18,7 +19,7 @@ from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.report import film_strips, page_tables, plots, published
 from tracking_env.report.gallery import Gallery, picture_frames
 from tracking_env.report.page_tables import PaperScores, Table
-from tracking_env.report.summary import Summary, choose_frames, list_curves, summarise
+from tracking_env.report.summary import Summary, choose_frames, list_curves, summarise, summarise_means
 
 PART_NAMES = dict(zip(PARTS, ("whole video", "first third", "rest"), strict=True))
 Strip = list[tuple[film_strips.Moment, str]]
@@ -63,7 +64,31 @@ class Page:
                 # Table 1's AUC is by the paper's formula, its precision by OTB's: both are needed.
                 both = (evaluate(results, in_paper, attributes={}, protocol=name) for name in ("otb", "drlt-paper"))
                 self.paper_scores[tracker] = page_tables.score_for_paper(*both)
+        self.over = ""
+        scored = [set(summary.sequences) for summary in self.summaries.values() if summary.sequences]
+        common = set.intersection(*scored) if scored else set()
+        if any(names != common for names in scored):
+            self.over = f", on {len(common)} of {len(truths)} sequences"
+            self._compare_on({name: boxes for name, boxes in truths.items() if name in common}, tags, sizes)
         self.ours, self.rival = self.gallery.choose_trackers(self.summaries)
+
+    def _compare_on(
+        self,
+        truths: Mapping[str, np.ndarray],
+        tags: Mapping[str, Sequence[str]],
+        sizes: Mapping[str, Size] | None,
+    ) -> None:
+        """Take means and curves over these sequences, which all trackers have a score for: others do not compare."""
+        in_paper = {name: boxes for name, boxes in truths.items() if name in published.TABLE_2}
+        for tracker, summary in self.summaries.items():
+            # Read again, since the boxes of all trackers may not fit into memory together.
+            results = self.results[tracker]
+            report = evaluate(results, truths, attributes=tags, protocol=self.protocol.name, sizes=sizes)
+            self.summaries[tracker] = replace(summary, **summarise_means(report))
+            if tracker in self.paper_scores:
+                both = (evaluate(results, in_paper, attributes={}, protocol=name) for name in ("otb", "drlt-paper"))
+                scores, overlaps = page_tables.score_for_paper(*both), self.paper_scores[tracker].overlaps
+                self.paper_scores[tracker] = replace(scores, overlaps=overlaps)
 
     @property
     def parts(self) -> list[str]:
@@ -87,15 +112,16 @@ class Page:
             return None
         names = [sequence.name for sequence in self.sequences if sequence.name in published.TABLE_2]
         scores = self.paper_scores
-        return page_tables.compare_with_table_1(scores), page_tables.compare_with_table_2(scores, names)
+        # The paper's means are over its 30 sequences.
+        comparable = not self.over and len(names) == len(published.TABLE_2)
+        return page_tables.compare_with_table_1(scores, comparable), page_tables.compare_with_table_2(scores, names)
 
     def attributes(self) -> dict[str, int]:
-        """The difficulty tags of the sequences in their order, each with the number of sequences that have it."""
+        """The difficulty tags of the sequences in their order, each with the number of sequences in its means."""
         counts: dict[str, int] = {}
         for summary in self.summaries.values():
-            for tag in summary.by_attribute:
-                # All sequences with the tag, so that trackers with failed sequences share a group.
-                counts[tag] = sum(tag in sequence.attributes for sequence in self.sequences)
+            for tag, (count, _) in summary.by_attribute.items():
+                counts[tag] = count
         return counts
 
     def strips(self) -> dict[str, dict[str, Strip]]:
@@ -139,13 +165,15 @@ class Page:
                     score = page_tables.get_metric(summary.mean[part], curve.metric)
                     if score is not None and part in summary.curves[kind]:
                         rates[tracker] = summary.curves[kind][part], score
-                title = f"{kind.capitalize()}, {PART_NAMES[part]} [{self.protocol.label(curve.metric)}]"
+                if not rates:
+                    continue
+                title = f"{kind.capitalize()}, {PART_NAMES[part]}{self.over} [{self.protocol.label(curve.metric)}]"
                 figure = plots.draw_curves(title, curve.axes, curve.thresholds, rates, self.styles)
                 _save(figure, folder / f"{kind}-{part}")
             groups = self._attribute_groups(part)
             if groups:
                 label = self.protocol.label(self.protocol.headline)
-                title = f"{label} by attribute, {PART_NAMES[part]}"
+                title = f"{label} by attribute, {PART_NAMES[part]}{self.over}"
                 _save(plots.draw_bars(title, label, groups, self.styles), folder / f"attributes-{part}")
         points = {}
         for tracker, summary in self.summaries.items():

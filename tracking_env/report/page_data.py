@@ -31,6 +31,7 @@ def to_json(page: Page) -> Json:
         "parts": {part: PART_NAMES[part] for part in page.parts},
         "metrics": {metric: page.protocol.label(metric) for metric in choose_metrics(page.protocol)},
         "sequences": _list_sequences(page),
+        "over": page.over,
         "means": _by_part_and_metric(page, lambda part, metric: [_metric(s.mean, part, metric) for s in summaries]),
         "deviations": _by_part_and_metric(page, lambda part, metric: [_metric(s.std, part, metric) for s in summaries]),
         "scores": _by_part_and_metric(

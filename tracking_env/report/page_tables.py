@@ -77,8 +77,13 @@ def score_for_paper(official: Report, paper: Report) -> PaperScores:
     )
 
 
-def compare_with_table_1(trackers: Mapping[str, PaperScores]) -> Table:
-    """Our trackers, then the paper's Table 1: AUC by the paper's formula, the official precision, speed."""
+def compare_with_table_1(trackers: Mapping[str, PaperScores], comparable: bool) -> Table:
+    """Our trackers, then the paper's Table 1: AUC by the paper's formula, the official precision, speed.
+
+    Args:
+        trackers: their scores.
+        comparable: whether these are over the paper's 30 sequences; if not, none is marked as the best.
+    """
     rows: dict[str, tuple[float | None, float | None, float | None]] = {}
     for name, scores in trackers.items():
         rows[name] = scores.auc, scores.precision20, scores.fps
@@ -87,7 +92,7 @@ def compare_with_table_1(trackers: Mapping[str, PaperScores]) -> Table:
     auc, precisions, fps = zip(*rows.values(), strict=True)
     # Speeds are not marked: those of different machines do not compare.
     speeds = [Cell(speed, "–" if speed is None else f"{speed:,.1f}") for speed in fps]
-    columns = zip(make_cells(auc), make_cells(precisions), speeds, strict=True)
+    columns = zip(make_cells(auc, comparable), make_cells(precisions, comparable), speeds, strict=True)
     return Table(("Tracker", "AUC", "precision", "fps"), dict(zip(rows, columns, strict=True)))
 
 
@@ -115,14 +120,14 @@ def compare_with_table_2(trackers: Mapping[str, PaperScores], names: Sequence[st
     )
 
 
-def make_cells(values: Numbers) -> list[Cell]:
-    """Cells with three decimals; the best and second best of several are marked."""
+def make_cells(values: Numbers, marked: bool = True) -> list[Cell]:
+    """Cells with three decimals; the best and second best of several are marked, if they are to be."""
     # By place, not by tracker: a column of the paper may have the name of one of our trackers.
     best, second = published.find_best_two(dict(enumerate(values)))
     cells = []
     for at, value in enumerate(values):
         mark = "best" if at in best else "second" if at in second else ""
-        cells.append(Cell(value, "–" if value is None else f"{value:.3f}", mark if len(values) > 1 else ""))
+        cells.append(Cell(value, "–" if value is None else f"{value:.3f}", mark if marked and len(values) > 1 else ""))
     return cells
 
 

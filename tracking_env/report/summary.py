@@ -59,7 +59,8 @@ class Summary:
     """What a page shows of one tracker.
 
     Attributes:
-        mean: as of its `Report`, and so are ``std``, ``sequences``, ``failed``, ``mean_fps`` and ``trained``.
+        mean: as of its `Report`, and so are ``std``, ``sequences``, ``failed``, ``mean_fps`` and ``trained``. All
+            means, and the curves, are over the sequences that all trackers of the page have a score for.
         runs: number of its runs.
         by_attribute: `Report.by_attribute`.
         json: `Report.to_json`.
@@ -103,21 +104,28 @@ def summarise(report: Report, with_frames: Sequence[str] = ()) -> Summary:
         overlaps[name] = encode_overlaps(np.mean([run.overlaps for run in runs], axis=0))
         boxes[name] = runs[0].boxes[choose_frames(len(runs[0].boxes))].astype(np.float32)
     return Summary(
-        mean=report.mean,
-        std=report.std,
+        **summarise_means(report),
         sequences=report.sequences,
         failed=report.failed,
-        mean_fps=report.mean_fps,
         runs=report.repeats,
         trained=report.trained,
-        by_attribute=report.by_attribute(),
         json=report.to_json(),
-        curves={kind: _mean_curves(report, curve) for kind, curve in list_curves(report.protocol).items()},
         overlaps=overlaps,
         boxes=boxes,
         best=[(moment, first_runs[moment.sequence].boxes[moment.index]) for moment in best],
         worst=[(moment, first_runs[moment.sequence].boxes[moment.index]) for moment in worst],
     )
+
+
+def summarise_means(report: Report) -> dict[str, Any]:
+    """The fields of a summary that are means over the sequences of a report."""
+    return {
+        "mean": report.mean,
+        "std": report.std,
+        "mean_fps": report.mean_fps,
+        "by_attribute": report.by_attribute(),
+        "curves": {kind: _mean_curves(report, curve) for kind, curve in list_curves(report.protocol).items()},
+    }
 
 
 def choose_frames(length: int) -> list[int]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tracking_env.evaluation.metrics import Score
 from tracking_env.evaluation.protocols import Protocol
-from tracking_env.evaluation.score_report import Parts, Report
+from tracking_env.evaluation.score_report import Parts, Report, say_common, select_common
 
 _WIDTH = 80
 _SHORTEST = 12  # characters of a name that stay, also where a table then is wider
@@ -24,19 +24,27 @@ def format_trackers(reports: Mapping[str, Report], markdown: bool = False) -> st
     a ±; ``-`` stands for a part without frames. There is no column for frames per second if none is known. The last
     line names the trackers that were trained on the first thirds of these videos, if there are any.
 
+    The means are over the sequences that all trackers have a score for. If these are not all, the first title says how
+    many they are, and the last column how many each tracker has.
+
     Args:
         reports: by tracker, all by one protocol, at least one.
         markdown: make a Markdown table.
     """
-    rows: dict[str, _Row] = {name: _mean_row(report) for name, report in reports.items()}
+    common = select_common(reports)
+    rows: dict[str, _Row] = {name: _mean_row(report) for name, report in common.items()}
     protocol = next(iter(reports.values())).protocol
     trained = [name for name, report in reports.items() if report.trained and protocol.splits]
-    cells = _make_cells("tracker", rows, protocol, bool(trained), markdown)
-    speeds = [report.mean_fps for report in reports.values()]
+    cells = _make_cells(f"tracker{say_common(common)}", rows, protocol, bool(trained), markdown)
+    speeds = [report.mean_fps for report in common.values()]
     if any(speeds):
         cells[0].append("fps")
         for row, speed in zip(cells[1:], speeds, strict=True):
             row.append("-" if speed is None else f"{speed:.1f}")
+    if any(report.failed for report in reports.values()):
+        cells[0].append("scored")
+        for row, report in zip(cells[1:], reports.values(), strict=True):
+            row.append(report.count)
     table = _join(cells, protocol, markdown)
     return f"{table}\n\nTrained on the first thirds of these videos: {', '.join(trained)}" if trained else table
 
@@ -44,7 +52,7 @@ def format_trackers(reports: Mapping[str, Report], markdown: bool = False) -> st
 def format_sequences(report: Report, markdown: bool = False) -> str:
     """The same columns for one tracker: a row per sequence, and the mean as the last row."""
     rows: dict[str, _Row] = {name: (parts, None) for name, parts in report.sequences.items()}
-    rows["mean"] = _mean_row(report)
+    rows[f"mean of {report.count}" if report.failed else "mean"] = _mean_row(report)
     return _format_rows("sequence", rows, report, markdown)
 
 
@@ -53,7 +61,7 @@ def format_attributes(report: Report, markdown: bool = False) -> str:
     rows: dict[str, _Row] = {}
     for tag, (count, parts) in report.by_attribute().items():
         rows[f"{tag} ({count})"] = parts, None
-    return _format_rows("attribute", rows, report, markdown)
+    return _format_rows(f"attribute{say_common({'': report})}", rows, report, markdown)
 
 
 def choose_metrics(protocol: Protocol) -> list[str]:

@@ -133,7 +133,7 @@ function renderScores() {
     return { name: [swatch(tracker), " ", nameOf(tracker), ...(trained && parts.length > 1 ? ["†"] : [])], keys: [name, ...columns.map(column => column[at]), fps, scored], cells: [...cells, ...more] };
   });
   state.sorted["scores-table"] ??= { column: 1, descending: true };
-  const titles = ["Tracker", ...metrics.map(metric => data.metrics[metric]), "fps", "scored"];
+  const titles = [`Tracker${data.over}`, ...metrics.map(metric => data.metrics[metric]), "fps", "scored"];
   fill("scores-table", table("scores-table", `Scores, ${data.parts[state.part]}`, titles, rows, null, renderScores));
 }
 
@@ -175,7 +175,7 @@ function asLatex() {
     const text = number(column[at]).replace("–", "--"), style = styles[classes[index][at]];
     return style ? `${style}{${text}}` : text;
   })].join(" & "));
-  const titles = ["Tracker", ...metrics.map(metric => escape(data.metrics[metric]))].join(" & ");
+  const titles = [`Tracker${data.over}`, ...metrics.map(metric => escape(data.metrics[metric]))].join(" & ");
   return [`\\begin{tabular}{l${"r".repeat(metrics.length)}}  % ${data.parts[state.part]}, ${sequences.length} sequences; needs booktabs`, "\\toprule",
     `${titles} \\\\`, "\\midrule", ...rows.map(row => `${row} \\\\`), "\\bottomrule", "\\end{tabular}", ""].join("\n");
 }
@@ -332,7 +332,7 @@ function renderSequences() {
     });
   });
   const means = shown.map(tracker => data.means[state.part][state.metric][tracker]), classes = marks(means);
-  const foot = { name: "Mean of all", cells: means.map((value, column) => ({ text: number(value), mark: classes[column] })) };
+  const foot = { name: data.over ? `Mean${data.over}` : "Mean of all", cells: means.map((value, column) => ({ text: number(value), mark: classes[column] })) };
   const titles = ["Sequence", ...shown.map(tracker => [swatch(tracker), make("br"), nameOf(tracker)])];
   if ((state.sorted["sequences-table"]?.column ?? 0) > shown.length) delete state.sorted["sequences-table"];
   fill("sequences-table", table("sequences-table", `${data.metrics[state.metric]} per sequence, ${data.parts[state.part]}`, titles, rows, foot, renderSequences));
