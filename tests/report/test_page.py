@@ -107,16 +107,18 @@ def test_the_page_has_the_scores_of_the_evaluation(data, folders):
     assert data["metrics"] == {"auc": "AUC", "precision20": "P@20", "norm_precision20": "norm. P@.20"}
     assert list(data["parts"]) == list(PARTS)
     for at, folder in enumerate(folders):
+        # One tracker lacks the last sequence, so all means are over the others.
         report = evaluate(read_results(folder, truths), truths)
+        means = report.select(list(truths)[:-1]).mean
         for part, metric in itertools.product(PARTS, data["metrics"]):
-            assert data["means"][part][metric][at] == pytest.approx(getattr(report.mean[part], metric), abs=1e-4)
+            assert data["means"][part][metric][at] == pytest.approx(getattr(means[part], metric), abs=1e-4)
             expected = [getattr(report.sequences.get(name, {}).get(part), metric, None) for name in truths]
             assert data["scores"][part][metric][at] == pytest.approx(expected, abs=1e-4)
         for curve, metric in zip(data["curves"], data["metrics"], strict=True):
             assert curve["means"]["whole"][at] == data["means"]["whole"][metric][at]
         success, precision, _ = (curve["rates"]["whole"][at] for curve in data["curves"])
-        assert np.mean(success) == pytest.approx(report.mean["whole"].auc, abs=1e-4)
-        assert precision[20] == pytest.approx(report.mean["whole"].precision20, abs=1e-4)
+        assert np.mean(success) == pytest.approx(means["whole"].auc, abs=1e-4)
+        assert precision[20] == pytest.approx(means["whole"].precision20, abs=1e-4)
     assert [tracker["fps"] for tracker in data["trackers"]] == [pytest.approx(500), pytest.approx(40), None]
     assert [(tracker["scored"], tracker["failed"]) for tracker in data["trackers"]] == [(3, 0), (3, 0), (2, 1)]
 
