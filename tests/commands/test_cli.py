@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_read_fails_only_its_sequence(folders, capsys):
     reason = f"{results}/Deer.txt, line 2: got '1,2,,4', expected four numbers x,y,w,h"
     assert captured.err.startswith(f"tracking-env: not scored: results: Deer: {reason}")
     assert captured.err.count("\n") == 1
-    assert [line.split()[0] for line in captured.out.splitlines()] == ["OTB", "tracker", "results", "annotations"]
+    assert [line.split()[0] for line in captured.out.splitlines()] == ["OTB", "tracker,", "results", "annotations"]
 
 
 @pytest.mark.parametrize(

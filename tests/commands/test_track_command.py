@@ -17,6 +17,7 @@ from tracking_env import cli, rendering
 from tracking_env.datasets import synthetic
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.video import VideoFrames
+from tracking_env.registry import TrackerSpec
 
 LENGTH = 12
 SEQUENCE = synthetic.generate(1, length=LENGTH)
@@ -95,6 +96,11 @@ def track(*args, tracker="own_tracker:Right", box=BOX, video="video.mp4"):
     return cli.main(["track", "--video", video, *box_flag, "--tracker", tracker, *args])
 
 
+def tracker_id():
+    """The id of the tracker: its name, and the digest of its code."""
+    return TrackerSpec("own_tracker:Right").make().id
+
+
 def boxes(name="own_tracker.Right/video"):
     return read_boxes(Path(f"tracked/{name}.txt"))
 
@@ -108,7 +114,7 @@ def test_track_writes_boxes_a_summary_and_an_overlay(capsys):
     captured = capsys.readouterr()
     assert captured.err == ""  # the progress bar needs a terminal
     place = "tracked/own_tracker.Right/video"
-    assert captured.out.startswith("own_tracker:Right: 12 frames, ")
+    assert captured.out.startswith(f"{tracker_id()}: 12 frames, ")
     assert captured.out.endswith(f" frames/s; in {place}.txt, {place}.csv, {place}.track.json, {place}.mp4\n")
     assert boxes().tolist() == moving_boxes(LENGTH)
     facts = json.loads(Path(f"{place}.track.json").read_text())
@@ -116,7 +122,7 @@ def test_track_writes_boxes_a_summary_and_an_overlay(capsys):
     assert [row["box"] for row in facts["boxes"]] == moving_boxes(LENGTH)
     seconds = sum(row["seconds"] for row in facts["boxes"])
     assert facts["fps"] == pytest.approx(LENGTH / seconds, rel=0.01)
-    assert (facts["tracker"], facts["video"], facts["stopped"]) == ("own_tracker:Right", "video.mp4", None)
+    assert (facts["tracker"], facts["video"], facts["stopped"]) == (tracker_id(), "video.mp4", None)
     overlay = VideoFrames(Path(f"{place}.mp4"))
     assert (len(overlay), overlay.fps, overlay.size) == (LENGTH, 10, (320, 240))
     corner = overlay[6][2 * 19 - 1 : 2 * 19 + 1, 2 * 50].mean(axis=0)  # on the upper edge, of a box enlarged twice
@@ -129,7 +135,7 @@ def test_json_prints_only_the_summary(capsys):
     facts = json.loads(captured.out)
     assert facts | {"fps": 0} == {
         "video": "video.mp4",
-        "tracker": "own_tracker:Right",
+        "tracker": tracker_id(),
         "start": 3,
         "frames": 10,
         "fps": 0,
