@@ -44,7 +44,9 @@ def separate_stderr() -> None:
         return
     stderr.flush()
     _separate = os.dup(_STDERR)
-    sys.stderr = io.TextIOWrapper(os.fdopen(os.dup(_STDERR), "wb", 0), stderr.encoding, write_through=True)
+    # closefd=False, as in Python's own streams: nobody closes them, and Python would warn of that at its end.
+    copy = os.fdopen(os.dup(_STDERR), "wb", 0, closefd=False)
+    sys.stderr = io.TextIOWrapper(copy, stderr.encoding, write_through=True)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def with_sparse_numbers():
     return ours
 
 
-@pytest.mark.parametrize("name", ["cells", "nanotrack-head"])
+@pytest.mark.parametrize("name", ["cells", "experts"])
 def test_the_shipped_policies_pass(name):
     check_operators((PRETRAINED / name / "policy.onnx").read_bytes())
 

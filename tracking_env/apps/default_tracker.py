@@ -17,7 +17,7 @@ FALLBACK = "search"
 
 
 class ChosenTracker(NamedTuple):
-    """A tracker, and a line for the user that says why it is this one."""
+    """A tracker, and why it is this one, for the user; an empty text if the user chose its checkpoint."""
 
     spec: TrackerSpec
     reason: str
@@ -58,7 +58,7 @@ def choose_tracker(
     weights = tuple(weights)
     if checkpoint is not None:
         name = "sb3" if checkpoint.is_file() else ck.read(checkpoint).kind
-        return ChosenTracker(TrackerSpec(name, weights, checkpoint, features, trust, device), "the checkpoint's")
+        return ChosenTracker(TrackerSpec(name, weights, checkpoint, features, trust, device), "")
     identities = ck.read(ck.PRETRAINED / BEST).config["experts"]
     names = [str(identity).partition(" ")[0] for identity in identities]
     problems = _problems(names, weights)

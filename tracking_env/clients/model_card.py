@@ -13,7 +13,8 @@ from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.trackers.checkpoint import REMOVED, SCRIPTS
 from tracking_env.trackers.checkpoint import Kind as AgentKind
 
-_LOCAL_FLAGS = ("out", "store", "device", "resume", "overwrite")  # say where a run happens, not what it trains
+# They say where a run happens, not what it trains.
+_LOCAL_FLAGS = ("out", "store", "device", "resume", "overwrite", "config", "wandb")
 _PATH_FLAGS = {"root": "OTB", "weights": "FILE", "start": "RUN"}  # placeholders for paths of the user's machine
 
 

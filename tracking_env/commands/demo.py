@@ -61,22 +61,23 @@ def show_demo(
     try:
         from tracking_env.apps.demo.page import Page, available_trackers  # needs matplotlib
 
-        agent = hub.local(checkpoint)
-        if tracker is None:
-            spec, reason = choose_tracker(agent, weights, offline, features, trust, notify=print_error)
-            spec = replace(spec, timeout=timeout)
-            print_error(f"tracker: {spec.name}, {reason}")
-        else:
-            spec = TrackerSpec(tracker, weights, agent, features, trust, timeout=timeout)
-        trackers = available_trackers(spec)
-        if rival not in trackers:
-            raise InputError(f"--rival is {rival!r}; the trackers that can run here are {', '.join(trackers)}")
-        extra_sequences = [] if root is None and sequences is None else loading.load(root, sequences)
         with temporary_folder() as folder:
             # Gradio reads both when it is imported: the folder of its files, and that it sends no usage statistics.
             os.environ |= {"GRADIO_TEMP_DIR": str(folder / "gradio"), "GRADIO_ANALYTICS_ENABLED": "False"}
             from tracking_env.apps.demo import server
 
+            agent = hub.local(checkpoint)
+            if tracker is None:
+                spec, reason = choose_tracker(agent, weights, offline, features, trust, notify=print_error)
+                spec = replace(spec, timeout=timeout)
+            else:
+                spec, reason = TrackerSpec(tracker, weights, agent, features, trust, timeout=timeout), ""
+            trackers = available_trackers(spec)
+            if rival not in trackers:
+                raise InputError(f"--rival is {rival!r}; the trackers that can run here are {', '.join(trackers)}")
+            if reason:
+                print_error(f"tracker: {spec.name}, {reason}")
+            extra_sequences = [] if root is None and sequences is None else loading.load(root, sequences)
             page = Page(trackers, folder, extra_sequences, frames)
             # Service managers end a program with SIGTERM; it must delete its files then, too.
             signal.signal(signal.SIGTERM, signal.default_int_handler)

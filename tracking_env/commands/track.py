@@ -62,10 +62,11 @@ def track_video(
     if tracker is None:
         spec, reason = choose_tracker(agent, weights, offline, features, trust, device, print_error)
         spec = replace(spec, timeout=timeout)
-        print_error(f"tracker: {spec.name}, {reason}")
     else:
-        spec = TrackerSpec(tracker, weights, agent, features, trust, device, timeout)
+        spec, reason = TrackerSpec(tracker, weights, agent, features, trust, device, timeout), ""
     runner = spec.make()
+    if reason:
+        print_error(f"tracker: {spec.name}, {reason}")
     folder = out / spec.folder
     suffixes = {"boxes": ".txt", "csv": ".csv", "json": ".track.json", "overlay": ".mp4"}
     files = {kind: folder / f"{source.name}{suffix}" for kind, suffix in suffixes.items()}

@@ -217,7 +217,8 @@ def confidence_of(tracker: Tracker, box: np.ndarray) -> float:
     """
     spread = getattr(tracker, "spread", None)
     if not hasattr(tracker, "confidence") and spread is not None:
-        return float(bx.iou(box, bx.top_left(bx.centre(box) + np.array(spread, dtype=np.float64))))
+        deviation = four_numbers(spread, "the tracker's spread is")
+        return float(bx.iou(box, bx.top_left(bx.centre(box) + deviation)))
     return float(getattr(tracker, "confidence", np.nan))
 
 

@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from tracking_env.trackers.trained import TrainedTracker
 
 try:
     from stable_baselines3.common.policies import BasePolicy
-    from stable_baselines3.common.save_util import load_from_zip_file
+    from stable_baselines3.common.save_util import load_from_pkl, load_from_zip_file
 except ModuleNotFoundError as error:
     raise MissingPackageError("a model of Stable-Baselines3", error) from None
 
@@ -149,7 +148,7 @@ def read(path: Path, trust: bool) -> SB3Model:
             f"nothing. Save them beside the model: vec_env.save({str(file)!r})"
         )
     try:
-        normaliser = pickle.loads(file.read_bytes())
+        normaliser = load_from_pkl(file)
         normaliser.training = False
         return SB3Model(policy, normaliser)
     except Exception as error:  # as above
