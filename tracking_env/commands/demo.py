@@ -61,22 +61,21 @@ def show_demo(
     try:
         from tracking_env.apps.demo.page import Page, available_trackers  # needs matplotlib
 
+        agent = hub.local(checkpoint)
+        spec, trackers = None, {}
+        if tracker is not None:
+            spec = TrackerSpec(tracker, weights, agent, features, trust, timeout=timeout)
+            trackers = _offered(available_trackers(spec), rival)
         with temporary_folder() as folder:
             # Gradio reads both when it is imported: the folder of its files, and that it sends no usage statistics.
             os.environ |= {"GRADIO_TEMP_DIR": str(folder / "gradio"), "GRADIO_ANALYTICS_ENABLED": "False"}
             from tracking_env.apps.demo import server
 
-            agent = hub.local(checkpoint)
-            if tracker is None:
+            if spec is None:  # only now, since it may download files
                 spec, reason = choose_tracker(agent, weights, offline, features, trust, notify=print_error)
                 spec = replace(spec, timeout=timeout)
-            else:
-                spec, reason = TrackerSpec(tracker, weights, agent, features, trust, timeout=timeout), ""
-            trackers = available_trackers(spec)
-            if rival not in trackers:
-                raise InputError(f"--rival is {rival!r}; the trackers that can run here are {', '.join(trackers)}")
-            if reason:
-                print_error(f"tracker: {spec.name}, {reason}")
+                print_error(f"tracker: {spec.name}, {reason}".removesuffix(", "))
+                trackers = _offered(available_trackers(spec), rival)
             extra_sequences = [] if root is None and sequences is None else loading.load(root, sequences)
             page = Page(trackers, folder, extra_sequences, frames)
             # Service managers end a program with SIGTERM; it must delete its files then, too.
@@ -90,3 +89,10 @@ def show_demo(
     except ModuleNotFoundError as error:
         raise MissingPackageError("demo", error, "demo") from None
     return 0
+
+
+def _offered(trackers: dict[str, TrackerSpec], rival: str) -> dict[str, TrackerSpec]:
+    """The trackers that the page offers, among which the rival must be."""
+    if rival not in trackers:
+        raise InputError(f"--rival is {rival!r}; the trackers that can run here are {', '.join(trackers)}")
+    return trackers

@@ -148,7 +148,8 @@ def read(path: Path, trust: bool) -> SB3Model:
             f"nothing. Save them beside the model: vec_env.save({str(file)!r})"
         )
     try:
-        normaliser = load_from_pkl(file)
+        with file.open("rb") as content:
+            normaliser = load_from_pkl(content)
         normaliser.training = False
         return SB3Model(policy, normaliser)
     except Exception as error:  # as above
