@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint type check learn bench soak soak-fuzz soak-terminals soak-long soak-wheel soak-vot soak-gpu audit range constraints table loop algorithms docs docs-serve clean
+.PHONY: demo test lint type check learn bench soak soak-slow soak-fuzz soak-terminals soak-long soak-wheel soak-vot soak-gpu audit range constraints table loop algorithms docs docs-serve clean
 
 demo: .venv/.train
 	$(BIN)/python train/reinforce.py --preset demo --out runs/demo --overwrite
@@ -38,11 +38,14 @@ KILLS ?= 200
 EXAMPLES ?= 2000
 WORKLOADS = training search ppo sac extraction evaluation tracking report download
 soak: .venv/.dev
-	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-fuzz soak-terminals soak-long \
+	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-slow soak-fuzz soak-terminals soak-long \
 	  $(WORKLOADS:%=soak-%) soak-wheel soak-gpu
 
 $(WORKLOADS:%=soak-%): soak-%: .venv/.dev
 	$(BIN)/python -m tests.soak.faults --only $* --kills $(KILLS)
+
+soak-slow: .venv/.dev
+	$(BIN)/python -m pytest -m slow
 
 soak-fuzz: .venv/.dev
 	$(BIN)/python -m tests.soak.fuzz --examples $(EXAMPLES)

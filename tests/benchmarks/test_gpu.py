@@ -160,6 +160,7 @@ def test_after_a_fault_the_variants_that_were_not_reached_are_measured(session, 
     assert calls == [(), (REFERENCE, "a", "b")]
 
 
+@pytest.mark.slow
 def test_a_run_in_a_bare_environment(tmp_path, monkeypatch, capsys):
     """Packed, run by a Python that has torch, NumPy, OpenCV and TensorBoard only, and scored."""
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(tmp_path / "cache"))

@@ -83,7 +83,10 @@ def test_every_epoch_is_logged_once_with_the_reward_of_its_phase(finished: Path)
     assert all(line["reward/l1"] < 0 <= line["reward/iou"] for line in lines)
 
 
-@pytest.mark.parametrize("options", [[], ["--first-location", "video", "--order", "sequential", "--batch", "2"]])
+OTHER_ORDER = ["--first-location", "video", "--order", "sequential", "--batch", "2"]
+
+
+@pytest.mark.parametrize("options", [[], pytest.param(OTHER_ORDER, marks=pytest.mark.slow)], ids=["default", "other"])
 def test_a_resumed_run_gives_the_same_numbers(
     environment: dict[str, str], finished: Path, tmp_path: Path, options: list[str]
 ) -> None:

@@ -39,6 +39,7 @@ TINY = [
     *("--warm-steps", "4", "--losses", "1", "--warm-batch", "2", "--window", "20", "--choose-every", "2"),
     *("--updates", "4", "--clips", "1", "--episodes", "2", "--steps", "3", "--checkpoint-every", "3"),
 ]
+QUICK = [*TINY, "--no-test-hard"]
 EXPERTS = make_experts(["grey", "colour"])
 VIDEO = synthetic.generate(5, 30, (160, 120))
 
@@ -138,10 +139,10 @@ def test_a_resumed_run_gives_the_same_weights(finished, tmp_path, monkeypatch, s
 
     monkeypatch.setattr(RunDirectory, "catch_interrupts", lambda self, once=True: runs.append(self))
     monkeypatch.setattr(script, "step", count_steps)
-    assert main([*TINY, "--out", str(out)]) == 0
+    assert main([*QUICK, "--out", str(out)]) == 0
     assert not (out / "report.json").exists() and len(steps) == stop_after
     monkeypatch.undo()
-    assert main([*TINY, "--out", str(out), "--resume"]) == 0
+    assert main([*QUICK, "--out", str(out), "--resume"]) == 0
     for name in ("warm/model.safetensors", "checkpoints/000008/model.safetensors"):
         whole, resumed = load_file(finished / name), load_file(out / name)
         assert all(torch.equal(whole[key], resumed[key]) for key in whole)
@@ -169,19 +170,19 @@ def test_the_scores_of_the_experts_are_those_of_their_trackers(finished, cache, 
 
 def test_start_loads_the_warm_start_of_another_run_with_the_same_cost(finished, tmp_path, cache, capsys):
     out = tmp_path / "on"
-    assert main([*TINY, "--start", str(finished), "--out", str(out), "--lr", "1e-12", "--lr-end", "1e-12"]) == 0
+    assert main([*QUICK, "--start", str(finished), "--out", str(out), "--lr", "1e-12", "--lr-end", "1e-12"]) == 0
     before, after = (load_file(path / "model.safetensors") for path in (finished / "warm", out / "checkpoints/000008"))
     assert all(torch.allclose(before[key], after[key], atol=1e-9) for key in before)
-    assert main([*TINY, "--start", str(finished), "--cost", "0.01", "--out", str(tmp_path / "x")]) == 2
+    assert main([*QUICK, "--start", str(finished), "--cost", "0.01", "--out", str(tmp_path / "x")]) == 2
     assert "give --features, --weights and --cost as there" in capsys.readouterr().err
     pausing = tmp_path / "pausing"
-    assert main([*TINY, "--cost", "0.01", "--reward", "l1", "--out", str(pausing)]) == 0
+    assert main([*QUICK, "--cost", "0.01", "--reward", "l1", "--out", str(pausing)]) == 0
     assert json.loads((pausing / "checkpoints/000008/config.json").read_text())["pausing"] is True
 
 
 def test_with_the_split_of_the_paper_the_last_weights_are_used(tmp_path, cache):
     out = tmp_path / "thirds"
-    assert main([*TINY[:2], *TINY[4:], "--updates", "0", "--out", str(out)]) == 0
+    assert main([*TINY[:2], *TINY[4:], "--no-test-hard", "--updates", "0", "--out", str(out)]) == 0
     assert not any("warm/auc_stored" in line for line in metrics_of(out))
     assert arbiter_checkpoint.load(out / "warm").done == 4
 
@@ -320,6 +321,7 @@ def test_windows_of_stored_runs_are_padded_and_masked(tmp_path):
     assert stored_auc(untrained, whole) == whole[0].auc(rule) and untrained.training
 
 
+@pytest.mark.learn
 def test_the_warm_start_beats_the_rule_on_held_out_videos(tmp_path, cache):
     out = tmp_path / "learned"
     flags = ["--sequences", "synthetic:0-11", "--test-sequences", "synthetic:100-103", "--losses", "1", "--hard", "0"]
@@ -337,6 +339,7 @@ def test_the_warm_start_beats_the_rule_on_held_out_videos(tmp_path, cache):
     assert learned > rule + 0.02 and learned > max(experts) - 0.01
 
 
+@pytest.mark.learn
 def test_reinforce_without_warm_start_learns_which_expert_is_better(tmp_path, cache):
     """On these sequences the grey expert follows the target far better, which only the reward shows."""
     out = tmp_path / "loop"
