@@ -89,10 +89,12 @@ def run_and_score(
     tasks = plan_tasks(sequences, folder, starts, repeat)
     runner = factory.make()
     # Of several processes each replaces its share alone: another may have finished its own already.
-    replaced = tasks if overwrite or runner.tracker is None else None
-    prepare_folder(runner.id, folder, every_task, trained_on, replaced)
-    failed = _check_earlier([task for task in tasks if task.path.exists()], folder, len(tasks))
-    failed |= run_tasks(factory, tasks, jobs)
+    prepare_folder(runner.id, folder, every_task, trained_on, tasks if overwrite else None)
+    is_baseline = runner.tracker is None
+    earlier = [] if is_baseline else [task for task in tasks if task.path.exists()]
+    failed = _check_earlier(earlier, folder, len(tasks))
+    # A baseline's files are replaced one by one and not deleted first: another process may be scoring them.
+    failed |= run_tasks(factory, tasks, jobs, again=is_baseline)
     if not any(task.path.exists() for task in tasks):
         return Report({}, failed)
     if starts == "vot":
@@ -232,13 +234,19 @@ def read_id(folder: Path) -> str:
     return read_bytes(folder / _ID).decode(errors="replace").strip()
 
 
-def run_tasks(factory: TrackerFactory, tasks: Iterable[Task], jobs: int = 1) -> dict[str, str]:
+def run_tasks(factory: TrackerFactory, tasks: Iterable[Task], jobs: int = 1, again: bool = False) -> dict[str, str]:
     """Run the tasks without a result file, with a progress bar on a terminal.
+
+    Args:
+        factory: makes the tracker.
+        tasks: the runs.
+        jobs: number of processes.
+        again: run also those that have a file, and replace it.
 
     Returns:
         The sequences that failed, each with a one-line reason. They leave no file, and the others go on.
     """
-    missing = [task for task in tasks if not task.path.exists()]
+    missing = [task for task in tasks if again or not task.path.exists()]
     failed: dict[str, str] = {}
     hidden = None if missing else True  # None: shown on a terminal only
     with tqdm(total=sum(len(task.truth) for task in missing), desc=factory.name, unit="frame", disable=hidden) as bar:
