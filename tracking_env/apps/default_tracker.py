@@ -67,8 +67,8 @@ def choose_tracker(
         problems = _problems(names) | failed
     able = [name for name in names if name not in problems]
     if not problems:
-        return ChosenTracker(TrackerSpec(BEST, weights, device=device), f"decides among {' and '.join(names)}")
-    problem = "; ".join(problems.values())
+        return ChosenTracker(TrackerSpec(BEST, weights, device=device), f"which decides among {' and '.join(names)}")
+    problem = next(iter(problems.values()))
     if able:
         return ChosenTracker(TrackerSpec(able[0], weights, device=device), f"alone, since {problem}")
     return ChosenTracker(TrackerSpec(FALLBACK), f"which needs no files, since {problem}")
