@@ -76,7 +76,8 @@ def test_weights_that_are_given_are_used_and_nothing_is_fetched(installed, serve
     installed.update(EXPERTS)
     assert choose_tracker(weights=[tmp_path]).spec.weights == (tmp_path,)
     installed.clear()
-    assert choose_tracker(weights=[tmp_path]).spec.name == FALLBACK
+    with pytest.raises(InputError, match="nanotrack-v3 needs its file"):
+        choose_tracker(weights=[tmp_path])
     assert server.requests == []
 
 

@@ -48,7 +48,7 @@ def choose_tracker(
         notify: takes the line before a download.
 
     Raises:
-        InputError: the checkpoint is no trained agent.
+        InputError: the checkpoint is no trained agent, or no expert can run with the weights that are given.
 
     Example::
 
@@ -71,6 +71,8 @@ def choose_tracker(
     problem = next(iter(problems.values()))
     if able:
         return ChosenTracker(TrackerSpec(able[0], weights, device=device), f"alone, since {problem}")
+    if weights:
+        raise InputError(problem)  # a mistake in the path: a weaker tracker is not what the user asked for
     return ChosenTracker(TrackerSpec(FALLBACK), f"which needs no files, since {problem}")
 
 
