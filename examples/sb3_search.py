@@ -9,9 +9,10 @@ from pathlib import Path
 
 import gymnasium as gym
 import matplotlib.pyplot as plt
+import numpy as np
 from PIL import Image
 from stable_baselines3 import PPO
-from stable_baselines3.common.monitor import Monitor, load_results
+from stable_baselines3.common.monitor import Monitor
 
 import tracking_env
 from tracking_env.datasets import load
@@ -29,14 +30,15 @@ arguments.out.mkdir(parents=True, exist_ok=True)
 
 gym.register_envs(tracking_env)
 env = gym.make("OTBTrackSearch-v0", sequences="synthetic:0-63", split="all", clip_length=20)
-env = Monitor(FlatObservation(SymmetricAction(env)), str(arguments.out))  # keeps each episode's return
+env = Monitor(FlatObservation(SymmetricAction(env)))  # keeps each episode's return
 model = PPO("MlpPolicy", env, seed=arguments.seed, device="cpu")
 model.learn(arguments.steps)
 model.save(arguments.out / "search.zip")
 
-episodes = load_results(str(arguments.out))
-means = (episodes["r"] / episodes["l"]).rolling(100, min_periods=1).mean()  # of the last 100 episodes
-plt.plot(episodes["l"].cumsum(), means)
+rewards, lengths = np.array(env.get_episode_rewards()), np.array(env.get_episode_lengths())
+recent = np.ones(min(100, len(rewards)))  # the mean of the last 100 episodes
+means = np.convolve(rewards, recent, "valid") / np.convolve(lengths, recent, "valid")
+plt.plot(lengths.cumsum()[len(recent) - 1 :], means)
 plt.xlabel("environment steps")
 plt.ylabel("mean IoU while exploring")
 plt.savefig(arguments.out / "curve.png")
