@@ -10,7 +10,7 @@ from agents.arbiter import Arbiter
 from tracking_env.datasets import sequence as sq
 from tracking_env.evaluation.failures import count_failures
 from tracking_env.evaluation.score_report import Report
-from tracking_env.report.comparison import bootstrap_interval
+from tracking_env.report import comparison
 from tracking_env.search.ensemble import EnsembleTracker
 from tracking_env.search.ensemble.runs import RunStore
 from tracking_env.search.experts import Expert
@@ -61,7 +61,7 @@ def report_agents(
                 final, speed = evaluation, fps
         facts["summary"][title] = summarise(rows)
         if start != name:
-            facts["gain"][title] = compare(rows[start], rows[name])
+            facts["gain"][title] = gain_over(rows[start], rows[name])
         tables[title] = rows
     facts["drift"] = final.report.count_failures().to_json()
     show_evaluation(run_directory, done, final, data)
@@ -132,24 +132,22 @@ def format_summary(rows: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def compare(before: Report, after: Report) -> dict[str, Any]:
+def gain_over(before: Report, after: Report) -> dict[str, Any]:
     """What an agent gained over another one on the same sequences, with 95 % paired bootstrap intervals over them.
 
     Returns:
         For ``auc`` and ``failures_per_100_frames``: the mean ``difference``, and the ``interval`` of it.
     """
-    gains: dict[str, Any] = {}
-    for name, measure in (("auc", _auc), ("failures_per_100_frames", _failures)):
-        first, second = measure(before), measure(after)
-        differences = np.array([second[sequence] - first[sequence] for sequence in first])
-        gains[name] = {"difference": float(differences.mean()), "interval": bootstrap_interval(differences)}
-    return gains
-
-
-def _auc(report: Report) -> dict[str, float]:
-    """AUC of each sequence."""
-    scores = {name: parts["whole"] for name, parts in report.sequences.items()}
-    return {name: score.auc for name, score in scores.items() if score is not None}
+    auc = comparison.compare(before.sequences, after.sequences)
+    first, second = _failures(before), _failures(after)
+    failures = np.array([second[sequence] - first[sequence] for sequence in first])
+    return {
+        "auc": {"difference": auc.mean, "interval": auc.interval},
+        "failures_per_100_frames": {
+            "difference": float(failures.mean()),
+            "interval": comparison.bootstrap_interval(failures),
+        },
+    }
 
 
 def _failures(report: Report) -> dict[str, float]:

@@ -87,6 +87,30 @@ def test_epoch_measures_time_against_the_bandwidth_limit():
     assert 0 < numbers["peak_gb"] < 4
 
 
+def test_cross_validation_scores_each_video_once_by_an_arbiter_that_has_not_seen_it(tmp_path):
+    pytest.importorskip("torch")
+    flags = [
+        "--sequences",
+        "synthetic:0-3",
+        "--folds",
+        "2",
+        "--seeds",
+        "2",
+        "--store",
+        str(tmp_path / "runs"),
+        "--json",
+    ]
+    training = ["--", "--warm-steps", "2", "--losses", "1", "--hard", "1", "--warm-batch", "2"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "cross_validation.py"), *flags, *training]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout)
+    assert numbers["sequences"] == 4 and len(numbers["auc"]["arbiter"]) == 2
+    for kind in ("whole", "simulated losses", "hard clips"):
+        best = numbers["auc"]["the better expert in every frame"][0][kind]
+        assert best >= max(numbers["auc"][name][0][kind] for name in ("grey", "colour"))
+
+
 def test_train_measures_all_training_paths():
     pytest.importorskip("torch")
     flags = ["--seconds", "0", "--sequences", "synthetic:0-1", "--hidden", "8", "--batch", "2", "--json"]

@@ -14,12 +14,12 @@ import pytest
 
 from tracking_env.datasets import otb, synthetic
 from tracking_env.datasets.box_files import read_boxes
-from tracking_env.datasets.sequence import Sequence
+from tracking_env.datasets.sequence import SelectedFrames, Sequence
 from tracking_env.errors import InputError
 from tracking_env.evaluation import result_files, runner
 from tracking_env.evaluation.robustness import choose_start_frames, perturb_first_box
 from tracking_env.evaluation.runner import run_and_score
-from tracking_env.evaluation.tasks import SelectedFrames, Task, plan_tasks, results_folder
+from tracking_env.evaluation.tasks import Task, plan_tasks, results_folder
 from tracking_env.registry import TrackerSpec
 
 MODULE = """

@@ -27,7 +27,7 @@ from tracking_env.search.ensemble import RunStore, Team, observation_names  # no
 from tracking_env.search.experts import make_experts  # noqa: E402
 from train import experts as script  # noqa: E402
 from train import hard_clips  # noqa: E402
-from train.arbiter_report import compare  # noqa: E402
+from train.arbiter_report import gain_over  # noqa: E402
 from train.experts import main  # noqa: E402
 from train.experts_config import LoopConfig, WarmConfig, parse  # noqa: E402
 from train.run_directory import RunDirectory  # noqa: E402
@@ -92,7 +92,7 @@ def test_the_gain_counts_auc_and_failures_per_sequence():
     away = np.array([[90.0, 90, 10, 10]])
     lost = {"a": np.concatenate([truth["a"][:2], away, truth["a"][:1]]), "b": truth["b"]}
     before, after = (score_boxes(boxes, truth) for boxes in (lost, truth))
-    gains = compare(before, after)
+    gains = gain_over(before, after)
     assert gains["failures_per_100_frames"]["difference"] == pytest.approx(-12.5)  # one in four frames of one of two
     assert gains["auc"]["difference"] == pytest.approx(20 / 21 / 4 / 2)  # a quarter of the frames of one of two
     assert gains["auc"]["interval"][0] == 0 and gains["auc"]["interval"][1] == pytest.approx(20 / 21 / 4)

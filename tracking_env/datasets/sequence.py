@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from collections.abc import Sequence as Indices
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol, get_args
@@ -73,6 +74,35 @@ class ArrayFrames:
     def fingerprint(self) -> str:
         """Hash of the pixels."""
         return short_hash(np.ascontiguousarray(self.array).tobytes())
+
+
+class SelectedFrames:
+    """The frames of a sequence at some indices, in their order.
+
+    Args:
+        frames: all frames.
+        indices: 0-based indices of those to take, such as a range.
+    """
+
+    def __init__(self, frames: Frames, indices: Indices[int]) -> None:
+        self.frames, self.indices = frames, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8 RGB."""
+        return self.frames[self.indices[index]]
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return self.frames.size
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the fingerprint of all frames, and of the indices."""
+        return short_hash(f"{self.frames.fingerprint} {list(self.indices)}")
 
 
 # eq=False: arrays have no single truth value, so sequences are compared and hashed by identity.

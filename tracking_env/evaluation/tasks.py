@@ -17,34 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tracking_env.boxes import Size
-from tracking_env.datasets.sequence import NO_FIRST_BOX, Frames, Sequence
+from tracking_env.datasets.sequence import NO_FIRST_BOX, SelectedFrames, Sequence
 from tracking_env.errors import InputError
 from tracking_env.evaluation.protocols import vot_files
 from tracking_env.evaluation.robustness import ProtocolName, choose_start_frames, perturb_first_box
-
-
-class SelectedFrames:
-    """The frames of a sequence at some indices, in their order."""
-
-    def __init__(self, frames: Frames, indices: range) -> None:
-        self.frames, self.indices = frames, indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self.frames[self.indices[index]]
-
-    @property
-    def size(self) -> Size:
-        """Width and height in pixels."""
-        return self.frames.size
-
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprint of all frames, and the indices."""
-        return f"{self.frames.fingerprint}-{self.indices.start}-{self.indices.stop}"
 
 
 @dataclass(frozen=True, eq=False)

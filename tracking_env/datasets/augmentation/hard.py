@@ -14,7 +14,7 @@ import numpy as np
 from tracking_env import boxes as bx
 from tracking_env.boxes import Size
 from tracking_env.datasets.augmentation.crop import AugmentedClip, CroppedFrames, hold_target
-from tracking_env.datasets.sequence import Frames, Sequence, short_hash
+from tracking_env.datasets.sequence import Frames, SelectedFrames, Sequence, short_hash
 from tracking_env.errors import InputError, suggest
 
 Difficulty = Literal["occluder", "lookalike", "dropped", "jump"]
@@ -86,35 +86,6 @@ class PastedFrames:
         return frame
 
 
-class ChosenFrames:
-    """Some of the frames, such as every third one.
-
-    Args:
-        frames: the frames.
-        indices: which of them, in order.
-    """
-
-    def __init__(self, frames: Frames, indices: np.ndarray) -> None:
-        self.frames, self.indices = frames, indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    @property
-    def size(self) -> Size:
-        """Width and height in pixels."""
-        return self.frames.size
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the frames' own fingerprint and of the indices."""
-        return short_hash(f"{self.frames.fingerprint} {self.indices.tolist()}")
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        """Frame ``index`` (0-based): ``(height, width, 3)`` uint8 RGB."""
-        return self.frames[int(self.indices[index])]
-
-
 def harden(sequence: Sequence, part: range, difficulty: Difficulty, copy: int = 0) -> AugmentedClip:
     """A part of a sequence with one difficulty added.
 
@@ -147,7 +118,8 @@ def harden(sequence: Sequence, part: range, difficulty: Difficulty, copy: int = 
     frames: Frames
     if difficulty == "dropped":
         remaining = _drop(len(part), rng)
-        frames, boxes = ChosenFrames(sequence.frames, part.start + remaining), boxes[remaining]
+        indices = (part.start + remaining).tolist()
+        frames, boxes = SelectedFrames(sequence.frames, indices), boxes[remaining]
     elif difficulty == "jump":
         frames, boxes = _jump(sequence, part, boxes, rng)
     else:
