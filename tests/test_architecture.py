@@ -21,6 +21,7 @@ ORDER = (
     {"apps"},
     {"commands"},
     {"cli"},
+    {"play"},
 )
 """Rooms of tracking_env, lowest first. A room may use what stands before it."""
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

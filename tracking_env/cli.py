@@ -16,6 +16,7 @@ from tracking_env.commands.demo import show_demo
 from tracking_env.commands.download import download_weights
 from tracking_env.commands.evaluate import evaluate_tracker
 from tracking_env.commands.extract import extract_features
+from tracking_env.commands.play import play_environment
 from tracking_env.commands.push import push_checkpoint
 from tracking_env.commands.report import make_report
 from tracking_env.commands.score import score_results
@@ -37,6 +38,7 @@ app.command(name="download")(download_weights)
 app.command(name="extract")(extract_features)
 app.command(name="push")(push_checkpoint)
 app.command(name="trax")(serve_trax)
+app.command(name="play")(play_environment)
 
 
 @app.command(name="completion")

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from tracking_env import boxes as bx
-from tracking_env.errors import InputError, first_line
+from tracking_env.errors import InputError, MissingPackageError, first_line
 from tracking_env.files import write_atomically
 
 COLOURS = {"truth": (60, 220, 90), "agent": (240, 60, 60), "rival": (70, 130, 250)}
@@ -24,7 +24,7 @@ _H264 = "-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p -vf pad=ceil(iw/
 """Options of ffmpeg for a video that browsers, phones and office programs play; they need sides of even length."""
 _FAR = 30_000  # pixels; OpenCV draws nothing at larger coordinates
 _SCREEN = 1280, 720  # pixels; larger frames are shown smaller while the user draws a box
-_QUIT_KEYS = {ord("q"), 27}  # 27 is Esc
+QUIT_KEYS = {ord("q"), 27}  # 27 is Esc
 
 
 class VideoWriteError(InputError):
@@ -90,10 +90,12 @@ def require_display(purpose: str, instead: str) -> None:
         instead: what the user can do without one.
 
     Raises:
-        InputError: there is no display.
+        InputError: there is no display, or this OpenCV has no windows.
     """
     if not has_display():
         raise InputError(f"{purpose} needs a display, and there is none; {instead}")
+    if not cv2.currentUIFramework():  # opencv-python-headless, which other packages install in its place
+        raise MissingPackageError(f"{purpose} in a window", "opencv-python")
 
 
 def show(picture: np.ndarray, fps: float) -> bool:
@@ -103,7 +105,7 @@ def show(picture: np.ndarray, fps: float) -> bool:
         False if the user pressed q or Esc, else True. Call it only if `has_display`.
     """
     cv2.imshow(WINDOW, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    return cv2.waitKey(max(1, round(1000 / fps))) not in _QUIT_KEYS
+    return cv2.waitKey(max(1, round(1000 / fps))) not in QUIT_KEYS
 
 
 def select_box(frame: np.ndarray) -> np.ndarray:

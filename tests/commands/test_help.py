@@ -17,6 +17,7 @@ DIFFERENT = {  # options with another meaning in these commands
     ("extract", "features"),
     ("extract", "jobs"),
     ("extract", "weights"),
+    ("play", "weights"),
     ("push", "checkpoint"),
     ("report", "out"),
     ("report", "protocol"),  # a page shows no anchors

@@ -103,6 +103,17 @@ class TrackEnv(RewardSwitch, gym.Env[Any, np.ndarray]):
         assert self._sequence is not None
         return action, bx.to_pixels(bx.clip_box(action), self._sequence.size)
 
+    @property
+    def current_frame(self) -> np.ndarray:
+        """The frame observed last, which the next action is for: ``(height, width, 3)`` uint8 RGB.
+
+        Raises:
+            gymnasium.error.ResetNeeded: there is no episode yet.
+        """
+        if self._sequence is None:
+            raise gym.error.ResetNeeded("call reset() before current_frame")
+        return self._sequence.frames[min(self._frame, self._last_frame)]
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; see *Starting State* for ``options``.
 
