@@ -147,6 +147,15 @@ def bounding_box(polygon: Sequence[float]) -> list[float]:
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
+def upright_boxes(regions: np.ndarray) -> np.ndarray:
+    """Upright boxes ``(T, 4)`` around the corners of polygons ``(T, 8)``; boxes ``(T, 4)`` are returned as they are."""
+    if regions.shape[1] == 4:
+        return regions
+    corners = regions.reshape(len(regions), -1, 2)
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    return np.concatenate([low, high - low], axis=1)
+
+
 def annotated(boxes: Array) -> Array:
     """Which rows are boxes, with both sides above 0: ``(..., 4)`` -> ``(...)`` bool. It is False for NaN.
 

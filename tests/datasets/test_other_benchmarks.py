@@ -331,8 +331,29 @@ def test_vot_rows_can_be_boxes_polygons_or_codes(tmp_path):
     )
     (sequence,) = loading.load(tmp_path, "bag")
     assert sequence.boxes[:4].tolist() == [[11, 6, 30, 20], [0] * 4, [11, 1, 20, 20], [0] * 4]
-    write(tmp_path / "bag" / "groundtruth.txt", "m0,0,3,3,1,1\n")
-    with pytest.raises(InputError, match=r"line 1: got 'm0,0,3,3,1,1', expected four numbers .* or the eight .*masks"):
+    assert sequence.polygons is not None
+    assert sequence.polygons[:4].tolist() == [
+        [11, 6, 41, 6, 41, 26, 11, 26],  # the corners of the box
+        [0] * 8,
+        [21, 1, 31, 11, 21, 21, 11, 11],
+        [0] * 8,
+    ]
+
+
+def test_masks_of_vot_become_the_boxes_around_them_and_a_warning_says_so(tmp_path, caplog):
+    vot(tmp_path)
+    #     ..##.       The region's first pixel is 10, 20. Its runs: 2 out, 2 in, 3 out, 1 in, 7 out.
+    #     ..#..
+    #     .....
+    mask = "m10,20,5,3,2,2,3,1,7"
+    write(tmp_path / "bag" / "groundtruth.txt", "\n".join([mask, "m0,0,0,0", "m10,20,5,3,3,4,8", *[mask] * 3]) + "\n")
+    (sequence,) = loading.load(tmp_path, "bag")
+    # The third mask has four pixels from the end of the first row on, so it is as wide as the region.
+    assert sequence.boxes[:3].tolist() == [[13, 21, 2, 2], [0] * 4, [11, 21, 5, 2]]
+    assert sequence.polygons is None
+    assert "has masks; the boxes around them are used" in caplog.text
+    write(tmp_path / "bag" / "groundtruth.txt", "m0,0,3,3,1,9\n")
+    with pytest.raises(InputError, match=r"line 1: got 'm0,0,3,3,1,9', expected four numbers .*, or a mask"):
         loading.load(tmp_path, "bag")
 
 

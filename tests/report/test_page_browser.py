@@ -312,6 +312,28 @@ def test_attributes_are_bars_or_a_radar(browser):
     assert texts(browser, "#attribute-chart text")[-1] == "FM (1)"
 
 
+def test_names_beside_the_dots_of_speed_do_not_cover_each_other(browser):
+    script = """
+        for (const tracker of [0, 1, 2]) {  // all at one place
+          trackers[tracker].fps = 20 + tracker;
+          data.means.whole[headline][tracker] = 0.5;
+        }
+        renderSpeed();
+        const labels = [...document.querySelectorAll("#speed-chart .label")];
+        return labels.map(node => node.getBoundingClientRect().toJSON())"""
+    boxes = browser.execute_script(script)
+    assert len(boxes) == 3
+    for at, box in enumerate(boxes):
+        for other in boxes[:at]:
+            assert box["bottom"] <= other["top"] + 3 or other["bottom"] <= box["top"] + 3
+
+
+def test_curves_beside_each_other_have_one_base_line(browser):
+    # The longest title has two lines.
+    script = "return [...document.querySelectorAll('#curve-plots canvas')].map(n => n.getBoundingClientRect().bottom)"
+    assert len(set(map(round, browser.execute_script(script)))) == 1
+
+
 def saved(browser: Any, kind: str) -> tuple[str, str]:
     """Name and content of the file that a button saves."""
     script = """

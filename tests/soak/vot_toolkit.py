@@ -17,7 +17,7 @@ import numpy as np
 
 from tests.helpers.paths import ROOT
 from tracking_env.datasets import loading, synthetic
-from tracking_env.evaluation.protocols import vot
+from tracking_env.evaluation.protocols import vot, vot_polygons
 from tracking_env.evaluation.protocols.anchor_report import score_anchors
 
 PINS = (
@@ -51,6 +51,15 @@ stack:
         - {{type: multistart_eao_score, name: eaoscore, low: {LOW}, high: {HIGH}}}
         - {{type: multistart_average_ar, name: ar}}
 """
+
+OVERLAPS = """
+import json, sys
+from vot.region import calculate_overlap
+from vot.region.shapes import Polygon, Rectangle
+make = lambda row: Rectangle(*row) if len(row) == 4 else Polygon(list(zip(row[::2], row[1::2])))
+print(json.dumps([calculate_overlap(make(a), make(b), (100, 80)) for a, b in json.load(sys.stdin)]))
+"""
+"""Prints the toolkit's overlaps of pairs of regions, in an image of 100 x 80 pixels."""
 
 
 def make_environment(folder: Path) -> Path:
@@ -114,6 +123,29 @@ def compare(folder: Path, tracker: str, theirs: dict[str, float]) -> None:
     assert 0.05 < ours["accuracy"] < 0.99 and 0.05 < ours["eao"] < 0.99, "a comparison of extremes tells nothing"
 
 
+def compare_polygons(python: Path) -> None:
+    """Check that our overlaps of boxes and rotated boxes equal the toolkit's."""
+    generator = np.random.default_rng(0)
+    pairs: list[list[list[float]]] = []
+    for number in range(2000):
+        centre, angle = generator.uniform(10, 90, 2), generator.uniform(0, np.pi)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        sides = generator.uniform(1, 50, 2)
+        corners = (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * sides / 2) @ turn.T + centre
+        other = corners + generator.uniform(-20, 20, 2)
+        box = [*other.min(axis=0), *np.ptp(other, axis=0)]
+        pairs.append([corners.ravel().round(3).tolist(), np.round(box if number % 2 else other.ravel(), 3).tolist()])
+    done = subprocess.run([python, "-c", OVERLAPS], input=json.dumps(pairs), capture_output=True, text=True, check=True)
+    theirs = np.array(json.loads(done.stdout))
+    origin = {4: np.array([1, 1, 0, 0]), 8: np.ones(8)}  # ours count from 1
+    regions = [[np.array(region) + origin[len(region)] for region in pair] for pair in pairs]
+    ours = np.array([vot_polygons.overlap(first, second, (100, 80)) for first, second in regions])
+    print(
+        f"overlaps of {len(pairs)} pairs, {(theirs > 0).mean():.0%} above 0: differ by {np.abs(ours - theirs).max():g}"
+    )
+    assert np.abs(ours - theirs).max() < 1e-6 and (theirs > 0).mean() > 0.5
+
+
 def read_analysis(path: Path) -> dict[str, float]:
     """Accuracy, robustness and EAO of the only tracker in the toolkit's analysis, in the order of `CONFIG`."""
     ((eao,),), ((accuracy, robustness, *_),) = json.loads(path.read_text())["results"]["baseline"]["results"]
@@ -128,7 +160,8 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="a Python with this library and vot-trax")
     options = parser.parse_args()
     folder = options.folder.resolve()
-    binaries = make_environment(options.environment or folder / "environment")
+    binaries = make_environment(options.environment or folder / "environment").absolute()
+    compare_polygons(binaries / "python")
     workspace = folder / "workspace"
     make_workspace(workspace)
     (workspace / "drifting.py").write_text(TRACKER)

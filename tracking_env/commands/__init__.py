@@ -13,7 +13,9 @@ from tracking_env.terminal import print_error, print_result
 
 Device = Literal["auto", "cpu", "cuda"]
 """Values of the flag ``--device``."""
-ScoringName = Literal["otb", "got10k", "lasot", "trackingnet", "uav123", "nfs", "tcolor128", "vot", "drlt-paper"]
+ScoringName = Literal[
+    "otb", "got10k", "lasot", "trackingnet", "uav123", "nfs", "tcolor128", "vot", "vot-unsupervised", "drlt-paper"
+]
 """Values of the flag ``--protocol``: the names of `tracking_env.evaluation.protocols.PROTOCOLS`."""
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 """Type of the parameter ``as_json``, whose flag is ``--json``."""

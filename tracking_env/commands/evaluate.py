@@ -50,8 +50,9 @@ def evaluate_tracker(
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default synthetic:0-31.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all sequences of the root.
-        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128 or vot. By default those of the
-            data set in root. Or OTB's tre (from 20 start frames) or sre (with 12 perturbed first boxes).
+        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128, vot or vot-unsupervised. By
+            default those of the data set in root. Or OTB's tre (from 20 start frames) or sre (with 12
+            perturbed first boxes).
         repeat: number of runs from the first frame, each with another seed: OUT/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; with several the measured speed is too low.
         weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and

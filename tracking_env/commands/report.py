@@ -19,6 +19,7 @@ def make_report(
     annotations: Path | None = None,
     sequences: str | None = None,
     protocol: ScoringName | None = None,
+    against: tuple[str, ...] = (),
     gallery: int = 20,
     ours: str | None = None,
     rival: str | None = None,
@@ -40,8 +41,10 @@ def make_report(
         annotations: folder of true boxes NAME.txt, of OTB's sequences or your own. The page then shows no pictures.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all that have results.
-        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128 or vot. By default those of the
-            data set in root.
+        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128, vot or vot-unsupervised. By
+            default those of the data set in root.
+        against: trackers whose results come with the package, beside yours: names such as nano or fear-xs. Sequences
+            that they did not run on are left out.
         gallery: number of sequences with pictures, from the best to the worst of ours at even steps; 0 for none.
         ours: the tracker that the page shows first, by the name of its folder. By default the first one.
         rival: the tracker beside it. By default the best of the others by AUC.
@@ -53,10 +56,10 @@ def make_report(
         from tracking_env.report.page import write_page
     except ModuleNotFoundError as error:
         raise MissingPackageError("report", error, "report") from None
-    if not results:
+    if not results and not against:
         raise InputError("no folder to report on; type tracking-env report DIR --root OTB")
-    truths = read_ground_truth(root, annotations, sequences, results)
-    trackers = TrackerFolders(results, truths)
+    truths = read_ground_truth(root, annotations, sequences, results, against)
+    trackers = TrackerFolders(results, truths, against)
     summaries = write_page(out, truths, trackers, Gallery(gallery, ours, rival), protocol)
     page = out / "index.html"
     if as_json:

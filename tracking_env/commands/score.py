@@ -26,6 +26,7 @@ def score_results(
     annotations: Path | None = None,
     sequences: str | None = None,
     protocol: ScoringName | None = None,
+    against: tuple[str, ...] = (),
     submission: Path | None = None,
     attributes: bool = False,
     markdown: bool = False,
@@ -37,7 +38,7 @@ def score_results(
     sequence, several folders give a row per tracker. A folder holds NAME.txt: one box x,y,w,h a line, in pixels from
     1,1. Other layouts of the field are read too: run-1/NAME.txt, TRE, SRE, got10k's, NAME.json and NAME_TRACKER.mat.
 
-    Example: tracking-env score results/mil --root OTB --sequences otb2013
+    Example: tracking-env score results/mil --against nano fear-xs --root OTB
 
     Args:
         results: folders of result files, one per tracker. Or a folder of many trackers' NAME_TRACKER.mat.
@@ -45,24 +46,26 @@ def score_results(
         annotations: folder of true boxes NAME.txt, of OTB's sequences or your own.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
             By default all that have results.
-        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128 or vot. By default those of the
-            data set in root. Or drlt-paper, which compares with Table 2 of the DRLT paper only.
+        protocol: whose rules: otb, got10k, lasot, trackingnet, uav123, nfs, tcolor128, vot or vot-unsupervised. By
+            default those of the data set in root. Or drlt-paper, which compares with Table 2 of the DRLT paper only.
+        against: trackers whose results come with the package, beside yours: names such as nano or fear-xs. Sequences
+            that they did not run on are left out.
         submission: write the archive that the server of GOT-10k or TrackingNet takes, such as mil.zip; score nothing.
         attributes: print a row per difficulty attribute instead.
         markdown: print Markdown tables.
         as_json: print JSON instead of text. For several folders, an object with a report per folder.
     """
-    if not results:
+    if not results and not against:
         raise InputError("no folder to score; type tracking-env score DIR --root OTB")
     # A server scores all sequences, so an archive needs them all.
-    ground_truth = read_ground_truth(root, annotations, sequences, results if submission is None else ())
-    truths = {truth.name: truth.boxes for truth in ground_truth}
+    ground_truth = read_ground_truth(root, annotations, sequences, results if submission is None else (), against)
     tags = {truth.name: truth.attributes for truth in ground_truth}
     rules = choose_protocol(protocol, ground_truth[0].dataset)
+    truths = {truth.name: rules.choose_truth(truth.boxes, truth.polygons) for truth in ground_truth}
     if submission is not None:
         return _write_archive(submission, results, {name: len(boxes) for name, boxes in truths.items()}, rules.name)
     sizes = read_sizes(ground_truth) if rules.needs_size else {}
-    trackers = TrackerFolders(results, ground_truth)
+    trackers = TrackerFolders(results, ground_truth, against)
     reports: dict[str, Report] = {}
     if rules.multi_start:
         anchors = {truth.name: truth.anchors for truth in ground_truth}
@@ -85,7 +88,7 @@ def score_results(
 
 
 def _write_archive(path: Path, results: Sequence[Path], frames: Mapping[str, int], protocol: str) -> int:
-    if len(results) > 1:
+    if len(results) != 1:
         raise InputError(f"--submission takes the results of one tracker, not of {len(results)}; name one folder")
     write_submission(path, read_results(results[0], frames), frames, protocol)
     print_result(str(path))

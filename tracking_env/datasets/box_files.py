@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +29,10 @@ class Row(NamedTuple):
     numbers: list[float]
 
 
+Parser = Callable[[str], list[float]]
+"""Makes numbers of a line; none of a line that it cannot read."""
+
+
 def read_boxes(path: Path) -> np.ndarray:
     """Read a file of boxes with one row ``x, y, w, h`` a line, as ``(T, 4)`` float64.
 
@@ -42,13 +46,19 @@ def read_boxes(path: Path) -> np.ndarray:
     return np.array(read_rows(path), dtype=np.float64)
 
 
-def read_rows(path: Path, columns: Collection[int] = (4,), expected: str = "four numbers x,y,w,h") -> list[list[float]]:
+def read_rows(
+    path: Path,
+    columns: Collection[int] = (4,),
+    expected: str = "four numbers x,y,w,h",
+    parse: Parser | None = None,
+) -> list[list[float]]:
     """Read the numbers of each line of a text file, written as in `read_boxes`.
 
     Args:
         path: the file.
         columns: how many numbers a line may have; empty for any number of them.
         expected: what a line should hold, for the error message.
+        parse: makes numbers of a line; by default `parse_numbers`.
 
     Returns:
         The numbers of each line that is not blank, in order.
@@ -62,7 +72,7 @@ def read_rows(path: Path, columns: Collection[int] = (4,), expected: str = "four
     except UnicodeDecodeError:
         raise InputError(f"{path} is not a text file; expected lines of x,y,w,h") from None
     rows = []
-    for line_number, line, row in parse_rows(text):
+    for line_number, line, row in parse_rows(text, parse or parse_numbers):
         if not row or (columns and len(row) not in columns):
             raise InputError(f"{path}, line {line_number}: got {line[:60]!r}, expected {expected}")
         rows.append(row)
@@ -88,7 +98,7 @@ def split_lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def parse_rows(text: str) -> Iterator[Row]:
+def parse_rows(text: str, parse: Parser) -> Iterator[Row]:
     """The rows of a text, without blank lines, a header of known columns, and comments.
 
     A header or comment that names other columns than ``x, y, w, h`` (``# x1 y1 x2 y2``) is a row without numbers, since
@@ -106,7 +116,7 @@ def parse_rows(text: str) -> Iterator[Row]:
         if is_known and (is_first or line.startswith("#")):
             continue
         is_first = False
-        yield Row(line_number, line, parse_numbers(line))
+        yield Row(line_number, line, parse(line))
 
 
 def parse_numbers(line: str) -> list[float]:
@@ -124,3 +134,34 @@ def parse_numbers(line: str) -> list[float]:
         return []
     # An infinite number is as broken as a missing one: all of Windows's spellings count as NaN.
     return [float("nan") if _NO_NUMBER.fullmatch(word) else float(word) for word in words]
+
+
+def parse_mask(line: str) -> list[float]:
+    """The upright box ``x, y, w, h`` of a mask as VOT writes it, its first pixel 0; zeros of an empty mask.
+
+    The line is ``m``, then ``x, y, w, h`` of a region, and the lengths of runs of pixels in it, row by row: outside the
+    mask, inside, outside, ... (votchallenge/toolkit, ``vot/region/io.py``).
+
+    Returns:
+        An empty list if the line is something else, or has more pixels than the region.
+
+    Example:
+        >>> parse_mask("m10,20,4,3,5,2,2,2")
+        [11.0, 21.0, 2.0, 2.0]
+    """
+    words = line.removeprefix("m").split(",")
+    if not line.startswith("m") or len(words) < 4 or not all(word.strip().isdecimal() for word in words):
+        return []
+    x, y, width, height, *runs = map(int, words)
+    ends = np.cumsum(runs, dtype=np.int64)
+    if len(runs) and not 0 <= ends[-1] <= width * height:
+        return []
+    starts, ends = ends[0::2][: len(ends) // 2], ends[1::2]
+    starts, ends = starts[ends > starts], ends[ends > starts] - 1
+    if not len(starts):
+        return [0.0] * 4
+    rows, last_rows = starts // width, ends // width
+    # A run that goes on in the next row covers the end of one row and the beginning of another.
+    left = np.where(rows == last_rows, starts % width, 0).min()
+    right = np.where(rows == last_rows, ends % width, width - 1).max()
+    return [float(x + left), float(y + rows[0]), float(right - left + 1), float(last_rows[-1] - rows[0] + 1)]

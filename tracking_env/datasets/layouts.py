@@ -42,8 +42,8 @@ class Layout:
         visible: files beside the annotations with a 0 for each frame whose target is invisible.
         anchors: file beside the annotations with a number for each frame: above 0 where a run starts that goes on to
             the end, below 0 where one starts that goes back to the beginning.
-        columns: how many numbers a line may have: 4 for ``x, y, w, h``; 8 for the corners of a polygon, whose bounding
-            box is used; 1 for a code that is no box.
+        columns: how many numbers a line may have: 4 for ``x, y, w, h``; 8 for the corners of a polygon, in whose data
+            set a line may also be a mask; 1 for a code that is no box.
         vatic: lines are VATIC's: track, left, top, right, bottom, four more numbers and a word.
     """
 
@@ -63,7 +63,7 @@ class Layout:
     @property
     def line(self) -> str:
         """What a line of the annotations should hold, in words."""
-        return f"four numbers x,y,w,h{' or the eight of a polygon (masks are not read)' if 8 in self.columns else ''}"
+        return f"four numbers x,y,w,h{', the eight of a polygon, or a mask' if 8 in self.columns else ''}"
 
 
 _LASOT = Layout(

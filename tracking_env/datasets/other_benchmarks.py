@@ -5,6 +5,7 @@ holds: pixel boxes counted from 1, and zeros in each frame without a true box. T
 them as NaN or with a side of 0 or less. If a file holds the first box alone, all later frames are without one.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from tracking_env import boxes as bx
 from tracking_env.datasets import layouts
-from tracking_env.datasets.box_files import decode_text, parse_numbers, read_rows, split_lines
+from tracking_env.datasets.box_files import decode_text, parse_mask, parse_numbers, read_rows, split_lines
 from tracking_env.datasets.images import ImageFiles, numbered_images
 from tracking_env.datasets.layouts import RANGES, Layout, Place, find_places
 from tracking_env.datasets.otb import AVAILABLE
@@ -22,6 +23,8 @@ from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError, suggest
 from tracking_env.files import read_bytes
 from tracking_env.names import normal_form
+
+_log = logging.getLogger(__name__)
 
 
 def find(root: Path, layout: str, spec: str = AVAILABLE) -> dict[str, Callable[[], Sequence]]:
@@ -77,20 +80,45 @@ def _unknown(word: str, layout: str, root: Path, places: Iterable[Place]) -> str
 def _load_sequence(place: Place, name: str) -> Sequence:
     layout = layouts.LAYOUTS[name]
     frames: Frames
+    polygons = None
     if layout.vatic:
         boxes, frames = _load_vatic(place)
     else:
-        boxes = np.array([_box(row) for row in read_rows(place.truth, layout.columns, layout.line)])
-        frames = _load_frames(place, name, len(boxes))
+        rows = _read_regions(place.truth, layout)
+        boxes, frames = np.array([_box(row) for row in rows]), _load_frames(place, name, len(rows))
+        if any(len(row) == 8 for row in rows):
+            polygons = np.array([_polygon(row) for row in rows]) + (1 - layout.origin)
     # Sides are the same in both countings, so only corners move.
     boxes[:, :2] += 1 - layout.origin
     for hidden in _hidden_frames(place.truth.parent, layout, len(boxes)):
         boxes[hidden] = 0
     # A box that is partly outside the image stays; NaN, infinity and boxes without sides become zeros.
-    boxes[~(np.isfinite(boxes).all(axis=1) & bx.annotated(boxes))] = 0
-    unknown = np.zeros((len(frames) - len(boxes), 4))
-    boxes = np.concatenate([boxes, unknown])
-    return Sequence(place.name, frames, boxes, dataset=name, anchors=_read_anchors(place, layout, len(boxes)))
+    absent = ~(np.isfinite(boxes).all(axis=1) & bx.annotated(boxes))
+    boxes[absent] = 0
+    if polygons is not None:
+        polygons[absent] = 0
+    unknown = len(frames) - len(boxes)
+    boxes = np.concatenate([boxes, np.zeros((unknown, 4))])
+    polygons = None if polygons is None else np.concatenate([polygons, np.zeros((unknown, 8))])
+    anchors = _read_anchors(place, layout, len(boxes))
+    return Sequence(place.name, frames, boxes, dataset=name, anchors=anchors, polygons=polygons)
+
+
+def _read_regions(path: Path, layout: Layout) -> list[list[float]]:
+    """The numbers of each line; a mask, where the layout has them, as the box around it, which a warning says."""
+    masks = 0
+
+    def parse(line: str) -> list[float]:
+        nonlocal masks
+        if 8 in layout.columns and line.startswith("m"):
+            masks += 1
+            return parse_mask(line)
+        return parse_numbers(line)
+
+    rows = read_rows(path, layout.columns, layout.line, parse)
+    if masks:
+        _log.warning("%s has masks; the boxes around them are used, also to score, which VOT itself does not", path)
+    return rows
 
 
 def _load_vatic(place: Place) -> tuple[np.ndarray, ImageFiles]:
@@ -192,6 +220,14 @@ def _box(row: list[float]) -> list[float]:
     if len(row) == 8:
         return bx.bounding_box(row)
     return row if len(row) == 4 else [0.0] * 4
+
+
+def _polygon(row: list[float]) -> list[float]:
+    """A line as the corners ``x1, y1, ..., x4, y4`` of its polygon or box; a code as zeros."""
+    if len(row) == 4:
+        x, y, w, h = row
+        return [x, y, x + w, y, x + w, y + h, x, y + h]
+    return row if len(row) == 8 else [0.0] * 8
 
 
 def _read_flags(path: Path, count: int) -> np.ndarray:

@@ -120,6 +120,8 @@ class Sequence:
         dataset: ``otb``, ``synthetic`` or a name of `tracking_env.datasets.layouts.LAYOUTS`.
         anchors: frame indices of each run of VOT's multi-start protocol, in its order: from an anchor to the end, or
             back to the beginning. Empty for other data sets.
+        polygons: corners ``x1, y1, ..., x4, y4`` of the true regions (1-based), ``(T, 8)``, zeros where there is no
+            true box; None where the data set's own regions are upright boxes. `boxes` are those around the polygons.
 
     Raises:
         InputError: the boxes have another shape or are not as many as the frames, or one is far out of any image.
@@ -137,6 +139,7 @@ class Sequence:
     attributes: tuple[str, ...] = ()
     dataset: str = "otb"
     anchors: tuple[range, ...] = ()
+    polygons: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         array = np.array(self.boxes, dtype=np.float64)  # a copy, so that nobody else can change it

@@ -13,6 +13,7 @@ from tracking_env.datasets import loading, otb
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.sequence import Frames, Sequence
 from tracking_env.errors import InputError
+from tracking_env.evaluation import raw_results
 from tracking_env.evaluation.result_index import list_sequences, refuse_parent
 from tracking_env.files import list_folder
 from tracking_env.names import NameIndex, normal_form
@@ -31,6 +32,7 @@ class GroundTruth:
         frames: its frames; None if there are only annotations.
         dataset: the data set that it is from, as in `datasets.Sequence.dataset`.
         anchors: frame indices of each run from an anchor, as in `datasets.Sequence.anchors`.
+        polygons: corners of the true regions, as in `datasets.Sequence.polygons`.
     """
 
     name: str
@@ -39,6 +41,7 @@ class GroundTruth:
     frames: Frames | None = None
     dataset: str = "otb"
     anchors: tuple[range, ...] = ()
+    polygons: np.ndarray | None = None
 
     @property
     def seen(self) -> int:
@@ -47,7 +50,11 @@ class GroundTruth:
 
 
 def read_ground_truth(
-    root: Path | None, annotations: Path | None, sequences: str | None, results: Iterable[Path] = ()
+    root: Path | None,
+    annotations: Path | None,
+    sequences: str | None,
+    results: Iterable[Path] = (),
+    against: Iterable[str] = (),
 ) -> list[GroundTruth]:
     """The ground truth of sequences: with frames from a data set or drawn, or without frames from annotation files.
 
@@ -57,6 +64,7 @@ def read_ground_truth(
         sequences: names and lists, as for `tracking_env.datasets.loading.load`. By default all that have results, or
             all without ``results``.
         results: folders of result files, see `tracking_env.evaluation.result_files`.
+        against: names of `raw_results.NAMES`; sequences on which none of them ran are left out.
 
     Raises:
         InputError: there are two sources, or they lack a sequence; or no sequence has results.
@@ -83,7 +91,25 @@ def read_ground_truth(
                 "%d of the %d sequences of %s have results; missing: %s", len(names), len(readers), place, some
             )
         readers = {name: load for name, load in readers.items() if name in names}
+    stored = {name for tracker in against for name in raw_results.list_sequences(tracker)}
+    if stored:
+        readers = _select_stored(readers, stored)
     return [load() for load in readers.values()]
+
+
+def _select_stored(
+    readers: dict[str, Callable[[], GroundTruth]], stored: set[str]
+) -> dict[str, Callable[[], GroundTruth]]:
+    """The sequences that the trackers of ``--against`` ran on."""
+    selected = {name: load for name, load in readers.items() if name in stored}
+    if not selected:
+        raise InputError(
+            f"the trackers of --against ran on {len(stored)} targets of OTB, of which none is here; they are "
+            f"{', '.join(sorted(stored))}"
+        )
+    if len(selected) < len(readers):
+        _log.warning("the trackers of --against ran on %d of the %d sequences", len(selected), len(readers))
+    return selected
 
 
 def find_annotations(folder: Path, spec: str = otb.AVAILABLE) -> dict[str, Callable[[], GroundTruth]]:
@@ -136,6 +162,7 @@ def _with_frames(load: Callable[[], Sequence]) -> GroundTruth:
         frames=sequence.frames,
         dataset=sequence.dataset,
         anchors=sequence.anchors,
+        polygons=sequence.polygons,
     )
 
 

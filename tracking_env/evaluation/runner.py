@@ -102,7 +102,7 @@ def run_and_score(
     rules = choose_protocol(protocol, sequences[0].dataset if starts == "ope" else "otb")
     report = score_folder(
         folder,
-        {sequence.name: sequence.boxes for sequence in sequences},
+        {sequence.name: rules.choose_truth(sequence.boxes, sequence.polygons) for sequence in sequences},
         attributes={sequence.name: sequence.attributes for sequence in sequences},
         protocol=rules.name,
         sizes={sequence.name: sequence.size for sequence in sequences} if rules.needs_size else None,

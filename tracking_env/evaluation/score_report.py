@@ -87,7 +87,7 @@ class Report:
 
     def _mean_parts(self, scores: Iterable[Parts]) -> Parts:
         scores = list(scores)
-        by_frames = self.protocol.by_frames
+        by_frames = self.protocol.weights != "equal"
         return {part: mean_score(_existing(scores, part), by_frames) for part in PARTS}
 
     def _numbers(self, parts: Parts) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def evaluate(
     Args:
         predictions: pixel boxes ``x, y, w, h`` per sequence, ``(T, 4)``, or several runs of them; ones that are not in
             ``truths`` are left out.
-        truths: true boxes of every sequence to score, ``(T, 4)``.
+        truths: true boxes of every sequence to score, ``(T, 4)``; for a protocol that takes them, corners of polygons
+            ``(T, 8)``.
         seen: number of first frames that training could see, per sequence, in [0, T); 0 for a sequence that is unseen
             as a whole. By default the paper's third, ``floor(T / 3)``, of each.
         attributes: difficulty tags per sequence; by default those of OTB's table.
@@ -71,12 +72,16 @@ def evaluate(
         split = len(truth) // 3 if seen is None else seen[name]
         try:
             # Every tracker has the first box, so a sequence with that box alone would give all the same score.
-            if len(truth) > 1 and not bx.annotated(truth[1:]).any():
+            boxes = bx.upright_boxes(np.asarray(truth))
+            if len(boxes) > 1 and not bx.annotated(boxes[1:]).any():
                 raise InputError("only its first frame has a true box, so that there is nothing to score")
-            runs = _list_runs(results, name, truth)
+            runs = _list_runs(results, name, boxes)
+            measures = [rules.measure(run, truth[start:], sizes.get(name)) for run, start in runs]
+            if not any(frames.counted.any() for frames in measures):
+                raise InputError(f"none of its {len(truth)} frames counts by the rules of {rules.title}")
             scores[name] = tuple(
-                SequenceScore(rules.measure(run, truth[start:], sizes.get(name)), max(split - start, 0), rules)
-                for run, start in runs
+                SequenceScore(frames, max(split - start, 0), rules)
+                for frames, (_, start) in zip(measures, runs, strict=True)
             )
         except InputError as error:
             failed[name] = str(error)

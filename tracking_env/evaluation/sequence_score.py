@@ -40,7 +40,11 @@ class SequenceScore:
     @cached_property
     def parts(self) -> dict[str, Score | None]:
         """The score of each of `PARTS`; None for a part without frames."""
-        return {part: self.protocol.score(self.measures.select(self.frames(part))) for part in PARTS}
+        scores: dict[str, Score | None] = {}
+        for part in PARTS:
+            frames = self.frames(part)
+            scores[part] = self.protocol.score(self.measures.select(frames), len(self.overlaps[frames]))
+        return scores
 
     @property
     def boxes(self) -> np.ndarray:

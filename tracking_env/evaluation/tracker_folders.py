@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.datasets.layouts import LAYOUTS
+from tracking_env.evaluation import raw_results
 from tracking_env.evaluation.ground_truth import GroundTruth
 from tracking_env.evaluation.result_files import Results, read_results
 from tracking_env.evaluation.result_index import index_files, list_parts
@@ -24,10 +25,11 @@ class TrackerFolders(Mapping[str, Results]):
     Args:
         folders: of one tracker each, or of many: files ``NAME_TRACKER.mat``, as OTB's authors hand them out.
         sequences: the sequences to look for.
+        against: names of `raw_results.NAMES`, trackers whose results come with the package.
 
     Raises:
         InputError: there is no such folder; or, when a tracker is asked for, its folder does not hold results as
-            `read_results` reads them.
+            `read_results` reads them, or there is no such name.
 
     Example:
         >>> trackers = TrackerFolders([Path("results/mil")], read_ground_truth(Path("OTB"), None, None))
@@ -35,7 +37,7 @@ class TrackerFolders(Mapping[str, Results]):
         (945, 4)
     """
 
-    def __init__(self, folders: Sequence[Path], sequences: Iterable[GroundTruth]) -> None:
+    def __init__(self, folders: Sequence[Path], sequences: Iterable[GroundTruth], against: Sequence[str] = ()) -> None:
         self._truths = {sequence.name: sequence for sequence in sequences}
         self._places: dict[str, tuple[Path, str | None]] = {}
         names = [folder.resolve().name for folder in folders]
@@ -47,21 +49,24 @@ class TrackerFolders(Mapping[str, Results]):
             for tracker in inside:
                 own = tracker or label
                 self._places[own if len(folders) == 1 else f"{label}/{own}"] = folder, tracker
+        self._stored = {f"{name} (package)" if name in self._places else name: name for name in against}
 
     @property
     def folders(self) -> dict[str, Path]:
-        """The folder of each tracker."""
+        """The folder of each tracker that has one."""
         return {label: folder for label, (folder, _) in self._places.items()}
 
     def __getitem__(self, label: str) -> Results:
+        if label in self._stored:
+            return raw_results.read(self._stored[label])
         folder, tracker = self._places[label]
         return _count_from_one(read_results(folder, self._truths, tracker), self._truths)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter([*self._places, *self._stored])
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._places) + len(self._stored)
 
 
 def _count_from_one(results: Results, truths: dict[str, GroundTruth]) -> Results:

@@ -48,7 +48,9 @@ class Page:
         self.styles = plots.assign_styles(self.results)
         self.summaries: dict[str, Summary] = {}
         self.paper_scores: dict[str, PaperScores] = {}
-        truths = {sequence.name: sequence.boxes for sequence in self.sequences}
+        truths = {
+            sequence.name: self.protocol.choose_truth(sequence.boxes, sequence.polygons) for sequence in self.sequences
+        }
         tags = {sequence.name: sequence.attributes for sequence in self.sequences}
         in_paper = {name: boxes for name, boxes in truths.items() if name in published.TABLE_2}
         sizes = read_sizes(self.sequences) if self.protocol.needs_size else None

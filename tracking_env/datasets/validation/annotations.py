@@ -38,7 +38,7 @@ def check_text(data: bytes, name: str) -> tuple[np.ndarray | None, list[Remark]]
         remarks.append(Remark("has Windows line ends", "read all the same; dos2unix removes them", False))
     # Blank lines at the end are usual and harmless, so they are not reported.
     lines = [line.strip() for line in split_lines(text.rstrip())]
-    rows = list(parse_rows(text))
+    rows = list(parse_rows(text, parse_numbers))
     count = len(rows)
     if count and "" in lines:
         remarks.append(Remark(f"has {lines.count('')} blank lines", "they are skipped; delete them", False))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -66,8 +66,10 @@ class Protocol:
         measure: measures a run against true boxes, both ``(T, 4)``, in images of a size (None if unknown).
         scores: the formula of each score, by the fields of `metrics.Score`. The first is the headline.
         labels: titles of columns that differ from `LABELS`.
-        by_frames: the mean is over the frames of all sequences together; by default each sequence has the same weight.
+        weights: the weight of a sequence in the mean: the same for all, its number of frames that count, or that of all
+            its frames.
         splits: whether tables show the parts of a sequence that are open and not open to training, or the whole alone.
+        takes_polygons: whether `measure` takes the corners of true polygons, ``(T, 8)``, where a sequence has them.
         multi_start: whether runs start at the anchors of each sequence; else at its first frame.
         needs_size: `measure` cuts boxes at the image's edges.
         success_thresholds: overlaps of the success curve; a frame counts when its overlap is above.
@@ -82,8 +84,9 @@ class Protocol:
     measure: Callable[[np.ndarray, np.ndarray, Size | None], FrameMeasures]
     scores: Mapping[str, Formula]
     labels: Mapping[str, str] = field(default_factory=dict)
-    by_frames: bool = False
+    weights: Literal["equal", "counted", "frames"] = "equal"
     splits: bool = False
+    takes_polygons: bool = False
     multi_start: bool = False
     needs_size: bool = False
     success_thresholds: np.ndarray = field(default_factory=lambda: SUCCESS_THRESHOLDS)
@@ -104,16 +107,25 @@ class Protocol:
         """The line above each table: the protocol and whose rules these are."""
         return f"{self.title} ({self.reference})"
 
+    def choose_truth(self, boxes: np.ndarray, polygons: np.ndarray | None) -> np.ndarray:
+        """What `measure` takes of a sequence's true boxes ``(T, 4)`` and polygons ``(T, 8)``."""
+        return polygons if self.takes_polygons and polygons is not None else boxes
+
     def label(self, metric: str) -> str:
         """The title of a score's column."""
         return self.labels.get(metric, LABELS[metric])
 
-    def score(self, frames: FrameMeasures) -> Score | None:
-        """The scores over frames, all of which count; None of no frame."""
+    def score(self, frames: FrameMeasures, length: int) -> Score | None:
+        """The scores over frames, all of which count; None of no frame.
+
+        Args:
+            frames: the frames that count.
+            length: the number of frames with those that do not.
+        """
         count = len(frames.overlaps)
         if not count:
             return None
         scores = {name: formula(frames) for name, formula in self.scores.items()}
         # Pages rank by the area under the success curve, also where it is no score of the benchmark.
         scores.setdefault("auc", float(success_curve(frames.overlaps, self.success_thresholds).mean()))
-        return Score(**scores, frames=count)
+        return Score(**scores, frames=length if self.weights == "frames" else count)

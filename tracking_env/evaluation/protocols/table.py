@@ -6,7 +6,7 @@ import numpy as np
 
 from tracking_env.errors import InputError
 from tracking_env.evaluation import metrics
-from tracking_env.evaluation.protocols import drlt_paper, vot
+from tracking_env.evaluation.protocols import drlt_paper, vot, vot_polygons
 from tracking_env.evaluation.protocols.frame_rules import (
     measure_got10k,
     measure_lasot,
@@ -111,7 +111,7 @@ _ROWS = (
         measure=measure_got10k,
         scores={"mean_iou": _mean_iou, "success50": _success50, "success75": _success75},
         labels={"mean_iou": "AO"},
-        by_frames=True,
+        weights="counted",
         needs_size=True,
         success_thresholds=_FINE_THRESHOLDS,
     ),
@@ -197,6 +197,24 @@ _ROWS = (
         },
         multi_start=True,
         needs_size=True,
+    ),
+    Protocol(
+        name="vot-unsupervised",
+        title="VOT without restarts",
+        reference="Kristan et al., VOT2015 to VOT2019; votchallenge/toolkit 0.7.1",
+        rules=(
+            "VOT's unsupervised experiment: AO = mean overlap of one run, of whole pixels in the image, with the true "
+            "polygons; neither the first 10 frames count nor those without a true or predicted region; mean over "
+            "sequences weighted by their numbers of frames"
+        ),
+        layouts=(),
+        measure=vot_polygons.measure,
+        scores={"mean_iou": _mean_iou},
+        labels={"mean_iou": "AO"},
+        weights="frames",
+        needs_size=True,
+        takes_polygons=True,
+        success_thresholds=_FINE_THRESHOLDS,
     ),
     Protocol(
         name="drlt-paper",

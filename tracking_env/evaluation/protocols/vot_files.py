@@ -57,7 +57,7 @@ def require_anchors(name: str, anchors: Sequence[range]) -> Sequence[range]:
     """
     if not anchors:
         raise InputError(
-            f"{name} has no anchor.value, as sequences of VOT have from 2020 on; run the VOT toolkit, or score by "
-            "OTB's rules with --protocol otb"
+            f"{name} has no anchor.value, as sequences of VOT have from 2020 on; score by VOT's experiment without "
+            "restarts, --protocol vot-unsupervised, or run the VOT toolkit"
         )
     return anchors

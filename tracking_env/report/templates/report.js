@@ -553,12 +553,18 @@ function renderSpeed() {
   }
   image.append(drawn("line", { x1: x(25), x2: x(25), y1: top, y2: y(0), stroke: "var(--soft)", "stroke-dasharray": "2 3" }), drawn("text", { x: x(25) + 4, y: y(0) - 6, style: "fill:var(--soft);font-size:11px" }, "live video, 25"),
     drawn("text", { x: (left + width) / 2, y: height - 6, "text-anchor": "middle" }, "frames per second"), drawn("text", { x: left, y: top - 2, style: "font-size:11px" }, data.metrics[headline]));
+  // Where dots and labels are: left, right and the middle's height. A label moves up or down to a free line.
+  const taken = points.map(([, fps, score]) => [x(fps) - 6, x(fps) + 6, y(score)]);
   for (const [tracker, fps, score] of points) {
     const { colour, name } = trackers[tracker], end = x(fps) > width * 0.75;
     image.append(drawn("circle", { cx: x(fps), cy: y(score), r: 5.5, fill: colour }, drawn("title", {}, `${name}: ${number(fps, 1)} frames per second, ${number(score)}`)));
     if (points.length <= 12) {
       const label = name.length > 24 ? `${name.slice(0, 23)}…` : name;
-      image.append(drawn("text", { x: x(fps) + (end ? -9 : 9), y: y(score) + 4, "text-anchor": end ? "end" : "start" }, label));
+      const start = x(fps) + (end ? -9 : 9), [first, last] = end ? [start - 7 * label.length, start] : [start, start + 7 * label.length];
+      const free = line => !taken.some(([left, right, other]) => first < right && last > left && Math.abs(line - other) < 12);
+      const line = [0, 12, -12, 24, -24, 36, -36].map(shift => y(score) + shift).find(free) ?? y(score);
+      taken.push([first, last, line]);
+      image.append(drawn("text", { class: "label", x: start, y: line + 4, "text-anchor": end ? "end" : "start" }, label));
     }
   }
   fill("speed-chart", image);
