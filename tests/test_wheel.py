@@ -5,6 +5,7 @@ Its process can import the wheel and the installed packages, but not this checko
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from tests.test_first_version import FIRST_VERSION
 from tracking_env.datasets import synthetic
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.loading import load
+from tracking_env.evaluation import raw_results
+from tracking_env.evaluation.result_files import write_result
 from tracking_env.registry import TABLE, TrackerSpec
 from tracking_env.rendering import write_video
 
@@ -105,11 +108,14 @@ def test_the_other_commands_run(installed, folder):
         ["extract", "--sequences", "synthetic:0", "--features", "grid", "--store", "store"],
         ["track", "--video", "video.mp4", "--box", "60,40,30,30"],
         evaluate("static"),
+        ["score", "--against", "nano", "--annotations", "true", "--sequences", "Deer"],
         ["report", "results/static", *DATA, "--out", "report"],
         ["trax", "--tracker", "search", "--ini", "trackers.ini"],
     ]
-    codes, _, err = run_commands(installed, folder, *commands)
+    write_result(folder / "true" / "Deer.txt", raw_results.read("static").runs[0]["Deer"])
+    codes, out, err = run_commands(installed, folder, *commands)
     assert codes == [0] * len(commands), err
+    assert re.search(r"^Deer +0\.\d{3} ", out, re.MULTILINE), "the wheel has the boxes of our trackers"
     assert (folder / "report" / "index.html").exists() and (folder / "tracked" / "search" / "video.mp4").exists()
 
 

@@ -7,7 +7,13 @@ import sys
 
 import pytest
 
+import benchmarks.drawn
+import benchmarks.raw_results
+from benchmarks import plan
 from tests.helpers.paths import ROOT
+from tracking_env.evaluation import raw_results
+
+OTB_100 = plan.BENCHMARKS[0]
 
 
 def measure(name, *args):
@@ -109,6 +115,31 @@ def test_cross_validation_scores_each_video_once_by_an_arbiter_that_has_not_seen
     for kind in ("whole", "simulated losses", "hard clips"):
         best = numbers["auc"]["the better expert in every frame"][0][kind]
         assert best >= max(numbers["auc"][name][0][kind] for name in ("grey", "colour"))
+
+
+def test_plan_multiplies_measured_times_by_frames():
+    numbers = json.loads(measure("plan", "search", "--frames", "3", "--json"))
+    assert list(numbers["search"]) == ["640x480", "1280x720", "1920x1080"] and min(numbers["search"].values()) > 0
+    assert OTB_100.frames == 59_035
+    hours = {"640x480": 0.0036, "1280x720": 0.36, "1920x1080": 0.036}  # seconds per frame
+    row = plan.format_table({"mine": hours}, [1, 2]).splitlines()[-1].split(" | ")
+    assert row[:3] == ["| `mine`", "3.6 / 360.0 / 36.0", "3.5 min / 1.8 min"]
+    assert row[-1] == "69 h / 34 h |"  # 690,000 frames
+
+
+def test_raw_results_runs_a_tracker_and_packs_its_boxes(tmp_path, monkeypatch):
+    drawn = [f"Drawn{seed}" for seed in range(2)]
+    assert benchmarks.drawn.write(tmp_path / "OTB", 101, (64, 48)) == ",".join(drawn)
+    monkeypatch.setattr(benchmarks.raw_results, "SEQUENCES", ",".join(drawn))
+    monkeypatch.setattr(raw_results.archive, "_FOLDER", tmp_path)
+    monkeypatch.setattr(raw_results.write, "__defaults__", (tmp_path,))
+    flags = ["--root", str(tmp_path / "OTB"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["raw_results.py", "static", *flags])
+    assert benchmarks.raw_results.main() == 0
+    results = raw_results.read("static")
+    assert {name: boxes.shape for name, boxes in results.runs[0].items()} == {"Drawn0": (100, 4), "Drawn1": (1, 4)}
+    command = "tracking-env evaluate --tracker static --root OTB --sequences Drawn0,Drawn1 --out results --name static"
+    assert raw_results.read_command("static") == f"{command}\nstatic\n"
 
 
 def test_train_measures_all_training_paths():
