@@ -101,7 +101,8 @@ def test_score_puts_them_beside_ones_own_results(folders, capsys, caplog):
     rows = {line[:14].strip(): line[14:].split() for line in out.splitlines()[2:]}
     # Of one's own tracker the first frame alone is right, as in OTB's protocol.
     assert list(rows) == ["nano", "nano (package)", "static"]
-    assert float(rows["nano"][0]) < 0.02 and rows["nano (package)"][:2] == ["0.952", "1.000"]
+    # Some of its boxes begin left of the image, and so are no true boxes to OTB.
+    assert float(rows["nano"][0]) < 0.02 and float(rows["nano (package)"][0]) > 0.9
     assert 0 < float(rows["static"][0]) < 0.9
     assert "ran on 2 of the 3 sequences" in err + caplog.text
 
