@@ -1,7 +1,8 @@
 """The arbiter: a small recurrent policy for ``OTBTrackExperts-v0``.
 
 It predicts how well each expert's box fits, and acts by that: the more a box is expected to overlap, the more its
-expert is trusted. All outputs begin at 0, which is the environment's hand-made rule.
+expert is trusted. Where no box is expected to overlap the target, it scans the image, and puts the experts back on a
+candidate that all of them score high. All outputs begin at 0, which is the environment's hand-made rule.
 
 The same network looks at each expert in turn, so that what it learns from one expert serves for all.
 """
@@ -19,11 +20,15 @@ from agents import reinforce
 from agents.drlt import mean_and_scale
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble.fusion import SHARPNESS
+from tracking_env.search.ensemble.observation import CANDIDATE
 
 NEVER = -4.0
 """First bias of the logits of resets and pauses: a probability of 0.02."""
 APART, WORSE, PATIENCE = 0.2, 0.1, 5
 """The hand-made reset rule, see `reset_targets`."""
+ACCEPTED, STEEPNESS = 0.7, 10.0
+"""First values of the rule for candidates: from which mean over the experts one is probably the target, and how fast
+the probability rises there. In the observation's unit, a tenth of log-odds."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,16 @@ class ArbiterConfig:
     """share of the observation's numbers that are hidden in a frame of the warm start"""
     dropout: float = 0.3
     """share of the neurons of both layers that are switched off in a frame of the warm start"""
+    scan_below: float = 0.5
+    """the next frame is scanned where no expert's box is expected to overlap the target by more; 0: never"""
 
     def __post_init__(self) -> None:
         if min(self.width, self.hidden) < 1:
             raise InputError(f"width is {self.width} and hidden {self.hidden}; give at least 1")
         if not (0 <= self.input_dropout < 1 and 0 <= self.dropout < 1):
             raise InputError("give --input-dropout and --dropout from 0 to below 1")
+        if not 0 <= self.scan_below <= 1:
+            raise InputError(f"scan_below is {self.scan_below}; give an overlap from 0 to 1")
 
 
 class Outputs(NamedTuple):
@@ -87,6 +96,7 @@ class Arbiter(nn.Module):
         self.overlap = nn.Linear(config.hidden, 1)
         self.residual = nn.Linear(config.hidden, 4)
         self.switches = nn.Linear(config.hidden, 2 if pausing else 1)
+        self.candidate_rule = nn.Parameter(torch.tensor([ACCEPTED, STEEPNESS]))
         # Zero weights start the policy as the hand-made rule: equal trust, no residual, hardly ever a reset.
         for layer in (self.overlap, self.residual, self.switches):
             nn.init.zeros_(layer.weight)
@@ -97,7 +107,8 @@ class Arbiter(nn.Module):
         """Standardise each number of the observation by its mean and deviation over ``(frames, D)``."""
         mean, scale = mean_and_scale(observations)
         self.observation_mean.copy_(mean)
-        self.observation_scale.copy_(scale)
+        # Numbers that never change, such as those of scans in stored runs, are hidden: nothing was learned about them.
+        self.observation_scale.copy_(torch.where(observations.std(dim=0) > 0, scale, 0.0))
 
     def ignore(self, numbers: Sequence[int]) -> None:
         """Hide numbers of the observation, by their index, for good; to be called after `fit_normaliser`."""
@@ -125,13 +136,17 @@ class Arbiter(nn.Module):
         hidden = self.dropout(hidden).reshape(count, experts, frames, -1).transpose(1, 2)
         overlap = torch.sigmoid(self.overlap(hidden))[..., 0]
         residual = torch.tanh(self.residual(hidden.mean(dim=2)))
-        # All resets come first, then all pauses.
-        switches = self.switches(hidden).transpose(2, 3).reshape(count, frames, -1)
-        return Outputs(overlap, residual, switches), state
+        resets, *pauses = self.switches(hidden).unbind(dim=-1)
+        candidate = observations.reshape(count, frames, experts, -1)[..., CANDIDATE].mean(dim=-1, keepdim=True)
+        accepted, steepness = self.candidate_rule
+        # On a candidate the rule takes the place of `NEVER`; what the network adds to either is learned in the loop.
+        resets = resets + torch.where(candidate != 0, steepness * (candidate - accepted) - NEVER, 0.0)
+        return Outputs(overlap, residual, torch.cat([resets, *pauses], dim=-1)), state
 
     def mean_action(self, outputs: Outputs) -> Tensor:
         """The action ``(B, T, A)`` without noise: switches with a probability above 0.5 are on."""
-        return join_action(outputs.overlap, outputs.residual, (outputs.switches > 0).float(), self.experts)
+        best = outputs._replace(switches=(outputs.switches > 0).float())
+        return join_action(best, outputs.overlap, self.config.scan_below)
 
     @torch.inference_mode()
     def act(self, observation: np.ndarray, state: Tensor | None = None) -> tuple[np.ndarray, Tensor]:
@@ -140,10 +155,19 @@ class Arbiter(nn.Module):
         return self.mean_action(outputs)[0, 0].numpy(), state
 
 
-def join_action(trust: Tensor, residual: Tensor, switches: Tensor, experts: int) -> Tensor:
-    """The environment's action ``(..., A)`` from its parts; switches ``(..., K)`` or ``(..., 2 K)`` are 0 or 1."""
+def join_action(sample: Outputs, overlap: Tensor, scan_below: float) -> Tensor:
+    """The environment's action ``(..., A)``.
+
+    Args:
+        sample: of the policy; switches are 0 or 1.
+        overlap: the expected ones, ``(..., K)``.
+        scan_below: see `ArbiterConfig`.
+    """
+    experts = overlap.shape[-1]
+    scan = (overlap.amax(dim=-1, keepdim=True) < scan_below).float()
+    resets, pauses = sample.switches[..., :experts], sample.switches[..., experts:]
     # A negative number requests a pause, a positive one a reset.
-    return torch.cat([trust, residual, switches[..., :experts], -switches[..., experts:]], dim=-1)
+    return torch.cat([sample.overlap, sample.residual, resets, scan, -pauses], dim=-1)
 
 
 def sample_action(outputs: Outputs, sigma: float, generator: torch.Generator) -> Outputs:

@@ -129,9 +129,8 @@ def train(config: ExpertsConfig) -> bool:
     model.eval()  # with dropout the second pass would evaluate another policy than the one that acted
     team = Team(experts, loop.clips * loop.episodes, observes_likeness(config.ignore))
     cost = loop.cost * np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
-    for parameter in model.parameters():
-        parameter.requires_grad_(loop.tune == "all")
-    model.switches.requires_grad_(True)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(loop.tune == "all" or name.startswith(("switches", "candidate_rule")))
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=loop.lr)
     if saved and done > warm.warm_steps:
         restore(optimizer, model, saved.optimizer)

@@ -40,7 +40,7 @@ class WarmConfig:
     warm_steps: int = 300
     """number of updates; 0 for none"""
     losses: int = 6
-    """simulated losses per training sequence: runs in which one expert starts beside the target"""
+    """simulated losses per training sequence: runs in which one expert or all start beside the target"""
     loss_share: float = 0.5
     """share of a batch that is of such runs"""
     hard: int = 1
@@ -84,7 +84,7 @@ class LoopConfig:
     updates: int = 100
     """number of updates; 0 for none"""
     tune: Literal["all", "switches"] = "all"
-    """the weights that the loop changes: all, or only the last layer of resets and pauses, which the supervised warm
+    """the weights that the loop changes: all, or only those of resets and pauses alone, which the supervised warm
     start cannot learn from rewards"""
     reward: Literal["l1", "iou"] = "iou"
     """the paper's Eq. 2 or Eq. 3"""

@@ -11,9 +11,9 @@ from agents.arbiter import Arbiter, Outputs, join_action, sample_action
 from tracking_env import boxes as bx
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.envs.rewards import REWARDS
-from tracking_env.search.ensemble import Team, fuse, move_box, observe
+from tracking_env.search.ensemble import Team, observe
 from tracking_env.search.ensemble.action import split_action
-from tracking_env.search.ensemble.losses import first_frames, lose_expert
+from tracking_env.search.ensemble.losses import first_frames, lose
 from tracking_env.search.ensemble.observation import Means
 
 
@@ -47,12 +47,12 @@ class Rollout(NamedTuple):
 def draw_start(
     clips: Many[tuple[Sequence, range]], steps: int, experts: int, lost_share: float, rng: np.random.Generator
 ) -> Start:
-    """A random clip that begins with a true box and, in a share of cases, with one of K experts lost."""
+    """A random clip that begins with a true box and, in a share of cases, with one of K experts lost or all."""
     sequence, part = clips[int(rng.integers(len(clips)))]
     start = int(rng.choice(first_frames(sequence, part, steps)))
     around = None
     if rng.random() < lost_share:
-        around = lose_expert(sequence.boxes[start], sequence.size, int(rng.integers(experts)), experts, rng)
+        around = lose(sequence.boxes[start], sequence.size, int(rng.integers(experts + 1)), experts, rng)
     return Start(sequence, start, part.stop, around)
 
 
@@ -74,7 +74,7 @@ def sample_episodes(
         starts: of B clips.
         steps: T.
         sigma: deviation of trust and residual.
-        cost: the amount that each frame of an expert subtracts from the reward, ``(K,)``.
+        cost: the amount that each look of an expert subtracts from the reward, ``(K,)``.
         generator: of the policy's noise.
     """
     episodes, experts = team.count // len(starts), len(team.experts)
@@ -82,26 +82,23 @@ def sample_episodes(
     firsts = [clip.sequence.frames[clip.start] for clip in starts]
     boxes_at_start, around = [clip.sequence.boxes[clip.start] for clip in starts], [clip.around for clip in starts]
     team.start(targets, firsts * episodes, boxes_at_start * episodes, around * episodes)
-    means, state, running = Means.new(team.count, experts), None, None
+    means, state = Means.new(team.count, experts), None
     observations, samples, actions, boxes, costs = [], [], [], [], []
     for step in range(steps):
         # A clip that is over repeats its last frame; the mask leaves it out.
         frames = [clip.sequence.frames[min(clip.start + step, clip.stop - 1)] for clip in starts] * episodes
-        report = team.look(frames, targets, running)
-        vectors, means = observe(report, means)
+        report, candidates = team.look(frames, targets), team.scan(frames, targets)
+        vectors, means = observe(report, candidates, means)
         observation = torch.from_numpy(vectors)[:, None]
         outputs, state = model(observation, state)
         sample = sample_action(outputs, sigma, generator)
-        action = join_action(*sample, experts)[:, 0].numpy()
+        action = join_action(sample, outputs.overlap, model.config.scan_below)[:, 0].numpy()
         decision = split_action(action, experts, model.pausing)
-        fused = fuse(report.boxes, decision.trust, report.confidence, report.running)
-        team.put_back(targets, decision.reset, decision.trust, report)
-        running = decision.running
         observations.append(observation)
         samples.append(sample)
         actions.append(action)
-        boxes.append(move_box(fused, decision.residual))
-        costs.append(report.running @ cost)
+        boxes.append(team.act(targets, report, candidates, decision))
+        costs.append((report.running + candidates.looks) @ cost)
     rewards, mask = _rewards(starts, np.stack(boxes), np.stack(costs))
     return Rollout(
         torch.cat(observations, dim=1),

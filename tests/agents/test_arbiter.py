@@ -8,6 +8,7 @@ from tracking_env.datasets import synthetic
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble import EnsembleTracker, HandMadeRule
 from tracking_env.search.ensemble.action import action_size, split_action
+from tracking_env.search.ensemble.observation import CANDIDATE
 from tracking_env.search.experts import make_experts
 from tracking_env.trackers.base import run
 
@@ -16,7 +17,7 @@ from tracking_env.trackers.base import run
 def test_an_untrained_arbiter_gives_the_boxes_of_the_rule(pausing):
     torch.manual_seed(0)
     experts, video = make_experts(["grey", "colour"]), synthetic.generate(5, 30, (160, 120))
-    untrained = Arbiter(40, 2, pausing=pausing).eval()
+    untrained = Arbiter(42, 2, pausing=pausing).eval()
     trackers = [
         EnsembleTracker(policy, experts, "", pausing) for policy in (untrained, HandMadeRule(action_size(2, pausing)))
     ]
@@ -27,7 +28,7 @@ def test_an_untrained_arbiter_gives_the_boxes_of_the_rule(pausing):
 def trained(experts=2, pausing=False):
     """An arbiter with random weights in every layer."""
     torch.manual_seed(0)
-    model = Arbiter(20 * experts, experts, pausing=pausing).eval()
+    model = Arbiter(21 * experts, experts, pausing=pausing).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return model
@@ -38,9 +39,9 @@ def test_experts_that_change_places_change_their_outputs():
     model = trained(3, pausing=True)
     with torch.no_grad():
         model.which.zero_()
-        observations = torch.randn(2, 7, 60)
+        observations = torch.randn(2, 7, 63)
         order = [2, 0, 1]
-        swapped = observations.unflatten(2, (3, 20))[:, :, order].flatten(2)
+        swapped = observations.unflatten(2, (3, 21))[:, :, order].flatten(2)
         outputs, after = model(observations)[0], model(swapped)[0]
     torch.testing.assert_close(after.overlap, outputs.overlap[..., order])
     torch.testing.assert_close(after.residual, outputs.residual)
@@ -49,7 +50,7 @@ def test_experts_that_change_places_change_their_outputs():
 
 
 def test_frame_by_frame_gives_the_outputs_of_a_whole_run():
-    model, observations, state, parts = trained(), torch.randn(3, 6, 40), None, []
+    model, observations, state, parts = trained(), torch.randn(3, 6, 42), None, []
     with torch.no_grad():
         whole = model(observations)[0]
         for frame in range(6):
@@ -61,11 +62,38 @@ def test_frame_by_frame_gives_the_outputs_of_a_whole_run():
 
 def test_actions_are_those_of_the_environment():
     trust, residual = torch.tensor([[0.1, 0.2]]), torch.tensor([[0.3, 0.4, 0.5, 0.6]])
-    action = arbiter.join_action(trust, residual, torch.tensor([[0.0, 1.0, 1.0, 0.0]]), 2)
-    decision = split_action(action.numpy(), 2, True)
+    sample = Outputs(trust, residual, torch.tensor([[0.0, 1.0, 1.0, 0.0]]))
+    decision = split_action(arbiter.join_action(sample, torch.tensor([[0.1, 0.9]]), 0.5).numpy(), 2, True)
     np.testing.assert_allclose(decision.trust, trust)
     np.testing.assert_allclose(decision.residual, residual)
     assert decision.reset.tolist() == [[False, True]] and decision.running.tolist() == [[False, True]]
+    assert not decision.scan.any()
+
+
+def test_it_scans_where_no_box_is_expected_to_overlap_the_target():
+    sample = Outputs(torch.zeros(3, 2), torch.zeros(3, 4), torch.zeros(3, 2))
+    overlap = torch.tensor([[0.1, 0.39], [0.1, 0.41], [0.9, 0.1]])
+    decision = split_action(arbiter.join_action(sample, overlap, 0.4).numpy(), 2, False)
+    assert decision.scan.tolist() == [True, False, False]
+
+
+def test_an_untrained_arbiter_puts_all_experts_back_on_a_candidate_that_both_score_high():
+    untrained, observations = Arbiter(42, 2).eval(), torch.zeros(1, 3, 42)
+    observations.unflatten(2, (2, 21))[0, :, :, CANDIDATE] = torch.tensor([[0.0, 0.0], [0.9, 0.4], [0.8, 0.7]])
+    with torch.no_grad():
+        outputs, _ = untrained(observations)
+    logits = [arbiter.NEVER, *(arbiter.STEEPNESS * (mean - arbiter.ACCEPTED) for mean in (0.65, 0.75))]
+    torch.testing.assert_close(outputs.switches[0], torch.tensor(logits)[:, None].expand(3, 2))
+    assert untrained.mean_action(outputs)[0, :, 6:8].tolist() == [[0, 0], [0, 0], [1, 1]]
+
+
+def test_numbers_that_never_change_are_hidden():
+    model, observations = trained(), torch.randn(50, 42)
+    observations[:, 5] = 0.3
+    model.fit_normaliser(observations)
+    changed = observations[None].clone()
+    changed[..., 5] = 2.0
+    torch.testing.assert_close(model(changed)[0].overlap, model(observations[None])[0].overlap)
 
 
 def test_the_log_density_of_samples_is_that_of_their_policy():

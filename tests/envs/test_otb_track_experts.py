@@ -37,7 +37,7 @@ def roll(env, actions, **options):
 @pytest.mark.parametrize("name", ["Synthetic-0003", "Synthetic-0005", "Synthetic-0007"])
 def test_the_action_zero_is_the_hand_made_rule_box_for_box(name):
     env = make()
-    steps = roll(env, np.zeros((1, 8), np.float32), sequence=name, start=0)
+    steps = roll(env, np.zeros((1, 9), np.float32), sequence=name, start=0)
     boxes = [info["prediction"] for _, _, info in steps[1:]]
     # The rule in its own words: the mean box, or the more confident expert's where the two overlap by less than 0.3.
     for (observation, _, info), box in zip(steps, boxes, strict=False):
@@ -54,16 +54,16 @@ def test_the_action_zero_is_the_hand_made_rule_box_for_box(name):
 def test_the_tracker_reports_the_boxes_of_the_environment():
     env = make()
     video = env.clips.sequences["Synthetic-0005"]
-    tracker = EnsembleTracker(HandMadeRule(8), [make_expert(name) for name in EXPERTS], "rule")
+    tracker = EnsembleTracker(HandMadeRule(9), [make_expert(name) for name in EXPERTS], "rule")
     boxes = run(tracker, video).boxes
-    steps = roll(env, np.zeros((1, 8), np.float32), sequence=video.name, start=0)
+    steps = roll(env, np.zeros((1, 9), np.float32), sequence=video.name, start=0)
     for index, (_, _, info) in enumerate(steps[2:], start=1):
         assert boxes[index] == pytest.approx(info["prediction"])
 
 
 def test_a_reset_puts_an_expert_on_the_reported_box_and_changes_later_observations():
     env = make()
-    nothing, reset = np.zeros(8, np.float32), np.zeros(8, np.float32)
+    nothing, reset = np.zeros(9, np.float32), np.zeros(9, np.float32)
     reset[6] = 1
     before = roll(env, [nothing], sequence="Synthetic-0003", start=0)
     env.reset(seed=0, options={"sequence": "Synthetic-0003", "start": 0})
@@ -77,8 +77,8 @@ def test_a_reset_puts_an_expert_on_the_reported_box_and_changes_later_observatio
 
 
 def test_a_residual_changes_the_reported_box_alone():
-    env, moved = make(), np.array([0, 0, 1, 0, 0, 0, 0, 0], np.float32)
-    plain = roll(env, np.zeros((1, 8), np.float32), sequence="Synthetic-0003", start=0)
+    env, moved = make(), np.array([0, 0, 1, 0, 0, 0, 0, 0, 0], np.float32)
+    plain = roll(env, np.zeros((1, 9), np.float32), sequence="Synthetic-0003", start=0)
     shifted = roll(env, moved[None], sequence="Synthetic-0003", start=0)
     for (observation, _, info), (same, _, other) in zip(plain[1:], shifted[1:], strict=True):
         assert np.array_equal(observation, same)
@@ -88,8 +88,8 @@ def test_a_residual_changes_the_reported_box_alone():
 
 def test_a_pause_costs_nothing_and_an_expert_that_runs_costs_its_milliseconds():
     env, free = make(cost=0.01), make()
-    assert env.action_space.shape == (10,) and free.action_space.shape == (8,)
-    pause = np.array([*[0.0] * 8, -1, 0], np.float32)
+    assert env.action_space.shape == (11,) and free.action_space.shape == (9,)
+    pause = np.array([*[0.0] * 9, -1, 0], np.float32)
     steps = roll(env, [pause], sequence="Synthetic-0003", start=0)
     both = 0.01 * sum(MILLISECONDS[name] for name in EXPERTS)
     assert steps[1][1] == pytest.approx(steps[1][2]["reward_iou"] - both)  # all look at the first frame
@@ -103,8 +103,8 @@ def test_no_observation_shows_a_later_frames_truth():
     altered.boxes.setflags(write=True)
     altered.boxes[1:] += 9
     for changed, original in zip(
-        roll(make(sequences=[altered]), np.zeros((1, 8), np.float32), start=0),
-        roll(make(sequences=[video]), np.zeros((1, 8), np.float32), start=0),
+        roll(make(sequences=[altered]), np.zeros((1, 9), np.float32), start=0),
+        roll(make(sequences=[video]), np.zeros((1, 9), np.float32), start=0),
         strict=True,
     ):
         assert np.array_equal(changed[0], original[0])
@@ -124,9 +124,9 @@ def test_wrong_arguments(options, message):
         make(**options)
 
 
-@pytest.mark.parametrize("action", [np.zeros(4), np.full(8, np.nan), "x"])
+@pytest.mark.parametrize("action", [np.zeros(4), np.full(9, np.nan), "x"])
 def test_wrong_actions(action):
     env = make()
     env.reset(seed=0)
-    with pytest.raises(InputError, match="8 finite numbers"):
+    with pytest.raises(InputError, match="9 finite numbers"):
         env.step(action)

@@ -27,7 +27,7 @@ def make(mode=AutoresetMode.NEXT_STEP, vectorization=None, **more):
 
 
 def actions(step, size):
-    """Actions with resets and pauses; some lie outside the space, and are clipped."""
+    """Actions with resets, scans and pauses; some lie outside the space, and are clipped."""
     return np.random.default_rng(step).normal(0, 0.7, (N, size)).astype(np.float32)
 
 
@@ -37,7 +37,7 @@ def test_it_equals_single_environments_step_by_step(mode, cost):
     vector, sync = (make(mode, kind, cost=cost) for kind in (None, "sync"))
     assert isinstance(vector.unwrapped, OTBTrackExpertsVectorEnv) and isinstance(sync, SyncVectorEnv)
     size = vector.single_action_space.shape[0]
-    assert size == (10 if cost else 8)
+    assert size == (11 if cost else 9)
     assert equal(vector.reset(seed=3), sync.reset(seed=3))
     ends = 0
     for step in range(12):
@@ -54,8 +54,8 @@ def test_without_autoreset_a_mask_selects_the_environments_to_reset():
     assert equal(vector.reset(seed=1), sync.reset(seed=1))
     masked = 0
     for step in range(26):
-        result = vector.step(actions(step, 8))
-        assert not different(result, sync.step(actions(step, 8))), step
+        result = vector.step(actions(step, 9))
+        assert not different(result, sync.step(actions(step, 9))), step
         if (over := result[3]).any():
             resets = [envs.reset(options={"reset_mask": over, "length": 3}) for envs in (vector, sync)]
             assert not different(*resets)
@@ -74,8 +74,8 @@ def test_episodes_of_one_clip_read_and_start_it_once(monkeypatch):
 def test_a_pause_is_paid_back_to_its_environment_alone():
     envs = make(cost=0.01, clip_length=None)
     _, info = envs.reset(seed=0, options={"sequence": SEQUENCES[0].name, "start": 0})
-    pause = np.zeros((N, 10), np.float32)
-    pause[1, 8] = -1
+    pause = np.zeros((N, 11), np.float32)
+    pause[1, 9] = -1
     envs.step(pause)
     _, reward, _, _, info = envs.step(pause)
     assert info["reward_iou"] - reward == pytest.approx([0.01, 0.005, 0.01])  # 0.5 ms each
@@ -84,12 +84,12 @@ def test_a_pause_is_paid_back_to_its_environment_alone():
 def test_invalid_actions_take_no_step_and_those_of_new_episodes_are_not_checked():
     envs = make(clip_length=1)
     envs.reset(seed=0)
-    wrong = np.zeros((N, 8), np.float32)
+    wrong = np.zeros((N, 9), np.float32)
     wrong[2, 3] = np.nan
     for bad in (wrong, np.zeros((N, 4)), "go"):
-        with pytest.raises(InputError, match="8 finite numbers"):
+        with pytest.raises(InputError, match="9 finite numbers"):
             envs.step(bad)
-    assert envs.step(np.zeros((N, 8)))[3].all()
+    assert envs.step(np.zeros((N, 9)))[3].all()
     observation, reward, _, truncated, _ = envs.step(wrong)
     assert not reward.any() and not truncated.any() and np.isfinite(observation).all()
 
@@ -98,9 +98,9 @@ def test_later_steps_do_not_change_returned_arrays():
     envs = make()
     before, _ = envs.reset(seed=0)
     copy = before.copy()
-    first = envs.step(actions(0, 8))
+    first = envs.step(actions(0, 9))
     boxes = first[4]["expert_boxes"].copy()
-    envs.step(actions(1, 8))
+    envs.step(actions(1, 9))
     assert equal(before, copy) and equal(first[4]["expert_boxes"], boxes)
 
 
@@ -116,4 +116,4 @@ def test_with_networks_and_real_video_too(otb_root, expert_files):
     vector, sync = (make(AutoresetMode.SAME_STEP, kind, **options) for kind in (None, "sync"))
     assert not different(vector.reset(seed=0), sync.reset(seed=0))
     for step in range(6):
-        assert not different(vector.step(actions(step, 8)), sync.step(actions(step, 8))), step
+        assert not different(vector.step(actions(step, 9)), sync.step(actions(step, 9))), step

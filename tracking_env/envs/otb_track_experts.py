@@ -13,9 +13,9 @@ from tracking_env.datasets.sequence import Sequence, Split
 from tracking_env.envs.base import Box, Sequences, TrackEnv, load_sequences, refuse_unknown
 from tracking_env.envs.clips import Clips
 from tracking_env.errors import InputError
-from tracking_env.search.ensemble import fusion
-from tracking_env.search.ensemble.action import Decision, action_size, split_action
+from tracking_env.search.ensemble.action import action_size, split_action
 from tracking_env.search.ensemble.observation import LIMIT, Means, observation_names, observe
+from tracking_env.search.ensemble.scan import Candidates
 from tracking_env.search.ensemble.team import Report, Team
 from tracking_env.search.experts import Expert, make_expert
 
@@ -40,25 +40,28 @@ class OTBTrackExpertsEnv(TrackEnv):
     residuals change the reported box only.
 
     ## Action Space
-    ``Box(-1, 1, (2 K + 4,), float32)``, or ``(3 K + 4,)`` with ``cost`` above 0. The action 0 is a hand-made rule: the
+    ``Box(-1, 1, (2 K + 5,), float32)``, or ``(3 K + 5,)`` with ``cost`` above 0. The action 0 is a hand-made rule: the
     mean of the experts' boxes, or the box of the most confident expert where they overlap by less than 0.3; no
-    residual, no reset, and all experts run. In this order:
+    residual, no reset, no scan, and all experts run. In this order:
 
     * trust, K numbers: the reported box is the mean of the experts' boxes, weighted by ``exp(8 trust)``, over those
       that overlap the most trusted one's by 0.3;
     * residual, 4 numbers: shifts of the centre, by up to 0.2 sizes, and factors of the sides, by up to ``exp(0.2)``;
-    * reset, K numbers: an expert is put back where its number is above 0.5;
+    * reset, K numbers: an expert is put back where its number is above 0.5: on the candidate of a scan or, without
+      one, on the fused box;
+    * scan, 1 number: above 0.5 the last expert also looks at eight other places of the next frame, the nearest first,
+      in later frames at the next eight. What it finds and the other experts confirm is the frame's candidate;
     * pause, K numbers, only with ``cost``: an expert does not look at the next frame where its number is below -0.5.
 
     Components outside [-1, 1] are clipped. Another shape or a NaN is an error.
 
     ## Observation Space
-    ``Box(-10, 10, (20 K,), float32)``: for each expert twelve numbers of this frame and running means of four of them
+    ``Box(-10, 10, (21 K,), float32)``: for each expert 13 numbers of this frame and running means of four of them
     over 10 and 50 frames. ``observation_names`` lists them; `tracking_env.search.ensemble.observation` defines them.
 
     ## Rewards
     ``l1`` (Eq. 2) or ``iou`` (Eq. 3), as in ``OTBTrack-v0``, of the reported box relative to the image; less ``cost``
-    times the milliseconds of the experts that looked at the frame, from a table: a clock would make rewards depend on
+    times the milliseconds of all looks of experts at the frame, from a table: a clock would make rewards depend on
     the machine.
 
     ## Starting State
@@ -68,7 +71,8 @@ class OTBTrackExpertsEnv(TrackEnv):
     ``truncated`` after the action for the clip's last frame; ``terminated`` never.
 
     ## Info
-    As in ``OTBTrack-v0``, and ``expert_boxes``: the experts' pixel boxes ``(K, 4)`` in the observed frame.
+    As in ``OTBTrack-v0``, and of the observed frame ``expert_boxes``, the experts' pixel boxes ``(K, 4)``, and
+    ``candidate``, the pixel box ``(4,)`` of a scan's candidate, zeros without one.
 
     ## Arguments
     * ``root``, ``sequences``, ``split``, ``reward``, ``render_mode``: as in ``OTBTrack-v0``.
@@ -115,7 +119,7 @@ class OTBTrackExpertsEnv(TrackEnv):
         self.team = Team(self.experts)
         self._report: Report
         self._means: Means
-        self._decision: Decision
+        self._candidates: Candidates
 
     def episode_clips(self) -> Clips:
         """The clips that the next episode is drawn from: always the same."""
@@ -126,22 +130,18 @@ class OTBTrackExpertsEnv(TrackEnv):
         frame = sequence.frames[start]
         self.team.start([0], [frame], [sequence.boxes[start]])
         self._means = Means.new(1, len(self.experts))
-        return self._look(frame, None)
+        return self._look(frame)
 
     def next_observation(self, frame: int) -> np.ndarray:
         """Let the experts that run look at a later frame."""
         assert self._sequence is not None
-        return self._look(self._sequence.frames[frame], self._decision.running)
+        return self._look(self._sequence.frames[frame])
 
     def predicted_boxes(self, action: Box) -> tuple[Box, Box]:
         """The reported box relative to the image, and in pixels; experts are put back."""
         assert self._sequence is not None
         decision = split_action(np.array(action)[None], len(self.experts), self.cost > 0)
-        report = self._report
-        fused = fusion.fuse(report.boxes, decision.trust, report.confidence, report.running)
-        self.team.put_back([0], decision.reset, decision.trust, report)
-        self._decision = decision
-        box = fusion.move_box(fused, decision.residual)[0]
+        box = self.team.act([0], self._report, self._candidates, decision)[0]
         return tuple(bx.to_relative(box, self._sequence.size).tolist()), tuple(box.tolist())
 
     def reset(
@@ -153,7 +153,7 @@ class OTBTrackExpertsEnv(TrackEnv):
             InputError: an option is unknown, or names a sequence, start or length that does not exist.
         """
         observation, info = super().reset(seed=seed, options=options)
-        return observation, info | {"expert_boxes": self._report.boxes[0].copy()}
+        return observation, info | self._seen()
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Take the action as the decision about the frame observed last, and let the experts look at the next one.
@@ -162,12 +162,20 @@ class OTBTrackExpertsEnv(TrackEnv):
             InputError: the action is not as many finite numbers as the action space has.
             gymnasium.error.ResetNeeded: there is no episode, or it is over.
         """
-        running = self._report.running[0] if self._sequence is not None else np.zeros(len(self.experts), bool)
+        price = self.cost * float(self.milliseconds @ self._looks()) if self._sequence is not None else 0.0
         observation, reward, terminated, truncated, info = super().step(action)
-        reward -= self.cost * float(self.milliseconds[running].sum())
-        return observation, reward, terminated, truncated, info | {"expert_boxes": self._report.boxes[0].copy()}
+        reward -= price
+        return observation, reward, terminated, truncated, info | self._seen()
 
-    def _look(self, frame: np.ndarray, running: np.ndarray | None) -> np.ndarray:
-        self._report = self.team.look([frame], [0], running)
-        observation, self._means = observe(self._report, self._means)
+    def _seen(self) -> dict[str, np.ndarray]:
+        return {"expert_boxes": self._report.boxes[0].copy(), "candidate": self._candidates.boxes[0].copy()}
+
+    def _looks(self) -> np.ndarray:
+        """How often each expert looked at the frame, ``(K,)``."""
+        return self._report.running[0] + self._candidates.looks[0]
+
+    def _look(self, frame: np.ndarray) -> np.ndarray:
+        self._report = self.team.look([frame], [0])
+        self._candidates = self.team.scan([frame], [0])
+        observation, self._means = observe(self._report, self._candidates, self._means)
         return observation[0]

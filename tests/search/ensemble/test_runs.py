@@ -44,7 +44,7 @@ def test_rewards_of_a_stored_run_are_those_of_the_environment(store, reward):
     env.reset(seed=0, options={"start": 0, "sequence": DRAWN.name})
     earned, over = [], False
     while not over:
-        _, value, _, over, _ = env.step(np.zeros(8, np.float32))
+        _, value, _, over, _ = env.step(np.zeros(9, np.float32))
         earned.append(value)
     report = store[DRAWN]
     fused = fuse(report.boxes, np.zeros((12, 2)), report.confidence, report.running)
@@ -84,7 +84,7 @@ def test_runs_may_start_with_a_made_loss_and_end_early(store):
 def test_observations_of_a_run_are_those_of_the_environment(store):
     env = gym.make("OTBTrackExperts-v0", experts=EXPERTS, sequences=[DRAWN], split="all")
     observations = [env.reset(seed=0, options={"start": 0, "sequence": DRAWN.name})[0]]
-    observations += [env.step(np.zeros(8, np.float32))[0] for _ in range(len(DRAWN) - 1)]
+    observations += [env.step(np.zeros(9, np.float32))[0] for _ in range(len(DRAWN) - 1)]
     np.testing.assert_array_equal(observe_run(store[DRAWN]), observations)
 
 

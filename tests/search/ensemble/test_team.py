@@ -5,6 +5,7 @@ import pytest
 
 from tracking_env.datasets import synthetic
 from tracking_env.search.ensemble import Team
+from tracking_env.search.ensemble.action import split_action
 from tracking_env.search.experts import make_expert
 from tracking_env.search.experts.simple import GreyExpert
 
@@ -29,15 +30,15 @@ class BatchedGrey(GreyExpert):
 def play(team, targets, videos, around=None):
     """Reports of five frames, with resets and pauses that depend on the target alone."""
     team.start(targets, [video.frames[0] for video in videos], [video.boxes[0] for video in videos], around)
-    running, reports = None, []
+    reports, rows = [], len(targets)
     for frame in range(5):
-        report = team.look([video.frames[frame] for video in videos], targets, running)
-        reports.append(report)
+        frames = [video.frames[frame] for video in videos]
+        report, candidates = team.look(frames, targets), team.scan(frames, targets)
         rng = np.random.default_rng(frame)
-        trust, reset, running = rng.normal(size=2), rng.random(2) < 0.3, np.array([True, frame != 2])
-        rows = (len(targets), 2)
-        reset, running = np.broadcast_to(reset, rows), np.broadcast_to(running, rows)
-        team.put_back(targets, reset, np.broadcast_to(trust, rows), report)
+        action = [*rng.uniform(-1, 1, 2), 0, 0, 0, 0, *rng.uniform(0, 0.7, 2), frame >= 2, 0, -(frame == 2)]
+        decision = split_action(np.repeat([action], rows, axis=0), 2, True)
+        boxes = team.act(targets, report, candidates, decision)
+        reports.append(report._asdict() | candidates._asdict() | {"reported": boxes})
     return reports
 
 
@@ -50,8 +51,9 @@ def test_targets_together_equal_targets_alone(experts):
     for index, video in enumerate(videos):
         alone = play(Team(experts), [0], [video], around[index : index + 1])
         for many, single in zip(together, alone, strict=True):
-            for name, values in many._asdict().items():
-                np.testing.assert_array_equal(values[index], getattr(single, name)[0], name)
+            for name, values in many.items():
+                np.testing.assert_array_equal(values[index], single[name][0], name)
+    assert together[4]["looks"][:, 1].all()
 
 
 def test_without_likeness_the_other_numbers_stay_and_no_network_encodes_the_boxes(monkeypatch):
@@ -62,10 +64,10 @@ def test_without_likeness_the_other_numbers_stay_and_no_network_encodes_the_boxe
     without = play(Team(EXPERTS, likeness=False), [0], VIDEOS[:1], [None])
     assert len(encoded) == 1  # the template
     for expected, report in zip(whole, without, strict=True):
-        for name, values in report._asdict().items():
-            right = np.zeros((1, 2)) if "likeness" in name else getattr(expected, name)
+        for name, values in report.items():
+            right = np.zeros((1, 2)) if "likeness" in name else expected[name]
             np.testing.assert_array_equal(values, right, name)
-    assert (whole[1].first_likeness > 0).all()
+    assert (whole[1]["first_likeness"] > 0).all()
 
 
 def test_a_gpu_gets_all_targets_in_one_call():

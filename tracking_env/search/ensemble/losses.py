@@ -1,4 +1,4 @@
-"""Made losses: starts in which one expert has lost the target, to learn what that looks like.
+"""Made losses: starts in which one expert or all have lost the target, to learn what that looks like.
 
 Pretrained experts seldom lose a target, so that a few videos hold few examples of it.
 """
@@ -32,7 +32,7 @@ class MadeLoss(NamedTuple):
 
 
 def make_losses(sequence: Sequence, part: range, count: int, experts: int) -> list[MadeLoss]:
-    """Made losses of a sequence, always the same ones; which expert is lost alternates.
+    """Made losses of a sequence, always the same ones: each expert is lost in turn, and then all of them.
 
     Args:
         sequence: with true boxes.
@@ -47,7 +47,7 @@ def make_losses(sequence: Sequence, part: range, count: int, experts: int) -> li
     for number in range(count):
         rng = np.random.default_rng([zlib.crc32(sequence.name.encode()), number])
         start = int(rng.choice(first_frames(sequence, part, FRAMES)))
-        around = lose_expert(sequence.boxes[start], sequence.size, number % experts, experts, rng)
+        around = lose(sequence.boxes[start], sequence.size, number % (experts + 1), experts, rng)
         if around is not None:
             losses.append(MadeLoss(start, around))
     return losses
@@ -60,15 +60,15 @@ def first_frames(sequence: Sequence, part: range, length: int) -> np.ndarray:
     return annotated[annotated <= max(annotated[0], part.stop - length)]
 
 
-def lose_expert(
+def lose(
     box: np.ndarray, size: tuple[int, int], lost: int, experts: int, rng: np.random.Generator
 ) -> np.ndarray | None:
-    """Boxes ``(K, 4)`` to look around, of which one lies beside the target.
+    """Boxes ``(K, 4)`` to look around, of which one or all lie beside the target.
 
     Args:
         box: the true pixel box ``(4,)``.
         size: width and height of the image.
-        lost: which expert's box lies beside the target.
+        lost: which expert's box lies beside the target; K: those of all, at one place.
         experts: K.
         rng: draws where.
 
@@ -83,6 +83,6 @@ def lose_expert(
         centre = box[:2] + box[2:] / 2 + distance * np.sqrt(box[2] * box[3]) * direction
         beside = np.concatenate([centre - sides / 2, sides])
         if (centre >= 1).all() and (centre <= np.array(size)).all() and bx.iou(beside, box) < LARGEST_IOU:
-            around[lost] = beside
+            around[slice(None) if lost == experts else lost] = beside
             return around
     return None

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tracking_env.search.ensemble import fusion
+from tracking_env.search.ensemble.scan import Candidates
 from tracking_env.search.ensemble.team import LONG_AGO, Report
 
 PER_EXPERT = (
@@ -23,9 +24,12 @@ PER_EXPERT = (
     "iou_with_others",
     "since_reset",
     "running",
+    "candidate",
 )
 """Numbers of each expert in a frame. ``score_at_others``: its map's score at the other boxes, ``score_by_others``: the
-others' scores at its box, ``iou_with_others``: each the mean over the others."""
+others' scores at its box, ``iou_with_others``: each the mean over the others. ``candidate``: a tenth of the log-odds of
+its score at the candidate of a scan, 0 without one."""
+CANDIDATE = PER_EXPERT.index("candidate")
 AVERAGED = ("confidence", "score_by_others", "first_likeness", "iou_with_others")
 """Of these there are running means as well."""
 MEMORIES = (10, 50)
@@ -62,16 +66,19 @@ def observes_likeness(ignored: str) -> bool:
     return not set(LIKENESS) <= {name.strip() for name in ignored.split(",")}
 
 
-def observe(report: Report, means: Means) -> tuple[np.ndarray, Means]:
-    """The observation ``(N, D)`` float32 of a report, and the running means with this frame in them."""
-    numbers = _numbers(report)
+def observe(report: Report, candidates: Candidates, means: Means) -> tuple[np.ndarray, Means]:
+    """The observation ``(N, D)`` float32 of a frame, and the running means with this frame in them."""
+    numbers = _numbers(report, candidates)
     means = _update(means, _averaged(numbers))
     return _vectors(numbers, means.values), means
 
 
 def observe_run(report: Report) -> np.ndarray:
-    """The observations ``(T, D)`` float32 of a whole run, a report with T for N: those of `observe`, frame by frame."""
-    numbers = _numbers(report)
+    """The observations ``(T, D)`` float32 of a whole run, a report with T for N: those of `observe`, frame by frame.
+
+    Such a run was made without scans.
+    """
+    numbers = _numbers(report, Candidates.none(*report.confidence.shape))
     means = Means.new(1, report.confidence.shape[1])
     values = []
     for averaged in _averaged(numbers):
@@ -103,7 +110,7 @@ def _vectors(numbers: dict[str, np.ndarray], means: np.ndarray) -> np.ndarray:
     return np.clip(vector, -LIMIT, LIMIT).astype(np.float32)
 
 
-def _numbers(report: Report) -> dict[str, np.ndarray]:
+def _numbers(report: Report, candidates: Candidates) -> dict[str, np.ndarray]:
     """Each of `PER_EXPERT`, ``(N, K)``."""
     iou = fusion.overlaps(report.boxes[:, :, None], report.boxes[:, None])
     return {
@@ -119,6 +126,7 @@ def _numbers(report: Report) -> dict[str, np.ndarray]:
         "iou_with_others": _mean_of_others(iou),
         "since_reset": np.exp(-report.since_reset / LONG_AGO * 10),
         "running": report.running.astype(np.float64),
+        "candidate": candidates.log_odds / LIMIT,
     }
 
 

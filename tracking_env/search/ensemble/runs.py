@@ -22,6 +22,8 @@ from tqdm import tqdm
 from tracking_env.datasets import sequence as sq
 from tracking_env.errors import InputError, first_line
 from tracking_env.files import cache_folder, is_used_for_something_else, read_json, write_atomically
+from tracking_env.search.ensemble.action import action_size, split_action
+from tracking_env.search.ensemble.scan import Candidates
 from tracking_env.search.ensemble.team import Report, Team
 from tracking_env.search.experts import Expert
 
@@ -77,12 +79,13 @@ def run_team(
         InputError: a frame does not decode.
     """
     team.start([0], [sequence.frames[start]], [sequence.boxes[start]], [around])
-    equal = np.zeros((1, len(team.experts)))
+    experts = len(team.experts)
+    rule = split_action(np.zeros((1, action_size(experts, pausing=False))), experts, pausing=False)
     rows = []
     for index in range(start, len(sequence) if stop is None else stop):
         report = team.look([sequence.frames[index]], [0])
         # The team's memory of how the target looked lately goes on here.
-        team.put_back([0], equal > 0, equal, report)
+        team.act([0], report, Candidates.none(1, experts), rule)
         rows.append(pack(report)[0])
     return np.stack(rows)
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from tracking_env.search import regions
 from tracking_env.search.ensemble import fusion
+from tracking_env.search.ensemble.action import Decision
+from tracking_env.search.ensemble.scan import Candidates, Scan
 from tracking_env.search.experts import Choice, Expert, Look, Template
 from tracking_env.search.parallel import run_parallel
 
@@ -74,6 +76,8 @@ class Team:
 
     Attributes:
         boxes: the pixel box that each expert looks around next, ``(N, K, 4)``.
+        running: which experts look at the next frame, ``(N, K)`` bool; at first all.
+        scanning: whether the next frame is scanned, ``(N,)`` bool; at first not.
     """
 
     def __init__(self, experts: Sequence[Expert], count: int = 1, likeness: bool = True) -> None:
@@ -81,6 +85,8 @@ class Team:
         self.count, self.likeness = count, likeness
         size = len(self.experts)
         self.boxes = np.zeros((count, size, 4))
+        self.running, self.scanning = np.ones((count, size), bool), np.zeros(count, bool)
+        self._scan = Scan(self.experts, count)
         self._templates: list[list[Template]] = [[] for _ in range(count)]
         self._corrections = np.zeros((count, size, 4))
         self._first_area = np.ones(count)
@@ -124,22 +130,22 @@ class Team:
             starts = around[index] if around else None
             starts = np.repeat(box[None], size, axis=0) if starts is None else starts
             self.boxes[target] = [self._within(expert, start, frame) for expert, start in enumerate(starts)]
+            self.running[target], self.scanning[target] = True, False
+            self._scan.start(target, box)
 
-    def look(self, frames: Sequence[np.ndarray], targets: Sequence[int], running: np.ndarray | None = None) -> Report:
-        """Let the experts look at the next frame of some targets.
+    def look(self, frames: Sequence[np.ndarray], targets: Sequence[int]) -> Report:
+        """Let the experts that run look at the next frame of some targets; the others keep their box.
 
         Args:
             frames: one for each target.
             targets: their indices, M of them.
-            running: which experts look, ``(M, K)`` bool; by default all. The others keep their box.
 
         Returns:
             The report, with M for N.
         """
         chosen = np.asarray(targets, np.intp)
         count, size = len(chosen), len(self.experts)
-        running = np.ones((count, size), bool) if running is None else running
-        before = self.boxes[chosen]
+        running, before = self.running[chosen], self.boxes[chosen]
 
         def look_around(index: int, rows: list[int]) -> list[Sight]:
             expert = self.experts[index]
@@ -188,29 +194,53 @@ class Team:
             running=running,
         )
 
-    def put_back(self, targets: Sequence[int], reset: np.ndarray, trust: np.ndarray, report: Report) -> None:
-        """Put experts on the box that the others agree on, after their report was read.
+    def scan(self, frames: Sequence[np.ndarray], targets: Sequence[int]) -> Candidates:
+        """Scan the frames that were looked at, where that was asked for; arguments as for `look`, M for N."""
+        candidates = Candidates.none(len(targets), len(self.experts))
+        rows = np.flatnonzero(self.scanning[np.asarray(targets, np.intp)]).tolist()
+        scanned = [targets[row] for row in rows]
+        if scanned:
+            templates = [self._templates[target] for target in scanned]
+            found = self._scan.look([frames[row] for row in rows], scanned, templates, self.boxes[scanned, -1])
+            for whole, part in zip(candidates, found, strict=True):
+                whole[rows] = part
+        return candidates
+
+    def act(self, targets: Sequence[int], report: Report, candidates: Candidates, decision: Decision) -> np.ndarray:
+        """Carry out decisions about the frame that was looked at last.
+
+        An expert is put back on the candidate or, without one, on the fused box of what the experts look around,
+        without corrections. One that did not run is always put back, so that it is near the target when it runs again.
+        The memory of the recent look follows the trusted.
 
         Args:
             targets: the targets of the report, M of them.
-            reset: which experts, ``(M, K)`` bool.
-            trust: in each expert, ``(M, K)``: see `fusion.fuse`.
-            report: of the frame that was looked at last.
+            report: of the frame.
+            candidates: of the frame.
+            decision: with M for N.
 
-        The box is fused from what the experts look around, without corrections. An expert that did not run is always
-        put back, so that it is near the target when it runs again. The memory of the recent look follows the trusted.
+        Returns:
+            The reported pixel boxes ``(M, 4)``.
         """
         chosen = np.asarray(targets, np.intp)
-        fused = fusion.fuse(self.boxes[chosen], trust, report.confidence, report.running)
-        moved = reset | ~report.running
-        self.boxes[chosen] = np.where(moved[..., None], fused[:, None], self.boxes[chosen])
-        self._since_reset[chosen] = np.where(reset, 0.0, self._since_reset[chosen])
-        if not self.likeness:
-            return
-        leader = np.where(report.running, trust + 1e-6 * report.confidence, -np.inf).argmax(axis=1)
+        reported = fusion.fuse(report.boxes, decision.trust, report.confidence, report.running)
+        fused = fusion.fuse(self.boxes[chosen], decision.trust, report.confidence, report.running)
+        back = np.where(candidates.found[:, None], candidates.boxes, fused)
+        moved = decision.reset | ~report.running
+        self.boxes[chosen] = np.where(moved[..., None], back[:, None], self.boxes[chosen])
+        self._since_reset[chosen] = np.where(decision.reset, 0.0, self._since_reset[chosen])
+        self.running[chosen], self.scanning[chosen] = decision.running, decision.scan
         for row, target in enumerate(chosen):
-            inside = self._inside[target][leader[row]]
-            self._recent[target] = (1 - RECENT) * self._recent[target] + RECENT * inside
+            if not decision.scan[row]:
+                # While the target is sought, the size of what is followed says nothing about it.
+                self._scan.stop(target)
+                self._scan.remember(target, fused[row])
+        if self.likeness:
+            leader = np.where(report.running, decision.trust + 1e-6 * report.confidence, -np.inf).argmax(axis=1)
+            for row, target in enumerate(chosen):
+                inside = self._inside[target][leader[row]]
+                self._recent[target] = (1 - RECENT) * self._recent[target] + RECENT * inside
+        return fusion.move_box(reported, decision.residual)
 
     def _within(self, index: int, box: np.ndarray, frame: np.ndarray) -> np.ndarray:
         """A box that can be looked around: its centre in the image, no side shorter than the expert can use."""

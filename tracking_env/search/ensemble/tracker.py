@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tracking_env.search.ensemble import fusion
 from tracking_env.search.ensemble.action import split_action
 from tracking_env.search.ensemble.observation import Means, observe
 from tracking_env.search.ensemble.team import Team
@@ -55,18 +54,15 @@ class EnsembleTracker:
         self.team.start([0], [frame], [box])
         self._means = Means.new(1, len(self.team.experts))
         self._state: Any = None
-        self._running: np.ndarray | None = None
         self.update(frame)
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         """The reported pixel box ``(4,)`` in the next frame."""
-        report = self.team.look([frame], [0], self._running)
-        observation, self._means = observe(report, self._means)
+        report = self.team.look([frame], [0])
+        candidates = self.team.scan([frame], [0])
+        observation, self._means = observe(report, candidates, self._means)
         decision = split_action(self.decide(observation[0])[None], len(self.team.experts), self.pausing)
-        box = fusion.fuse(report.boxes, decision.trust, report.confidence, report.running)
-        self.team.put_back([0], decision.reset, decision.trust, report)
-        self._running = decision.running
-        return fusion.move_box(box, decision.residual)[0]
+        return self.team.act([0], report, candidates, decision)[0]
 
     def decide(self, observation: np.ndarray) -> np.ndarray:
         """The policy's action for an observation ``(D,)``."""
