@@ -14,11 +14,8 @@ def test_the_parts_come_in_their_order():
     action = np.array([[0.1, -0.2, 0.3, 0.4, 0.5, 0.6, 0.9, 0.1, 0.6, -0.9, 0.9]])
     decision = split_action(action, 2, True)
     assert decision.trust.tolist() == [[0.1, -0.2]] and decision.residual.tolist() == [[0.3, 0.4, 0.5, 0.6]]
-    assert (
-        decision.scan.tolist() == [True]
-        and decision.reset.tolist() == [[True, False]]
-        and decision.running.tolist() == [[False, True]]
-    )
+    assert decision.reset.tolist() == [[True, False]] and decision.running.tolist() == [[False, True]]
+    assert decision.scan.tolist() == [True]
 
 
 def test_one_expert_always_runs():

@@ -75,7 +75,7 @@ def test_a_find_counts_only_if_the_other_expert_sees_the_target_there(agrees, mo
     grey, colour = EXPERTS
     place = np.array([101.0, 101, 20, 20])
     monkeypatch.setattr(type(colour), "choose", lambda *_: Choice(place, 0.95, (0, 0)))
-    seen = place + [0, 0, 0, 5] if agrees else place + 30
+    seen = place + 2 if agrees else place + 30
     monkeypatch.setattr(type(grey), "choose", lambda *_: Choice(seen, 0.6, (0, 0)))
     frame, seeking = image(20, 30), Scan(EXPERTS, 1)
     seeking.start(0, BOX)
