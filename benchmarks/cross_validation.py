@@ -2,9 +2,10 @@
 
 Sequences of one source video (equal names but for a number at the end, such as ``bike_1`` and ``bike_2``) are in one
 fold. Each fold is scored by an arbiter that learned from the others. It works on stored runs, in which no expert is put
-back. All flags of train/experts.py after ``--`` apply.
+back; with ``--closed-loop`` it also tracks the whole videos, with scans and resets. All flags of train/experts.py after
+``--`` apply, such as ``--scan-below 0`` for an arbiter that never scans.
 
-    python benchmarks/cross_validation.py --root VIDEOS --weights FOLDER -- --preset small --warm-steps 300
+    python benchmarks/cross_validation.py --root VIDEOS --weights FOLDER --closed-loop -- --preset small
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -24,9 +25,14 @@ import numpy as np
 import torch
 
 from agents.arbiter import Arbiter
+from tracking_env import boxes as bx
 from tracking_env.datasets import load
-from tracking_env.search.ensemble import RunStore, observation_names
-from tracking_env.search.experts import make_experts
+from tracking_env.datasets.sequence import Sequence
+from tracking_env.evaluation import metrics
+from tracking_env.search.ensemble import EnsembleTracker, RunStore, observation_names
+from tracking_env.search.ensemble.observation import observes_likeness
+from tracking_env.search.experts import Expert, make_experts
+from tracking_env.trackers.base import run as follow
 from train import hard_clips
 from train.experts import parameter_groups, warm_losses
 from train.experts_config import ExpertsConfig, parse
@@ -46,16 +52,19 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="folder of stored runs")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--closed-loop", action="store_true", help="track the whole videos too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("flags", nargs="*", help="flags of train/experts.py")
     options = parser.parse_args()
     torch.set_num_threads(1)
     config = parse(options.flags)
     experts = config.data.experts
-    store = RunStore(make_experts(experts, options.weights), options.store)
+    networks = make_experts(experts, options.weights)
+    store = RunStore(networks, options.store)
 
     runs: dict[str, Runs] = {}
-    for sequence in load(options.root, options.sequences):
+    sequences = {sequence.name: sequence for sequence in load(options.root, options.sequences)}
+    for sequence in sequences.values():
         part = range(len(sequence))
         made = read_runs(store, [(sequence, part)], config.warm.losses)[1]
         hard = read_runs(store, hard_clips.training_clips([(sequence, part)], config.warm.hard), 0)[0]
@@ -63,14 +72,20 @@ def main() -> None:
 
     rows = {name: [score(runs, lambda run, at=at: run.boxes[:, at])] for at, name in enumerate(experts)}
     rows["hand-made rule"] = [score(runs, lambda run: fuse(run, np.zeros(run.confidence.shape)))]
-    rows["arbiter"] = []
+    rows["arbiter"], tracked = [], []
     for seed in range(options.seeds):
         held_out: dict[str, dict[str, float]] = {}
+        whole_videos: dict[str, dict[str, float]] = {}
         for fold in split(list(runs), options.folds):
             model = train({name: part for name, part in runs.items() if name not in fold}, config, seed)
             tested = {name: runs[name] for name in fold}
             held_out |= score(tested, lambda run, model=model: fuse(run, expected_overlaps(model, run)))
+            if options.closed_loop:
+                whole_videos |= track(model, networks, [sequences[name] for name in fold], config)
         rows["arbiter"].append(held_out)
+        tracked.append(whole_videos)
+    if options.closed_loop:
+        rows["arbiter, in the closed loop"] = tracked
     rows["the better expert in every frame"] = [score(runs, better_boxes)]
 
     means = {name: [mean_over_sequences(result) for result in results] for name, results in rows.items()}
@@ -80,10 +95,9 @@ def main() -> None:
     width = max(map(len, means))
     print(f"{'AUC':{width}}  " + "  ".join(KINDS))
     for name, results in means.items():
-        cells = [np.mean([result[kind] for result in results]) for kind in KINDS]
-        print(
-            f"{name:{width}}  " + "  ".join(f"{cell:{len(kind)}.3f}" for cell, kind in zip(cells, KINDS, strict=True))
-        )
+        cells = [[result[kind] for result in results if kind in result] for kind in KINDS]
+        texts = [f"{np.mean(values):.3f}" if values else "-" for values in cells]
+        print(f"{name:{width}}  " + "  ".join(f"{text:>{len(kind)}}" for text, kind in zip(texts, KINDS, strict=True)))
 
 
 def split(names: list[str], folds: int) -> list[list[str]]:
@@ -127,6 +141,17 @@ def expected_overlaps(model: Arbiter, run: StoredRun) -> np.ndarray:
     return outputs.overlap[0].double().numpy()
 
 
+def track(
+    model: Arbiter, experts: list[Expert], sequences: list[Sequence], config: ExpertsConfig
+) -> dict[str, dict[str, float]]:
+    """The AUC of each sequence, tracked in the closed loop."""
+    likeness = observes_likeness(config.ignore)
+    boxes = {each.name: follow(EnsembleTracker(model, experts, "", False, likeness), each).boxes for each in sequences}
+    return {
+        each.name: {"whole": metrics.auc(bx.iou(boxes[each.name], each.boxes)[each.annotated])} for each in sequences
+    }
+
+
 def fuse(run: StoredRun, trust: np.ndarray) -> np.ndarray:
     """The reported boxes ``(T, 4)`` for trust ``(T, K)``, without residuals."""
     return run.fused(trust, np.zeros((len(trust), 4)))
@@ -149,7 +174,8 @@ def score(runs: dict[str, Runs], boxes_of: Callable[[StoredRun], np.ndarray]) ->
 
 def mean_over_sequences(scores: dict[str, dict[str, float]]) -> dict[str, float]:
     """The mean of each kind over the sequences that have it."""
-    return {kind: float(np.mean([parts[kind] for parts in scores.values() if kind in parts])) for kind in KINDS}
+    values = {kind: [parts[kind] for parts in scores.values() if kind in parts] for kind in KINDS}
+    return {kind: float(np.mean(of_kind)) for kind, of_kind in values.items() if of_kind}
 
 
 if __name__ == "__main__":

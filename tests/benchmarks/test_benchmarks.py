@@ -104,6 +104,7 @@ def test_cross_validation_scores_each_video_once_by_an_arbiter_that_has_not_seen
         "2",
         "--store",
         str(tmp_path / "runs"),
+        "--closed-loop",
         "--json",
     ]
     training = ["--", "--warm-steps", "2", "--losses", "1", "--hard", "1", "--warm-batch", "2"]
@@ -115,6 +116,8 @@ def test_cross_validation_scores_each_video_once_by_an_arbiter_that_has_not_seen
     for kind in ("whole", "simulated losses", "hard clips"):
         best = numbers["auc"]["the better expert in every frame"][0][kind]
         assert best >= max(numbers["auc"][name][0][kind] for name in ("grey", "colour"))
+    in_the_loop = numbers["auc"]["arbiter, in the closed loop"]
+    assert [list(seed) for seed in in_the_loop] == [["whole"]] * 2 and 0.1 < in_the_loop[0]["whole"] < 20 / 21
 
 
 def test_plan_multiplies_measured_times_by_frames():
