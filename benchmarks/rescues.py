@@ -75,8 +75,8 @@ def main(args: Many[str] | None = None) -> None:
             if index is not None and len(strips[kind]) < STRIPS:
                 strips[kind].append((sequence, moments, index))
     options.out.mkdir(parents=True, exist_ok=True)
-    for kind, found in strips.items():
-        for number, (sequence, moments, index) in enumerate(found, start=1):
+    for kind, shown in strips.items():
+        for number, (sequence, moments, index) in enumerate(shown, start=1):
             with write_atomically(options.out / f"{kind}-{number}.png") as partial:
                 cv2.imwrite(str(partial), cv2.cvtColor(draw_strip(sequence, moments, index), cv2.COLOR_RGB2BGR))
             print(f"{options.out / f'{kind}-{number}.png'}: {sequence.name}, frame {index + 1}")

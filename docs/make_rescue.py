@@ -1,8 +1,8 @@
 """Make the README's animation: python docs/make_rescue.py [FOLDER], after tracking-env download nanotrack-v3 fear-xs.
 
 The tracker ``experts`` follows a drawn target. Where frames are missing it is left behind with a lookalike. It expects
-that no box is on the target, scans the image, and puts its experts back. FOLDER holds the experts' files, if they are not
-the downloaded ones.
+that no box is on the target, scans the image, and puts its experts back. FOLDER holds the experts' files, if they are
+not the downloaded ones.
 """
 
 import sys

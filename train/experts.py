@@ -127,7 +127,8 @@ def train(config: ExpertsConfig) -> bool:
 
     # In the loop: REINFORCE, where resetting an expert changes its later search regions.
     model.eval()  # with dropout the second pass would evaluate another policy than the one that acted
-    team = Team(experts, loop.clips * loop.episodes, observes_likeness(config.ignore))
+    likeness = observes_likeness(config.ignore)
+    team = Team(experts, loop.clips * loop.episodes, likeness)
     cost = loop.cost * np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(loop.tune == "all" or name.startswith(("switches", "candidate_rule")))
@@ -178,7 +179,7 @@ def train(config: ExpertsConfig) -> bool:
         warm_folder = warm_start_folder(config.start, config.seed)
     if loop.updates and warm_folder:
         agents = {"Arbiter, warm start": arbiter_checkpoint.load(warm_folder).model} | agents
-    report_agents(run, data, store, experts, agents, done, team.likeness, config.test_hard)
+    report_agents(run, data, store, experts, agents, done, likeness, config.test_hard)
     return True
 
 

@@ -15,8 +15,9 @@ from tracking_env.envs.clips import Clips
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble.action import action_size, split_action
 from tracking_env.search.ensemble.observation import LIMIT, Means, observation_names, observe
+from tracking_env.search.ensemble.report import Report
 from tracking_env.search.ensemble.scan import Candidates
-from tracking_env.search.ensemble.team import Report, Team
+from tracking_env.search.ensemble.team import Team
 from tracking_env.search.experts import Expert, make_expert
 
 EXPERTS = ("nanotrack-v3", "fear-xs")

@@ -25,12 +25,12 @@ def scanned(team, frame, scans):
     """The candidates of so many frames, all equal, while the team only scans."""
     action = np.zeros((1, action_size(2, False)))
     action[0, -1] = 1
-    found = []
+    seen = []
     for _ in range(scans):
         report, candidates = team.look([frame], [0]), team.scan([frame], [0])
         team.act([0], report, candidates, split_action(action, 2, False))
-        found.append(candidates)
-    return found
+        seen.append(candidates)
+    return seen
 
 
 def test_the_places_cover_the_image_and_the_nearest_comes_first():

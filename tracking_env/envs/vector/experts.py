@@ -11,8 +11,9 @@ from tracking_env.envs.otb_track_experts import OTBTrackExpertsEnv
 from tracking_env.envs.vector.base import TrackVectorEnv
 from tracking_env.search.ensemble.action import Decision, split_action
 from tracking_env.search.ensemble.observation import Means, observe
+from tracking_env.search.ensemble.report import Report
 from tracking_env.search.ensemble.scan import Candidates
-from tracking_env.search.ensemble.team import Report, Team
+from tracking_env.search.ensemble.team import Team
 
 Batch = TypeVar("Batch", Report, Candidates, Decision)
 

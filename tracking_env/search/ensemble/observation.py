@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tracking_env.search.ensemble import fusion
+from tracking_env.search.ensemble.report import LONG_AGO, Report
 from tracking_env.search.ensemble.scan import Candidates
-from tracking_env.search.ensemble.team import LONG_AGO, Report
 
 PER_EXPERT = (
     "confidence",

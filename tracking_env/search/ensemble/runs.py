@@ -23,8 +23,9 @@ from tracking_env.datasets import sequence as sq
 from tracking_env.errors import InputError, first_line
 from tracking_env.files import cache_folder, is_used_for_something_else, read_json, write_atomically
 from tracking_env.search.ensemble.action import action_size, split_action
+from tracking_env.search.ensemble.report import Report
 from tracking_env.search.ensemble.scan import Candidates
-from tracking_env.search.ensemble.team import Report, Team
+from tracking_env.search.ensemble.team import Team
 from tracking_env.search.experts import Expert
 
 HEADER, FORMAT = "runs.json", 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from tracking_env import boxes as bx
 from tracking_env.search import regions
-from tracking_env.search.experts import Choice, Expert, Look, Template
+from tracking_env.search.experts import Choice, Expert, Template
 from tracking_env.search.parallel import run_parallel
 
 LOOKS = 8
@@ -114,9 +114,9 @@ class Scan:
             if choice.confidence >= FIND:
                 finds[row].append(choice)
         checks = []
-        for row, found in enumerate(finds):
-            found.sort(key=lambda choice: -choice.confidence)
-            checks += [(row, self._within(choice.box, frames[row]), choice) for choice in found[:CHECKED]]
+        for row, choices in enumerate(finds):
+            best = sorted(choices, key=lambda choice: -choice.confidence)[:CHECKED]
+            checks += [(row, self._within(choice.box, frames[row]), choice) for choice in best]
         log_odds_of_finds = np.zeros((len(checks), len(self.experts)))
         agreed = np.ones(len(checks), bool)
         log_odds_of_finds[:, scanning] = [log_odds(choice.confidence) for _, _, choice in checks]
@@ -143,17 +143,11 @@ class Scan:
         expert = self.experts[index]
 
         def choose(batch: list[tuple[int, np.ndarray]]) -> list[tuple[int, Choice]]:
-            looks = expert.look_at_all(
-                [frames[row] for row, _ in batch],
-                [place for _, place in batch],
-                [templates[row][index] for row, _ in batch],
-            )
-            return [
-                (row, expert.choose(Look(scores, boxes), place))
-                for (row, place), scores, boxes in zip(batch, looks.scores, looks.boxes, strict=True)
-            ]
+            rows, boxes = zip(*batch, strict=True)
+            seen = expert.look_and_choose([frames[row] for row in rows], boxes, [templates[row][index] for row in rows])
+            return [(row, choice) for row, (_, choice) in zip(rows, seen, strict=True)]
 
-        return [choice for seen in run_parallel(choose, expert.batches(list(places))) for choice in seen]
+        return [choice for batch in run_parallel(choose, expert.batches(list(places))) for choice in batch]
 
     def _within(self, box: np.ndarray, frame: np.ndarray) -> np.ndarray:
         """A box that every expert can look around."""

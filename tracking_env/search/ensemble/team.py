@@ -12,6 +12,8 @@ import numpy as np
 from tracking_env.search import regions
 from tracking_env.search.ensemble import fusion
 from tracking_env.search.ensemble.action import Decision
+from tracking_env.search.ensemble.likeness import Likeness
+from tracking_env.search.ensemble.report import LONG_AGO, Report, find_scores_at, find_second_peak
 from tracking_env.search.ensemble.scan import Candidates, Scan
 from tracking_env.search.experts import Choice, Expert, Look, Template
 from tracking_env.search.parallel import run_parallel
@@ -19,39 +21,6 @@ from tracking_env.search.parallel import run_parallel
 FIRST_LOOKS = np.array([[0, 0, 0], [0.1, 0, 0], [-0.1, 0, 0], [0, 0.1, 0], [0, -0.1, 0]])
 """Looks around the first frame's true box that measure an expert's correction: shifts in sizes, log of a factor."""
 CORRECTED_SHARE = 0.75
-RECENT = 0.02
-"""Share of the newest frame in the memory of how the target looked lately: it spans some 50 frames."""
-FAR = 0.5
-"""Share of the search region's cells, from the best one, beyond which a peak counts as another object's."""
-LONG_AGO = 100.0
-"""Frames since an expert was put back, where it never was."""
-
-
-class Report(NamedTuple):
-    """What K experts report of a frame, for N targets."""
-
-    boxes: np.ndarray
-    """each expert's pixel box, corrected, ``(N, K, 4)``"""
-    confidence: np.ndarray
-    """its score, ``(N, K)`` in [0, 1]; 0 of an expert that did not run"""
-    second_peak: np.ndarray
-    """the best score of its map far from its box, ``(N, K)``: a lookalike, or nothing"""
-    cross_score: np.ndarray
-    """``[n, k, j]``: the score of expert k's map at expert j's box, ``(N, K, K)``; 0 outside of its region"""
-    first_likeness: np.ndarray
-    """cosine of the features inside its box with those of the first frame, ``(N, K)``"""
-    recent_likeness: np.ndarray
-    """and with the mean of recent ones"""
-    motion: np.ndarray
-    """how far its box moved, in its own sizes, ``(N, K)``"""
-    growth: np.ndarray
-    """logarithm of its change of area, ``(N, K)``"""
-    relative_area: np.ndarray
-    """logarithm of its area over the first box's, ``(N, K)``"""
-    since_reset: np.ndarray
-    """frames since it was put back, ``(N, K)``, at most `LONG_AGO`"""
-    running: np.ndarray
-    """whether it looked at this frame, ``(N, K)`` bool"""
 
 
 class Sight(NamedTuple):
@@ -82,17 +51,15 @@ class Team:
 
     def __init__(self, experts: Sequence[Expert], count: int = 1, likeness: bool = True) -> None:
         self.experts = list(experts)
-        self.count, self.likeness = count, likeness
+        self.count = count
         size = len(self.experts)
         self.boxes = np.zeros((count, size, 4))
         self.running, self.scanning = np.ones((count, size), bool), np.zeros(count, bool)
         self._scan = Scan(self.experts, count)
+        self._likeness = Likeness(self.experts[0], count, size) if likeness else None
         self._templates: list[list[Template]] = [[] for _ in range(count)]
         self._corrections = np.zeros((count, size, 4))
         self._first_area = np.ones(count)
-        self._first: list[np.ndarray] = [np.empty(0)] * count
-        self._recent: list[np.ndarray] = [np.empty(0)] * count
-        self._inside: list[np.ndarray] = [np.empty(0)] * count  # features inside each expert's last box, (K, D)
         self._since_reset = np.full((count, size), LONG_AGO)
 
     def start(
@@ -123,8 +90,8 @@ class Team:
             box, frame = true_boxes[index], frames[index]
             self._templates[target] = [template for template, _ in by_key[keys[index]]]
             self._corrections[target] = [correction for _, correction in by_key[keys[index]]]
-            self._first[target] = self._recent[target] = _unit(self._templates[target][0].features[None])[0]
-            self._inside[target] = np.repeat(self._first[target][None], size, axis=0)
+            if self._likeness:
+                self._likeness.start(target, self._templates[target][0])
             self._first_area[target] = max(box[2] * box[3], 1.0)
             self._since_reset[target] = LONG_AGO
             starts = around[index] if around else None
@@ -148,17 +115,12 @@ class Team:
         running, before = self.running[chosen], self.boxes[chosen]
 
         def look_around(index: int, rows: list[int]) -> list[Sight]:
-            expert = self.experts[index]
-            batch = expert.look_at_all(
+            seen = self.experts[index].look_and_choose(
                 [frames[row] for row in rows],
                 [before[row, index] for row in rows],
                 [self._templates[chosen[row]][index] for row in rows],
             )
-            looks = [Look(scores, boxes) for scores, boxes in zip(*batch, strict=True)]
-            return [
-                Sight(row, index, look, expert.choose(look, before[row, index]))
-                for row, look in zip(rows, looks, strict=True)
-            ]
+            return [Sight(row, index, *look_and_choice) for row, look_and_choice in zip(rows, seen, strict=True)]
 
         batches = []
         for index, expert in enumerate(self.experts):
@@ -169,15 +131,16 @@ class Team:
         for row, index, look, choice in sights:
             after[row, index] = self._within(index, choice.box, frames[row])
             confidence[row, index] = choice.confidence
-            second_peak[row, index] = _second_peak(look.scores, choice.cell)
+            second_peak[row, index] = find_second_peak(look.scores, choice.cell)
         cross_score = np.zeros((count, size, size))
         for row, index, look, _ in sights:
-            cross_score[row, index] = _scores_at(look, after[row])
+            cross_score[row, index] = find_scores_at(look, after[row])
         self.boxes[chosen] = after
         self._since_reset[chosen] = np.minimum(self._since_reset[chosen] + 1, LONG_AGO)
         first_likeness = recent_likeness = np.zeros((count, size))
-        if self.likeness:
-            first_likeness, recent_likeness = self._likeness(frames, chosen, after, running)
+        if self._likeness:
+            fills = [self._templates[target][0].fill for target in chosen]
+            first_likeness, recent_likeness = self._likeness.measure(frames, chosen, after, running, fills)
         area_before, area = before[..., 2:].prod(axis=-1), after[..., 2:].prod(axis=-1)
         step = (after[..., :2] + after[..., 2:] / 2) - (before[..., :2] + before[..., 2:] / 2)
         return Report(
@@ -201,8 +164,8 @@ class Team:
         scanned = [targets[row] for row in rows]
         if scanned:
             templates = [self._templates[target] for target in scanned]
-            found = self._scan.look([frames[row] for row in rows], scanned, templates, self.boxes[scanned, -1])
-            for whole, part in zip(candidates, found, strict=True):
+            seen = self._scan.look([frames[row] for row in rows], scanned, templates, self.boxes[scanned, -1])
+            for whole, part in zip(candidates, seen, strict=True):
                 whole[rows] = part
         return candidates
 
@@ -235,73 +198,20 @@ class Team:
                 # While the target is sought, the size of what is followed says nothing about it.
                 self._scan.stop(target)
                 self._scan.remember(target, fused[row])
-        if self.likeness:
-            leader = np.where(report.running, decision.trust + 1e-6 * report.confidence, -np.inf).argmax(axis=1)
-            for row, target in enumerate(chosen):
-                inside = self._inside[target][leader[row]]
-                self._recent[target] = (1 - RECENT) * self._recent[target] + RECENT * inside
+            if self._likeness:
+                trust = decision.trust[row] + 1e-6 * report.confidence[row]
+                self._likeness.remember(target, int(np.where(report.running[row], trust, -np.inf).argmax()))
         return fusion.move_box(reported, decision.residual)
 
     def _within(self, index: int, box: np.ndarray, frame: np.ndarray) -> np.ndarray:
         """A box that can be looked around: its centre in the image, no side shorter than the expert can use."""
         return regions.within(box, (frame.shape[1], frame.shape[0]), self.experts[index].smallest)
 
-    def _likeness(
-        self, frames: Sequence[np.ndarray], targets: np.ndarray, boxes: np.ndarray, running: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines of the features inside boxes ``(M, K, 4)`` with the first frame's, and with recent ones."""
-        judge, places = self.experts[0], np.argwhere(running).tolist()
-
-        def encode_inside(batch: list[list[int]]) -> np.ndarray:
-            crops = []
-            for row, index in batch:
-                fill = self._templates[targets[row]][0].fill
-                region = judge.template_region(boxes[row, index])
-                crops.append(judge.prepare(regions.crop(frames[row], region, judge.template_side, fill)))
-            return _unit(judge.encode(np.stack(crops)))
-
-        features = np.concatenate(run_parallel(encode_inside, judge.batches(places)))
-        first, recent = np.zeros(running.shape), np.zeros(running.shape)
-        for (row, index), inside in zip(places, features, strict=True):
-            target = targets[row]
-            self._inside[target][index] = inside
-            first[row, index] = inside @ self._first[target]
-            recent[row, index] = inside @ self._recent[target] / np.linalg.norm(self._recent[target])
-        return first, recent
-
-
-def _unit(features: np.ndarray) -> np.ndarray:
-    """Features ``(B, ...)`` as vectors ``(B, D)`` of length 1."""
-    vectors = features.reshape(len(features), -1)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-
 
 def _begin(expert: Expert, frame: np.ndarray, box: np.ndarray) -> tuple[Template, np.ndarray]:
     """An expert's template, and what brings its boxes to the convention of the first frame's true box, ``(4,)``."""
     template = expert.template(frame, box)
     places = [fusion.correct_boxes(box, np.array([*shift, growth, growth])) for *shift, growth in FIRST_LOOKS]
-    looks = expert.look_at_all([frame] * len(places), places, [template] * len(places))
-    boxes = [
-        expert.choose(Look(scores, cells), place).box
-        for scores, cells, place in zip(looks.scores, looks.boxes, places, strict=True)
-    ]
+    seen = expert.look_and_choose([frame] * len(places), places, [template] * len(places))
+    boxes = [choice.box for _, choice in seen]
     return template, fusion.measure_correction(np.stack(boxes), box, CORRECTED_SHARE)
-
-
-def _second_peak(scores: np.ndarray, cell: tuple[int, int]) -> float:
-    """The best score ``(n, n)`` in cells that are far from one."""
-    at = np.arange(len(scores))
-    distance = np.maximum(np.abs(at[:, None] - cell[0]), np.abs(at - cell[1]))
-    far = distance > FAR * len(scores) / 2
-    return float(scores[far].max()) if far.any() else 0.0
-
-
-def _scores_at(look: Look, boxes: np.ndarray) -> np.ndarray:
-    """The best score of a map near the centre of each box ``(K, 4)``: ``(K,)``, 0 outside of its region."""
-    cells = look.boxes[..., :2] + look.boxes[..., 2:] / 2
-    scores = np.zeros(len(boxes))
-    for index, box in enumerate(boxes):
-        near = np.linalg.norm(cells - (box[:2] + box[2:] / 2), axis=-1) <= np.sqrt(box[2:].prod()) / 2
-        if near.any():
-            scores[index] = look.scores[near].max()
-    return scores

@@ -162,6 +162,14 @@ class Expert(ABC):
         scores, relative = self.compare(images, np.stack([template.features for template in templates]))
         return Look(scores, in_pixels(relative, places[:, None, None]))
 
+    def look_and_choose(
+        self, frames: Sequence[np.ndarray], boxes: Sequence[np.ndarray], templates: Sequence[Template]
+    ) -> list[tuple[Look, Choice]]:
+        """`look_at_all`, one look for each frame, box and template, and what `choose` answers to each."""
+        looks = self.look_at_all(frames, boxes, templates)
+        pairs = [(Look(*look), box) for *look, box in zip(looks.scores, looks.boxes, boxes, strict=True)]
+        return [(look, self.choose(look, box)) for look, box in pairs]
+
 
 class ExpertTracker:
     """An expert as a tracker: it looks around its last box, always for the first frame's template.
