@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from agents import reinforce
 from agents.drlt import mean_and_scale
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.search.ensemble.fusion import SHARPNESS
 from tracking_env.search.ensemble.observation import CANDIDATE
 
@@ -50,7 +50,7 @@ class ArbiterConfig:
         if min(self.width, self.hidden) < 1:
             raise InputError(f"width is {self.width} and hidden {self.hidden}; give at least 1")
         if not (0 <= self.input_dropout < 1 and 0 <= self.dropout < 1):
-            raise InputError("give --input-dropout and --dropout from 0 to below 1")
+            raise InputError(f"give {option('input_dropout')} and {option('dropout')} from 0 to below 1")
         if not 0 <= self.scan_below <= 1:
             raise InputError(f"scan_below is {self.scan_below}; give an overlap from 0 to 1")
 

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from agents.drlt import DRLT, DRLTConfig
 from agents.onnx_export import export_drlt
 from agents.removed_options import check_removed_options
-from tracking_env.errors import InputError, first_line, is_out_of_memory
+from tracking_env.errors import InputError, first_line, is_out_of_memory, option
 from tracking_env.files import read_json, remove, require_file, write_atomically
 from tracking_env.trackers.checkpoint import POLICY, numbered
 
@@ -94,7 +94,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     with reading(path):
         config = {"progress": {}} | read_json(path / "config.json")  # absent in the oldest checkpoints
         if "algorithm" in config:
-            raise InputError(f"{path} is a checkpoint of train/sb3.py; type --tracker sb3")
+            raise InputError(f"{path} is a checkpoint of train/sb3.py; its tracker is sb3")
         check_kinds(config, {"features": int, "extractor": str, "epoch": int, "progress": dict, "run": dict})
         check_removed_options(config["run"], path)
         weights = load_file(path / "model.safetensors")
@@ -208,7 +208,8 @@ def writing(path: Path) -> Iterator[Path]:
             yield partial
     except (OSError, SafetensorError) as error:  # safetensors raises the latter if the disk is full
         raise InputError(
-            f"cannot write the checkpoint {path}: {first_line(error)}; make room, then go on with --resume"
+            f"cannot write the checkpoint {path}: {first_line(error)}; make room, then go on with "
+            f"{option('resume', True)}"
         ) from None
 
 

@@ -146,7 +146,7 @@ def load(path: Path) -> Checkpoint:
     with reading(path):
         content = read_json(path / "config.json")
         if "algorithm" not in content:
-            raise InputError(f"{path} is a checkpoint of train/reinforce.py; type --tracker drlt")
+            raise InputError(f"{path} is a checkpoint of train/reinforce.py; its tracker is drlt")
         sizes = {"features": int, "hidden": int, "steps": int}
         check_kinds(content, sizes | {"algorithm": str, "extractor": str, "counters": dict, "run": dict})
         check_kinds(content["counters"], dict.fromkeys(content["counters"], int))

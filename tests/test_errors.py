@@ -1,12 +1,27 @@
 import ast
 import importlib.metadata
+import re
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from tests.helpers.paths import ROOT
-from tracking_env import files
-from tracking_env.errors import InputError, MissingPackageError, describe, first_line, requirements, suggest
+from tracking_env import cli, files
+from tracking_env.errors import (
+    InputError,
+    MissingPackageError,
+    describe,
+    first_line,
+    naming_flags,
+    option,
+    requirements,
+    suggest,
+)
+from tracking_env.features.extractors import make_extractor
+from tracking_env.program import run_program
 
 METADATA = [
     "numpy<3,>=2.0",
@@ -30,6 +45,43 @@ def not_installed(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "requires", requires)
+
+
+def test_errors_name_arguments_in_python_and_flags_in_a_program(capsys):
+    forms = [("clip_length",), ("device", "cpu"), ("overwrite", True), ("checkpoint", Path("runs"))]
+    in_python = ["`clip_length`", "device='cpu'", "overwrite=True", "checkpoint='runs'"]
+    in_programs = ["--clip-length", "--device cpu", "--overwrite", "--checkpoint runs"]
+    assert [option(*form) for form in forms] == in_python
+    seen = []
+    assert run_program("it", lambda flags: seen.extend(option(*form) for form in forms), []) == 0
+    assert seen == in_programs
+    assert [option(*form) for form in forms] == in_python  # after a program that ran in this process
+
+    with pytest.raises(InputError, match=r"leave out weights='x'$"):
+        make_extractor("grid", "x")
+    assert cli.main(["extract", "--sequences", "synthetic:0", "--features", "grid", "--weights", "x"]) == 2
+    assert capsys.readouterr().err.strip().endswith("grid has no weights; leave out --weights x")
+
+
+def test_flags_are_named_in_the_processes_of_a_program():
+    print_it = "from tracking_env.errors import option; print(option('out'))"
+    with naming_flags():
+        lines = [subprocess.run([sys.executable, "-c", print_it], capture_output=True, text=True, check=True).stdout]
+    lines.append(subprocess.run([sys.executable, "-c", print_it], capture_output=True, text=True, check=True).stdout)
+    assert lines == ["--out\n", "`out`\n"]
+
+
+def test_no_error_of_the_library_names_a_flag():
+    """Except in the rooms that are programs; there `option` names arguments and flags."""
+    programs = {"commands", "cli.py", "program.py", "demo"}
+    flags = []
+    for path in [*(ROOT / "tracking_env").rglob("*.py"), *(ROOT / "agents").glob("*.py")]:
+        if programs & set(path.relative_to(ROOT).parts):
+            continue
+        raised = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise)]
+        texts = [part for node in raised for part in ast.walk(node) if isinstance(part, ast.Constant)]
+        flags += [text.value for text in texts if re.search(r"(^|\s)--([a-z]|$)", str(text.value))]
+    assert not flags
 
 
 def test_the_requirements_of_an_extra_come_from_the_metadata(installed):

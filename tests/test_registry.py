@@ -85,7 +85,7 @@ def test_a_factory_gets_only_the_options_in_its_signature(module):
     assert (
         TrackerSpec(f"{name}:anything", (), Path("c")).make().id.startswith(f"{name}:anything ['checkpoint', 'seed'] ")
     )
-    with pytest.raises(InputError, match="needs 'checkpoint' to be made; give --checkpoint"):
+    with pytest.raises(InputError, match="needs 'checkpoint' to be made; give `checkpoint`"):
         TrackerSpec(f"{name}:seeded").make()
 
 
@@ -130,12 +130,12 @@ def test_a_module_with_a_missing_dependency_is_refused(module):
     "choice", [TrackerSpec("static", (Path("w"),)), TrackerSpec("mil", (Path("w"),))], ids=["baseline", "tracker"]
 )
 def test_options_a_tracker_does_not_take_are_refused(choice):
-    with pytest.raises(InputError, match="takes no --weights; leave it out"):
+    with pytest.raises(InputError, match="takes no `weights`; leave it out"):
         choice.make()
 
 
 def test_a_weights_folder_expands_to_its_files(tmp_path):
-    with pytest.raises(InputError, match="needs a folder or 2 files; got --weights"):
+    with pytest.raises(InputError, match="needs a folder or 2 files; got weights="):
         TrackerSpec("nano", (tmp_path / "none",)).make()
     with pytest.raises(InputError, match=r"holds 0 files \*backbone\*.onnx, nano needs one"):
         TrackerSpec("nano", (tmp_path,)).make()
@@ -200,7 +200,7 @@ def test_a_mismatched_checkpoint_is_refused(trained, change, message):
 
 
 def test_a_trained_agent_needs_a_checkpoint(trained, tmp_path):
-    with pytest.raises(InputError, match="give --checkpoint RUN"):
+    with pytest.raises(InputError, match="give checkpoint='RUN'"):
         TrackerSpec("drlt").make()
     with pytest.raises(InputError, match="no checkpoint in"):
         TrackerSpec("drlt", checkpoint=tmp_path / "nowhere").make()

@@ -93,9 +93,11 @@ def test_every_named_tracker_runs_and_is_scored(installed, folder):
     names = ["static", "mean", "velocity", "replay", "late", "copy", "mil", "search"]
     commands = [evaluate(name) for name in names]
     commands.append(["score", *(f"results/{name}" for name in names), *DATA])
+    agents = {"drlt-drawn": "drlt", "ppo-drawn": "sb3"}
+    commands += [evaluate(kind, "--checkpoint", name, "--name", name) for name, kind in agents.items()]
     codes, _, err = run_commands(installed, folder, *commands)
     assert codes == [0] * len(commands), err
-    assert all((folder / "results" / name / "video.txt").exists() for name in names)
+    assert all((folder / "results" / name / "video.txt").exists() for name in [*names, *agents])
     others = {"nano", "kcf", "csrt", "drlt", "proposals", "sb3", "experts"}  # these need files, or another OpenCV
     assert set(TABLE) <= {*names, *others, "nanotrack-v3", "fear-xs", "vittrack"}
 

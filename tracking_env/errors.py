@@ -5,7 +5,8 @@ import os
 import re
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +14,8 @@ _DISTRIBUTION = "tracking-env"
 _LONGEST_LINE = 200  # characters of somebody else's message that are repeated in ours
 TRACEBACKS = "TRACKING_ENV_TRACEBACK"
 """Environment variable: if set, every error that ends something is printed with its traceback, in all processes."""
+COMMAND_LINE = "TRACKING_ENV_COMMAND_LINE"
+"""Environment variable: not empty while a program runs, in all of its processes; then errors name flags."""
 _SOURCE_FILE = re.compile(r"[^\s\[\]()'\"]*[/\\][^\s\[\]()'\"]*\.(?:cpp|cxx|cc|c|cu|hpp|h)(?::\d+)*:?\s*")
 _NO_MEMORY = re.compile(
     r"out ?of ?memory|(not enough|insufficient) memory|bad_alloc|(can't|cannot|failed to|unable to) allocate", re.I
@@ -92,6 +95,34 @@ def _read_metadata() -> list[tuple[str, str, str]]:
         # Metadata has the bounds in any order; people expect the lower one first.
         entries.append((name, ",".join(sorted(bounds.split(","), reverse=True)), marker))
     return entries
+
+
+@contextmanager
+def naming_flags() -> Iterator[None]:
+    """Let the errors that are raised in this block name flags, in this process and in those that it starts."""
+    before = os.environ.get(COMMAND_LINE, "")
+    os.environ[COMMAND_LINE] = "1"
+    try:
+        yield
+    finally:  # Python may have called a command: its own errors name arguments again
+        os.environ[COMMAND_LINE] = before
+
+
+def option(name: str, value: object = None) -> str:
+    """An argument as the user writes it: a flag where a program runs, else an argument of Python.
+
+    Args:
+        name: the argument's name in Python.
+        value: its value; True of a flag without one; None to name the argument alone.
+
+    Example:
+        >>> option("clip_length"), option("device", "cpu"), option("overwrite", True)
+        ('`clip_length`', "device='cpu'", 'overwrite=True')
+    """
+    if os.environ.get(COMMAND_LINE):
+        flag = "--" + name.replace("_", "-")
+        return flag if value is None or value is True else f"{flag} {value}"
+    return f"`{name}`" if value is None else f"{name}={value if isinstance(value, bool) else str(value)!r}"
 
 
 def suggest(word: object, known: Iterable[str]) -> str:

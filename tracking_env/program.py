@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from tracking_env import terminal
-from tracking_env.errors import TRACEBACKS, InputError, describe, is_out_of_memory
+from tracking_env.errors import TRACEBACKS, InputError, describe, is_out_of_memory, naming_flags
 from tracking_env.files import check_no_address
 from tracking_env.log_levels import separate_stderr
 
@@ -52,9 +52,10 @@ def run_program(
     terminal.prepare_streams()
     line = ""
     try:
-        for arg in args:
-            check_no_address(arg)
-        code = work(args) or 0
+        with naming_flags():
+            for arg in args:
+                check_no_address(arg)
+            code = work(args) or 0
     except KeyboardInterrupt:
         code, line = _STOPPED, stopped
     except SystemExit:  # of the parser, after --help

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.errors import InputError, MissingPackageError, describe, suggest
+from tracking_env.errors import InputError, MissingPackageError, describe, option, suggest
 from tracking_env.features.download import find_downloaded
 from tracking_env.files import list_folder, sha256
 from tracking_env.trackers.base import Runner, Tracker, Trajectory, run
@@ -79,7 +79,8 @@ class TrackerSpec:
     Attributes:
         name: a name of `TABLE`, or an entry point ``module:attribute``.
         weights: its weights files, or the folder that holds them.
-        checkpoint: folder of a trained agent, a run's or one checkpoint's; or a file of one.
+        checkpoint: folder of a trained agent, a run's or one checkpoint's; or a file of one; or the name of an agent
+            that comes with the package, see `trackers.pretrained_names`.
         features: name of the extractor that it was trained on, where the file does not say it.
         trust: run code that is in the file.
         device: where it computes: ``cpu``, ``cuda`` or ``auto``; by default the tracker's own choice.
@@ -99,7 +100,7 @@ class TrackerSpec:
 
     def __post_init__(self) -> None:
         if not self.timeout > 0:
-            raise InputError(f"--timeout is {self.timeout:g}; give a number of seconds above 0")
+            raise InputError(f"{option('timeout')} is {self.timeout:g}; give a number of seconds above 0")
         module, _, attribute = self.name.partition(":")
         if self.name not in TABLE and not (module and attribute):
             raise InputError(
@@ -128,11 +129,11 @@ class TrackerSpec:
         folder = self.checkpoint
         if folder is None and self.name == "search":
             folder = PRETRAINED / "cells"  # as `search.trained.tracker` chooses
-        if folder is None or not folder.is_dir():
+        if folder is None:
             return frozenset()
         try:
             return read(folder).trained_on
-        except InputError:  # the folder is for a tracker of the user's own
+        except InputError:  # a file of SB3, or a folder for a tracker of the user's own
             return frozenset()
 
     def make(self, seed: int = 0) -> Runner:
@@ -160,7 +161,7 @@ class TrackerSpec:
         options = {name: value for name, value in options.items() if value is not None}
         if self.entry.kind != "tracker":
             if options:
-                raise InputError(f"{self.name} takes no --{next(iter(options))}; leave it out")
+                raise InputError(f"{self.name} takes no {option(next(iter(options)))}; leave it out")
             return Runner(self.name, partial(_run_baseline, factory))
         tracker = TimeLimitedTracker(partial(self._make_tracker, factory, options, seed), self.timeout)
         # Results carry this id, and those of different ids are never mixed. A tracker without `files`
@@ -182,14 +183,14 @@ class TrackerSpec:
             return list(self.weights)
         folder = self.weights[0]
         if not folder.is_dir():
-            raise InputError(f"{self.name} needs a folder or {len(patterns)} files; got --weights {folder}")
+            raise InputError(f"{self.name} needs a folder or {len(patterns)} files; got {option('weights', folder)}")
         files = []
         for pattern in patterns:
             matching = list_folder(folder, pattern)
             if len(matching) != 1:
                 raise InputError(
                     f"{folder} holds {len(matching)} files {pattern}, {self.name} needs one; give the "
-                    f"{len(patterns)} files by name: --weights FILE FILE"
+                    f"{len(patterns)} files by name, with {option('weights')}"
                 )
             files += matching
         return files
@@ -220,9 +221,9 @@ class TrackerSpec:
             raise InputError(f"{self.name} is no class or function of Python; give one that makes a tracker") from None
         kinds = {parameter.kind for parameter in parameters.values()}
         takes_any = inspect.Parameter.VAR_KEYWORD in kinds
-        for option in options:
-            if option not in parameters and not takes_any:
-                raise InputError(f"{self.name} takes no --{option}; leave it out")
+        for argument in options:
+            if argument not in parameters and not takes_any:
+                raise InputError(f"{self.name} takes no {option(argument)}; leave it out")
         # A seed is passed to every run, so a tracker without randomness need not take it.
         if "seed" in parameters or takes_any:
             options = options | {"seed": seed}
@@ -232,7 +233,7 @@ class TrackerSpec:
             # Options are passed by keyword, which a positional-only parameter does not take.
             missing = name not in options or parameter.kind is parameter.POSITIONAL_ONLY
             if missing and parameter.default is parameter.empty:
-                hint = f"give --{name}" if name in ("weights", "checkpoint") else "give it a default"
+                hint = f"give {option(name)}" if name in ("weights", "checkpoint") else "give it a default"
                 raise InputError(f"{self.name} needs {name!r} to be made; {hint}")
         return options
 
@@ -240,12 +241,13 @@ class TrackerSpec:
 def make_tracker(
     name: str,
     weights: tuple[Path, ...] = (),
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     features: str | None = None,
     trust: bool = False,
     seed: int = 0,
 ) -> Tracker:
     """A tracker by name, ready for frames; arguments as of `TrackerSpec`.
+
 
     Example:
         Follow a target through the frames of a video::
@@ -257,7 +259,8 @@ def make_tracker(
     Raises:
         InputError: the name is unknown or that of a baseline, or the tracker cannot be made.
     """
-    return TrackerSpec(name, weights, checkpoint, features, trust).make(seed).live()
+    folder = None if checkpoint is None else Path(checkpoint)
+    return TrackerSpec(name, weights, folder, features, trust).make(seed).live()
 
 
 def resolve(entry_point: str) -> Any:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from tracking_env import boxes as bx
-from tracking_env.errors import InputError, MissingPackageError, first_line
+from tracking_env.errors import InputError, MissingPackageError, first_line, option
 from tracking_env.files import write_atomically
 
 COLOURS = {"truth": (60, 220, 90), "agent": (240, 60, 60), "rival": (70, 130, 250)}
@@ -117,7 +117,7 @@ def select_box(frame: np.ndarray) -> np.ndarray:
     Raises:
         InputError: there is no display.
     """
-    require_display("drawing a box", "give it as --box x,y,w,h, in pixels, the top-left one being 1,1")
+    require_display("drawing a box", f"give it as {option('box', 'x,y,w,h')}, in pixels, the top-left one being 1,1")
     height, width, _ = frame.shape
     scale = min(1, _SCREEN[0] / width, _SCREEN[1] / height)
     cv2.namedWindow(WINDOW, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)

@@ -23,6 +23,9 @@ from train.run_directory import RunDirectory
 from train.runs import finish_run
 from train.stored_runs import read_run
 
+RULE = "hand-made rule"
+"""The row of the rule, which is the action 0."""
+
 
 def report_agents(
     run_directory: RunDirectory,
@@ -53,7 +56,10 @@ def report_agents(
     facts: dict[str, Any] = {"updates": done, "extractor": store.experts, "summary": {}, "gain": {}}
     tables: dict[str, dict[str, Report]] = {}
     for title, sequences in tested.items():
-        rows = fixed_scores(store, sequences, data.unseen)
+        fixed = fixed_scores(store, sequences, data.unseen)
+        rows = {name: evaluation.report for name, evaluation in fixed.items()}
+        if title == "test sequences":
+            untrained = fixed[RULE]  # which an untrained agent is
         for agent_name, agent in agents.items():
             evaluation, fps = evaluate_agent(agent, experts, sequences, data.unseen, likeness)
             rows[agent_name] = evaluation.report
@@ -66,7 +72,7 @@ def report_agents(
     facts["drift"] = final.report.count_failures().to_json()
     show_evaluation(run_directory, done, final, data)
     compared = {row: report for row, report in tables["test sequences"].items() if row != name}
-    finish_run(run_directory, data, name, final, {"online": speed}, facts, compared=compared)
+    finish_run(run_directory, data, name, final, {"online": speed}, facts, untrained, compared=compared)
     for title, summary in facts["summary"].items():
         print_result(f"{title}:\n{format_summary(summary)}")
     for title, gains in facts["gain"].items():
@@ -98,16 +104,18 @@ def evaluate_agent(
     return results.Evaluation(boxes, results.score(boxes, sequences, unseen)), float(np.mean(speeds))
 
 
-def fixed_scores(store: RunStore, sequences: Sequence[sq.Sequence], unseen: bool) -> dict[str, Report]:
-    """Scores without learning, by name: each expert alone, and the hand-made rule."""
+def fixed_scores(store: RunStore, sequences: Sequence[sq.Sequence], unseen: bool) -> dict[str, results.Evaluation]:
+    """Boxes and scores without learning, by name: each expert alone, and the hand-made rule."""
     names = [identity.partition(" ")[0] for identity in store.experts]
-    predictions: dict[str, dict[str, np.ndarray]] = {name: {} for name in [*names, "hand-made rule"]}
+    predictions: dict[str, dict[str, np.ndarray]] = {name: {} for name in [*names, RULE]}
     for sequence in sequences:
         stored = read_run(store, sequence)
         rule = stored.fused(np.zeros(stored.confidence.shape), np.zeros((len(sequence), 4)))
         for name, boxes in zip(predictions, [*stored.boxes.swapaxes(0, 1), rule], strict=True):
             predictions[name][sequence.name] = np.concatenate([sequence.boxes[:1], boxes[1:]])
-    return {name: results.score(boxes, sequences, unseen) for name, boxes in predictions.items()}
+    return {
+        name: results.Evaluation(boxes, results.score(boxes, sequences, unseen)) for name, boxes in predictions.items()
+    }
 
 
 def summarise(reports: Mapping[str, Report]) -> dict[str, dict[str, float]]:

@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 import math
 import sys
+import time
 from collections.abc import Sequence as Args
 from dataclasses import asdict
 from pathlib import Path
@@ -41,7 +42,7 @@ from train import hard_clips
 from train.arbiter_report import report_agents
 from train.entry_point import run_main
 from train.experts_config import ExpertsConfig, parse
-from train.optimisation import step
+from train.optimisation import loop_scalars, step
 from train.run_directory import RunDirectory
 from train.runs import open_run
 from train.seeds import failures_of_seeds, run_seeds, warm_start_folder
@@ -73,6 +74,7 @@ def train(config: ExpertsConfig) -> bool:
         features = len(observation_names(config.data.experts))
         model = Arbiter(features, len(experts), config.network, pausing=loop.cost > 0)
     hard = hard_clips.training_clips(data.clips, warm.hard)
+    run.supervised, run.env_steps = warm.warm_steps, loop.clips * loop.episodes * loop.steps
     run.start(done)
     run.catch_interrupts()
 
@@ -137,7 +139,7 @@ def train(config: ExpertsConfig) -> bool:
         restore(optimizer, model, saved.optimizer)
     bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
     while done < total:
-        lr = loop.rate(done - warm.warm_steps)
+        lr, begun = loop.rate(done - warm.warm_steps), time.perf_counter()
         for group in optimizer.param_groups:
             group["lr"] = lr
         rng = np.random.default_rng([config.seed, done])
@@ -154,14 +156,13 @@ def train(config: ExpertsConfig) -> bool:
         density = log_density(outputs, rollout.sample, loop.sigma)
         losses = -(density * advantages * rollout.mask).sum(dim=-1)
         norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
-        frames = float(rollout.mask.sum().clamp(min=1))
-        scalars = {f"reward/{name}": float(values.sum()) / frames for name, values in rollout.rewards.items()}
+        scalars = loop_scalars(rollout.rewards, loop.reward, rollout.mask, losses, advantages)
         bar.set_postfix(iou=f"{scalars['reward/iou']:.3f}")
         resets = rollout.sample.switches[..., : len(experts)].sum(dim=-1) * rollout.mask
         scalars |= {"train/gradient_norm": norm, "train/learning_rate": lr}
-        scalars |= {"loop/resets_per_100_frames": 100 * float(resets.sum()) / frames}
+        scalars |= {"loop/resets_per_100_frames": 100 * float(resets.sum() / rollout.mask.sum().clamp(min=1))}
         done += 1
-        run.log(done, scalars)
+        run.log(done, scalars, {"time/fps": run.env_steps / (time.perf_counter() - begun)})
         bar.update()
         if save_or_stop(run, config, model, optimizer, store.experts, done, total):
             return False

@@ -1,12 +1,14 @@
-"""One step of an optimiser, for the scripts whose agents act in a loop."""
+"""One step of an optimiser and what is logged of it, for the scripts whose agents act in a loop."""
+
+from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tracking_env.errors import InputError
 
 
-def step(model: nn.Module, optimizer: torch.optim.Adam, loss: torch.Tensor, clip_norm: float, done: int) -> float:
+def step(model: nn.Module, optimizer: torch.optim.Adam, loss: Tensor, clip_norm: float, done: int) -> float:
     """One step of the optimiser; returns the gradient's norm before clipping.
 
     Args:
@@ -28,3 +30,24 @@ def step(model: nn.Module, optimizer: torch.optim.Adam, loss: torch.Tensor, clip
         )
     optimizer.step()
     return float(norm)
+
+
+def loop_scalars(
+    rewards: Mapping[str, Tensor], learned: str, mask: Tensor, losses: Tensor, advantages: Tensor | None
+) -> dict[str, float]:
+    """The log's scalars of one update from E sampled episodes of T steps.
+
+    Args:
+        rewards: by name, each with E times T numbers, 0 where no frame counts.
+        learned: name of the reward that is learned from.
+        mask: 1 where a frame counts, else 0, ``(E, T)``.
+        losses: whose mean was minimised.
+        advantages: of the sampled actions, ``(E, T)``; None if the learner has none.
+    """
+    frames = float(mask.sum().clamp(min=1))
+    scalars = {f"reward/{name}": float(values.sum()) / frames for name, values in rewards.items()}
+    scalars["rollout/ep_rew_mean"] = float(rewards[learned].sum()) / len(mask)
+    scalars["train/loss"] = float(losses.detach().mean())
+    if advantages is not None:
+        scalars["train/advantage_std"] = float(((advantages.square() * mask).sum() / frames).sqrt())
+    return scalars

@@ -134,8 +134,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
     torch.manual_seed(config.seed)
     untrained = DRLT(extractor.dim, config.network).to(device)
     untrained.fit_normaliser(windows.features)
-    compared = {"untrained agent": results.evaluate_agent(untrained, store, data).report}
-    finish_run(run, data, label(config), evaluation, fps, facts, device, compared)
+    finish_run(run, data, label(config), evaluation, fps, facts, results.evaluate_agent(untrained, store, data), device)
     return True
 
 

@@ -8,6 +8,7 @@
 ``best/``               train/sb3.py only: the policy with the best score on the training clips
 ``report.json``         final scores, see `train.runs.finish_run`
 ``results/NAME.txt``    final boxes on every test sequence, in OTB's format
+``untrained/NAME.txt``  those of the agent before training
 ``overlay.mp4``         the test sequence of median AUC with the true box and the agent's
 ======================  ===============================================================================
 """
@@ -36,7 +37,7 @@ from train.flags import CONTROL, RunFlags, differences, flatten
 from train.wandb_mirror import WandbMirror
 
 _LOCK = ".lock"  # held by the process that trains
-_FOLDERS = {"checkpoints": "[0-9]*", "best": "[0-9]*", "results": "*.txt"}
+_FOLDERS = {"checkpoints": "[0-9]*", "best": "[0-9]*", "results": "*.txt", "untrained": "*.txt"}
 """Folders that a run makes, with what it writes into them."""
 _FILES = ("warm", "metrics.jsonl", "events.out.tfevents.*", "report.json", "overlay.mp4")
 """What else a run makes, but for ``config.json``."""
@@ -54,6 +55,7 @@ class RunDirectory:
         opened: `time.perf_counter` when this was created.
         stop_requested: whether Ctrl-C was pressed since `catch_interrupts`.
         env_steps: environment steps of one unit; TensorBoard's curves are over environment steps.
+        supervised: units before the first environment step; TensorBoard counts each of them as one step.
 
     Raises:
         InputError: the folder already holds a run or other files, there is nothing to resume, or the run there has
@@ -66,7 +68,7 @@ class RunDirectory:
         self.path = Path(config.out or "runs")
         self.opened = time.perf_counter()
         self.stop_requested = False
-        self.env_steps = 1
+        self.env_steps, self.supervised = 1, 0
         self._events: EventFile | None = None
         self._mirror: WandbMirror | None = None
         self._lock = FileLock(self.path / _LOCK)
@@ -117,7 +119,7 @@ class RunDirectory:
             self.write_json("config.json", asdict(self.config))
         self._metrics = self.path / "metrics.jsonl"
         self._drop_metrics_after(done)
-        self._events = EventFile(self.path, done * self.env_steps + 1)
+        self._events = EventFile(self.path, self._place(done) + 1)
         if self.config.wandb:
             self._mirror = WandbMirror(self.path, flatten(self.config))
         flags = "\n".join(f"    {name} = {value}" for name, value in flatten(self.config).items())
@@ -138,7 +140,7 @@ class RunDirectory:
         for name, value in shown.items():
             self._add(summary.scalar(name, value), step)
         if self._mirror:
-            self._mirror.log(step * self.env_steps, shown)
+            self._mirror.log(self._place(step), shown)
 
     def add_picture(self, step: int, name: str, picture: np.ndarray, kind: Literal["png", "jpg"]) -> None:
         """Add a picture ``(height, width, 3)`` uint8 RGB to TensorBoard: plots as PNG, video frames as JPEG."""
@@ -247,9 +249,13 @@ class RunDirectory:
         """The files and folders in the directory, without the lock and without unfinished files."""
         return [path for path in self.path.iterdir() if path.name != _LOCK and not path.name.startswith(PARTIAL)]
 
+    def _place(self, step: int) -> int:
+        """Where an epoch, update or step is on TensorBoard's axis."""
+        return min(step, self.supervised) + max(0, step - self.supervised) * self.env_steps
+
     def _add(self, part: Summary, step: int | None = None) -> None:
         assert self._events, "call start() first"
-        self._events.add(part, None if step is None else step * self.env_steps)
+        self._events.add(part, None if step is None else self._place(step))
 
     def _drop_metrics_after(self, done: int) -> None:
         """Delete the metrics of epochs or steps that will run again."""

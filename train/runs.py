@@ -17,6 +17,9 @@ from train.pictures import write_overlay
 from train.results import Evaluation, baseline_scores, final_scalars, median_sequence
 from train.run_directory import RunDirectory
 
+UNTRAINED, UNTRAINED_ROW = "untrained", "untrained agent"
+"""Folder of the untrained agent's boxes in a run, and its row in tables."""
+
 
 def open_run(config: RunFlags, unit: str) -> tuple[RunDirectory, Data]:
     """The run directory and the data of a configuration. Nothing is written until `RunDirectory.start`.
@@ -39,6 +42,7 @@ def finish_run(
     evaluation: Evaluation,
     fps: Mapping[str, float],
     facts: Mapping[str, Any],
+    untrained: Evaluation,
     device: torch.device | None = None,
     compared: Mapping[str, Report] | None = None,
 ) -> None:
@@ -51,15 +55,17 @@ def finish_run(
         evaluation: its boxes on the test sequences and their scores.
         fps: frames per second, by what was measured.
         facts: entries of ``report.json`` that only this script has.
+        untrained: the same of the agent before training: what a score is worth.
         device: where the agent was trained, by default the CPU.
-        compared: more rows of the table, after the baselines.
+        compared: more rows of the table, after the baselines and the untrained agent.
     """
     predictions, report = evaluation
     example = median_sequence(report, data.testing)
-    for name, boxes in predictions.items():
-        write_result(run.path / "results" / f"{name}.txt", boxes)
+    for folder, boxes_by_name in (("results", predictions), (UNTRAINED, untrained.predictions)):
+        for name, boxes in boxes_by_name.items():
+            write_result(run.path / folder / f"{name}.txt", boxes)
     write_overlay(run.path / "overlay.mp4", example, predictions[example.name])
-    rows = baseline_scores(data) | dict(compared or {})
+    rows = baseline_scores(data) | {UNTRAINED_ROW: untrained.report} | dict(compared or {})
     shared_facts = {
         "fps": dict(fps),
         "device": torch.cuda.get_device_name(device) if device and device.type == "cuda" else "cpu",

@@ -149,8 +149,7 @@ def train(config: SB3Config) -> bool:
     }
     untrained = make_model(config, task.env, device)
     task.begin(untrained, device)
-    compared = {"untrained agent": task.evaluate(untrained.policy).report}
-    finish_run(run, data, label(config), evaluation, fps, facts, device, compared)
+    finish_run(run, data, label(config), evaluation, fps, facts, task.evaluate(untrained.policy), device)
     task.env.close()
     return True
 

@@ -17,6 +17,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
 
 import sys
+import time
 from collections.abc import Sequence as Args
 from dataclasses import asdict
 from pathlib import Path
@@ -41,7 +42,7 @@ from train import results
 from train.cutting import cut_crops
 from train.data import Data
 from train.entry_point import run_main
-from train.optimisation import step
+from train.optimisation import loop_scalars, step
 from train.pictures import show_evaluation
 from train.rollout import draw_clip, replay, sample_episodes, to_image
 from train.run_directory import RunDirectory
@@ -70,6 +71,7 @@ def train(config: SearchConfig) -> bool:
         model = RegionAgent(maps.channels, config.network, isinstance(maps, Proposer))
     progress = tqdm(data.clips, desc="decoding", leave=False, disable=None)
     sequences = [decode(sequence, part) for sequence, part in progress]
+    run.supervised, run.env_steps = warm.warm_steps, loop.clips * loop.episodes * loop.steps
     run.start(done)
     run.catch_interrupts()
 
@@ -127,7 +129,7 @@ def train(config: SearchConfig) -> bool:
         restore(optimizer, model, saved.optimizer)
     bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
     while done < total:
-        update = done - warm.warm_steps
+        update, begun = done - warm.warm_steps, time.perf_counter()
         reward, lr = loop.reward(update), loop.rate(update)
         for group in optimizer.param_groups:
             group["lr"] = lr
@@ -138,6 +140,7 @@ def train(config: SearchConfig) -> bool:
         rollout = sample_episodes(envs, model, clips, seeds, loop.steps, loop.sigma, generator)
         # The environments have no gradient, so a second pass over the same observations computes that of the means.
         mean = replay(model, rollout)
+        advantages: torch.Tensor | None = None
         if loop.learner == "reinforce":
             gains = returns.returns(rollout.rewards[reward], loop.returns, gamma=loop.gamma)
             advantages = (gains - returns.baseline(gains, "mean")).flatten(0, 1)
@@ -145,13 +148,12 @@ def train(config: SearchConfig) -> bool:
         else:
             losses = supervised.loss(to_image(mean, rollout.regions), rollout.truth, reward, rollout.mask)
         norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
-        frames = float(rollout.mask.sum())
-        scalars = {f"reward/{name}": float(values.sum()) / frames for name, values in rollout.rewards.items()}
+        scalars = loop_scalars(rollout.rewards, reward, rollout.mask, losses, advantages)
         bar.set_postfix(iou=f"{scalars['reward/iou']:.3f}")
         scalars |= {"train/gradient_norm": norm, "train/learning_rate": lr}
         scalars |= {"size/pace": model.pace.item(), "size/pull": model.pull.item()}
         done += 1
-        run.log(done, scalars)
+        run.log(done, scalars, {"time/fps": run.env_steps / (time.perf_counter() - begun)})
         bar.update()
         if save_or_stop(run, config, model, optimizer, maps, done, total):
             return False
@@ -162,7 +164,9 @@ def train(config: SearchConfig) -> bool:
         if folder.exists():
             region_agent_checkpoint.export(folder)
 
-    # Report: before and after the loop.
+    # Report: before training, and before and after the loop.
+    torch.manual_seed(config.seed)
+    untrained = RegionAgent(maps.channels, config.network, isinstance(maps, Proposer))
     compared: dict[str, Report] = {}
     if loop.updates and not config.start:
         warm_model = region_agent_checkpoint.load(run.path / "warm").model
@@ -171,7 +175,8 @@ def train(config: SearchConfig) -> bool:
     show_evaluation(run, done, evaluation, data)
     failures = evaluation.report.count_failures()
     facts = {"updates": done, "drift": failures.to_json(), "extractor": maps.id}
-    finish_run(run, data, label(config), evaluation, {"online": fps}, facts, compared=compared)
+    before = evaluate_agent(untrained, maps, data)[0]
+    finish_run(run, data, label(config), evaluation, {"online": fps}, facts, before, compared=compared)
     print_result(
         f"drift: {failures.per_hundred:.2f} failures per 100 frames, {failures.recovered} of {failures.failures} "
         f"recovered, {failures.lost_share:.1%} of frames lost, {failures.frames_to_failure:.0f} frames to the first "

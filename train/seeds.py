@@ -16,7 +16,7 @@ from train import results
 from train.data import load_data
 from train.flags import Config, RunFlags, differences
 from train.parallel import ALONE, Group
-from train.runs import report_content
+from train.runs import UNTRAINED, UNTRAINED_ROW, report_content
 
 
 def run_seeds(
@@ -77,14 +77,18 @@ def _write_summary(config: RunFlags, runs: list[Config], label: str, facts: Call
     out = Path(config.out or "runs")
     data = load_data(config.data)
     truths = {sequence.name: sequence.boxes for sequence in data.testing}
-    predictions = tuple(result_files.read_results(Path(run.out or "", "results"), truths).runs[0] for run in runs)
-    report = results.score(result_files.Results(predictions), data.testing, data.unseen)
-    baselines = results.baseline_scores(data)
+
+    def score(folder: str) -> Report:
+        boxes = [result_files.read_results(Path(run.out or "", folder), truths).runs[0] for run in runs]
+        return results.score(result_files.Results(tuple(boxes)), data.testing, data.unseen)
+
+    report = score("results")
+    rows = results.baseline_scores(data) | {UNTRAINED_ROW: score(UNTRAINED)}
     about = {"config": asdict(config), "dataset": data.facts(), "seeds": [run.seed for run in runs]}
     with write_atomically(out / "report.json") as partial:
-        partial.write_text(json.dumps(report_content(report, baselines, **about, **facts(report)), indent=1))
+        partial.write_text(json.dumps(report_content(report, rows, **about, **facts(report)), indent=1))
     trained = replace(report, trained=not data.unseen)
-    print_result(format_trackers(baselines | {f"{label}, {len(runs)} seeds": trained}))
+    print_result(format_trackers(rows | {f"{label}, {len(runs)} seeds": trained}))
     print_result(f"in {out}: report.json, and a folder for each seed; curves: tensorboard --logdir {out}")
 
 

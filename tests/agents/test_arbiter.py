@@ -134,5 +134,5 @@ def test_the_rule_resets_the_worse_expert_after_five_frames_of_disagreement():
 def test_sizes_out_of_range_are_refused():
     with pytest.raises(InputError, match="give at least 1"):
         ArbiterConfig(width=0)
-    with pytest.raises(InputError, match="give --input-dropout and --dropout from 0 to below 1"):
+    with pytest.raises(InputError, match="give `input_dropout` and `dropout` from 0 to below 1"):
         ArbiterConfig(dropout=1.0)

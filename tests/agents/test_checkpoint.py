@@ -244,7 +244,7 @@ def test_a_failure_while_writing_leaves_only_the_older_checkpoint(tmp_path, trai
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save_file", failing)
-        with pytest.raises(InputError, match=r"cannot write the checkpoint .*No space left.*--resume"):
+        with pytest.raises(InputError, match=r"cannot write the checkpoint .*No space left.*resume=True"):
             save(tmp_path, trained, 2)
     assert calls == FILES[1:]
     assert [p.name for p in tmp_path.iterdir()] == ["000001"]

@@ -131,7 +131,7 @@ def saved(tmp_path, observation=DICT, action=UNIT):
 
 
 def test_a_pickle_is_read_only_with_trust(tmp_path):
-    with pytest.raises(InputError, match=r"holds pickles.* add --trust"):
+    with pytest.raises(InputError, match=r"holds pickles.* add trust=True"):
         TrackerSpec("sb3", checkpoint=saved(tmp_path)).make()
 
 
@@ -139,7 +139,7 @@ def test_a_pickle_is_read_only_with_trust(tmp_path):
     ("change", "options", "message"),
     [
         (None, {"features": "vgg"}, "unknown extractor 'vgg'"),
-        (None, {"features": "pixels"}, "trained on 1536 features a frame, pixels-84x84 gives 21168; .*--features"),
+        (None, {"features": "pixels"}, "trained on 1536 features a frame, pixels-84x84 gives 21168; .*`features`"),
         (lambda path: path.write_bytes(b"text"), {}, "is no SB3 model"),
         (lambda path: path.write_bytes(path.read_bytes().replace(b"policy.pth", b"nothing.pt")), {}, "cannot read"),
     ],
@@ -211,7 +211,7 @@ def test_equal_weights_are_equal_files_and_load_again(algorithm, tmp_path):
         (lambda text: text[:20], "damaged"),
         (
             lambda text: text.replace('"algorithm"', '"network"').replace('"steps"', '"epoch"'),
-            "checkpoint of train/reinforce.py; type --tracker drlt",
+            "checkpoint of train/reinforce.py; its tracker is drlt",
         ),
     ],
 )
@@ -238,15 +238,15 @@ def test_training_does_not_resume_from_a_damaged_checkpoint(trained, change, mes
 
 
 def test_wrong_combinations_of_options_are_refused(trained, tmp_path):
-    with pytest.raises(InputError, match="give --checkpoint RUN"):
+    with pytest.raises(InputError, match="give checkpoint='RUN'"):
         TrackerSpec("sb3").make()
     with pytest.raises(InputError, match="no checkpoint in"):
         TrackerSpec("sb3", checkpoint=tmp_path / "nowhere").make()
-    with pytest.raises(InputError, match="says what it was trained on; leave out --features grid"):
+    with pytest.raises(InputError, match="says what it was trained on; leave out features='grid'"):
         TrackerSpec("sb3", checkpoint=trained[0], features="grid").make()
-    with pytest.raises(InputError, match=r"of train/sb3.py; type --tracker sb3"):
+    with pytest.raises(InputError, match=r"of train/sb3.py; its tracker is sb3"):
         TrackerSpec("drlt", checkpoint=trained[0]).make()
-    with pytest.raises(InputError, match="drlt takes no --trust"):
+    with pytest.raises(InputError, match="drlt takes no `trust`"):
         TrackerSpec("drlt", checkpoint=trained[0], trust=True).make()
     shutil.rmtree(trained[0])
     with pytest.raises(InputError, match="no checkpoint in"):

@@ -143,7 +143,7 @@ def test_ctrl_c_gives_one_line(capsys):
         (["--tracker", "drlt"], "--checkpoint RUN"),
         (["--tracker", "static", "--checkpoint", "run"], "takes no --checkpoint"),
         (["--tracker", "static", "--jobs", "0"], "--jobs is 0"),
-        (["--tracker", "late", "--protocol", "tre"], "leave --protocol out"),
+        (["--tracker", "late", "--protocol", "tre"], "tells nothing; leave it out"),
         (["--tracker", "static", "--root", "nowhere", "--sequences", "Suv"], "no folder nowhere"),
         (["--tracker", "static", "--sequences", "drlt30"], "needs a folder"),
     ],
@@ -169,7 +169,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(name, tmp_path, capsys):
     out = tmp_path / "a" / "b" / "results"
     flags = ["evaluate", "--tracker", "static", "--sequences", "synthetic:0", "--out", str(out), f"--name={name}"]
     if not name:
-        with pytest.raises(InputError, match="--name is ''"):
+        with pytest.raises(InputError, match="`name` is ''"):
             tasks.results_folder(out, name)
         return
     assert cli.main(flags) == 2

@@ -52,7 +52,7 @@ def test_sb3_ppo_saves_a_model_that_evaluate_scores(cache, tmp_path, monkeypatch
     monkeypatch.setenv("TRACKING_ENV_CACHE", str(cache))
     flags = ["--steps", "160", "--model", "model.zip"]
     assert "SB3 PPO" in run(cache, tmp_path, "sb3_ppo", *flags)
-    with pytest.raises(InputError, match="if you trust where it comes from, add --trust"):
+    with pytest.raises(InputError, match="if you trust where it comes from, add trust=True"):
         TrackerSpec("sb3", checkpoint=tmp_path / "model.zip").make()
     assert TrackerSpec("sb3", checkpoint=tmp_path / "model.zip", trust=True).make().id.startswith("sb3 model.zip ")
 

@@ -30,7 +30,7 @@ def test_ground_truth_from_annotations_has_no_frames(tmp_path):
 
 
 def test_two_sources_or_none_are_refused():
-    with pytest.raises(InputError, match="give either --root OTB or --annotations DIR"):
+    with pytest.raises(InputError, match="give either root='OTB' or annotations='DIR'"):
         read_ground_truth(Path("OTB"), Path("boxes"), "Deer")
     with pytest.raises(InputError, match="'Deer' needs a folder of real sequences"):
         read_ground_truth(None, None, "Deer")

@@ -126,7 +126,7 @@ def test_what_is_reused_is_said_with_its_date(drawn, out, caplog):
     run_and_score(TrackerSpec("own:Notes"), drawn, out)
     dates = [f"{datetime.fromtimestamp(date):%Y-%m-%d %H:%M}" for date in (1_700_000_000, 1_700_086_400)]
     assert caplog.messages == [
-        f"reused 2 of 3 results in {out}, from {dates[0]} to {dates[1]}; --overwrite runs them again"
+        f"reused 2 of 3 results in {out}, from {dates[0]} to {dates[1]}; overwrite=True runs them again"
     ]
 
 
@@ -151,9 +151,9 @@ def test_results_of_changed_code_or_weights_are_not_reused(drawn, out, tmp_path,
         (tmp_path / "own.py").write_text((tmp_path / "own.py").read_text() + "# changed\n")
     else:
         (tmp_path / "weights.bin").write_bytes(b"2")
-    with pytest.raises(InputError, match=r"holds results of 'own:Weighted \w+', not of 'own:Weighted \w+'; type --ov"):
+    with pytest.raises(InputError, match=r"holds results of 'own:Weighted \w+', not of 'own:Weighted \w+'; give overw"):
         run_and_score(spec, drawn, out)
-    with pytest.raises(InputError, match=r"holds 4 other files of .*; name all its sequences, or give another --out"):
+    with pytest.raises(InputError, match=r"holds 4 other files of .*; name all its sequences, or give another `out`"):
         run_and_score(spec, drawn[:1], out, overwrite=True)
     assert len(calls(tmp_path)) == 3
     assert not run_and_score(spec, drawn, out, overwrite=True).failed
@@ -167,7 +167,7 @@ def test_a_result_of_other_boxes_is_not_reused_as_this_ones(drawn, out):
     other = [replace(drawn[0], boxes=drawn[0].boxes + 1), drawn[1]]
     report = run_and_score(TrackerSpec("own:Notes"), other, out)
     path = out / f"{drawn[0].name}.txt"
-    assert report.failed == {drawn[0].name: f"{path} is a result of other frames or boxes; type --overwrite"}
+    assert report.failed == {drawn[0].name: f"{path} is a result of other frames or boxes; give overwrite=True"}
     assert list(report.scores) == [drawn[1].name]
 
 
@@ -285,9 +285,9 @@ def test_a_run_tracks_its_part_of_the_sequence(drawn):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"repeat": 0}, "--repeat is 0"),
-        ({"repeat": 2, "starts": "tre"}, "--protocol tre has several runs already"),
-        ({"jobs": 0}, "--jobs is 0"),
+        ({"repeat": 0}, "`repeat` is 0"),
+        ({"repeat": 2, "starts": "tre"}, "protocol='tre' has several runs already"),
+        ({"jobs": 0}, "`jobs` is 0"),
     ],
 )
 def test_numbers_out_of_range_are_refused(drawn, out, options, message):
@@ -303,7 +303,9 @@ def test_oracle_baselines_are_refused_outside_one_pass_evaluation(drawn, out):
 
 def test_results_of_two_trackers_are_not_mixed(drawn, out, tmp_path):
     run_and_score(TrackerSpec("own:Notes"), drawn, out)
-    with pytest.raises(InputError, match=r"holds results of 'own:Notes \w+', not of 'own:Fails \w+'; type --overwrite"):
+    with pytest.raises(
+        InputError, match=r"holds results of 'own:Notes \w+', not of 'own:Fails \w+'; give overwrite=True"
+    ):
         run_and_score(TrackerSpec("own:Fails"), drawn, out)
     result_files.write_result(tmp_path / "struck" / "Suv.txt", np.ones((3, 4)))
     with pytest.raises(InputError, match="holds results of unknown origin"):

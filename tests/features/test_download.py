@@ -217,7 +217,7 @@ def test_without_internet_the_error_names_the_file_and_where_to_put_it(tmp_path)
         fetch(gone, tmp_path)
     message = str(caught.value)
     assert "\n" not in message
-    for part in ("a.weights (5 bytes)", "http://127.0.0.1:9/a.weights", "by hand", str(tmp_path), "--weights FILE"):
+    for part in ("a.weights (5 bytes)", "http://127.0.0.1:9/a.weights", "by hand", str(tmp_path), "with `weights`"):
         assert part in message
 
 

@@ -172,7 +172,7 @@ def test_weights_for_an_extractor_without_weights_are_refused(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_missing_weights_file_is_not_downloaded(name, tmp_path, offline):
     pytest.importorskip("torch")
-    with pytest.raises(InputError, match=rf"no weights for {name} at .*none\.weights; give the file .*--weights"):
+    with pytest.raises(InputError, match=rf"no weights for {name} at .*none\.weights; give the file .*`weights`"):
         make_extractor(name, tmp_path / "none.weights")
     with pytest.raises(InputError, match=NETWORKS[name].files[0].name):  # a folder without the file
         make_extractor(name, tmp_path)
@@ -220,7 +220,7 @@ def test_frames_that_are_not_prepared_are_refused(name):
 
 def test_an_unavailable_device_is_refused():
     pytest.importorskip("torch")
-    with pytest.raises(InputError, match="there is no device 'cuda:77' for torch here; try --device cpu"):
+    with pytest.raises(InputError, match="there is no device 'cuda:77' for torch here; try device='cpu'"):
         make_extractor("mobilenet-v2", "random", "cuda:77")
 
 

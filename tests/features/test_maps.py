@@ -71,7 +71,7 @@ def test_unknown_names_and_mismatched_weights_are_refused(tmp_path):
         make_maps("cels")
     with pytest.raises(InputError, match=r"cells has no weights; leave out w\.onnx"):
         make_maps("cells", "w.onnx")
-    with pytest.raises(InputError, match=r"nanotrack needs NanoTrack's backbone.*--weights"):
+    with pytest.raises(InputError, match=r"nanotrack needs NanoTrack's backbone.*`weights`"):
         make_maps("nanotrack")
     with pytest.raises(InputError, match=r"no NanoTrack backbone at .*none\.onnx"):
         make_maps("nanotrack", tmp_path / "none.onnx")

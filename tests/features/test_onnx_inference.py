@@ -83,7 +83,7 @@ def test_an_unknown_device_is_refused():
 def test_cuda_is_refused_without_cuda_support_in_onnxruntime(monkeypatch):
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     assert onnx_inference.resolve_device("auto") == "cpu"
-    with pytest.raises(InputError, match=r"has no CUDA; type: pip .*onnxruntime-gpu, or give --device cpu$"):
+    with pytest.raises(InputError, match=r"has no CUDA; type: pip .*onnxruntime-gpu, or give device='cpu'$"):
         onnx_inference.resolve_device("cuda")
 
 
@@ -100,6 +100,6 @@ def test_cuda_is_chosen_if_available(monkeypatch):
             return ["CPUExecutionProvider"]
 
     monkeypatch.setattr("onnxruntime.InferenceSession", Session)
-    with pytest.raises(InputError, match=r"cannot use the GPU here.*give --device cpu"):
+    with pytest.raises(InputError, match=r"cannot use the GPU here.*give device='cpu'"):
         onnx_inference.open_session(b"", "cuda")
     assert requested == [(onnx_inference.CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"]

@@ -179,7 +179,7 @@ def test_a_store_of_another_format_is_refused_with_the_reason(tmp_path, key, val
     FeatureStore(CountingExtractor(), tmp_path)
     header = tmp_path / FeatureStore.HEADER
     header.write_text(json.dumps(json.loads(header.read_text()) | {key: value}))
-    with pytest.raises(InputError, match=rf"of 'counting' has {key} {value!r}, not .*; delete it, or .* --store"):
+    with pytest.raises(InputError, match=rf"of 'counting' has {key} {value!r}, not .*; delete it, or .* `store`"):
         FeatureStore(CountingExtractor(), tmp_path)
 
 

@@ -139,7 +139,7 @@ def test_a_full_disk_is_an_input_error_and_leaves_no_file(tmp_path, start, limit
     process = start(length=2 * FeatureStore.BATCH, limit=limit)
     _, message = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert re.fullmatch(r"cannot write .*one-.*npy: File too large; make room there, .*--store\n", message)
+    assert re.fullmatch(r"cannot write .*one-.*npy: File too large; make room there, .*`store`\n", message)
     assert files(tmp_path / "store") == [FeatureStore.HEADER]
     assert FeatureStore(CountingExtractor(), tmp_path / "store")[sequence()].shape == (5, 3)
 
@@ -152,7 +152,7 @@ def test_a_disk_that_is_full_at_the_last_write_is_an_input_error(tmp_path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(InputError, match=r"cannot write .*: No space left on device; .*--store"):
+        with pytest.raises(InputError, match=r"cannot write .*: No space left on device; .*`store`"):
             store[sequence()]
     assert files(store.folder) == [FeatureStore.HEADER]
     assert store[sequence()].shape == (5, 3)
@@ -239,7 +239,7 @@ def test_frames_are_prepared_on_the_decoding_threads(tmp_path):
 
 
 def test_jobs_below_one_are_refused(tmp_path):
-    with pytest.raises(InputError, match="--jobs is 0; give a number of decoding threads >= 1"):
+    with pytest.raises(InputError, match="`jobs` is 0; give a number of decoding threads >= 1"):
         FeatureStore(CountingExtractor(), tmp_path, jobs=0)[sequence()]
 
 

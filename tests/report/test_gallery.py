@@ -64,9 +64,9 @@ def test_the_best_and_the_worst_sequence_are_chosen_from_many():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": -1}, "--gallery is -1; give a number of sequences, 0 for none"),
-        ({"ours": "a", "rival": "a"}, "--ours and --rival are both a"),
-        ({"rival": "b"}, "--rival is 'b', on the page are a"),
+        ({"size": -1}, "`gallery` is of -1 sequences; give a number from 0 on"),
+        ({"ours": "a", "rival": "a"}, "`ours` and `rival` are both a"),
+        ({"rival": "b"}, "`rival` is 'b', on the page are a"),
     ],
 )
 def test_wrong_gallery_options_are_one_line_errors(options, message):

@@ -77,8 +77,8 @@ def test_statistics_that_cannot_be_read_are_an_input_error(tmp_path):
 
 def test_a_decision_among_other_experts_is_refused(tmp_path):
     train(make("OTBTrackExperts-v0")).save(tmp_path / "model.zip")
-    with pytest.raises(InputError, match=r"decides among 2 experts, and grey names 1; .* --features"):
+    with pytest.raises(InputError, match=r"decides among 2 experts, and grey names 1; .* `features`"):
         tracker(tmp_path / "model.zip", features="grey")
-    with pytest.raises(InputError, match="--features are one of cells, nanotrack, nanotrack-head"):
+    with pytest.raises(InputError, match="`features` are one of cells, nanotrack, nanotrack-head"):
         train(make("OTBTrackSearch-v0")).save(tmp_path / "window.zip")
         tracker(tmp_path / "window.zip", features="grid")

@@ -121,7 +121,7 @@ def test_a_call_without_end_is_given_up_and_the_other_sequences_go_on(tmp_path):
     report = run_and_score(TrackerSpec("limited:Sleeps", timeout=0.3), [wide, narrow, wide], tmp_path / "out")
     assert time.monotonic() - start < 10
     assert report.failed == {
-        wide.name: "the tracker's update has not returned after 0.3 seconds; give --timeout a larger number if it is "
+        wide.name: "the tracker's update has not returned after 0.3 seconds; give `timeout` a larger number if it is "
         "only slow"
     }
     assert narrow.name in report.sequences

@@ -41,3 +41,20 @@ def test_the_learner_clips_what_adam_gets():
     norm, moment = first_moment(free / 4)
     assert norm == pytest.approx(free, rel=1e-4), "the norm before clipping is reported"
     assert moment == pytest.approx(0.1 * free / 4, rel=1e-3)
+
+
+def test_the_scalars_of_a_loop_leave_out_the_frames_after_a_short_clip():
+    mask = torch.tensor([[1.0, 1, 1], [1, 0, 0]])
+    rewards = {"l1": torch.tensor([[[-1.0, -1, -2]], [[-4, 0, 0]]]), "iou": torch.tensor([[[1.0, 0, 1]], [[0, 0, 0]]])}
+    advantages = torch.tensor([[1.0, -1, 3], [-1, 100, 100]])
+    scalars = optimisation.loop_scalars(rewards, "iou", mask, torch.tensor([1.0, 2.0]), advantages)
+    assert scalars == pytest.approx(
+        {
+            "reward/l1": -2,
+            "reward/iou": 0.5,
+            "rollout/ep_rew_mean": 1,  # returns of 2 and 0
+            "train/loss": 1.5,
+            "train/advantage_std": 3**0.5,  # of (1 + 1 + 9 + 1) / 4
+        }
+    )
+    assert "train/advantage_std" not in optimisation.loop_scalars(rewards, "l1", mask, torch.zeros(2), None)

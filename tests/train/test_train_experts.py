@@ -68,6 +68,7 @@ def test_a_run_writes_its_report_and_checkpoints(finished):
     assert report["updates"] == 8 and report["mean"]["seen"] is None and report["fps"]["online"] > 0
     rows = {"static first box", "best constant box", "grey", "colour", "hand-made rule", "Arbiter, warm start"}
     assert rows <= set(report["lines"])
+    assert report["lines"]["untrained agent"] == report["lines"]["hand-made rule"]
     assert report["extractor"] == ["grey v1", "colour v1"] and report["drift"]["frames"] == 60
     assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["000006", "000008"]
     for name in ("overlay.mp4", "results/Synthetic-0100.txt", "warm/policy.onnx", "checkpoints/000008/policy.onnx"):
@@ -113,7 +114,11 @@ def test_a_run_logs_metrics_of_warm_start_and_loop(finished):
     assert {"warm/overlap_loss", "warm/reset_loss", "train/learning_rate"} <= lines[0].keys()
     assert [line["update"] for line in lines if "warm/auc_stored" in line] == [2, 4]
     assert {"reward/iou", "reward/l1", "loop/resets_per_100_frames"} <= lines[-1].keys()
-    assert tensorboard(finished).Tags()["images"] == ["eval/success", "overlay/median"]
+    log = tensorboard(finished)
+    for name in ("rollout/ep_rew_mean", "time/fps", "train/loss", "train/advantage_std"):
+        # Four supervised updates, then environment steps: two episodes of three frames an update.
+        assert [event.step for event in log.Scalars(name)] == [10, 16, 22, 28]
+    assert log.Tags()["images"] == ["eval/success", "overlay/median"]
     flags, scores = hyperparameters(finished)
     assert flags["agent"] == "Arbiter (REINFORCE)" and "final/auc_unseen" in scores
 

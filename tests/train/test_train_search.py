@@ -39,7 +39,8 @@ def finished(tmp_path_factory):
 def test_a_run_writes_its_report_and_checkpoints(finished):
     report = json.loads((finished / "report.json").read_text())
     assert report["updates"] == 8 and report["mean"]["seen"] is None and report["fps"]["online"] > 0
-    assert {"static first box", "Region agent, warm start"} <= set(report["lines"])
+    rows = {"static first box", "best constant box", "untrained agent", "Region agent, warm start"}
+    assert rows <= set(report["lines"]) and report["lines"]["untrained agent"]["whole"] != report["mean"]["whole"]
     assert report["drift"]["frames"] == 60
     assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["000006", "000008"]
     for name in ("overlay.mp4", "results/Synthetic-0100.txt", "warm/model.safetensors", "metrics.jsonl"):
@@ -49,9 +50,13 @@ def test_a_run_writes_its_report_and_checkpoints(finished):
 def test_tensorboard_shows_the_test_scores_and_sorts_by_them(finished):
     report = json.loads((finished / "report.json").read_text())
     log = tensorboard(finished)
+    for name in ("rollout/ep_rew_mean", "time/fps", "train/loss", "train/advantage_std"):
+        # Four supervised updates, then environment steps: two episodes of two frames an update.
+        assert [event.step for event in log.Scalars(name)] == [8, 12, 16, 20]
+    assert [event.step for event in log.Scalars("train/learning_rate")] == [1, 2, 3, 4, 8, 12, 16, 20]
     assert {name: [event.step for event in log.Images(name)] for name in log.Tags()["images"]} == {
-        "eval/success": [8],
-        "overlay/median": [8],  # of one sequence
+        "eval/success": [20],
+        "overlay/median": [20],  # of one sequence
     }
     flags, scores = hyperparameters(finished)
     assert flags["agent"] == "Region agent (reinforce)" and flags["gamma"] == pytest.approx(0.95)
@@ -106,9 +111,14 @@ def test_each_seed_has_its_own_warm_start_and_failures_add_up(tmp_path, monkeypa
     assert main([*TINY, "--l1-updates", "0", "--iou-updates", "0", "--seeds", "2", "--out", str(first)]) == 0
     flags = ["--l1-updates", "0", "--iou-updates", "1", "--start", str(first), "--lr", "1e-12", "--lr-end", "1e-12"]
     assert main([*TINY, *flags, "--seeds", "2", "--out", str(on)]) == 0
-    assert "Region agent (reinforce), 2 seeds" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Region agent (reinforce), 2 seeds" in printed
     each = [json.loads((on / f"seed-{seed}" / "report.json").read_text()) for seed in range(2)]
-    drift = json.loads((on / "report.json").read_text())["drift"]
+    report = json.loads((on / "report.json").read_text())
+    drift = report["drift"]
+    untrained = [seed["lines"]["untrained agent"]["whole"]["auc"] for seed in each]
+    assert report["lines"]["untrained agent"]["whole"]["auc"] == pytest.approx(sum(untrained) / 2)
+    assert all(row in printed.split("2 seeds")[-2] for row in ("best constant box", "untrained agent"))
     assert drift["runs"] == 2 and drift["frames"] == 120
     assert drift["failures"] == sum(report["drift"]["failures"] for report in each)
     for seed in range(2):

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from tracking_env import rendering
 from tracking_env.apps.video_source import Source
 from tracking_env.datasets.box_files import parse_numbers
-from tracking_env.errors import InputError, describe
+from tracking_env.errors import InputError, describe, option
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.files import write_atomically
 from tracking_env.trackers.base import Step, Tracker, Trajectory, follow
@@ -104,8 +104,8 @@ def _finite(number: float) -> float | None:
     return round(number, 4) if np.isfinite(number) else None
 
 
-def parse_box(text: str, frame: np.ndarray, name: str = "--box") -> np.ndarray:
-    """The pixel box ``(4,)`` in a text ``x,y,w,h``; error messages call it ``name``.
+def parse_box(text: str, frame: np.ndarray, name: str | None = None) -> np.ndarray:
+    """The pixel box ``(4,)`` in a text ``x,y,w,h``; error messages call it ``name``, by default as the argument.
 
     Raises:
         InputError: the text is not four numbers, or the box has no width or no height or lies outside the frame.
@@ -114,7 +114,7 @@ def parse_box(text: str, frame: np.ndarray, name: str = "--box") -> np.ndarray:
         >>> parse_box("120,80,40,60", np.zeros((240, 320, 3)))
         array([120.,  80.,  40.,  60.])
     """
-    numbers = parse_numbers(text)
+    numbers, name = parse_numbers(text), name or option("box")
     if len(numbers) != 4:
         raise InputError(f"{name} is {text!r}, wanted four numbers x,y,w,h in pixels, such as 120,80,40,60")
     x, y, w, h = numbers
@@ -138,7 +138,7 @@ def choose_box(text: str | None, frame: np.ndarray) -> np.ndarray:
         return parse_box(text, frame)
     box = rendering.select_box(frame)
     if not (box[2:] > 0).all():
-        raise InputError("no box was drawn; drag one and press Enter, or give it as --box x,y,w,h")
+        raise InputError(f"no box was drawn; drag one and press Enter, or give it as {option('box', 'x,y,w,h')}")
     return box
 
 
@@ -162,7 +162,7 @@ def track(
         InputError: there is no first frame or no box in it, the tracker fails on it, or the files cannot be written.
     """
     if show:
-        rendering.require_display("--show", "leave it out")
+        rendering.require_display(option("show"), "leave it out")
     # The user may draw the box, so the first frame is read before tracking starts.
     first = next(source.frames)
     steps = follow(tracker, itertools.chain([first], source.frames), choose_box(box, first))
@@ -180,7 +180,7 @@ def track(
             result.write()
     except OSError as error:
         raise InputError(
-            f"cannot write to {result.files['boxes'].parent}: {error.strerror}; give another --out"
+            f"cannot write to {result.files['boxes'].parent}: {error.strerror}; give another {option('out')}"
         ) from None
     finally:
         if show:

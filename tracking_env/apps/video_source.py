@@ -11,7 +11,7 @@ import numpy as np
 from tracking_env.datasets.images import IMAGE_SUFFIXES, ImageFiles
 from tracking_env.datasets.sequence import Frames
 from tracking_env.datasets.video import VideoFrames
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.files import check_no_address, list_folder, natural_key
 from tracking_env.log_levels import quiet_opencv
 
@@ -54,7 +54,7 @@ def open_source(video: str, start: int = 1) -> Source:
     check_no_address(video)
     path = Path(video)
     if start < 1:
-        raise InputError(f"--start is {start}; frames count from 1")
+        raise InputError(f"{option('start')} is {start}; frames count from 1")
     # A file or folder may have a number as its name; it comes before a camera.
     if video.isdecimal() and not path.exists():
         return Source(f"camera-{int(video)}", _camera(int(video), start), None, _UNKNOWN_FPS)
@@ -73,7 +73,7 @@ def open_source(video: str, start: int = 1) -> Source:
     try:
         first = next(played)
     except StopIteration:
-        raise InputError(f"--start is {start}, but {path} has {len(frames)} frames") from None
+        raise InputError(f"{option('start')} is {start}, but {path} has {len(frames)} frames") from None
     remaining = total - start + 1 if total is not None and total >= start else None
     return Source(name, itertools.chain([first], played), remaining, fps)
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from tracking_env.datasets.sequence import Frames
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 
 AHEAD = 2  # batches that are decoded, or being decoded, beside the one in use
 MOST_JOBS = 16  # threads by default at most: enough to keep a GPU busy
@@ -37,7 +37,7 @@ def decode_batches(
         InputError: a frame does not decode, or ``jobs`` is less than 1.
     """
     if jobs < 1:
-        raise InputError(f"--jobs is {jobs}; give a number of decoding threads >= 1")
+        raise InputError(f"{option('jobs')} is {jobs}; give a number of decoding threads >= 1")
     width, height = frames.size
     # A black frame tells the shape of the result, so that threads can write into the batch.
     example = prepare(np.zeros((height, width, 3), np.uint8))

@@ -12,7 +12,7 @@ from tracking_env.boxes import Size
 from tracking_env.datasets import loading, otb
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.sequence import Frames, Sequence
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.evaluation import raw_results
 from tracking_env.evaluation.result_index import list_sequences, refuse_parent
 from tracking_env.files import list_folder
@@ -70,7 +70,9 @@ def read_ground_truth(
         InputError: there are two sources, or they lack a sequence; or no sequence has results.
     """
     if root is not None and annotations is not None:
-        raise InputError("true boxes come from one place; give either --root OTB or --annotations DIR")
+        raise InputError(
+            f"true boxes come from one place; give either {option('root', 'OTB')} or {option('annotations', 'DIR')}"
+        )
     if annotations is not None:
         readers = find_annotations(annotations, sequences or otb.AVAILABLE)
     else:
@@ -83,7 +85,7 @@ def read_ground_truth(
             refuse_parent(folders[0])
             raise InputError(
                 f"{folders[0]} has no result of the {len(readers)} sequences of {place}, such as {missing[0]}; give "
-                "the --root or --annotations on which the tracker ran"
+                f"the {option('root')} or {option('annotations')} on which the tracker ran"
             )
         if missing:
             some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.datasets.sharding import Shard, select_share
-from tracking_env.errors import InputError, describe
+from tracking_env.errors import InputError, describe, option
 from tracking_env.evaluation.protocols import choose_protocol, vot_files
 from tracking_env.evaluation.protocols.anchor_report import score_anchors
 from tracking_env.evaluation.result_files import TRAINED_ON, write_result
@@ -79,9 +79,9 @@ def run_and_score(
             results of another tracker; or a number is out of range.
     """
     if starts != "ope" and factory.reads_truth:
-        raise InputError(f"{factory.name} reads the truth, so --protocol {starts} tells nothing; leave --protocol out")
+        raise InputError(f"{factory.name} reads the truth, so {option('protocol', starts)} tells nothing; leave it out")
     if jobs < 1:
-        raise InputError(f"--jobs is {jobs}; give a number of processes >= 1")
+        raise InputError(f"{option('jobs')} is {jobs}; give a number of processes >= 1")
     sequences = list(sequences)
     # Every process writes the same files of the folder, so it plans the tasks of all.
     every_task = plan_tasks(sequences, folder, starts, repeat)
@@ -151,13 +151,16 @@ def prepare_folder(
     try:
         # In this order, since another process may write the id and then results meanwhile.
         if _holds_results(folder) and not id_path.exists():
-            raise InputError(f"{folder} holds results of unknown origin; give another --out or --name")
+            raise InputError(
+                f"{folder} holds results of unknown origin; give another {option('out')} or {option('name')}"
+            )
         owner = read_id(folder) if id_path.exists() else tracker_id
         if owner != tracker_id and replaced is None:
             # An own tracker's id changes with its code.
             raise InputError(
-                f"{folder} holds results of {owner!r}, not of {tracker_id!r}; type --overwrite to run all of them "
-                "again, or give another --out or --name"
+                f"{folder} holds results of {owner!r}, not of {tracker_id!r}; give {option('overwrite', True)} "
+                "to run all "
+                f"of them again, or give another {option('out')} or {option('name')}"
             )
         if replaced is not None:
             _delete_results(folder, replaced, owner if owner != tracker_id else None)
@@ -173,7 +176,9 @@ def prepare_folder(
             with write_atomically(starts_path) as partial:
                 partial.write_text(json.dumps(earlier | starts), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; give another folder with --out") from None
+        raise InputError(
+            f"cannot write to {folder}: {error.strerror}; give another folder with {option('out')}"
+        ) from None
 
 
 def _holds_results(folder: Path) -> bool:
@@ -189,7 +194,7 @@ def _delete_results(folder: Path, tasks: list[Task], other: str | None) -> None:
     if other is not None and staying:
         raise InputError(
             f"{folder} holds {len(staying)} other files of {other!r}, such as {staying[0].name}; name all its "
-            "sequences, or give another --out or --name"
+            f"sequences, or give another {option('out')} or {option('name')}"
         )
     if other is not None:
         (folder / TRAINED_ON).unlink(missing_ok=True)
@@ -212,16 +217,16 @@ def _check_earlier(finished: list[Task], folder: Path, count: int) -> dict[str, 
     dates = sorted(task.path.stat().st_mtime for task in finished)
     first, last = (f"{datetime.fromtimestamp(date):%Y-%m-%d %H:%M}" for date in (dates[0], dates[-1]))
     period = first if first == last else f"{first} to {last}"
-    _log.warning(
-        "reused %d of %d results in %s, from %s; --overwrite runs them again", len(finished), count, folder, period
-    )
+    reused = f"reused {len(finished)} of {count} results in {folder}, from {period}"
+    _log.warning("%s; %s runs them again", reused, option("overwrite", True))
     changed: dict[str, str] = {}
     for task in finished:
         # Every tracker's result begins with the box that it was given. An unreadable one fails in scoring.
         with contextlib.suppress(InputError):
             boxes, sequence = read_boxes(task.path), task.cut_sequence()
             if len(boxes) != len(sequence) or not np.allclose(boxes[0], sequence.boxes[0], rtol=0, atol=1e-3):
-                changed[sequence.name] = f"{task.path} is a result of other frames or boxes; type --overwrite"
+                again = option("overwrite", True)
+                changed[sequence.name] = f"{task.path} is a result of other frames or boxes; give {again}"
     return changed
 
 
@@ -328,7 +333,7 @@ def _run_in_processes(
         except BrokenProcessPool:
             raise InputError(
                 "a process died, perhaps from lack of memory; finished runs are kept: "
-                "type the same command with fewer --jobs"
+                f"run it again with fewer {option('jobs')}"
             ) from None
         except BaseException:  # Ctrl-C: do not wait for the sequences under way
             for child in set(multiprocessing.active_children()) - others:

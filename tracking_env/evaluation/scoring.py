@@ -9,7 +9,7 @@ from tracking_env import boxes as bx
 from tracking_env.boxes import Size
 from tracking_env.datasets import otb
 from tracking_env.datasets.sequence import NO_FIRST_BOX
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.result_files import Results, read_results
 from tracking_env.evaluation.score_report import Report
@@ -65,7 +65,9 @@ def evaluate(
         attributes = {name: otb.TABLE[name].attributes for name in truths if name in otb.TABLE}
     rules, sizes = choose_protocol(protocol), sizes or {}
     if rules.multi_start:
-        raise InputError(f"{rules.title} scores runs from anchors, these are other runs; give another --protocol")
+        raise InputError(
+            f"{rules.title} scores runs from anchors, these are other runs; give another {option('protocol')}"
+        )
     scores: dict[str, tuple[SequenceScore, ...]] = {}
     failed: dict[str, str] = {}
     for name, truth in truths.items():

@@ -6,7 +6,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.evaluation.result_files import Results
 from tracking_env.files import write_atomically
 
@@ -30,7 +30,9 @@ def write_submission(path: Path, results: Results, frames: Mapping[str, int], pr
         InputError: the protocol has no server, or a sequence lacks results or has too many or too few rows.
     """
     if protocol not in _WRITERS:
-        raise InputError(f"{protocol} has no server that takes results; leave --submission out to score them here")
+        raise InputError(
+            f"{protocol} has no server that takes results; leave {option('submission')} out to score them here"
+        )
     if results.protocol != "ope":
         raise InputError(f"these are results of {results.protocol.upper()}; give those of one pass over each sequence")
     for name, count in frames.items():

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from tracking_env.datasets.sequence import NO_FIRST_BOX, SelectedFrames, Sequence
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.evaluation.protocols import vot_files
 from tracking_env.evaluation.robustness import ProtocolName, choose_start_frames, perturb_first_box
 
@@ -93,7 +93,7 @@ def results_folder(out: Path, name: str, starts: ProtocolName = "ope") -> Path:
         InputError: the name leads out of ``out``.
     """
     if name in ("", ".", "..") or "/" in name or "\\" in name:
-        raise InputError(f"--name is {name!r}; give a name without folders")
+        raise InputError(f"{option('name')} is {name!r}; give a name without folders")
     return out / (name if starts == "ope" else f"{name}-{starts}")
 
 
@@ -110,8 +110,8 @@ def plan_tasks(
         InputError: ``repeat`` is below 1, or above 1 with other starts than ``ope``; or VOT's sequence has no anchors.
     """
     if repeat < 1 or (repeat > 1 and starts != "ope"):
-        allowed = ">= 1" if starts == "ope" else f"1: --protocol {starts} has several runs already"
-        raise InputError(f"--repeat is {repeat}; give a number {allowed}")
+        allowed = ">= 1" if starts == "ope" else f"1: {option('protocol', starts)} has several runs already"
+        raise InputError(f"{option('repeat')} is {repeat}; give a number {allowed}")
     tasks = []
     if starts == "tre":
         for sequence in sequences:

@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock
 from tqdm import tqdm
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.features.model_zoo import TRACKERS, File
 from tracking_env.files import PARTIAL, cache_folder, sha256, write_atomically
 
@@ -64,7 +64,7 @@ def find_downloaded(tracker: str, name: str) -> list[Path]:
         if not path.is_file():
             raise InputError(
                 f"{tracker} needs {path.name}, which is not in {folder}; type: tracking-env download {name}, or give "
-                "the folder of its files with --weights"
+                f"the folder of its files with {option('weights')}"
             )
     return paths
 
@@ -112,7 +112,7 @@ def fetch(file: File, folder: Path) -> Path:
     size = f" ({file.size} bytes)" if file.size else ""
     raise InputError(
         f"cannot fetch {file.name}{size}: {'; '.join(reasons) or 'no address is known'}; fetch it by hand and put it "
-        f"at {path}, or give it with --weights FILE"
+        f"at {path}, or give it with {option('weights')}"
     )
 
 

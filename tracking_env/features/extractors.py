@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tracking_env.errors import InputError, MissingPackageError
+from tracking_env.errors import InputError, MissingPackageError, option
 from tracking_env.features import download
 from tracking_env.features.base import Extractor, check_prepared
 from tracking_env.features.model_zoo import NETWORKS, RANDOM, File
@@ -108,7 +108,7 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None, device
     kind, grid = _parse(name)
     if kind in ("grid", "pixels"):
         if weights is not None:
-            raise InputError(f"{kind} has no weights; leave out --weights {weights}")
+            raise InputError(f"{kind} has no weights; leave out {option('weights', weights)}")
         if kind == "pixels":
             return PixelExtractor(*grid) if grid else PixelExtractor()
         if grid:
@@ -132,7 +132,7 @@ def make_extractor(name: str = "grid", weights: str | Path | None = None, device
     else:
         path = Path(weights) / files[0].name if Path(weights).is_dir() else Path(weights)
         if not path.is_file():
-            raise InputError(f"no weights for {kind} at {path}; give the file {files[0].name} with --weights FILE")
+            raise InputError(f"no weights for {kind} at {path}; give the file {files[0].name} with {option('weights')}")
     return pretrained.make(kind, path, grid, random).to(target)
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import cv2
 import numpy as np
 
-from tracking_env.errors import InputError, first_line
+from tracking_env.errors import InputError, first_line, option
 from tracking_env.features import onnx_inference
 from tracking_env.features.onnx_batch import free_sizes
 from tracking_env.files import list_folder, read_bytes, sha256
@@ -191,7 +191,7 @@ def _file(weights: Path, part: str) -> Path:
     if len(files) != 1 or not files[0].is_file():
         raise InputError(
             f"no NanoTrack {part} at {weights}; give the file nanotrack_{part}_sim.onnx of "
-            "github.com/HonglinChu/SiamTrackers, or its folder, with --weights"
+            f"github.com/HonglinChu/SiamTrackers, or its folder, with {option('weights')}"
         )
     return files[0]
 
@@ -222,7 +222,7 @@ def make_maps(name: str, weights: str | Path | None = None, threads: int = 2) ->
         if weights is None:
             raise InputError(
                 f"{name} needs NanoTrack's backbone, nanotrack_backbone_sim.onnx of "
-                "github.com/HonglinChu/SiamTrackers; give the file or its folder with --weights (weights=...)"
+                f"github.com/HonglinChu/SiamTrackers; give the file or its folder with {option('weights')}"
             )
         return extractors[name](Path(weights), threads)
     raise InputError(f"unknown extractor of maps {name!r}; choose one of {', '.join(MAPS)}")

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tracking_env.errors import InputError, MissingPackageError, first_line
+from tracking_env.errors import InputError, MissingPackageError, first_line, option
 from tracking_env.files import require_file
 
 # onnxruntime reports to its makers over the network, from 1.29 on, unless this is set before it is loaded.
@@ -105,7 +105,9 @@ def open_session(
     except Exception as error:  # onnxruntime's exceptions share no base but this
         raise InputError(f"onnxruntime cannot read {label}: {first_line(error)}; fetch it again") from None
     if cuda and CUDA not in session.get_providers():
-        raise InputError("onnxruntime cannot use the GPU here (its own message is above); give --device cpu")
+        raise InputError(
+            f"onnxruntime cannot use the GPU here (its own message is above); give {option('device', 'cpu')}"
+        )
     return session
 
 
@@ -131,7 +133,7 @@ def resolve_device(device: str) -> str:
     if device == "cuda" and not has_cuda:
         raise InputError(
             "the installed onnxruntime has no CUDA; type: pip uninstall onnxruntime && pip install onnxruntime-gpu, or "
-            "give --device cpu"
+            f"give {option('device', 'cpu')}"
         )
     return "cuda" if has_cuda else "cpu"
 

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from tracking_env.datasets import prefetch
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.errors import InputError, first_line
+from tracking_env.errors import InputError, first_line, option
 from tracking_env.features.base import Extractor
 from tracking_env.files import (
     PARTIAL,
@@ -88,7 +88,9 @@ class FeatureStore:
         header = self.folder / self.HEADER
         expected = {"format": self.FORMAT, "extractor": extractor.id, "dim": extractor.dim, "dtype": DTYPE.name}
         if is_used_for_something_else(self.folder, self.HEADER):
-            raise InputError(f"{self.folder} is not a feature store and not empty; give another folder with --store")
+            raise InputError(
+                f"{self.folder} is not a feature store and not empty; give another folder with {option('store')}"
+            )
         if header.exists():
             self._check_header(_read(header, self.folder), expected)
         else:
@@ -189,13 +191,13 @@ class FeatureStore:
         if "extractor" in different:
             raise InputError(
                 f"the feature store {self.folder} holds features of {header.get('extractor')!r}, not of "
-                f"{expected['extractor']!r}; give another folder with --store"
+                f"{expected['extractor']!r}; give another folder with {option('store')}"
             )
         if different:
             key = different[0]
             raise InputError(
                 f"the feature store {self.folder} of {expected['extractor']!r} has {key} {header.get(key)!r}, not "
-                f"{expected[key]!r}; delete it, or give another folder with --store"
+                f"{expected[key]!r}; delete it, or give another folder with {option('store')}"
             )
 
     def _extract(self, sequence: Sequence, bar: Any, wait: bool) -> int | None:
@@ -266,7 +268,7 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
-            f"cannot write {path}: {reason}; make room there, or give another folder with --store"
+            f"cannot write {path}: {reason}; make room there, or give another folder with {option('store')}"
         ) from None
 
 

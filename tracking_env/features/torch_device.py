@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 
 
 def find(name: str = "auto") -> torch.device:
@@ -25,5 +25,5 @@ def find(name: str = "auto") -> torch.device:
         # torch takes any name; only an allocation tells whether the device is there and works.
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError):
-        raise InputError(f"there is no device {name!r} for torch here; try --device cpu") from None
+        raise InputError(f"there is no device {name!r} for torch here; try {option('device', 'cpu')}") from None
     return torch.device(name)

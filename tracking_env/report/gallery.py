@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from tracking_env.datasets.sequence import Frames
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.registry import TABLE
 from tracking_env.report.summary import Summary
 
@@ -44,9 +44,11 @@ class Gallery:
 
     def __post_init__(self) -> None:
         if self.size < 0:
-            raise InputError(f"--gallery is {self.size}; give a number of sequences, 0 for none")
+            raise InputError(f"{option('gallery')} is of {self.size} sequences; give a number from 0 on")
         if self.ours is not None and self.ours == self.rival:
-            raise InputError(f"--ours and --rival are both {self.ours}; give two trackers of the page")
+            raise InputError(
+                f"{option('ours')} and {option('rival')} are both {self.ours}; give two trackers of the page"
+            )
 
     def choose_trackers(self, summaries: Mapping[str, Summary]) -> tuple[str, str | None]:
         """Names of ours and the rival; the rival is None if there is one tracker only.
@@ -54,9 +56,11 @@ class Gallery:
         Raises:
             InputError: a tracker that was named is not among the summaries.
         """
-        for flag, name in (("ours", self.ours), ("rival", self.rival)):
+        for argument, name in (("ours", self.ours), ("rival", self.rival)):
             if name is not None and name not in summaries:
-                raise InputError(f"--{flag} is {name!r}, on the page are {', '.join(summaries)}; give one of them")
+                raise InputError(
+                    f"{option(argument)} is {name!r}, on the page are {', '.join(summaries)}; give one of them"
+                )
         candidates = [name for name in summaries if name != self.rival] or list(summaries)
         ours = self.ours or max(candidates, key=_uses_frames)  # max returns the first of equals
         if self.rival is not None or len(summaries) == 1:

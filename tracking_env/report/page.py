@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jinja2
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.evaluation.ground_truth import GroundTruth
 from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.result_files import Results
@@ -56,7 +56,9 @@ def write_page(
     try:
         (folder / "plots").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}; give another one as --out") from None
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}; give another one as {option('out')}"
+        ) from None
     page.save_plots(folder / "plots")
     # The page comes last, so that a page is never older than its plots.
     with write_atomically(folder / "index.html") as partial:

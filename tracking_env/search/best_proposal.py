@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.features.maps import MapExtractor, make_maps
 from tracking_env.search import proposals
 from tracking_env.search.window import Observation, WindowTracker
@@ -44,5 +44,5 @@ def tracker(weights: Sequence[str] = ()) -> ProposalTracker:
         InputError: no weights are given, or they belong to another network.
     """
     if not weights:
-        raise InputError("proposals needs NanoTrack's two files; give their folder with --weights")
+        raise InputError(f"proposals needs NanoTrack's two files; give their folder with {option('weights')}")
     return ProposalTracker(make_maps("nanotrack-head", weights[0]))

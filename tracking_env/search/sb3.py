@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.features.maps import MAPS, make_maps
 from tracking_env.search.ensemble.action import action_size
 from tracking_env.search.ensemble.observation import observation_names
@@ -65,7 +65,9 @@ def tracker(
     """
     if checkpoint is None or not checkpoint.is_file():
         if features is not None:
-            raise InputError(f"the run in {checkpoint} says what it was trained on; leave out --features {features}")
+            raise InputError(
+                f"the run in {checkpoint} says what it was trained on; leave out {option('features', features)}"
+            )
         if checkpoint is None or _environment(checkpoint) not in (SEARCH, EXPERTS):
             return trained.sb3(checkpoint, weights)
         return _closed_loop(checkpoint, weights)
@@ -83,7 +85,7 @@ def tracker(
         if len(names) != count or action.shape[0] not in (action_size(count, False), action_size(count, True)):
             raise InputError(
                 f"{checkpoint} decides among {count} experts, and {features or 'the default'} names {len(names)}; name "
-                "those that it was trained with, with commas between them, with --features"
+                f"those that it was trained with, with commas between them, with {option('features')}"
             )
         experts = make_experts(names, file)
         identities = ", ".join(f"{expert.name} {expert.id}" for expert in experts)
@@ -92,7 +94,9 @@ def tracker(
     kind = getattr(observation, "kind", None) or getattr(action, "kind", None)
     if kind == "window" or (isinstance(observation, spaces.Dict) and "search" in observation.spaces):
         if features is not None and features not in MAPS:
-            raise InputError(f"{checkpoint} was trained in {SEARCH}; its --features are one of {', '.join(MAPS)}")
+            raise InputError(
+                f"{checkpoint} was trained in {SEARCH}; its {option('features')} are one of {', '.join(MAPS)}"
+            )
         maps = make_maps(features or "cells", file)
         _check_channels(checkpoint, observation, maps.channels)
         return SB3WindowTracker(_on_windows(model), maps, f"{checkpoint.name} {digest} {maps.id}")
@@ -143,5 +147,6 @@ def _check_channels(path: Path, observation: Any, channels: int) -> None:
     """Raise an `InputError` unless a model that sees feature maps sees as many channels as the extractor gives."""
     if isinstance(observation, spaces.Dict) and (seen := observation["search"].shape or (0,))[0] != channels:
         raise InputError(
-            f"{path} was trained on maps of {seen[0]} channels, not {channels}; name its extractor with --features"
+            f"{path} was trained on maps of {seen[0]} channels, not {channels}; name its extractor with "
+            f"{option('features')}"
         )

@@ -4,5 +4,15 @@
 """
 
 from tracking_env.trackers.base import Policy, PolicyTracker, Tracker, Trajectory, follow, run
+from tracking_env.trackers.checkpoint import load_policy, pretrained_names
 
-__all__ = ["Policy", "PolicyTracker", "Tracker", "Trajectory", "follow", "run"]
+__all__ = [
+    "Policy",
+    "PolicyTracker",
+    "Tracker",
+    "Trajectory",
+    "follow",
+    "load_policy",
+    "pretrained_names",
+    "run",
+]

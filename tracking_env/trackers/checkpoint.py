@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tracking_env.datasets import otb, synthetic
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option, suggest
 from tracking_env.files import list_folder, read_json, sha256
 from tracking_env.trackers.onnx_policy import OnnxPolicy
 
 CONFIG, WEIGHTS, POLICY = "config.json", "model.safetensors", "policy.onnx"
 PRETRAINED = Path(__file__).parent / "pretrained"
-"""Trained agents that come with the package, by their extractor's name; ``README.md`` says how they were trained."""
+"""Trained agents that come with the package, a folder each; ``README.md`` says how they were trained."""
 
 Kind = Literal["drlt", "search", "sb3", "experts"]
 """The tracker's name under which an agent runs."""
@@ -137,7 +137,7 @@ class Checkpoint:
         if extractor != self.extractor:
             raise InputError(
                 f"the checkpoint {self.path} was trained on {self.extractor}, not on {extractor}; give the weights "
-                "that it was trained with: --weights FILE"
+                f"that it was trained with, as {option('weights')}"
             )
 
 
@@ -157,7 +157,7 @@ def read(folder: Path, kind: Kind | None = None) -> Checkpoint:
     if recognised is None:
         raise InputError(f"the checkpoint {path} is damaged or of another version: its config.json names no agent")
     if kind is not None and recognised != kind:
-        raise InputError(f"{path} is a checkpoint of {SCRIPTS[recognised]}; type --tracker {recognised}")
+        raise InputError(f"{path} is a checkpoint of {SCRIPTS[recognised]}; its tracker is {recognised}")
     # The file may be anybody's: check the types that the rest relies on.
     checkpoint = Checkpoint(path, recognised, config)
     if not isinstance(config.get("run", {}), dict) or not isinstance(checkpoint.extractor, str):
@@ -174,12 +174,42 @@ def kind_of(config: Mapping[str, Any]) -> Kind | None:
     return next((kind for kind, keys in _KEYS.items() if keys <= config.keys()), None)
 
 
+def load_policy(checkpoint: str | Path) -> OnnxPolicy:
+    """The policy of a trained agent, for the environment that it was trained in.
+
+    Args:
+        checkpoint: a name of `pretrained_names`, or a folder: see `find`.
+
+    Raises:
+        InputError: there is no such agent, or its ``policy.onnx`` is missing or damaged.
+
+    Example:
+        Let the agent act in an environment::
+
+            policy, state = load_policy("drlt-drawn"), None
+            env = gym.make("OTBTrack-v0", sequences="synthetic:10000", split="all")
+            observation, info = env.reset(seed=0)
+            action, state = policy.act(observation, state)
+    """
+    return read(Path(checkpoint)).policy()
+
+
+def pretrained_names() -> list[str]:
+    """Names of the trained agents that come with the package."""
+    return [path.name for path in list_folder(PRETRAINED) if path.is_dir()]
+
+
 def find(folder: Path) -> Path:
     """The checkpoint that a folder stands for: itself, or the newest one of a run or of a folder of checkpoints.
+
+    Args:
+        folder: where it is. If there is no such folder, a name of `pretrained_names`.
 
     Raises:
         InputError: there is none.
     """
+    if not folder.exists() and str(folder) in pretrained_names():
+        return PRETRAINED / folder
     if (folder / WEIGHTS).exists():
         return folder
     inside = folder / "checkpoints"
@@ -194,7 +224,11 @@ def newest(folder: Path) -> Path:
     """
     numbered_folders = numbered(folder)
     if not numbered_folders:
-        raise InputError(f"no checkpoint in {folder}; train first, or give the folder of a run that has one")
+        names = pretrained_names()
+        raise InputError(
+            f"no checkpoint in {folder}{suggest(str(folder), names)}; train first, or give the folder of a run that "
+            f"has one, or an agent that comes with the package: {', '.join(names)}"
+        )
     return numbered_folders[-1]
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from tracking_env import boxes as bx
-from tracking_env.errors import InputError, first_line
+from tracking_env.errors import InputError, first_line, option
 from tracking_env.files import require_file
 from tracking_env.log_levels import ERRORS, quiet_opencv
 
@@ -123,7 +123,7 @@ def nano(weights: Sequence[str] = ()) -> OpenCVTracker:
     if len(weights) != 2:
         raise InputError(
             "nano needs its two files, such as nanotrack_backbone_sim.onnx and nanotrack_head_sim.onnx from "
-            "github.com/HonglinChu/SiamTrackers; give their folder with --weights"
+            f"github.com/HonglinChu/SiamTrackers; give their folder with {option('weights')}"
         )
     for path in weights:
         require_file(Path(path))

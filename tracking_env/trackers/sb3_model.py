@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from tracking_env.errors import InputError, MissingPackageError, first_line
+from tracking_env.errors import InputError, MissingPackageError, first_line, option
 from tracking_env.features.extractors import make_extractor
 from tracking_env.files import sha256
 from tracking_env.trackers.base import Policy
@@ -124,7 +124,7 @@ def read(path: Path, trust: bool) -> SB3Model:
     if not trust:
         raise InputError(
             f"{path} holds pickles, and to read those is to run code that its maker chose; if you trust where it comes "
-            "from, add --trust (folders of train/sb3.py need none)"
+            f"from, add {option('trust', True)} (folders of train/sb3.py need none)"
         )
     try:
         data, parameters, _ = load_from_zip_file(path, device="cpu")
@@ -191,7 +191,7 @@ def frame_tracker(model: SB3Model, path: Path, weights: Path | None, features: s
     if extractor.dim != size:
         raise InputError(
             f"{path} was trained on {size} features a frame, {extractor.id} gives {extractor.dim}; name its extractor "
-            "with --features"
+            f"with {option('features')}"
         )
     return TrainedTracker(policy, extractor, f"{path.name} {digest(path)} {extractor.id}")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.trackers.base import Tracker
 
 SECONDS = 60.0
@@ -65,7 +65,8 @@ class TimeLimitedTracker:
             return self._thread.call(self._seconds, method, *args)
         except _NoAnswerError:
             raise InputError(
-                f"the tracker's {method.__name__} has not returned after {self._seconds:g} seconds; give --timeout a "
+                f"the tracker's {method.__name__} has not returned after {self._seconds:g} seconds; give "
+                f"{option('timeout')} a "
                 "larger number if it is only slow"
             ) from None
 

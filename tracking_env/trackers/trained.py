@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.features.base import Extractor
 from tracking_env.features.extractors import make_extractor
 from tracking_env.trackers import checkpoint as ck
@@ -58,7 +58,12 @@ def sb3(checkpoint: Path | None = None, weights: Sequence[Path] = ()) -> Trained
 
 def _tracker(kind: ck.Kind, folder: Path | None, weights: Sequence[Path]) -> TrainedTracker:
     if folder is None:
-        raise InputError(f"a trained agent needs its weights; give --checkpoint RUN, a folder of {ck.SCRIPTS[kind]}")
+        names = [name for name in ck.pretrained_names() if ck.read(Path(name)).kind == kind]
+        raise InputError(
+            f"a trained agent needs its weights; give {option('checkpoint', 'RUN')}, a folder of "
+            f"{ck.SCRIPTS[kind]}, or one that comes "
+            f"with the package: {', '.join(names)}"
+        )
     checkpoint, file = ck.read(folder, kind), weights_file(weights)
     name, run_file = checkpoint.features
     extractor = make_extractor(name or "grid", file or run_file)
@@ -82,7 +87,7 @@ def weights_file(weights: Sequence[Path]) -> Path | None:
         InputError: more than one was.
     """
     if len(weights) > 1:
-        raise InputError(f"got {len(weights)} weights files, an extractor has one; give --weights FILE")
+        raise InputError(f"got {len(weights)} weights files, an extractor has one; give one as {option('weights')}")
     return weights[0] if weights else None
 
 

@@ -178,7 +178,7 @@ def test_a_device_that_is_not_there_is_refused(expert_files, monkeypatch):
 
 
 def test_other_trackers_take_no_device():
-    with pytest.raises(InputError, match="mil takes no --device; leave it out"):
+    with pytest.raises(InputError, match="mil takes no `device`; leave it out"):
         TrackerSpec("mil", device="cpu").make()
 
 

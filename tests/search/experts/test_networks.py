@@ -34,7 +34,7 @@ def test_downloaded_files_are_found(cache):
 @pytest.mark.parametrize("name", EXPERTS)
 def test_without_files_one_line_says_how_to_get_them(cache, name):
     with pytest.raises(
-        InputError, match=rf"^{name} needs .*; type: tracking-env download {name}, or give .*--weights$"
+        InputError, match=rf"^{name} needs .*; type: tracking-env download {name}, or give .*`weights`$"
     ):
         make_expert(name)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tracking_env import boxes as bx
 from tracking_env.datasets.box_files import read_rows
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.evaluation.result_index import BASELINE
 from tracking_env.files import write_atomically
 
@@ -58,6 +58,6 @@ def require_anchors(name: str, anchors: Sequence[range]) -> Sequence[range]:
     if not anchors:
         raise InputError(
             f"{name} has no anchor.value, as sequences of VOT have from 2020 on; score by VOT's experiment without "
-            "restarts, --protocol vot-unsupervised, or run the VOT toolkit"
+            f"restarts, {option('protocol', 'vot-unsupervised')}, or run the VOT toolkit"
         )
     return anchors

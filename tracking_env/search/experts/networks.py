@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 from tracking_env.features.coreml import to_onnx
 from tracking_env.features.download import find_downloaded
 from tracking_env.features.model_zoo import TRACKERS
@@ -32,7 +32,7 @@ def find_weights(name: str, patterns: Sequence[str], weights: Sequence[Path | st
         return [_find(name, paths[0], file.name, pattern) for file, pattern in zip(files, patterns, strict=True)]
     if len(paths) != len(files):
         names = " and ".join(file.name for file in files)
-        raise InputError(f"{name} needs {names}, or their folder; got --weights {' '.join(map(str, paths))}")
+        raise InputError(f"{name} needs {names}, or their folder; got {' '.join(map(str, paths))}")
     return paths
 
 
@@ -43,7 +43,7 @@ def _find(name: str, folder: Path, published: str, pattern: str) -> Path:
     if len(matching) != 1:
         raise InputError(
             f"{folder} holds {len(matching)} files {pattern}, {name} needs one; type: tracking-env download {name}, or "
-            "give its files by name with --weights"
+            f"give its files by name with {option('weights')}"
         )
     return matching[0]
 
