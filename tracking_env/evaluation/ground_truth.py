@@ -106,11 +106,11 @@ def _select_stored(
     selected = {name: load for name, load in readers.items() if name in stored}
     if not selected:
         raise InputError(
-            f"the trackers of --against ran on {len(stored)} targets of OTB, of which none is here; they are "
+            f"the trackers of {option('against')} ran on {len(stored)} targets of OTB, of which none is here; they are "
             f"{', '.join(sorted(stored))}"
         )
     if len(selected) < len(readers):
-        _log.warning("the trackers of --against ran on %d of the %d sequences", len(selected), len(readers))
+        _log.warning("the trackers of %s ran on %d of the %d sequences", option("against"), len(selected), len(readers))
     return selected
 
 
