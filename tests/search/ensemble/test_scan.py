@@ -90,7 +90,7 @@ def test_a_find_counts_only_if_the_other_expert_sees_the_target_there(agrees, mo
 
 def test_every_second_sweep_is_for_the_size_of_the_first_frame(monkeypatch):
     sides = []
-    monkeypatch.setattr(scan, "cover", lambda size, box, wanted: sides.append(wanted.tolist()) or [box])
+    monkeypatch.setattr(scan, "cover", lambda size, box, lengths: sides.append(lengths.tolist()) or [box])
     frame, seeking = image(20, 30), Scan(EXPERTS, 1)
     seeking.start(0, BOX)
     for _ in range(200):
