@@ -47,6 +47,8 @@ class Team:
         boxes: the pixel box that each expert looks around next, ``(N, K, 4)``.
         running: which experts look at the next frame, ``(N, K)`` bool; at first all.
         scanning: whether the next frame is scanned, ``(N,)`` bool; at first not.
+        corrections: of each expert's boxes to the annotator's convention, ``(N, K, 4)``, see `fusion.correct_boxes`;
+            measured in the first frame.
     """
 
     def __init__(self, experts: Sequence[Expert], count: int = 1, likeness: bool = True) -> None:
@@ -58,7 +60,7 @@ class Team:
         self._scan = Scan(self.experts, count)
         self._likeness = Likeness(self.experts[0], count, size) if likeness else None
         self._templates: list[list[Template]] = [[] for _ in range(count)]
-        self._corrections = np.zeros((count, size, 4))
+        self.corrections = np.zeros((count, size, 4))
         self._first_area = np.ones(count)
         self._since_reset = np.full((count, size), LONG_AGO)
 
@@ -89,7 +91,7 @@ class Team:
         for index, target in enumerate(targets):
             box, frame = true_boxes[index], frames[index]
             self._templates[target] = [template for template, _ in by_key[keys[index]]]
-            self._corrections[target] = [correction for _, correction in by_key[keys[index]]]
+            self.corrections[target] = [correction for _, correction in by_key[keys[index]]]
             if self._likeness:
                 self._likeness.start(target, self._templates[target][0])
             self._first_area[target] = max(box[2] * box[3], 1.0)
@@ -144,7 +146,7 @@ class Team:
         area_before, area = before[..., 2:].prod(axis=-1), after[..., 2:].prod(axis=-1)
         step = (after[..., :2] + after[..., 2:] / 2) - (before[..., :2] + before[..., 2:] / 2)
         return Report(
-            boxes=fusion.correct_boxes(after, self._corrections[chosen]),
+            boxes=fusion.correct_boxes(after, self.corrections[chosen]),
             confidence=confidence,
             second_peak=second_peak,
             cross_score=cross_score,
