@@ -12,27 +12,16 @@
 Folders are written whole or not at all. Loading one runs no code from it.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from agents.arbiter import Arbiter, ArbiterConfig
-from agents.checkpoint import (
-    check_kinds,
-    check_moments,
-    check_weights,
-    forget,
-    moments_of,
-    reading,
-    write_policy,
-    writing,
-)
+from agents.base_checkpoint import check_kinds, forget, read_config, read_network, reading, write_network, write_policy
 from agents.onnx_export import export_arbiter
 from tracking_env.files import read_json, remove
 
@@ -84,11 +73,7 @@ def save(
     }
     if path.exists():
         remove(path)  # a resumed run repeats updates and writes the same content again
-    with writing(path) as partial:
-        (partial / "config.json").write_text(json.dumps(content, indent=1))
-        save_file(model.state_dict(), partial / "model.safetensors")
-        if optimizer is not None:
-            save_file(moments_of(optimizer, model), partial / "optimizer.safetensors")
+    write_network(path, content, model, optimizer)
     return path
 
 
@@ -113,20 +98,11 @@ def load(path: Path) -> Checkpoint:
             raise ValueError("it is no agent of train/experts.py")
         kinds = {"experts": list, "observations": int, "pausing": bool, "network": dict, "done": int, "run": dict}
         check_kinds(config, kinds)
-        network, weights = ArbiterConfig(**config["network"]), load_file(path / "model.safetensors")
-        # The dataclass accepts any JSON value, so a damaged file could name a fraction as a size.
-        check_kinds(asdict(network), get_type_hints(ArbiterConfig))
+        network = read_config(config["network"], ArbiterConfig)
         numbers, experts = config["observations"], len(config["experts"])
         if numbers < 1 or not experts or numbers % experts:
             raise ValueError(f"it observes {numbers} numbers of {experts} experts")
-        arguments = config["observations"], len(config["experts"]), network, config["pausing"]
-        with torch.device("meta"):  # compare shapes before any memory is taken
-            check_weights(weights, Arbiter(*arguments).state_dict())
-        model = Arbiter(*arguments).eval()
-        model.load_state_dict(weights)
-        moments = path / "optimizer.safetensors"
-        optimizer = load_file(moments) if moments.exists() else {}
-        check_moments(optimizer, dict(model.named_parameters()))
+        model, optimizer = read_network(path, lambda: Arbiter(numbers, experts, network, config["pausing"]))
         return Checkpoint(model, optimizer, config["experts"], config["done"], config["run"])
 
 

@@ -12,25 +12,14 @@
 Folders are written whole or not at all. Loading one runs no code from it.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from agents.checkpoint import (
-    check_kinds,
-    check_moments,
-    check_weights,
-    forget,
-    moments_of,
-    reading,
-    write_policy,
-    writing,
-)
+from agents.base_checkpoint import check_kinds, forget, read_config, read_network, reading, write_network, write_policy
 from agents.onnx_export import export_region_agent
 from agents.region_agent import RegionAgent, RegionAgentConfig
 from agents.removed_options import check_removed_options
@@ -79,11 +68,7 @@ def save(
     }
     if path.exists():
         remove(path)  # a resumed run repeats updates and writes the same content again
-    with writing(path) as partial:
-        (partial / "config.json").write_text(json.dumps(content, indent=1))
-        save_file(model.state_dict(), partial / "model.safetensors")
-        if optimizer is not None:
-            save_file(moments_of(optimizer, model), partial / "optimizer.safetensors")
+    write_network(path, content, model, optimizer)
     return path
 
 
@@ -108,19 +93,11 @@ def load(path: Path) -> Checkpoint:
             raise ValueError("it is no agent of train/search.py")
         check_kinds(config, {"channels": int, "maps": str, "network": dict, "done": int, "run": dict})
         check_removed_options(config["run"], path)
-        network, weights = RegionAgentConfig(**config["network"]), load_file(path / "model.safetensors")
-        # The dataclass accepts any JSON value, so a damaged file could name a fraction as a size.
-        check_kinds(asdict(network), get_type_hints(RegionAgentConfig))
-        if config["channels"] < 1:
-            raise ValueError(f"its channels are {config['channels']}")
+        channels, network = config["channels"], read_config(config["network"], RegionAgentConfig)
+        if channels < 1:
+            raise ValueError(f"its channels are {channels}")
         proposals = bool(config.get("proposals", False))
-        with torch.device("meta"):  # compare shapes before any memory is taken
-            check_weights(weights, RegionAgent(config["channels"], network, proposals).state_dict())
-        model = RegionAgent(config["channels"], network, proposals)
-        model.load_state_dict(weights)
-        moments = path / "optimizer.safetensors"
-        optimizer = load_file(moments) if moments.exists() else {}
-        check_moments(optimizer, dict(model.named_parameters()))
+        model, optimizer = read_network(path, lambda: RegionAgent(channels, network, proposals))
         return Checkpoint(model, optimizer, config["maps"], config["done"], config["run"])
 
 

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, load_model, save_file
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
-from agents.checkpoint import check_kinds, check_steps, forget, reading, write_policy, writing
+from agents.base_checkpoint import check_kinds, check_steps, forget, reading, write_policy, writing
 from agents.replay import FrameReplayBuffer
 from agents.sb3 import ALGORITHMS, new_policy
 from agents.sb3_onnx import export_sb3

@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from agents import arbiter_checkpoint, returns
 from agents.arbiter import Arbiter, log_density, overlap_loss, reset_targets
-from agents.checkpoint import restore
+from agents.base_checkpoint import restore
 from tracking_env.envs.otb_track_experts import MILLISECONDS, OTHER_MILLISECONDS
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble import Team, observation_names

@@ -28,6 +28,7 @@ import torch
 from tqdm import tqdm
 
 from agents import checkpoint
+from agents.base_checkpoint import restore
 from agents.drlt import DRLT
 from agents.windows import Windows
 from tracking_env.features import torch_device
@@ -77,7 +78,7 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
         model.fit_normaliser(windows.features)
     learner = Learner(model, config, group)
     if saved:
-        checkpoint.restore(learner.optimizer, model, saved.optimizer)
+        restore(learner.optimizer, model, saved.optimizer)
     progress = Progress.read(saved.progress) if saved else Progress()
     evaluation: results.Evaluation | None = None
     first_box_rewards = results.first_box_rewards(windows)

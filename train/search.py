@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 import tracking_env  # noqa: F401  (registers the ids)
 from agents import imitation, region_agent_checkpoint, reinforce, returns, supervised
-from agents.checkpoint import restore
+from agents.base_checkpoint import restore
 from agents.region_agent import RegionAgent
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.errors import InputError

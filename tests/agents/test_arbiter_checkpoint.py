@@ -7,7 +7,7 @@ import torch
 
 from agents import arbiter_checkpoint as ac
 from agents.arbiter import Arbiter, ArbiterConfig
-from agents.checkpoint import restore
+from agents.base_checkpoint import restore
 from agents.onnx_export import export_arbiter
 from tracking_env.apps.default_tracker import choose_tracker
 from tracking_env.datasets.synthetic import generate

@@ -8,7 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 
-from agents import checkpoint  # noqa: E402
+from agents import base_checkpoint, checkpoint  # noqa: E402
+from agents.base_checkpoint import KEPT, restore  # noqa: E402
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.trackers.checkpoint import newest, read  # noqa: E402
@@ -58,7 +59,7 @@ def test_a_loaded_checkpoint_equals_the_saved_one(tmp_path, trained):
 def test_resumed_training_gives_the_same_bits(tmp_path, trained):
     loaded = checkpoint.load(save(tmp_path, trained))
     optimizer = torch.optim.Adam(loaded.model.parameters(), lr=0.01)
-    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    restore(optimizer, loaded.model, loaded.optimizer)
     for step in (3, 4):
         train(*trained, step)
         train(loaded.model, optimizer, step)
@@ -79,7 +80,7 @@ def test_weights_in_one_buffer_are_saved_and_resumed_as_others(tmp_path, trained
     assert torch.equal(output(model), expected) and torch.equal(output(loaded.model), expected)
     train(model, optimizer, 3)
     other = torch.optim.Adam(loaded.model.parameters(), lr=0.01)
-    checkpoint.restore(other, loaded.model, loaded.optimizer)
+    restore(other, loaded.model, loaded.optimizer)
     train(loaded.model, other, 3)
     assert torch.equal(output(model), output(loaded.model))
 
@@ -97,7 +98,7 @@ def test_an_optimiser_without_steps_is_saved(tmp_path):
     loaded = checkpoint.load(checkpoint.save(tmp_path, model, torch.optim.Adam(model.parameters()), "x", 0, {}))
     assert loaded.optimizer == {}
     optimizer = torch.optim.Adam(loaded.model.parameters())
-    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    restore(optimizer, loaded.model, loaded.optimizer)
     train(loaded.model, optimizer, 0)
 
 
@@ -110,7 +111,7 @@ def test_saving_changes_neither_network_nor_optimiser(tmp_path, trained):
 
 
 def test_only_the_newest_are_kept(tmp_path, trained):
-    assert checkpoint.KEPT == 2
+    assert KEPT == 2
     for epoch in (1, 9, 10, 100):
         path = save(tmp_path / "checkpoints", trained, epoch)
         assert newest(tmp_path / "checkpoints") == path
@@ -243,7 +244,7 @@ def test_a_failure_while_writing_leaves_only_the_older_checkpoint(tmp_path, trai
         safetensors.save_file(tensors, file)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", failing)
+        patch.setattr(base_checkpoint, "save_file", failing)
         with pytest.raises(InputError, match=r"cannot write the checkpoint .*No space left.*resume=True"):
             save(tmp_path, trained, 2)
     assert calls == FILES[1:]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from agents import region_agent_checkpoint as pc
-from agents.checkpoint import restore
+from agents.base_checkpoint import restore
 from agents.region_agent import RegionAgent, RegionAgentConfig
 from tracking_env.datasets.synthetic import generate
 from tracking_env.errors import InputError

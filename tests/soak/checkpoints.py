@@ -14,6 +14,7 @@ from torch import nn
 
 from agents import arbiter_checkpoint, checkpoint, region_agent_checkpoint, sb3_checkpoint
 from agents.arbiter import Arbiter, ArbiterConfig
+from agents.base_checkpoint import restore
 from agents.drlt import DRLT, DRLTConfig
 from agents.region_agent import RegionAgent, RegionAgentConfig
 from agents.sb3 import SB3Agent, observation_space, policy_options
@@ -54,7 +55,7 @@ def read_drlt(folder: Path) -> None:
     read_for_tracking(folder)
     Progress.read(loaded.progress)
     optimizer = torch.optim.Adam(loaded.model.parameters())
-    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    restore(optimizer, loaded.model, loaded.optimizer)
     size = loaded.model.feature_mean.numel()
     mean, _ = loaded.model(torch.zeros(1, 2, size), torch.zeros(1, 2, 4))
     mean.sum().backward()
@@ -74,7 +75,7 @@ def read_region_agent(folder: Path) -> None:
     loaded = region_agent_checkpoint.load(folder)
     read_for_tracking(folder)
     optimizer = torch.optim.Adam(loaded.model.parameters())
-    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    restore(optimizer, loaded.model, loaded.optimizer)
     update(optimizer, loaded.model)
     loaded.model.begin(torch.zeros(1, loaded.model.channels, 8, 8), torch.full((1, 4), 0.5))
 
@@ -93,7 +94,7 @@ def read_arbiter(folder: Path) -> None:
     loaded = arbiter_checkpoint.load(folder)
     read_for_tracking(folder)
     optimizer = torch.optim.Adam(loaded.model.parameters())
-    checkpoint.restore(optimizer, loaded.model, loaded.optimizer)
+    restore(optimizer, loaded.model, loaded.optimizer)
     update(optimizer, loaded.model)
     loaded.model.act(np.zeros(loaded.model.features, np.float32))
 
