@@ -111,9 +111,9 @@ def test_the_page_has_the_scores_of_the_evaluation(data, folders):
         report = evaluate(read_results(folder, truths), truths)
         means = report.select(list(truths)[:-1]).mean
         for part, metric in itertools.product(PARTS, data["metrics"]):
-            assert data["means"][part][metric][at] == pytest.approx(getattr(means[part], metric), abs=1e-4)
+            assert data["means"][part][metric][at] == pytest.approx(getattr(means[part], metric), abs=1e-7)
             expected = [getattr(report.sequences.get(name, {}).get(part), metric, None) for name in truths]
-            assert data["scores"][part][metric][at] == pytest.approx(expected, abs=1e-4)
+            assert data["scores"][part][metric][at] == pytest.approx(expected, abs=1e-7)
         for curve, metric in zip(data["curves"], data["metrics"], strict=True):
             assert curve["means"]["whole"][at] == data["means"]["whole"][metric][at]
         success, precision, _ = (curve["rates"]["whole"][at] for curve in data["curves"])

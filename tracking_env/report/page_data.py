@@ -16,7 +16,8 @@ from tracking_env.report.page_tables import get_metric
 from tracking_env.report.summary import Summary, choose_frames, group_size, list_curves
 from tracking_env.report.text_tables import choose_metrics
 
-_DECIMALS = 4
+_DECIMALS = 4  # of curves and intervals
+_SCORE_DECIMALS = 8  # rounding 0.68249 to four digits and then to three gives 0.683
 _LARGEST = 32767  # pixels, of a coordinate in two bytes
 
 Json = dict[str, Any]
@@ -170,7 +171,7 @@ def _by_part_and_metric(page: Page, values: Callable[[str, str], Any]) -> Json:
 
 def _metric(parts: Parts | Mapping[str, Any], part: str, metric: str) -> float | None:
     value = get_metric(parts.get(part), metric)
-    return None if value is None else round(value, _DECIMALS)
+    return None if value is None else round(value, _SCORE_DECIMALS)
 
 
 def _round(values: Iterable[float]) -> list[float]:
