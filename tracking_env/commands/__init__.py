@@ -20,6 +20,9 @@ ScoringName = Literal[
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 """Type of the parameter ``as_json``, whose flag is ``--json``."""
 
+Against = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME [NAME ...]]")]
+"""Type of the flag ``--against``: some of `tracking_env.evaluation.raw_results.NAMES`."""
+
 
 def print_version() -> int:
     """Print the version of the installed package; returns the exit code."""

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import tyro
 
-from tracking_env.commands import Json, ScoringName, print_failures
+from tracking_env.commands import Against, Json, ScoringName, print_failures
 from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.evaluation.ground_truth import read_ground_truth
+from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.tracker_folders import TrackerFolders
 from tracking_env.terminal import print_result
 
@@ -19,7 +20,7 @@ def make_report(
     annotations: Path | None = None,
     sequences: str | None = None,
     protocol: ScoringName | None = None,
-    against: tuple[str, ...] = (),
+    against: Against = (),
     gallery: int = 20,
     ours: str | None = None,
     rival: str | None = None,
@@ -59,6 +60,11 @@ def make_report(
     if not results and not against:
         raise InputError("no folder to report on; type tracking-env report DIR --root OTB")
     truths = read_ground_truth(root, annotations, sequences, results, against)
+    if choose_protocol(protocol, truths[0].dataset).multi_start:
+        raise InputError(
+            "a page shows runs from the first frame, VOT's start at anchors; type score for these, or evaluate and "
+            "report with --protocol vot-unsupervised"
+        )
     trackers = TrackerFolders(results, truths, against)
     summaries = write_page(out, truths, trackers, Gallery(gallery, ours, rival), protocol)
     page = out / "index.html"

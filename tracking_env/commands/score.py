@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from tracking_env.commands import Json, ScoringName, print_failures
+from tracking_env.commands import Against, Json, ScoringName, print_failures
 from tracking_env.errors import InputError
 from tracking_env.evaluation.ground_truth import read_ground_truth, read_sizes
 from tracking_env.evaluation.protocols import choose_protocol
@@ -26,7 +26,7 @@ def score_results(
     annotations: Path | None = None,
     sequences: str | None = None,
     protocol: ScoringName | None = None,
-    against: tuple[str, ...] = (),
+    against: Against = (),
     submission: Path | None = None,
     attributes: bool = False,
     markdown: bool = False,

@@ -131,6 +131,14 @@ def test_anchors_are_read_with_the_sequences(workspace):
         loading.load("VOT")
 
 
+def test_a_page_of_runs_from_anchors_is_refused_with_the_way_to_one(workspace, capsys):
+    pytest.importorskip("jinja2")
+    assert cli.main(["evaluate", "--tracker", "static", "--root", "VOT", "--out", "results"]) == 0
+    assert cli.main(["report", "results/static-vot", "--root", "VOT", "--out", "page"]) == 2
+    error = capsys.readouterr().err
+    assert "report with --protocol vot-unsupervised" in error and error.count("\n") == 1
+
+
 def test_evaluate_runs_from_each_anchor_and_score_gives_the_same(workspace, capsys):
     assert cli.main(["evaluate", "--tracker", "static", "--root", "VOT", "--out", "results"]) == 0
     heading, head, row, *_ = capsys.readouterr().out.splitlines()
