@@ -23,6 +23,7 @@ DOCS = ROOT / "docs"
 TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 TEXTS |= {ROOT / name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
 OTHER_PROGRAMS = {"--nproc-per-node", "--logdir", "--summary", "--strict", "--no-deps", "--wheel-dir", "--workspace"}
+OTHER_PROGRAMS |= {"--nnodes", "--node-rank", "--master-addr"}
 """Flags of torchrun, TensorBoard, pip-licenses, pip-audit and pip."""
 LOGGERS = ("reinforce", "epoch", "search", "experts", "sb3", "sb3_callbacks", "results", "pictures", "runs")
 
