@@ -145,20 +145,27 @@ def test_a_policy_as_a_tracker_predicts_the_boxes_that_it_predicts_in_the_enviro
     assert np.ptp(boxes, axis=0).max() > 0
 
 
-def test_a_closed_loop_policy_as_a_tracker_equals_the_environment_after_a_first_step_at_the_true_box(sequence):
-    def follow(seen):
-        return np.array([seen[0] / ready.SHIFT, seen[1] / ready.SHIFT, 0, 0], np.float32)
-
+def test_a_closed_loop_policy_as_a_tracker_sees_and_predicts_what_it_does_in_the_environment(sequence):
     env = wrap("OTBTrackSearch-v0", sequence)
     env.reset(options={"start": 0})
-    observation = env.step(np.zeros(4, np.float32))[0]
-    predictions = []
+    actions = [np.zeros(4, np.float32)]  # a tracker is given the first box, where the environment asks for it
+    observation, observations, predictions = env.step(actions[0])[0], [], []
     for _ in range(len(sequence) - 1):
-        observation, *_, info = env.step(follow(observation))
+        observations.append(observation)
+        actions.append(np.array([observation[0] / ready.SHIFT, observation[1] / ready.SHIFT, 0, 0], np.float32))
+        observation, *_, info = env.step(actions[-1])
         predictions.append(info["prediction"])
-    boxes = run(as_tracker(follow, env), sequence).boxes
-    # Boxes of float32 and of float64 differ by a little, which the loop feeds back, so only some frames are compared.
-    np.testing.assert_allclose(boxes[1:7], predictions[:6], atol=0.05)
+    seen = []
+
+    # The same actions: a policy that acted anew would amplify rounding in the closed loop, in some runs visibly.
+    def repeat(observation):
+        seen.append(observation)
+        return actions[len(seen) - 1]
+
+    boxes = run(as_tracker(repeat, env), sequence).boxes
+    np.testing.assert_allclose(boxes[1:], predictions, atol=1e-3)
+    # OpenCV cuts at steps of 1/32 pixel, so the least rounding can move a crop. The frame before differs by over 0.1.
+    np.testing.assert_allclose(seen[1:], observations, atol=0.05)
     assert np.ptp(boxes, axis=0)[:2].max() > 2
 
 
