@@ -36,7 +36,7 @@ bench: .venv/.dev
 # Faults, damaged files and long runs, two at a time. docs/reliability.md has the results.
 KILLS ?= 200
 EXAMPLES ?= 2000
-WORKLOADS = training search ppo sac extraction evaluation tracking report download
+WORKLOADS = training search ppo sac extraction evaluation tracking report demo download
 soak: .venv/.dev
 	$(MAKE) --jobs=2 --output-sync=target --no-print-directory soak-slow soak-fuzz soak-terminals soak-long \
 	  $(WORKLOADS:%=soak-%) soak-wheel soak-gpu

@@ -7,6 +7,7 @@ byte for byte. Full disks need Linux's `unshare`.
 """
 
 import contextlib
+import importlib.util
 import multiprocessing
 import os
 import random
@@ -166,9 +167,11 @@ def main(
     """Inject faults into jobs, and print the results. The exit code is 1 if a job does not recover.
 
     Args:
-        kills: number of kills per workload; a fifth of it for search, ppo and sac, a twentieth for report.
+        kills: number of kills per workload; a fifth of it for search, ppo and sac, a tenth for demo, a twentieth for
+            report.
         others: number of each other fault per workload.
-        only: workloads: training, search, ppo, sac, extraction, evaluation, tracking, report, download. By default all.
+        only: workloads: training, search, ppo, sac, extraction, evaluation, tracking, report, demo, download. By
+            default all.
         faults: killed, "disk full", "read-only folder", "two at once", "worker killed". By default all.
         seed: seed of the moments at which faults happen.
     """
@@ -192,6 +195,9 @@ def main(
         workloads = make_workloads(receiver.recv())
         print(f"{'workload':<12} {'fault':<18} {'faults':>7} {'finished':>9} {'seconds':>8}  results")
         for name in only or workloads:
+            if name == "demo" and importlib.util.find_spec("gradio") is None:
+                print("left out: demo: gradio is not installed")
+                continue
             experiment = Experiment(name, workloads[name], Path(root))
             for fault in chosen:
                 if fault == "worker killed" and experiment.workload.read is not read_evaluation:

@@ -1,4 +1,4 @@
-"""The jobs that the fault injection disturbs: each training script, extraction, evaluation and download, in small.
+"""The jobs that the fault injection disturbs: each training script, several commands and the demo, in small.
 
 A job is one call of a command's `main` into a folder. A second call with the same folder resumes the job.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 
 from tests.helpers.file_server import DATA, SHA256
+from tests.soak import demo
 from tests.soak.contents import Contents, read_download, read_evaluation, read_report, read_store, read_tracked
 from tests.soak.training_workloads import FLAGS, read_run, training_job
 from tracking_env import cli
@@ -96,5 +97,6 @@ def make_workloads(url: str) -> dict[str, Workload]:
         "evaluation": Workload(evaluate, read_evaluation),
         "tracking": Workload(track, read_tracked),
         "report": Workload(report, read_report, 20),
+        "demo": Workload(demo.show, demo.read_answer, 10),
         "download": Workload(lambda folder: fetch(folder, url), read_download),
     }
