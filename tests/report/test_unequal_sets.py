@@ -1,12 +1,14 @@
 """Trackers that lack results of some sequences: means beside each other are over the same sequences, and say so."""
 
+import json
 import re
 
 import numpy as np
 import pytest
 
+from tracking_env import cli
 from tracking_env.evaluation.ground_truth import GroundTruth
-from tracking_env.evaluation.result_files import Results
+from tracking_env.evaluation.result_files import Results, write_result
 from tracking_env.evaluation.score_report import say_common, select_common
 from tracking_env.evaluation.scoring import evaluate
 from tracking_env.report.text_tables import format_attributes, format_sequences, format_trackers
@@ -76,6 +78,27 @@ def test_a_speed_is_known_if_it_is_known_of_all_sequences():
     truths = dict.fromkeys(run, TRUTH)
     assert evaluate(Results((run,), fps={"easy": 10.0}), truths).mean_fps is None
     assert evaluate(Results((run,), fps={"easy": 10.0, "hard": 30.0}), truths).mean_fps == 20
+
+
+@pytest.mark.parametrize("command", ["score", "report"])
+def test_means_in_json_compare_and_name_their_sequences(command, tmp_path, capsys):
+    (tmp_path / "truth").mkdir()
+    for name in ("easy", "hard"):
+        np.savetxt(tmp_path / "truth" / f"{name}.txt", TRUTH, delimiter=",")
+        write_result(tmp_path / "full" / f"{name}.txt", TRUTH if name == "easy" else FAR)
+    write_result(tmp_path / "partial" / "easy.txt", TRUTH)
+    folders = [str(tmp_path / "full"), str(tmp_path / "partial")]
+    flags = ["--annotations", str(tmp_path / "truth"), "--json"]
+    if command == "report":
+        pytest.importorskip("jinja2"), pytest.importorskip("matplotlib")
+        flags += ["--out", str(tmp_path / "page"), "--gallery", "0"]
+    assert cli.main([command, *folders, *flags]) == 1  # one has no result of `hard`
+    content = json.loads(capsys.readouterr().out)
+    trackers = content["trackers"] if command == "report" else content
+    assert [row["mean"]["whole"]["auc"] for row in trackers.values()] == pytest.approx([20 / 21] * 2)
+    assert [row["mean_over"] for row in trackers.values()] == [["easy"]] * 2
+    assert list(trackers["full"]["sequences"]) == ["easy", "hard"]
+    assert trackers["partial"]["failed"] == {"hard": "no result"}
 
 
 @pytest.fixture

@@ -77,7 +77,8 @@ def score_results(
     # With one tracker there is nothing to compare, so its sequences are the rows.
     single = next(iter(reports.values())) if len(reports) == 1 else None
     if as_json:
-        data = single.to_json() if single else {label: report.to_json() for label, report in reports.items()}
+        means = {label: report.means_to_json() for label, report in select_common(reports).items()}
+        data = single.to_json() if single else {label: reports[label].to_json() | means[label] for label in reports}
         print_result(json.dumps(data, indent=1))
     elif attributes:
         tables = {label: format_attributes(report, markdown) for label, report in select_common(reports).items()}

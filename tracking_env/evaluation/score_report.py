@@ -113,8 +113,8 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """The report as plain dicts.
 
-        ``mean``, ``std`` (None of one run), ``runs`` (their number), ``fps`` (None if unknown), ``sequences`` (with
-        their ``fps`` if known), ``attributes``, ``failed`` and ``protocol`` (its name, reference and rules).
+        What `means_to_json` returns, ``runs`` (their number), ``sequences`` (with their ``fps`` if known), ``failed``
+        and ``protocol`` (its name, reference and rules).
         """
         sequences: dict[str, dict[str, Any]] = {}
         for name, parts in self.sequences.items():
@@ -122,17 +122,27 @@ class Report:
             if name in self.fps:
                 sequences[name]["fps"] = self.fps[name]
             sequences[name] |= self._numbers(parts)
+        return self.means_to_json() | {
+            "runs": self.repeats,
+            "sequences": sequences,
+            "failed": dict(self.failed),
+            "protocol": f"{self.protocol.heading}: {self.rules}",
+        }
+
+    def means_to_json(self) -> dict[str, Any]:
+        """The means as plain dicts.
+
+        ``mean``, ``std`` (None of one run), ``fps`` (None if unknown), ``attributes``, and ``mean_over``: the names of
+        the sequences that these are over.
+        """
         return {
             "mean": self._numbers(self.mean),
             "std": self._numbers(self.std) if self.repeats > 1 else None,
-            "runs": self.repeats,
             "fps": self.mean_fps,
-            "sequences": sequences,
+            "mean_over": list(self.scores),
             "attributes": {
                 tag: {"sequences": count} | self._numbers(parts) for tag, (count, parts) in self.by_attribute().items()
             },
-            "failed": dict(self.failed),
-            "protocol": f"{self.protocol.heading}: {self.rules}",
         }
 
 

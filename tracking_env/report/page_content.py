@@ -86,7 +86,8 @@ class Page:
             # Read again, since the boxes of all trackers may not fit into memory together.
             results = self.results[tracker]
             report = evaluate(results, truths, attributes=tags, protocol=self.protocol.name, sizes=sizes)
-            self.summaries[tracker] = replace(summary, **summarise_means(report))
+            means = summarise_means(report)
+            self.summaries[tracker] = replace(summary, **means, json=summary.json | report.means_to_json())
             if tracker in self.paper_scores:
                 both = (evaluate(results, in_paper, attributes={}, protocol=name) for name in ("otb", "drlt-paper"))
                 scores, overlaps = page_tables.score_for_paper(*both), self.paper_scores[tracker].overlaps

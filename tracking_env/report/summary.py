@@ -63,7 +63,7 @@ class Summary:
             means, and the curves, are over the sequences that all trackers of the page have a score for.
         runs: number of its runs.
         by_attribute: `Report.by_attribute`.
-        json: `Report.to_json`.
+        json: `Report.to_json`, with means as above.
         curves: mean rates ``(K,)`` over sequences, by kind and part; a part that no sequence has is missing.
         overlaps: per sequence one byte for each point, see `encode_overlaps`: the mean of its runs.
         boxes: per sequence the pixel boxes of the first run in the frames of `choose_frames`, ``(K, 4)``.
