@@ -206,7 +206,8 @@ def _start_encoder(path: Path, shape: tuple[int, ...], fps: float, messages: IO[
     from imageio_ffmpeg import get_ffmpeg_exe  # here, since only videos need it: on other machines it need not be
 
     pictures = f"-f rawvideo -pix_fmt rgb24 -s {shape[1]}x{shape[0]} -r {fps} -i -"
-    command = [get_ffmpeg_exe(), "-y", "-loglevel", "error", *pictures.split(), *_H264.split(), str(path)]
+    # Absolute, since ffmpeg takes what stands before a colon for a protocol.
+    command = [get_ffmpeg_exe(), "-y", "-loglevel", "error", *pictures.split(), *_H264.split(), str(path.absolute())]
     # In a process group of its own: a terminal sends Ctrl-C to all of a group, and the frames until then are kept.
     return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=messages, process_group=0)
 

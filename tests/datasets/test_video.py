@@ -3,6 +3,7 @@ import pickle
 import shutil
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -46,6 +47,16 @@ def test_random_access_gives_the_same_frames(path, order):
     whole = [straight[at] for at in range(LENGTH)]
     for at in order:
         assert np.array_equal(frames[at], whole[at])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names hold no colon there")
+@pytest.mark.parametrize("name", ["12:30:05.mp4", "data:a.mp4", "concat:a|b.mp4", "subfile,,start,9,end,9,,:a.mp4"])
+def test_a_name_is_no_protocol(path, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(path, name)
+    assert number(VideoFrames(Path(name))[3]) == 3
+    write_video(Path(f"{name}.folder", "new.mp4"), [np.zeros((16, 16, 3), np.uint8)])
+    assert len(VideoFrames(Path(f"{name}.folder", "new.mp4"))) == 1
 
 
 def test_frames_are_rgb(tmp_path):

@@ -191,7 +191,8 @@ def _open(path: Path) -> cv2.VideoCapture:
     # FFmpeg would follow a playlist to other files, whatever its name. Playlists are texts, videos have zeros in them.
     if head and b"\0" not in head:
         raise InputError(f"{path} does not decode as a video: it is a text, perhaps a playlist; give the video itself")
-    capture = cv2.VideoCapture(str(path))
+    # Absolute, since FFmpeg takes what stands before a colon for a protocol: `12:30.mp4`, `concat:a|b`.
+    capture = cv2.VideoCapture(str(path.absolute()))
     if not capture.isOpened():
         raise InputError(f"{path} does not decode as a video; fetch it again, or convert it to .mp4")
     # Before a frame is decoded: a small file can state a size for which the decoder would take all memory.
