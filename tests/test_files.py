@@ -117,6 +117,11 @@ def test_a_link_is_removed_and_not_what_it_points_to(tmp_path, kind):
     assert kind != "folder" or (target / "a.txt").read_text() == "precious"
 
 
+def test_a_path_without_a_name_is_an_input_error():
+    with pytest.raises(InputError, match="it is a folder; give the path of a file"), write_atomically(Path()):
+        pass
+
+
 def test_a_file_where_a_folder_should_be_is_an_input_error(tmp_path):
     (tmp_path / "runs").write_text("")
     path = tmp_path / "runs" / "report.json"

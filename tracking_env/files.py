@@ -50,13 +50,15 @@ def write_atomically(path: Path) -> Iterator[Path]:
         The temporary path, in the same folder and with the same suffix.
 
     Raises:
-        InputError: the parent folder cannot be created.
+        InputError: the path has no name, or the parent folder cannot be created.
 
     Example::
 
         with write_atomically(Path("runs/report.json")) as partial:
             partial.write_text("{}")
     """
+    if not path.name:  # an empty text is the path of the working directory
+        raise InputError(f"cannot write {path}: it is a folder; give the path of a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -92,3 +92,16 @@ def test_a_checkpoint_chooses_its_own_tracker(tmp_path):
 def test_the_agent_that_comes_with_the_package_decides_among_experts_that_can_be_fetched():
     identities = default_tracker.ck.read(default_tracker.ck.PRETRAINED / "experts").config["experts"]
     assert {identity.split()[0] for identity in identities} <= set(default_tracker.TRACKERS)
+
+
+def test_a_wrong_timeout_is_refused_before_a_download(server):
+    server.reachable = True
+    with pytest.raises(InputError, match="is nan; give a number of seconds above 0"):
+        choose_tracker(timeout=float("nan"))
+    assert server.requests == []
+
+
+def test_the_timeout_is_the_chosen_trackers(server):
+    assert choose_tracker(offline=True, timeout=3).spec.timeout == 3
+    server.reachable = True
+    assert choose_tracker(timeout=3).spec.timeout == 3

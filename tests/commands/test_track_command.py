@@ -217,6 +217,13 @@ def test_the_video_itself_is_not_overwritten(capsys):
     assert Path("x/own_tracker.Right/video.mp4").read_bytes() == before
 
 
+def test_a_folder_that_is_a_link_to_itself_is_a_one_line_error(capsys):
+    Path("loop").symlink_to("loop")
+    assert track("--out", "loop") == 2
+    error = capsys.readouterr().err
+    assert "cannot write loop/" in error and error.count("\n") == 1
+
+
 def test_a_box_may_lie_partly_outside_the_frame():
     assert track(box="150,100,30,40") == 0
 

@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 
 from tracking_env.datasets import otb
 from tracking_env.datasets.box_files import read_boxes
+from tracking_env.datasets.images import numbered_images
 from tracking_env.errors import InputError
 
 SMALL = "Deer"  # the official sequence with the fewest frames, 71
@@ -125,6 +126,12 @@ def test_the_error_names_a_missing_image(tmp_path):
     make(tmp_path / SMALL, [*range(1, 17), *range(18, 90)], 71)
     with pytest.raises(InputError, match=r"fewer images than boxes: 70 images for 71 boxes.*missing is 0017\.jpg"):
         otb.load_sequence(tmp_path, SMALL)
+
+
+def test_a_gap_in_the_numbers_is_found_however_large_it_is(tmp_path):
+    make(tmp_path / "own", [1, 2, 10**200], 1)
+    with pytest.raises(InputError, match=r"has 3 images with numbers from 1 to 10+, the first missing is 0*3\.jpg"):
+        numbered_images(tmp_path / "own" / "img", None)
 
 
 def test_annotations_of_a_wrong_length_are_refused(tmp_path):

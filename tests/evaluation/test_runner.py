@@ -285,7 +285,8 @@ def test_a_run_tracks_its_part_of_the_sequence(drawn):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"repeat": 0}, "`repeat` is 0"),
+        ({"repeat": 0}, "`repeat` is 0; give a number from 1 to 1000"),
+        ({"repeat": 10**12}, "`repeat` is 1000000000000; give a number from 1 to 1000"),
         ({"repeat": 2, "starts": "tre"}, "protocol='tre' has several runs already"),
         ({"jobs": 0}, "`jobs` is 0"),
     ],

@@ -10,6 +10,7 @@ from tracking_env.features.model_zoo import TRACKERS
 from tracking_env.files import cache_folder
 from tracking_env.registry import TrackerSpec
 from tracking_env.trackers import checkpoint as ck
+from tracking_env.trackers.time_limit import SECONDS
 
 BEST = "experts"
 FALLBACK = "search"
@@ -30,6 +31,7 @@ def choose_tracker(
     features: str | None = None,
     trust: bool = False,
     device: str | None = None,
+    timeout: float = SECONDS,
     notify: Callable[[str], None] = lambda line: None,
 ) -> ChosenTracker:
     """The tracker to run if the user names none.
@@ -45,10 +47,12 @@ def choose_tracker(
         features: see `TrackerSpec`.
         trust: see `TrackerSpec`.
         device: see `TrackerSpec`.
+        timeout: see `TrackerSpec`.
         notify: takes the line before a download.
 
     Raises:
-        InputError: the checkpoint is no trained agent, or no expert can run with the weights that are given.
+        InputError: the checkpoint is no trained agent, no expert can run with the weights that are given, or the
+            timeout is no number of seconds.
 
     Example::
 
@@ -56,9 +60,11 @@ def choose_tracker(
         tracker = spec.make().live()
     """
     weights = tuple(weights)
+    # Made first: a wrong timeout is refused before anything is downloaded.
+    fallback = TrackerSpec(FALLBACK, timeout=timeout)
     if checkpoint is not None:
         name = "sb3" if checkpoint.is_file() else ck.read(checkpoint).kind
-        return ChosenTracker(TrackerSpec(name, weights, checkpoint, features, trust, device), "")
+        return ChosenTracker(TrackerSpec(name, weights, checkpoint, features, trust, device, timeout), "")
     identities = ck.read(ck.PRETRAINED / BEST).config["experts"]
     names = [str(identity).partition(" ")[0] for identity in identities]
     problems = _problems(names, weights)
@@ -67,13 +73,15 @@ def choose_tracker(
         problems = _problems(names) | failed
     able = [name for name in names if name not in problems]
     if not problems:
-        return ChosenTracker(TrackerSpec(BEST, weights, device=device), f"which decides among {' and '.join(names)}")
+        best = TrackerSpec(BEST, weights, device=device, timeout=timeout)
+        return ChosenTracker(best, f"which decides among {' and '.join(names)}")
     problem = next(iter(problems.values()))
     if able:
-        return ChosenTracker(TrackerSpec(able[0], weights, device=device), f"alone, since {problem}")
+        expert = TrackerSpec(able[0], weights, device=device, timeout=timeout)
+        return ChosenTracker(expert, f"alone, since {problem}")
     if weights:
         raise InputError(problem)  # a mistake in the path: a weaker tracker is not what the user asked for
-    return ChosenTracker(TrackerSpec(FALLBACK), f"which needs no files, since {problem}")
+    return ChosenTracker(fallback, f"which needs no files, since {problem}")
 
 
 def _problems(names: Sequence[str], weights: tuple[Path, ...] = ()) -> dict[str, str]:

@@ -115,7 +115,7 @@ def _write_files(path: Path, folder: Path, address: str) -> None:
         raise InputError(f"the checkpoint {checkpoint.path} is damaged: its config.json is nested too deeply") from None
     (folder / ck.CONFIG).write_text(config, encoding="utf-8")
     # A checkpoint lies in RUN/checkpoints/NUMBER, the report in RUN.
-    report = _read_report(checkpoint.path.resolve().parents[1] / "report.json", card)
+    report = _read_report(checkpoint.path.resolve().parent.parent / "report.json", card)
     (folder / "README.md").write_text(card.render(report, address), encoding="utf-8")
 
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 from tracking_env.apps.default_tracker import choose_tracker
@@ -73,8 +72,9 @@ def show_demo(
             from tracking_env.apps.demo import server
 
             if spec is None:  # only now, since it may download files
-                spec, reason = choose_tracker(agent, weights, offline, features, trust, notify=print_error)
-                spec = replace(spec, timeout=timeout)
+                spec, reason = choose_tracker(
+                    agent, weights, offline, features, trust, timeout=timeout, notify=print_error
+                )
                 print_error(f"tracker: {spec.name}, {reason}".removesuffix(", "))
                 trackers = _offered(available_trackers(spec), rival)
             extra_sequences = [] if root is None and sequences is None else loading.load(root, sequences)

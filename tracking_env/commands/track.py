@@ -1,7 +1,6 @@
 """``tracking-env track``: track a target in your own video."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from tracking_env.apps.default_tracker import choose_tracker
@@ -61,8 +60,7 @@ def track_video(
     source = open_source(video, start)
     agent = hub.local(checkpoint)
     if tracker is None:
-        spec, reason = choose_tracker(agent, weights, offline, features, trust, device, print_error)
-        spec = replace(spec, timeout=timeout)
+        spec, reason = choose_tracker(agent, weights, offline, features, trust, device, timeout, print_error)
     else:
         spec, reason = TrackerSpec(tracker, weights, agent, features, trust, device, timeout), ""
     runner = spec.make()
@@ -72,7 +70,7 @@ def track_video(
     suffixes = {"boxes": ".txt", "csv": ".csv", "json": ".track.json", "overlay": ".mp4"}
     files = {kind: folder / f"{source.name}{suffix}" for kind, suffix in suffixes.items()}
     # The overlay of out/TRACKER/NAME.mp4 is a file of that name, too.
-    if any(path.resolve() == Path(video).resolve() for path in files.values()):
+    if any(path.exists() and Path(video).exists() and path.samefile(video) for path in files.values()):
         raise InputError(f"{video} would be overwritten; give another --out")
     result = TrackedVideo(video, runner.id, start, files)
     track(runner.live(), source, box, result, spec.folder, show)

@@ -79,15 +79,16 @@ def numbered_images(folder: Path, count: int | None, first: int | None = None) -
         raise InputError(f"no images in {folder}; expected files such as 0001.jpg")
     start = min(images) if first is None else first
     expected = range(start, max(images) + 1 if count is None else start + count)
-    missing = [number for number in expected if number not in images]
-    if missing:
+    # Not a list of all: between two images whose numbers are dates there are billions.
+    first_missing = next((number for number in expected if number not in images), None)
+    if first_missing is not None:
         example = next(iter(images.values()))
-        first_missing = f"{missing[0]:0{len(example.stem)}d}{example.suffix}"
-        present = len(expected) - len(missing)
-        raise InputError(
-            f"{folder} has fewer images than boxes: {present} images for {len(expected)} boxes, the first missing is "
-            f"{first_missing}; fetch the sequence again"
-        )
+        name = f"{first_missing:0{len(example.stem)}d}{example.suffix}"
+        present = f"{sum(number in expected for number in images)} images"
+        lack = f"fewer images than boxes: {present} for {count} boxes"
+        if count is None:
+            lack = f"{present} with numbers from {expected.start} to {expected.stop - 1}"
+        raise InputError(f"{folder} has {lack}, the first missing is {name}; fetch the sequence again")
     return ImageFiles([images[number] for number in expected])
 
 

@@ -22,6 +22,9 @@ from tracking_env.errors import InputError, option
 from tracking_env.evaluation.protocols import vot_files
 from tracking_env.evaluation.robustness import ProtocolName, choose_start_frames, perturb_first_box
 
+MOST_RUNS = 1000
+"""Most runs from the first frame."""
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -107,10 +110,12 @@ def plan_tasks(
     from each anchor.
 
     Raises:
-        InputError: ``repeat`` is below 1, or above 1 with other starts than ``ope``; or VOT's sequence has no anchors.
+        InputError: ``repeat`` is below 1 or above `MOST_RUNS`, or above 1 with other starts than ``ope``; or VOT's
+            sequence has no anchors.
     """
-    if repeat < 1 or (repeat > 1 and starts != "ope"):
-        allowed = ">= 1" if starts == "ope" else f"1: {option('protocol', starts)} has several runs already"
+    if not 1 <= repeat <= MOST_RUNS or (repeat > 1 and starts != "ope"):
+        has_several = f"1: {option('protocol', starts)} has several runs already"
+        allowed = f"from 1 to {MOST_RUNS}" if starts == "ope" else has_several
         raise InputError(f"{option('repeat')} is {repeat}; give a number {allowed}")
     tasks = []
     if starts == "tre":
