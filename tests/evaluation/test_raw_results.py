@@ -119,7 +119,7 @@ def test_score_takes_them_alone_too(folders, capsys):
         (["--against", "nanno"], "no results of 'nanno' come with the package (did you mean 'nano'?); there are "),
         (
             ["--against", "nano", "--sequences", "Dog"],
-            "ran on 23 targets of OTB, of which none is here; they are Bird2",
+            "ran on 23 targets of OTB, of which none is here; give --root OTB with some of Bird2, BlurBody",
         ),
         (["--against", "nano", "--submission", "a.zip"], "--submission takes the results of one tracker, not of 0"),
     ],

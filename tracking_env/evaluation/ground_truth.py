@@ -106,8 +106,8 @@ def _select_stored(
     selected = {name: load for name, load in readers.items() if name in stored}
     if not selected:
         raise InputError(
-            f"the trackers of {option('against')} ran on {len(stored)} targets of OTB, of which none is here; they are "
-            f"{', '.join(sorted(stored))}"
+            f"the trackers of {option('against')} ran on {len(stored)} targets of OTB, of which none is here; give "
+            f"{option('root', 'OTB')} with some of {', '.join(sorted(stored))}"
         )
     if len(selected) < len(readers):
         _log.warning("the trackers of %s ran on %d of the %d sequences", option("against"), len(selected), len(readers))
