@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tracking_env import cli
 from tracking_env.datasets import loading, otb
 from tracking_env.errors import InputError
 from tracking_env.evaluation import raw_results
-from tracking_env.evaluation.result_files import Results, write_result
+from tracking_env.evaluation.result_files import Results, read_results, write_result
 from tracking_env.evaluation.scoring import evaluate
 
 SEQUENCES = raw_results.list_sequences("static")
@@ -80,6 +81,12 @@ def test_an_archive_keeps_runs_boxes_command_and_training_videos(tmp_path, monke
     assert_allclose(results.runs[10]["Suv"], boxes + 10, atol=0.005)
     assert_array_equal(results.runs[0]["Deer"], boxes.round(2))
     assert raw_results.read_command("mine") == "type this\n"
+    # Unpacked, it is a folder of results like any other.
+    with ZipFile(path) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    unpacked = read_results(tmp_path / "unpacked", ["Suv", "Deer"])
+    assert unpacked.trained_on == {"Suv"}
+    assert_array_equal([run["Suv"] for run in unpacked.runs], [run["Suv"] for run in results.runs])
 
 
 @pytest.fixture
