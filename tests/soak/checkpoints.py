@@ -81,7 +81,7 @@ def read_region_agent(folder: Path) -> None:
 
 
 def arbiter_files() -> dict[str, bytes]:
-    model = Arbiter(40, 2, ArbiterConfig(width=4, hidden=3))
+    model = Arbiter(42, 2, ArbiterConfig(width=4, hidden=3))
     optimizer = torch.optim.Adam(model.parameters())
     update(optimizer, model)
     run: dict[str, Any] = {"data": {"features": "grey,colour"}}

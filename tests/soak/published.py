@@ -13,7 +13,7 @@ from tracking_env.clients import hub
 from tracking_env.trackers.onnx_policy import OnnxPolicy
 
 CHECKPOINT = Path("run/checkpoints/000003")
-POLICY = export_arbiter(Arbiter(6, 2, ArbiterConfig(width=4, hidden=3)))
+POLICY = export_arbiter(Arbiter(42, 2, ArbiterConfig(width=4, hidden=3)))
 DRLT = drlt_files()
 PART = {"auc": 0.5, "precision20": 0.4, "mean_iou": 0.3}
 REPORT = {
