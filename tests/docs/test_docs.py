@@ -59,6 +59,17 @@ def drawn(tmp_path):
     return sequences
 
 
+def test_every_row_of_unusual_input_names_a_test_that_exists():
+    rows = [line for line in TEXTS[DOCS / "unusual-input.md"].splitlines() if line.startswith("| ")]
+    rows = [row for row in rows if not row.startswith("| input |")]
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(rows) > 50
+    for row in rows:
+        names = re.findall(r"`(test_\w+)`", row)
+        assert names, row
+        assert [name for name in names if f"def {name}(" not in sources] == []
+
+
 @pytest.mark.parametrize("page", ["dataset", "extractor", "tracker", "agent"])
 def test_each_example_has_under_40_lines(page):
     codes = blocks(f"extend/{page}.md", "python")

@@ -118,6 +118,12 @@ def test_finished_runs_are_not_repeated(drawn, out, tmp_path):
     assert np.loadtxt(out / f"{drawn[2].name}_time.txt").shape == (6,)
 
 
+@pytest.mark.parametrize("name", ["../../x", "a/b", "a\\b", "..", ".", "", "/x"])
+def test_the_name_of_a_tracker_leads_to_no_other_folder(name, tmp_path):
+    with pytest.raises(InputError, match="give a name without folders"):
+        results_folder(tmp_path, name)
+
+
 def test_what_is_reused_is_said_with_its_date(drawn, out, caplog):
     run_and_score(TrackerSpec("own:Notes"), drawn[:2], out)
     assert not caplog.messages
