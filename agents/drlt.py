@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agents.keypoints import COARSE, Keypoints
 from tracking_env.errors import InputError
 
 State = tuple[Tensor, Tensor]
@@ -19,8 +20,17 @@ class DRLTConfig:
     """neurons of the fully connected layer on top of feature + location"""
     hidden: int = 5000
     """units of the LSTM; its last four are the box"""
+    keypoints: int = 0
+    """learned filters on the extractor's map, whose places and strengths the fully connected layer sees beside the map
+    averaged to 5 x 5; 0, as in the paper, for a layer that sees the whole map"""
+    map_side: int = 10
+    """with --keypoints: rows and columns of the extractor's map, a multiple of 5"""
 
     def __post_init__(self) -> None:
+        if self.keypoints < 0 or self.map_side < COARSE or self.map_side % COARSE:
+            raise InputError(
+                f"keypoints is {self.keypoints} and map_side {self.map_side}; give >= 0, and a multiple of {COARSE}"
+            )
         if self.observation < 1 or self.hidden < 4:
             raise InputError(
                 f"observation is {self.observation} and hidden {self.hidden}; give at least 1 and 4 (the box)"
@@ -31,7 +41,8 @@ class DRLT(nn.Module):
     """One fully connected layer on a frozen extractor's features, and a one-layer LSTM.
 
     The recurrent state is an argument and a result of `forward`; the network keeps none. The normaliser of the features
-    (`fit_normaliser`) is part of the module's state, and so of every checkpoint.
+    (`fit_normaliser`) is part of the module's state, and so of every checkpoint. With `DRLTConfig.keypoints` a layer
+    of filters on the map comes first, see `agents.keypoints`.
 
     Args:
         features: size D of the extractor's feature vector.
@@ -46,14 +57,33 @@ class DRLT(nn.Module):
         self.config = config
         self.register_buffer("feature_mean", torch.zeros(features))
         self.register_buffer("feature_scale", torch.ones(features))
-        self.fc = nn.Linear(features + 4, config.observation)
+        self.keypoints = Keypoints(features, config.map_side, config.keypoints) if config.keypoints else None
+        self.fc = nn.Linear((self.keypoints.size if self.keypoints else features) + 4, config.observation)
         self.lstm = nn.LSTM(config.observation, config.hidden, batch_first=True)
 
     def fit_normaliser(self, features: Tensor) -> None:
-        """Standardise features from now on by their mean and deviation over ``(frames, D)``; constant ones become 0."""
-        mean, scale = mean_and_scale(features)
+        """Standardise features from now on by their mean and deviation over ``(frames, D)``; constant ones become 0.
+
+        With keypoints, the cells of a channel have one mean and deviation: filters must see all places alike.
+        """
+        if self.keypoints is None:
+            mean, scale = mean_and_scale(features)
+        else:
+            cells = self.config.map_side**2
+            by_channel = features.unflatten(1, (-1, cells)).transpose(1, 2).flatten(0, 1)
+            mean, scale = (numbers.repeat_interleave(cells) for numbers in mean_and_scale(by_channel))
         self.feature_mean.copy_(mean)
         self.feature_scale.copy_(scale)
+        if self.keypoints is not None:
+            # In parts: the standardised maps take twice the memory of the features.
+            coarse = torch.cat([self.keypoints.coarse(self.standardise(part)) for part in features.split(256)])
+            mean, scale = mean_and_scale(coarse)
+            self.keypoints.coarse_mean.copy_(mean)
+            self.keypoints.coarse_scale.copy_(scale)
+
+    def standardise(self, features: Tensor) -> Tensor:
+        """Features ``(..., D)`` with the mean 0 and the deviation 1 over the frames of `fit_normaliser`."""
+        return (features - self.feature_mean) * self.feature_scale
 
     def forward(self, features: Tensor, location: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Eq. 1 over T frames.
@@ -72,15 +102,19 @@ class DRLT(nn.Module):
 
     def hidden(self, features: Tensor, location: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """All of ``h_t``, shape ``(B, T, H)``, and the state after the last frame; arguments as of `forward`."""
-        standard = (features - self.feature_mean) * self.feature_scale
+        seen = self.standardise(features)
+        if self.keypoints is not None:
+            seen = self.keypoints(seen)
         # Standardise in single precision, then convert: features may be too large for half precision.
-        inputs = torch.cat([standard, location], dim=-1).to(self.fc.weight.dtype)
+        inputs = torch.cat([seen, location], dim=-1).to(self.fc.weight.dtype)
         return self.lstm(torch.relu(self.fc(inputs)), state)
 
     def halve(self) -> None:
         """Convert the weights, not the normaliser, to half precision, so that a GPU reads half the bytes."""
         self.fc.half()
         self.lstm.half()
+        if self.keypoints is not None:
+            self.keypoints.filters.half()
 
     @staticmethod
     def mean(hidden: Tensor) -> Tensor:

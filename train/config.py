@@ -12,7 +12,7 @@ from train.data import DataConfig
 from train.flags import RunFlags, parse_flags
 from train.schedule import ScheduleConfig
 
-PresetName = Literal["demo", "small", "paper"]
+PresetName = Literal["demo", "small", "keypoints", "paper"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,14 @@ PRESETS: dict[PresetName, RunConfig] = {
         network=DRLTConfig(observation=512, hidden=512),
         windows=WindowConfig(batch=16, order="shuffled"),
         schedule=ScheduleConfig(l1_epochs=180, iou_epochs=120, lr=1e-4, lr_end=1e-5, clip_norm=10.0),
+    ),
+    # Real video on two CPU cores: learned filters on the map find a target in any place of the image.
+    "keypoints": RunConfig(
+        preset="keypoints",
+        data=DataConfig(augment=4, features="yolo-nano-voc"),
+        network=DRLTConfig(observation=256, hidden=256, keypoints=32),
+        windows=WindowConfig(batch=16, order="shuffled"),
+        schedule=ScheduleConfig(l1_epochs=42, iou_epochs=28, lr=2e-3, lr_end=3e-5, clip_norm=10.0),
     ),
     # Section 4.2 to the letter: 220 million parameters.
     "paper": RunConfig(preset="paper", schedule=ScheduleConfig(checkpoint_every=5)),

@@ -26,7 +26,7 @@ def clip(frames=6, batch=2, seed=1):
 
 
 def test_the_default_sizes_are_those_of_the_paper():
-    assert DRLTConfig() == DRLTConfig(observation=5000, hidden=5000)
+    assert DRLTConfig() == DRLTConfig(observation=5000, hidden=5000, keypoints=0)
     with torch.device("meta"):
         model = DRLT(4096)
     assert model.fc.in_features == 4100
@@ -185,3 +185,25 @@ def test_half_precision_weights_track_nearly_the_same_and_keep_the_normaliser(ne
     action, state = network.act({"features": features[0, 0].numpy(), "location": location[0, 0].numpy()})
     assert action == pytest.approx(half[0], abs=1e-3) and action.dtype == np.float32
     assert state[0].dtype == torch.half
+
+
+def test_with_keypoints_the_cells_of_a_channel_are_standardised_alike():
+    model = DRLT(2 * 100, DRLTConfig(8, 6, keypoints=3, map_side=10))
+    features = torch.randn(40, 200) * 3 + 5
+    model.fit_normaliser(features)
+    maps = features.view(40, 2, 100)
+    assert torch.allclose(model.feature_mean.view(2, 100), maps.mean(dim=(0, 2))[:, None].expand(2, 100), atol=1e-5)
+    assert torch.allclose(model.standardise(features).view(40, 2, 100).std(dim=(0, 2)), torch.ones(2), atol=1e-3)
+    seen = model.keypoints(model.standardise(features))
+    assert seen.shape == (40, model.keypoints.size) and model.fc.in_features == model.keypoints.size + 4
+    coarse = seen[:, -2 * 25 :]  # the map averaged to 5 x 5, each number standardised
+    assert torch.allclose(coarse.mean(dim=0), torch.zeros(50), atol=1e-4)
+    assert torch.allclose(coarse.std(dim=0, correction=0), torch.ones(50), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"keypoints": -1}, {"keypoints": 4, "map_side": 12}, {"keypoints": 4, "map_side": 0}]
+)
+def test_keypoints_need_a_side_that_averages_to_the_coarse_map(sizes):
+    with pytest.raises(InputError, match="a multiple of 5"):
+        DRLTConfig(**sizes)

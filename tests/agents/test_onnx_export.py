@@ -88,6 +88,18 @@ def test_an_exported_drlt_gives_the_same_boxes_over_a_whole_video(drlt):
         )
 
 
+def test_an_exported_drlt_with_keypoints_gives_the_same_boxes():
+    torch.manual_seed(0)
+    maps = torch.randn(12, 3 * 10 * 10)
+    model = DRLT(maps.shape[1], DRLTConfig(observation=16, hidden=12, keypoints=4))
+    model.fit_normaliser(maps)
+    observations = [
+        {"features": row.numpy(), "location": np.full(4, 0.5 * (at == 0), np.float32)} for at, row in enumerate(maps)
+    ]
+    exported = OnnxPolicy(onnx_export.export_drlt(model))
+    np.testing.assert_allclose(actions(exported, observations), actions(model, observations), atol=1e-5)
+
+
 def test_an_exported_drlt_gives_other_boxes_without_its_state(drlt):
     exported = OnnxPolicy(onnx_export.export_drlt(drlt))
     forgetful = actions(exported, drlt_observations(), forget=True)
