@@ -2,7 +2,7 @@
 
 It predicts how well each expert's box fits, and acts by that: the more a box is expected to overlap, the more its
 expert is trusted. Where no box is expected to overlap the target, it scans the image, and puts the experts back on a
-candidate that all of them score high. All outputs begin at 0, which is the environment's hand-made rule.
+candidate that is more probably the target. All outputs begin at 0, which is the environment's hand-made rule.
 
 The same network looks at each expert in turn, so that what it learns from one expert serves for all.
 """
@@ -20,15 +20,18 @@ from agents import reinforce
 from agents.drlt import mean_and_scale
 from tracking_env.errors import InputError, option
 from tracking_env.search.ensemble.fusion import SHARPNESS
-from tracking_env.search.ensemble.observation import CANDIDATE
+from tracking_env.search.ensemble.observation import CANDIDATE, CANDIDATE_DISTANCE
 
 NEVER = -4.0
 """First bias of the logits of resets and pauses: a probability of 0.02."""
 APART, WORSE, PATIENCE = 0.2, 0.1, 5
 """The hand-made reset rule, see `reset_targets`."""
-ACCEPTED, STEEPNESS = 0.7, 10.0
-"""First values of the rule for candidates: from which mean over the experts one is probably the target, and how fast
-the probability rises there. In the observation's unit, a tenth of log-odds."""
+CANDIDATE_RULE = (-1.9, 6.8, -2.3, -1.0)
+"""First weights of the log-odds that a candidate is better than the boxes of now: a constant, the candidate's score (a
+tenth of log-odds) and distance (``log(1 + d)``), both means over the experts, and the log-odds of the largest expected
+overlap. The first three are a logistic regression of which candidates were the target, on training videos."""
+LEAST_OVERLAP = 0.05
+"""Expected overlaps are taken to be at least this, and at most 1 less it, for their log-odds."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Arbiter(nn.Module):
         self.overlap = nn.Linear(config.hidden, 1)
         self.residual = nn.Linear(config.hidden, 4)
         self.switches = nn.Linear(config.hidden, 2 if pausing else 1)
-        self.candidate_rule = nn.Parameter(torch.tensor([ACCEPTED, STEEPNESS]))
+        self.candidate_rule = nn.Parameter(torch.tensor(CANDIDATE_RULE))
         # Zero weights start the policy as the hand-made rule: equal trust, no residual, hardly ever a reset.
         for layer in (self.overlap, self.residual, self.switches):
             nn.init.zeros_(layer.weight)
@@ -137,10 +140,12 @@ class Arbiter(nn.Module):
         overlap = torch.sigmoid(self.overlap(hidden))[..., 0]
         residual = torch.tanh(self.residual(hidden.mean(dim=2)))
         resets, *pauses = self.switches(hidden).unbind(dim=-1)
-        candidate = observations.reshape(count, frames, experts, -1)[..., CANDIDATE].mean(dim=-1, keepdim=True)
-        accepted, steepness = self.candidate_rule
-        # On a candidate the rule takes the place of `NEVER`; what the network adds to either is learned in the loop.
-        resets = resets + torch.where(candidate != 0, steepness * (candidate - accepted) - NEVER, 0.0)
+        numbers = observations.reshape(count, frames, experts, -1).mean(dim=2)
+        candidate, distance = numbers[..., CANDIDATE, None], numbers[..., CANDIDATE_DISTANCE, None]
+        doubt = torch.logit(overlap.amax(dim=-1, keepdim=True), LEAST_OVERLAP)
+        constant, on_score, on_distance, on_doubt = self.candidate_rule
+        accept = constant + on_score * candidate + on_distance * distance + on_doubt * doubt
+        resets = torch.where(candidate != 0, accept, resets)
         return Outputs(overlap, residual, torch.cat([resets, *pauses], dim=-1)), state
 
     def mean_action(self, outputs: Outputs) -> Tensor:

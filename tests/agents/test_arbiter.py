@@ -8,7 +8,7 @@ from tracking_env.datasets import synthetic
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble import EnsembleTracker, HandMadeRule
 from tracking_env.search.ensemble.action import action_size, split_action
-from tracking_env.search.ensemble.observation import CANDIDATE
+from tracking_env.search.ensemble.observation import CANDIDATE, CANDIDATE_DISTANCE
 from tracking_env.search.experts import make_experts
 from tracking_env.trackers.base import run
 
@@ -17,7 +17,7 @@ from tracking_env.trackers.base import run
 def test_an_untrained_arbiter_gives_the_boxes_of_the_rule(pausing):
     torch.manual_seed(0)
     experts, video = make_experts(["grey", "colour"]), synthetic.generate(5, 30, (160, 120))
-    untrained = Arbiter(42, 2, pausing=pausing).eval()
+    untrained = Arbiter(44, 2, pausing=pausing).eval()
     trackers = [
         EnsembleTracker(policy, experts, "", pausing) for policy in (untrained, HandMadeRule(action_size(2, pausing)))
     ]
@@ -28,7 +28,7 @@ def test_an_untrained_arbiter_gives_the_boxes_of_the_rule(pausing):
 def trained(experts=2, pausing=False):
     """An arbiter with random weights in every layer."""
     torch.manual_seed(0)
-    model = Arbiter(21 * experts, experts, pausing=pausing).eval()
+    model = Arbiter(22 * experts, experts, pausing=pausing).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return model
@@ -39,9 +39,9 @@ def test_experts_that_change_places_change_their_outputs():
     model = trained(3, pausing=True)
     with torch.no_grad():
         model.which.zero_()
-        observations = torch.randn(2, 7, 63)
+        observations = torch.randn(2, 7, 66)
         order = [2, 0, 1]
-        swapped = observations.unflatten(2, (3, 21))[:, :, order].flatten(2)
+        swapped = observations.unflatten(2, (3, 22))[:, :, order].flatten(2)
         outputs, after = model(observations)[0], model(swapped)[0]
     torch.testing.assert_close(after.overlap, outputs.overlap[..., order])
     torch.testing.assert_close(after.residual, outputs.residual)
@@ -50,7 +50,7 @@ def test_experts_that_change_places_change_their_outputs():
 
 
 def test_frame_by_frame_gives_the_outputs_of_a_whole_run():
-    model, observations, state, parts = trained(), torch.randn(3, 6, 42), None, []
+    model, observations, state, parts = trained(), torch.randn(3, 6, 44), None, []
     with torch.no_grad():
         whole = model(observations)[0]
         for frame in range(6):
@@ -77,18 +77,38 @@ def test_it_scans_where_no_box_is_expected_to_overlap_the_target():
     assert decision.scan.tolist() == [True, False, False]
 
 
-def test_an_untrained_arbiter_puts_all_experts_back_on_a_candidate_that_both_score_high():
-    untrained, observations = Arbiter(42, 2).eval(), torch.zeros(1, 3, 42)
-    observations.unflatten(2, (2, 21))[0, :, :, CANDIDATE] = torch.tensor([[0.0, 0.0], [0.9, 0.4], [0.8, 0.7]])
+@pytest.mark.parametrize(
+    ("score", "distance", "put_back"),
+    [(0.0, 0.0, False), (0.8, 0.5, True), (0.8, 9.0, False), (0.4, 0.5, False), (1.2, 4.0, True)],
+    ids=["no candidate", "near", "too far", "a low score", "far, with a high score"],
+)
+def test_an_untrained_arbiter_puts_the_experts_back_on_a_near_candidate_with_a_high_score(score, distance, put_back):
+    observations = torch.zeros(1, 1, 44)
+    numbers = observations.unflatten(2, (2, 22))
+    numbers[..., CANDIDATE] = torch.tensor([score + 0.1, score - 0.1]) * (score > 0)
+    numbers[..., CANDIDATE_DISTANCE] = np.log1p(distance)
+    untrained = Arbiter(44, 2).eval()
     with torch.no_grad():
-        outputs, _ = untrained(observations)
-    logits = [arbiter.NEVER, *(arbiter.STEEPNESS * (mean - arbiter.ACCEPTED) for mean in (0.65, 0.75))]
-    torch.testing.assert_close(outputs.switches[0], torch.tensor(logits)[:, None].expand(3, 2))
-    assert untrained.mean_action(outputs)[0, :, 6:8].tolist() == [[0, 0], [0, 0], [1, 1]]
+        outputs, _ = untrained(observations)  # it expects an overlap of 0.5 of each box, whose log-odds are 0
+    constant, on_score, on_distance, _ = arbiter.CANDIDATE_RULE
+    logit = constant + on_score * score + on_distance * np.log1p(distance) if score else arbiter.NEVER
+    torch.testing.assert_close(outputs.switches, torch.full((1, 1, 2), logit))
+    assert untrained.mean_action(outputs)[0, 0, 6:8].tolist() == [put_back, put_back]
+
+
+def test_the_more_an_arbiter_doubts_the_sooner_it_accepts_a_candidate():
+    observations = torch.zeros(1, 1, 44)
+    observations.unflatten(2, (2, 22))[..., CANDIDATE] = 0.5
+    model, logits = Arbiter(44, 2).eval(), []
+    for bias in (-4.0, -1.0, 1.0):
+        with torch.no_grad():
+            model.overlap.bias.fill_(bias)
+            logits.append(model(observations)[0].switches[0, 0, 0].item())
+    assert np.diff(logits) == pytest.approx([-(np.log(19) - 1), -2], abs=1e-4)  # overlaps below 0.05 count as 0.05
 
 
 def test_numbers_that_never_change_are_hidden():
-    model, observations = trained(), torch.randn(50, 42)
+    model, observations = trained(), torch.randn(50, 44)
     observations[:, 5] = 0.3
     model.fit_normaliser(observations)
     changed = observations[None].clone()

@@ -28,7 +28,7 @@ VIDEO = generate(5, 60, (160, 120))
 def random_model(pausing=False):
     """A network with random weights, so that memory, residual, resets and pauses all affect its actions."""
     torch.manual_seed(1)
-    model = Arbiter(42, 2, ArbiterConfig(8, 6), pausing).eval()
+    model = Arbiter(44, 2, ArbiterConfig(8, 6), pausing).eval()
     for parameter in model.parameters():
         parameter.data += 0.4 * torch.randn_like(parameter)
     model.switches.bias.data[:] = 0
@@ -45,7 +45,7 @@ def folder(tmp_path):
 def test_a_loaded_checkpoint_equals_the_saved_one(tmp_path):
     model = random_model(pausing=True)
     optimizer = torch.optim.Adam(model.parameters())
-    outputs, _ = model(torch.randn(1, 3, 42))
+    outputs, _ = model(torch.randn(1, 3, 44))
     sum(part.sum() for part in outputs).backward()
     optimizer.step()
     for done in (1, 2, 10):
@@ -76,7 +76,7 @@ def test_the_exported_policy_tracks_as_its_network_over_a_whole_video(pausing):
 def test_the_exported_policy_gives_other_boxes_without_its_state():
     model, rng = random_model(), np.random.default_rng(0)
     exported = OnnxPolicy(export_arbiter(model))
-    observations = rng.normal(size=(20, 42)).astype(np.float32)
+    observations = rng.normal(size=(20, 44)).astype(np.float32)
     state = torch_state = None
     forgetful = []
     for observation in observations:
@@ -134,9 +134,9 @@ def test_missing_files_or_a_missing_policy_are_a_one_line_error(folder, own_cach
     [
         ({"agent": "pointing"}, r"it is no agent of train/experts\.py"),
         ({"pausing": 1}, "its pausing is 1"),
-        ({"experts": []}, "it observes 42 numbers of 0 experts"),
+        ({"experts": []}, "it observes 44 numbers of 0 experts"),
         ({"observations": 41}, "it observes 41 numbers of 2 experts"),
-        ({"observations": 44}, "its weights are not those of the network that it names"),
+        ({"observations": 46}, "its weights are not those of the network that it names"),
         ({"network": {"width": 8, "hidden": 6, "depth": 2}}, "damaged or of another version"),
     ],
 )

@@ -243,11 +243,11 @@ def test_the_card_of_an_arbiter_names_its_experts(tmp_path):
 
     path = tmp_path / "run" / "checkpoints" / "000040"
     run = {"data": RUN["data"] | {"features": "grey,colour"}, "loop": {"updates": 5}}
-    arbiter_checkpoint.save(path, Arbiter(42, 2, ArbiterConfig(4, 3)), ["grey v1", "colour v1"], 40, run)
+    arbiter_checkpoint.save(path, Arbiter(44, 2, ArbiterConfig(4, 3)), ["grey v1", "colour v1"], 40, run)
     arbiter_checkpoint.export(path)
     hub.push(find(tmp_path / "run"), str(tmp_path / "published"))
     card = (tmp_path / "published" / "README.md").read_text()
-    for text in ("trained with REINFORCE", "The trackers are grey v1, colour v1.", "3 recurrent units and reads 42"):
+    for text in ("trained with REINFORCE", "The trackers are grey v1, colour v1.", "3 recurrent units and reads 44"):
         assert text in card
     assert EXPERTS_KIND.script in card and "--tracker experts --checkpoint FOLDER" in card
 

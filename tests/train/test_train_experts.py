@@ -255,12 +255,12 @@ def test_numbers_that_are_ignored_change_nothing():
         "grey first_likeness, mean of 50",
     ]
     assert len(hidden) == 8 and parse([]).ignored_numbers() == []
-    model = Arbiter(42, 2)
+    model = Arbiter(44, 2)
     torch.nn.init.normal_(model.overlap.weight)
-    model.fit_normaliser(torch.randn(50, 42))
+    model.fit_normaliser(torch.randn(50, 44))
     model.ignore(hidden)
     model.eval()
-    observation = torch.randn(1, 3, 42)
+    observation = torch.randn(1, 3, 44)
     changed = observation.clone()
     changed[..., hidden] += 5
     assert torch.equal(model(observation)[0].overlap, model(changed)[0].overlap)
@@ -269,7 +269,7 @@ def test_numbers_that_are_ignored_change_nothing():
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step():
-    model = Arbiter(42, 2, ArbiterConfig(4, 3))
+    model = Arbiter(44, 2, ArbiterConfig(4, 3))
     before = [parameter.clone() for parameter in model.parameters()]
     with pytest.raises(InputError, match="not finite in update 5; nothing was learned"):
         script.step(model, torch.optim.Adam(model.parameters()), model.fc.weight.sum() * float("nan"), 1.0, 4)
@@ -280,7 +280,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step():
 @pytest.mark.parametrize("reward", ["iou", "l1"])
 def test_rewards_of_sampled_episodes_equal_those_of_the_environment(pausing, reward):
     torch.manual_seed(0)
-    model = Arbiter(42, 2, ArbiterConfig(8, 6), pausing).eval()
+    model = Arbiter(44, 2, ArbiterConfig(8, 6), pausing).eval()
     for parameter in model.parameters():
         parameter.data += 0.3 * torch.randn_like(parameter)
     model.switches.bias.data[:] = -1.0  # some resets and pauses
@@ -317,11 +317,11 @@ def test_windows_of_stored_runs_are_padded_and_masked(tmp_path):
     whole, made = read_runs(store, [(VIDEO, range(30))], 2)
     assert [len(stored.iou) for stored in whole] == [30] and len(made) == 2
     windows = draw_windows(whole, made, 4, 50, 0.5, np.random.default_rng(0))
-    assert windows.observations.shape == (4, 50, 42) and windows.mutual_iou.shape == (4, 50, 2, 2)
+    assert windows.observations.shape == (4, 50, 44) and windows.mutual_iou.shape == (4, 50, 2, 2)
     assert windows.mask.sum(dim=1).tolist()[2:] == [30, 30] and (windows.iou[:, 30:] == 0).all()
     first = windows.iou[0, 0]
     assert first.min() < 0.2 < first.max()  # one of the experts is lost
-    untrained = Arbiter(42, 2)
+    untrained = Arbiter(44, 2)
     rule = whole[0].fused(np.full((30, 2), 0.5), np.zeros((30, 4)))
     assert stored_auc(untrained, whole) == whole[0].auc(rule) and untrained.training
 
@@ -339,7 +339,7 @@ def test_the_warm_start_beats_the_rule_on_held_out_videos(tmp_path, cache):
     store = RunStore(EXPERTS)
     held_out = [read_run(store, synthetic.generate(seed)) for seed in range(10_000, 10_010)]
     learned = stored_auc(arbiter_checkpoint.load(out / "warm").model, held_out)
-    rule = stored_auc(Arbiter(42, 2), held_out)
+    rule = stored_auc(Arbiter(44, 2), held_out)
     experts = [np.mean([run.auc(run.boxes[:, index]) for run in held_out]) for index in range(2)]
     assert learned > rule + 0.02 and learned > max(experts) - 0.01
 

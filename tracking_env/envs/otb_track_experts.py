@@ -57,7 +57,7 @@ class OTBTrackExpertsEnv(TrackEnv):
     Components outside [-1, 1] are clipped. Another shape or a NaN is an error.
 
     ## Observation Space
-    ``Box(-10, 10, (21 K,), float32)``: for each expert 13 numbers of this frame and running means of four of them
+    ``Box(-10, 10, (22 K,), float32)``: for each expert 14 numbers of this frame and running means of four of them
     over 10 and 50 frames. ``observation_names`` lists them; `tracking_env.search.ensemble.observation` defines them.
 
     ## Rewards

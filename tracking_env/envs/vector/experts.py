@@ -29,7 +29,7 @@ class OTBTrackExpertsVectorEnv(TrackVectorEnv):
         >>> envs = gym.make_vec("OTBTrackExperts-v0", num_envs=8, experts=("grey", "colour"), sequences="synthetic:0-7")
         >>> observation, info = envs.reset(seed=0)
         >>> observation.shape
-        (8, 42)
+        (8, 44)
     """
 
     single = OTBTrackExpertsEnv

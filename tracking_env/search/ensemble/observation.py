@@ -25,11 +25,13 @@ PER_EXPERT = (
     "since_reset",
     "running",
     "candidate",
+    "candidate_distance",
 )
 """Numbers of each expert in a frame. ``score_at_others``: its map's score at the other boxes, ``score_by_others``: the
 others' scores at its box, ``iou_with_others``: each the mean over the others. ``candidate``: a tenth of the log-odds of
-its score at the candidate of a scan, 0 without one."""
-CANDIDATE = PER_EXPERT.index("candidate")
+its score at the candidate of a scan; ``candidate_distance``: ``log(1 + d)`` of the distance d of its box from there, in
+sizes of the candidate, the larger of those in x and y. Both are 0 without a candidate."""
+CANDIDATE, CANDIDATE_DISTANCE = PER_EXPERT.index("candidate"), PER_EXPERT.index("candidate_distance")
 AVERAGED = ("confidence", "score_by_others", "first_likeness", "iou_with_others")
 """Of these there are running means as well."""
 MEMORIES = (10, 50)
@@ -127,7 +129,16 @@ def _numbers(report: Report, candidates: Candidates) -> dict[str, np.ndarray]:
         "since_reset": np.exp(-report.since_reset / LONG_AGO * 10),
         "running": report.running.astype(np.float64),
         "candidate": candidates.log_odds / LIMIT,
+        "candidate_distance": _candidate_distance(report.boxes, candidates),
     }
+
+
+def _candidate_distance(boxes: np.ndarray, candidates: Candidates) -> np.ndarray:
+    """``log(1 + d)`` for boxes ``(N, K, 4)`` of the experts, ``(N, K)``; 0 without a candidate."""
+    place = candidates.boxes[:, None]
+    apart = np.abs(boxes[..., :2] + boxes[..., 2:] / 2 - place[..., :2] - place[..., 2:] / 2).max(axis=-1)
+    size = np.sqrt(np.maximum(place[..., 2] * place[..., 3], 1.0))
+    return np.where(candidates.found[:, None], np.log1p(apart / size), 0.0)
 
 
 def _mean_of_others(matrix: np.ndarray) -> np.ndarray:
