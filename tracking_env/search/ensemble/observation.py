@@ -129,11 +129,11 @@ def _numbers(report: Report, candidates: Candidates) -> dict[str, np.ndarray]:
         "since_reset": np.exp(-report.since_reset / LONG_AGO * 10),
         "running": report.running.astype(np.float64),
         "candidate": candidates.log_odds / LIMIT,
-        "candidate_distance": _candidate_distance(report.boxes, candidates),
+        "candidate_distance": candidate_distance(report.boxes, candidates),
     }
 
 
-def _candidate_distance(boxes: np.ndarray, candidates: Candidates) -> np.ndarray:
+def candidate_distance(boxes: np.ndarray, candidates: Candidates) -> np.ndarray:
     """``log(1 + d)`` for boxes ``(N, K, 4)`` of the experts, ``(N, K)``; 0 without a candidate."""
     place = candidates.boxes[:, None]
     apart = np.abs(boxes[..., :2] + boxes[..., 2:] / 2 - place[..., :2] - place[..., 2:] / 2).max(axis=-1)
