@@ -4,7 +4,8 @@ python benchmarks/raw_results.py experts --root OTB --experts FOLDER
 python benchmarks/raw_results.py drlt search-nanotrack --root OTB --weights FOLDER --runs runs
 
 Without names it packs all. Agents that do not come with the code are read from the folder of ``--runs``;
-``command.txt`` in each archive says what trained them. Finished sequences, which lie in ``--out``, are not run again.
+``command.txt`` in each archive says what trained them. Finished sequences, which lie in ``--out``, are not run again;
+``--overwrite`` runs them again, for an agent that has changed.
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -88,11 +89,15 @@ def main() -> int:
     parser.add_argument("--experts", default="", help="folder of the files of NanoTrack v3, FEAR-XS and VitTrack")
     parser.add_argument("--runs", default="runs", help="folder of trained agents")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder for the result files")
+    parser.add_argument("--overwrite", action="store_true", help="run finished sequences again")
     args = parser.parse_args()
+    unknown = [name for name in args.names if name not in RECIPES]
+    if unknown:
+        parser.error(f"unknown tracker {unknown[0]!r}; there are {', '.join(RECIPES)}")
     for name in args.names:
         try:
             pack(name, args)
-        except (InputError, KeyError) as error:
+        except InputError as error:
             print(f"benchmarks/raw_results.py: error: {name}: {error}", file=sys.stderr)
             return 1
     return 0
@@ -108,7 +113,7 @@ def pack(name: str, args: argparse.Namespace) -> None:
         command = f"evaluate {flags} --root OTB --sequences {SEQUENCES} --out results --name {folder}"
         places = {"WEIGHTS": args.weights, "EXPERTS": args.experts, "OTB": args.root, "results": str(args.out)}
         words = [places.get(word, word.replace("RUNS", args.runs)) for word in command.split()]
-        if cli.main(words):
+        if cli.main([*words, "--overwrite"] if args.overwrite else words):
             raise InputError(f"tracking-env {shlex.join(words)} failed")
         results.append(read_results(args.out / folder, SEQUENCES.split(",")))
         generic = command.replace("WEIGHTS", "FOLDER").replace("EXPERTS", "FOLDER").replace("RUNS", "runs")

@@ -4,7 +4,7 @@
 
     from tracking_env.evaluation import raw_results
 
-    raw_results.NAMES  # ("drlt", "experts", ...)
+    raw_results.NAMES  # ("experts", "fear-xs", ...)
     raw_results.read("nano").runs[0]["Suv"]  # (945, 4)
 """
 
