@@ -116,14 +116,14 @@ loop: .venv/.train
 	$(EVALUATE) --tracker nano --weights $(WEIGHTS)
 	$(BIN)/tracking-env score results/nano $(OTHERS) results/proposals results/search-warm results/search --root $(ROOT) --markdown
 
-# Compare all algorithms at the same number of environment steps, on synthetic sequences or with ROOT and WEIGHTS as
-# above. Takes hours.
-STEPS ?= 200000
+# Compare all algorithms at the same numbers of environment steps, on synthetic sequences or with ROOT and WEIGHTS as
+# above. Takes hours; typed again, it continues.
+BUDGETS ?= 20000 100000 1000000
 SEEDS ?= 3
-REAL = $(if $(ROOT),--root $(ROOT) --sequences drlt30 --features yolo-nano-voc --weights $(WEIGHTS) --augment 4)
+REAL = $(if $(ROOT),--root $(ROOT) --sequences drlt30 --features yolo-nano-voc:5x5 --weights $(WEIGHTS) --augment 4)
 
 algorithms: .venv/.train
-	$(BIN)/python benchmarks/algorithms.py --out runs/algorithms --env-steps $(STEPS) --seeds $(SEEDS) -- $(REAL)
+	$(BIN)/python benchmarks/algorithms.py --out runs/algorithms --budgets $(BUDGETS) --seeds $(SEEDS) -- $(REAL)
 
 # Build the documentation in site/; a broken link fails. Its tables of flags come from the scripts' --help, which needs
 # torch. `python docs/make_gifs.py` draws its animations again.

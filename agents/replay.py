@@ -28,6 +28,7 @@ class FrameReplayBuffer(DictReplayBuffer):
 
     Attributes:
         reward: the reward of samples, ``l1`` or ``iou``.
+        reward_scale: factor on the rewards of samples.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class FrameReplayBuffer(DictReplayBuffer):
         self.actions = np.zeros((*shape, self.action_dim), np.float32)
         self.terms = {name: np.zeros(shape, np.float32) for name in REWARDS}
         self.reward = "l1"
+        self.reward_scale = 1.0
 
     def add(  # type: ignore[override]  # as SB3's own
         self,
@@ -75,7 +77,7 @@ class FrameReplayBuffer(DictReplayBuffer):
         # The global generator, as in SB3's own buffers: the algorithm's seed sets it.
         rows = batch_inds, np.random.randint(0, high=self.n_envs, size=len(batch_inds))
         observations = {key: self.to_torch(array[rows].astype(np.float32)) for key, array in self.observations.items()}
-        reward = self.to_torch(self.terms[self.reward][rows])[:, None]
+        reward = self.reward_scale * self.to_torch(self.terms[self.reward][rows])[:, None]
         # Every step is marked as an episode's last, so the next observation, here the same, has no effect.
         actions, dones = self.to_torch(self.actions[rows]), torch.ones_like(reward)
         return DictReplayBufferSamples(observations, actions, observations, dones, reward)

@@ -12,6 +12,7 @@ from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3 import A2C, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.noise import NormalActionNoise, VectorizedActionNoise
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
@@ -102,8 +103,9 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
         # SB3 acts in [-1, 1], which is twice as wide as relative boxes.
         options["log_std_init"] = math.log(2 * sigma)
     if algorithm == "recurrent_ppo":
-        # The value is read from the actor's LSTM, and its gradient does not reach the LSTM.
-        options |= {"net_arch": [], "lstm_hidden_size": hidden, "shared_lstm": True, "enable_critic_lstm": False}
+        # The value is read from the actor's LSTM, and its gradient does not reach the LSTM: it gets a layer of its own.
+        options["net_arch"] = {"pi": [], "vf": [hidden]}
+        options |= {"lstm_hidden_size": hidden, "shared_lstm": True, "enable_critic_lstm": False}
     return options
 
 
@@ -125,9 +127,28 @@ def flat_policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, 
     return options
 
 
-def target_entropy(sigma: float) -> float:
-    """The entropy of a Gaussian policy in SB3's [-1, 1], in nats; SAC keeps it on average."""
-    return 4 * math.log(2 * sigma * math.sqrt(2 * math.pi * math.e))
+def set_sigma(model: BaseAlgorithm, sigma: float) -> None:
+    """Set the standard deviation of exploration, which is then no longer learned.
+
+    Args:
+        model: an algorithm of `ALGORITHMS`. SAC's deviation depends on the frame; it is set on average.
+        sigma: in SB3's [-1, 1], which is twice as wide as relative boxes.
+    """
+    if isinstance(model, SAC):
+        model.target_entropy = gaussian_entropy(sigma)
+    elif isinstance(model, TD3):
+        if not isinstance(model.action_noise, VectorizedActionNoise):
+            noise = NormalActionNoise(np.zeros(4), np.zeros(4))
+            model.action_noise = VectorizedActionNoise(noise, model.n_envs)
+        for noise in model.action_noise.noises:  # in place: SB3 has read the attribute before it calls callbacks
+            noise._sigma = np.full(4, sigma)
+    else:
+        model.policy.log_std.requires_grad_(False).fill_(math.log(sigma))
+
+
+def gaussian_entropy(sigma: float) -> float:
+    """The entropy of a Gaussian policy over four numbers, in nats."""
+    return 4 * math.log(sigma * math.sqrt(2 * math.pi * math.e))
 
 
 def new_policy(algorithm: str, features: int, hidden: int, sigma: float, actions: int | None = None) -> BasePolicy:

@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers.vector import RescaleAction
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 from tracking_env.envs import FlatObservation, SymmetricAction
@@ -23,16 +23,18 @@ class SB3VecEnv(VecEnv):
 
     Args:
         env: environments that reset in the step that ends an episode (``AutoresetMode.SAME_STEP``), as SB3 expects.
+        mark_truncated: whether ``TimeLimit.truncated`` can be True. SB3 then calls the value function for each end of
+            an episode, one by one, and multiplies the result by gamma: a waste where gamma is 0.
 
     Raises:
         InputError: they reset in another step.
     """
 
-    def __init__(self, env: VectorEnv) -> None:
+    def __init__(self, env: VectorEnv, mark_truncated: bool = True) -> None:
         mode = env.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:
             raise InputError(f"SB3 needs environments that reset in the same step; got {mode}, give SAME_STEP")
-        self.env = env
+        self.env, self.mark_truncated = env, mark_truncated
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
@@ -62,7 +64,7 @@ class SB3VecEnv(VecEnv):
             rows[index] = info.pop("final_info") | {"terminal_observation": info.pop("final_obs")}
             self.reset_infos[index] = info
         for row, is_truncated, is_terminated in zip(rows, truncated.tolist(), terminated.tolist(), strict=True):
-            row["TimeLimit.truncated"] = is_truncated and not is_terminated
+            row["TimeLimit.truncated"] = self.mark_truncated and is_truncated and not is_terminated
         return observations, rewards.astype(np.float32), dones, rows
 
     def close(self) -> None:
@@ -108,12 +110,13 @@ class SB3VecEnv(VecEnv):
             raise InputError("a vector environment is changed as a whole; leave indices out")
 
 
-def make(num_envs: int, id: str = "OTBTrack-v0", **kwargs: Any) -> SB3VecEnv:
+def make(num_envs: int, id: str = "OTBTrack-v0", mark_truncated: bool = True, **kwargs: Any) -> SB3VecEnv:
     """Environments for SB3, with actions in [-1, 1], the range that its policies expect, instead of [0, 1].
 
     Args:
         num_envs: number of environments.
         id: a registered id.
+        mark_truncated: see `SB3VecEnv`.
         kwargs: the environment's arguments.
     """
     mode: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
@@ -121,7 +124,7 @@ def make(num_envs: int, id: str = "OTBTrack-v0", **kwargs: Any) -> SB3VecEnv:
         mode = {"vector_kwargs": mode}  # Gymnasium passes the other keywords to the environments
     env = gym.make_vec(id, num_envs=num_envs, **mode, **kwargs)
     high = np.ones(env.single_action_space.shape or (), np.float32)
-    return SB3VecEnv(RescaleAction(env, -high, high))
+    return SB3VecEnv(RescaleAction(env, -high, high), mark_truncated)
 
 
 def make_flat(num_envs: int, id: str, **kwargs: Any) -> SB3VecEnv:
@@ -135,6 +138,28 @@ def make_flat(num_envs: int, id: str, **kwargs: Any) -> SB3VecEnv:
         **kwargs,
     )
     return SB3VecEnv(env)
+
+
+class ScaledReward(VecEnvWrapper):
+    """Rewards times a constant; ``infos`` stay as they are.
+
+    Args:
+        venv: the environments.
+        scale: the factor.
+    """
+
+    def __init__(self, venv: VecEnv, scale: float) -> None:
+        super().__init__(venv)
+        self.scale = scale
+
+    def reset(self) -> Any:
+        """As the environments' own."""
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """As the environments' own, with scaled rewards."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        return observations, self.scale * rewards, dones, infos
 
 
 def _rows(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:

@@ -25,18 +25,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
 from agents import sb3_checkpoint
 from agents.replay import FrameReplayBuffer
-from agents.sb3 import ALGORITHMS, flat_policy_options, policy_options, target_entropy
-from agents.sb3_env import SB3VecEnv
+from agents.sb3 import ALGORITHMS, flat_policy_options, policy_options, set_sigma
+from agents.sb3_env import SB3VecEnv, ScaledReward
 from tracking_env.errors import InputError
 from tracking_env.features import torch_device
 from tracking_env.terminal import print_result
@@ -46,7 +45,7 @@ from train.entry_point import run_main
 from train.pictures import show_evaluation
 from train.run_directory import RunDirectory
 from train.runs import finish_run, open_run
-from train.sb3_callbacks import LogWriter, RewardLogger, RewardSwitch, StopOnRequest
+from train.sb3_callbacks import LogWriter, RewardLogger, RewardSwitch, SigmaSchedule, StopOnRequest, UpdateCheck
 from train.sb3_config import SB3Config, parse
 from train.sb3_tasks import make_task
 from train.seeds import run_seeds
@@ -91,7 +90,16 @@ def train(config: SB3Config) -> bool:
         sb3_checkpoint.save(run.checkpoints, model, about | {"best": best})
 
     stop = StopOnRequest(run)
-    callbacks = [RewardSwitch(math.ceil(config.l1_share * config.env_steps)), RewardLogger(), stop]
+    updates = math.ceil(config.env_steps / (config.learn.envs * config.learn.steps))
+    callbacks = [
+        RewardSwitch(math.ceil(config.l1_share * config.env_steps)),
+        RewardLogger(),
+        UpdateCheck(updates),
+        stop,
+    ]
+    if config.policy.sigma_end is not None:
+        unit = action_unit(config)
+        callbacks.append(SigmaSchedule(lambda steps: unit * config.sigma(steps)))
     bar = tqdm(desc="training", initial=model.num_timesteps, total=config.env_steps, unit="step", disable=None)
     learning_seconds, first_step = 0.0, model.num_timesteps
     while model.num_timesteps < config.env_steps:
@@ -176,28 +184,35 @@ def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseA
         }
     else:
         options |= {"n_steps": learn.steps, "max_grad_norm": learn.clip_norm, "vf_coef": learn.value_weight}
+        options["normalize_advantage"] = True
     if config.algo in ("ppo", "recurrent_ppo"):
         assert learn.batch is not None
         options |= {"batch_size": min(learn.batch, learn.envs * learn.steps), "n_epochs": learn.passes}
-    if config.algo == "sac":
-        # SB3 starts the entropy's weight at 1, which would drown rewards in a range of 1 to 2.
-        options |= {"target_entropy": target_entropy(sigma), "ent_coef": "auto_0.01"}
     if config.algo == "td3":
         # The critic leads by eight gradients instead of SB3's two: an actor that follows an untrained critic ends in a
         # corner of the box, where tanh is flat and no gradient brings it back.
-        options |= {"action_noise": NormalActionNoise(np.zeros(4), np.full(4, 2 * sigma)), "policy_delay": 8}
+        options["policy_delay"] = 8
     is_frames = config.env == "OTBTrack-v0"
     make_options = policy_options if is_frames else flat_policy_options
     model = algorithm.algorithm_class(
         algorithm.policy if is_frames else algorithm.flat_policy,
-        VecMonitor(env),  # for rollout/ep_rew_mean
+        ScaledReward(VecMonitor(env), learn.reward_scale),  # the monitor inside: rollout/ep_rew_mean is not scaled
         policy_kwargs=make_options(config.algo, config.policy.hidden, sigma),
         seed=config.seed,
         device=device,
         **options,
     )
+    if isinstance(model, OffPolicyAlgorithm):
+        assert isinstance(model.replay_buffer, FrameReplayBuffer)
+        model.replay_buffer.reward_scale = learn.reward_scale
+        set_sigma(model, action_unit(config) * sigma)
     model.lr_schedule = lambda _: config.rate(model.num_timesteps)  # SB3's own progress covers a single call of `learn`
     return model
+
+
+def action_unit(config: SB3Config) -> int:
+    """A relative box unit in the units of actions: SB3's [-1, 1] is twice as wide as [0, 1]."""
+    return 2 if config.env == "OTBTrack-v0" else 1
 
 
 def log_interval(config: SB3Config) -> int:

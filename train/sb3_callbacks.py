@@ -1,5 +1,9 @@
 """Callbacks of Stable-Baselines3's training loop in train/sb3.py."""
 
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,9 +12,12 @@ from stable_baselines3.common.logger import KVWriter
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.replay import FrameReplayBuffer
+from agents.sb3 import set_sigma
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.errors import InputError
 from train.run_directory import RunDirectory
+
+logger = logging.getLogger(__name__)
 
 
 class RewardSwitch(BaseCallback):
@@ -32,6 +39,84 @@ class RewardSwitch(BaseCallback):
 
     def _on_step(self) -> bool:
         return True
+
+
+class SigmaSchedule(BaseCallback):
+    """Sets the standard deviation of exploration before each update's steps.
+
+    Args:
+        sigma: the standard deviation in SB3's [-1, 1] after a number of environment steps.
+    """
+
+    def __init__(self, sigma: Callable[[int], float]) -> None:
+        super().__init__()
+        self.sigma = sigma
+
+    def _on_rollout_start(self) -> None:
+        set_sigma(self.model, self.sigma(self.num_timesteps))
+
+    def _on_step(self) -> bool:
+        return True
+
+
+class UpdateCheck(BaseCallback):
+    """Warns, once for each reason, of updates of an on-policy algorithm that are too large or lack a value function.
+
+    Args:
+        updates: number of updates of the whole run.
+    """
+
+    KL_LIMIT = 0.2
+    """Largest ``approx_kl`` of an update after which the collected steps still tell about the policy."""
+    UPDATES = 20
+    """Number of updates in a row after which it is no accident."""
+    VALUE_SHARE = 2 / 3
+    """Share of the run in which the value must explain something: it lags behind while rewards rise or are switched."""
+
+    def __init__(self, updates: int) -> None:
+        super().__init__()
+        unexplained = max(self.UPDATES, math.ceil(self.VALUE_SHARE * updates))
+        self.checks = [
+            _Check(
+                "train/approx_kl",
+                lambda value: value > self.KL_LIMIT,
+                self.UPDATES,
+                f"approx_kl is above {self.KL_LIMIT}: each update leaves the policy that its steps tell about. Try a "
+                "larger --sigma and --sigma-end, a smaller --lr, or fewer --passes",
+            ),
+            _Check(
+                "train/explained_variance",
+                lambda value: value <= 0,
+                unexplained,
+                "explained_variance is not above 0: the value explains nothing, and its errors are noise in the "
+                "advantages. Try more --envs, a larger --value-weight, or a smaller --lr",
+            ),
+        ]
+
+    def _on_rollout_start(self) -> None:
+        # What the update before has logged; nothing right after an evaluation.
+        for check in list(self.checks):
+            value = self.logger.name_to_value.get(check.name)
+            if value is None:
+                continue
+            check.count = check.count + 1 if check.is_bad(value) else 0
+            if check.count == check.limit:
+                logger.warning("in the last %d updates %s", check.limit, check.advice)
+                self.checks.remove(check)
+
+    def _on_step(self) -> bool:
+        return True
+
+
+@dataclass
+class _Check:
+    """A number that updates log, and how many of them in a row may be bad."""
+
+    name: str
+    is_bad: Callable[[float], bool]
+    limit: int
+    advice: str
+    count: int = 0
 
 
 class RewardLogger(BaseCallback):

@@ -31,16 +31,20 @@ class PolicyConfig:
 
     hidden: int = 256
     """neurons of the layer on the features and of the next one, which is an LSTM in recurrent_ppo"""
-    sigma: float = 0.01
-    """standard deviation of exploration, in relative box units; the default is the paper's. It is the start value for
-    ppo, recurrent_ppo and a2c, which learn it; sac holds it on average; it is fixed for td3. In the closed loops it is
-    in units of actions, which lie in [-1, 1]"""
+    sigma: float = 0.1
+    """standard deviation of exploration at the beginning, in relative box units; sac holds it on average. In the closed
+    loops it is in units of actions, which lie in [-1, 1]"""
+    sigma_end: float | None = None
+    """standard deviation at the end; exponential in between. None: ppo, recurrent_ppo and a2c learn it, from sigma on;
+    for sac and td3 it stays"""
 
     def __post_init__(self) -> None:
         if self.hidden < 1:
             raise InputError(f"--hidden is {self.hidden}; give a number of neurons >= 1")
         if not 0 < self.sigma < 1:
             raise InputError(f"--sigma is {self.sigma}; give a number between 0 and 1")
+        if self.sigma_end is not None and not 0 < self.sigma_end < 1:
+            raise InputError(f"--sigma-end is {self.sigma_end}; give a number between 0 and 1, or None")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class LearnConfig:
     # REINFORCE's --returns step).
     gamma: float = 0.0
     """discount; sac and td3 store no next observations and need 0"""
+    reward_scale: float = 1.0
+    """factor on rewards: the value is learned in these units, logs and reports are not"""
     clip_norm: float | None = None
     """largest norm of the gradient (ppo, recurrent_ppo, a2c)"""
     batch: int | None = None
@@ -77,7 +83,7 @@ class LearnConfig:
         for name in ("envs", "steps", "batch", "passes", "buffer"):
             if values[name] is not None and values[name] < 1:
                 raise InputError(f"{_flag(name)} is {values[name]}; give a number >= 1")
-        for name in ("lr", "lr_end", "clip_norm"):
+        for name in ("lr", "lr_end", "reward_scale", "clip_norm"):
             if values[name] is not None and not values[name] > 0:
                 raise InputError(f"{_flag(name)} is {values[name]}; give a number > 0")
         for name in ("value_weight", "random_steps"):
@@ -137,49 +143,71 @@ class SB3Config(RunFlags):
         """The learning rate after this number of environment steps."""
         return interpolate(self.learn.lr, self.learn.lr_end, min(1.0, steps / self.env_steps))
 
+    def sigma(self, steps: int) -> float:
+        """The standard deviation of exploration after this number of environment steps, unless it is learned."""
+        policy = self.policy
+        return interpolate(policy.sigma, policy.sigma_end or policy.sigma, min(1.0, steps / self.env_steps))
+
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+# Wide at first: boxes must differ for rewards to tell which is better, and with a small sigma each step of the mean is
+# a large change of the policy. Narrow at the end: most of OTB's targets are narrower than 0.2.
+_POLICY = PolicyConfig(sigma=0.1, sigma_end=0.03)
+
 _ON_POLICY = LearnConfig(
     # One update per clip of each environment, like REINFORCE's update per batch of windows.
+    envs=64,
     steps=10,
-    # With sigma = 0.01 the gradient of ln pi is a hundred times that of a policy with sigma 1: SB3's 0.5 would make
-    # nearly every step one of fixed length; REINFORCE's presets take 10.
+    # With a thousand features or more, each Adam step moves the whole layer: at 5e-4 approx_kl comes near 0.2.
+    lr=4e-4,
+    lr_end=4e-5,
+    # Both rewards spread by about 0.1, less than what a step of Adam changes the value by: unscaled, the value follows
+    # its own noise (explained variance below 0), and advantages are mostly that noise.
+    reward_scale=10.0,
+    # Scaled rewards are as large as normalised advantages. The layer on the features is shared, and should above all
+    # fit the policy.
+    value_weight=0.1,
+    # The log-probability's gradient is up to 33 times that of a policy with sigma 1: SB3's 0.5 would make nearly every
+    # step one of fixed length; REINFORCE's presets take 10.
     clip_norm=10.0,
-    # The value is only a baseline; it shares the layer on the features, which should above all fit the policy.
-    value_weight=0.5,
+    batch=320,
+    passes=4,
 )
 
 _OFF_POLICY = LearnConfig(
-    # A gradient costs as much as some hundred environment steps, so few environments are enough.
-    envs=16,
+    # Sixteen gradients per step of all environments: a gradient costs as much as some hundred environment steps.
+    envs=64,
     steps=1,
+    passes=16,
     # With a thousand features or more, 3e-4 saturates tanh within the first gradients.
     lr=1e-4,
     lr_end=1e-5,
+    reward_scale=10.0,
     batch=256,
-    # The critic has to learn from rewards alone where each target is, which takes hundreds of gradients.
-    passes=4,
     # At D = 7500, 20,000 steps are 300 MB. That keeps the random steps until the critic has learned from them.
     buffer=20_000,
     # Before the critic has learned, the actor would exploit its errors and explore nothing else.
-    random_steps=10_000,
+    random_steps=5_000,
 )
 
 PRESETS: dict[Algo, SB3Config] = {
-    # Four passes: with so small a sigma a few steps of the mean already leave the clip range, and further passes would
-    # have no gradient.
-    "ppo": SB3Config(algo="ppo", learn=replace(_ON_POLICY, batch=160, passes=4)),
-    # Batches of whole clips, because the LSTM needs consecutive steps.
-    "recurrent_ppo": SB3Config(algo="recurrent_ppo", learn=replace(_ON_POLICY, batch=160, passes=4)),
-    # One gradient per clip: this is the closest to REINFORCE, with a learned baseline and one sample per frame. Fewer
-    # environments give more gradients from the same steps. RMSprop takes larger steps than Adam at the same rate.
-    "a2c": SB3Config(algo="a2c", learn=replace(_ON_POLICY, envs=8, lr=1e-4, lr_end=1e-5)),
-    "sac": SB3Config(algo="sac", learn=_OFF_POLICY),
-    # The critic learns a slope only from the noise: within 0.01 the reward changes by less than the critic errs.
-    "td3": SB3Config(algo="td3", policy=PolicyConfig(sigma=0.05), learn=_OFF_POLICY),
+    "ppo": SB3Config(algo="ppo", policy=_POLICY, learn=_ON_POLICY),
+    # Batches of whole clips, because the LSTM needs consecutive steps. Twice as many at once: its cost is per call.
+    "recurrent_ppo": SB3Config(
+        algo="recurrent_ppo", policy=_POLICY, learn=replace(_ON_POLICY, envs=128, lr=6e-4, lr_end=6e-5, batch=640)
+    ),
+    # A2C takes one gradient where PPO takes eight, so its updates are smaller and more frequent.
+    "a2c": SB3Config(
+        algo="a2c",
+        policy=_POLICY,
+        learn=replace(_ON_POLICY, envs=16, steps=5, lr=3e-4, lr_end=3e-5, batch=None, passes=None),
+    ),
+    # Ten minutes on two CPU cores.
+    "sac": SB3Config(algo="sac", policy=_POLICY, learn=_OFF_POLICY, env_steps=30_000, evaluate_every=5_000),
+    "td3": SB3Config(algo="td3", policy=_POLICY, learn=_OFF_POLICY, env_steps=30_000, evaluate_every=5_000),
 }
 """Presets for two CPU cores and a few hundred thousand steps."""
 
@@ -201,7 +229,7 @@ def _loop_preset(env: Environment, algo: Algo) -> SB3Config:
         algo=algo,
         env=env,
         data=DataConfig(features="cells" if env == "OTBTrackSearch-v0" else "grey,colour"),
-        policy=PolicyConfig(hidden=64, sigma=0.5),
+        policy=PolicyConfig(hidden=64, sigma=0.5, sigma_end=None),
         # Fewer steps per gradient: A2C takes one gradient where PPO takes eighty.
         learn=learn.get(algo, replace(_LOOP, steps=8)),
         env_steps=50_000,

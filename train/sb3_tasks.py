@@ -48,6 +48,7 @@ class FrameTask:
         self.store.build(data.all)
         self.env = sb3_env.make(
             config.learn.envs,
+            mark_truncated=config.learn.gamma > 0,
             sequences=[sequence for sequence, _ in data.clips],
             split=data.split,
             features=extractor,

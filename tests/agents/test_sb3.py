@@ -63,9 +63,31 @@ def test_the_initial_policy_has_the_sigma_of_the_paper_and_a_centred_box(algorit
     assert SB3Agent(made).track(FEATURES, SEQUENCE.relative[0]) == pytest.approx(0.5, abs=0.05)
 
 
-def test_the_target_entropy_of_sac_is_that_of_the_policy_of_the_paper():
-    gaussian = torch.distributions.Normal(torch.zeros(4), torch.full((4,), 0.02))  # 0.01 in [0, 1]
-    assert sb3.target_entropy(0.01) == pytest.approx(gaussian.entropy().sum().item())
+def test_the_entropy_of_a_gaussian_is_that_of_torch():
+    gaussian = torch.distributions.Normal(torch.zeros(4), torch.full((4,), 0.02))
+    assert sb3.gaussian_entropy(0.02) == pytest.approx(gaussian.entropy().sum().item())
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_sigma_is_set_in_every_algorithm_and_no_longer_learned(algorithm):
+    options = {"buffer_size": 10, "replay_buffer_class": FrameReplayBuffer} if ALGORITHMS[algorithm].off_policy else {}
+    made = ALGORITHMS[algorithm].algorithm_class(
+        ALGORITHMS[algorithm].policy,
+        Seen(sb3.observation_space(3), spaces.Box(-1, 1, (4,), np.float32)),
+        policy_kwargs=sb3.policy_options(algorithm, 8, 0.1),
+        device="cpu",
+        **options,
+    )
+    sb3.set_sigma(made, 0.03)
+    if algorithm == "sac":
+        assert made.target_entropy == sb3.gaussian_entropy(0.03)
+    elif algorithm == "td3":
+        noises = np.concatenate([made.action_noise() for _ in range(1000)])
+        assert noises.std() == pytest.approx(0.03, rel=0.1)
+    else:
+        observation = made.policy.obs_to_tensor({"features": np.zeros(3), "location": np.zeros(4)})[0]
+        assert made.policy.log_std.exp().tolist() == pytest.approx([0.03] * 4) and observation
+        assert not made.policy.log_std.requires_grad
 
 
 class Seen(gym.Env):

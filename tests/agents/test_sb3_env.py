@@ -118,3 +118,23 @@ def test_another_autoreset_mode_is_refused(options):
     )
     with pytest.raises(InputError, match="give SAME_STEP"):
         SB3VecEnv(env)
+
+
+def test_ends_by_the_time_limit_are_marked_unless_told_otherwise(options):
+    marks = {}
+    for marked in (True, False):
+        env = sb3_env.make(1, mark_truncated=marked, **options)
+        env.seed(0), env.reset()
+        steps = [env.step(np.zeros((1, 4), np.float32)) for _ in range(4)]
+        assert [dones[0] for _, _, dones, _ in steps] == [False] * 3 + [True]
+        marks[marked] = [infos[0]["TimeLimit.truncated"] for *_, infos in steps]
+    assert marks == {True: [False] * 3 + [True], False: [False] * 4}
+
+
+def test_scaled_rewards_are_the_environments_times_a_factor(options):
+    plain, scaled = sb3_env.make(1, **options), sb3_env.ScaledReward(sb3_env.make(1, **options), 10.0)
+    plain.seed(0), scaled.seed(0), plain.reset(), scaled.reset()
+    actions = np.zeros((1, 4), np.float32)
+    (_, rewards, _, infos), (_, tenfold, _, same) = plain.step(actions), scaled.step(actions)
+    assert tenfold == pytest.approx(10 * rewards) and tenfold.dtype == np.float32
+    assert same[0]["reward_l1"] == infos[0]["reward_l1"]

@@ -1,6 +1,7 @@
 """train/sb3.py and the files that it writes."""
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -157,6 +158,65 @@ def test_the_schedule_of_the_paper_switches_the_reward(finished):
     assert [name for _, name in switched] == ["l1", "l1", "iou", "iou"]
 
 
+def warnings_of(lines, updates):
+    """What `UpdateCheck` says of a run whose updates log these values, one of each in a line."""
+    from stable_baselines3.common.logger import Logger
+
+    from train.sb3_callbacks import UpdateCheck, logger
+
+    class Model:
+        num_timesteps = 0
+        logger = Logger(None, [])
+
+        def get_env(self):
+            return None
+
+    check, model, records = UpdateCheck(updates), Model(), []
+    check.init_callback(model)
+    handler = logging.Handler()
+    handler.emit = lambda record: records.append(record.getMessage())
+    logger.addHandler(handler)
+    for kl, explained in lines:
+        model.logger.record("train/approx_kl", kl)
+        model.logger.record("train/explained_variance", explained)
+        check.on_rollout_start()
+    logger.removeHandler(handler)
+    return records
+
+
+def test_a_run_of_too_large_updates_is_warned_of_once():
+    (warning,) = warnings_of([(0.7, 0.5)] * 100, 100)
+    assert "in the last 20 updates approx_kl is above 0.2" in warning
+    assert "larger --sigma" in warning and "smaller --lr" in warning
+    assert warnings_of([(0.7, 0.5)] * 19, 100) == []
+    assert warnings_of(([(0.7, 0.5)] * 19 + [(0.1, 0.5)]) * 5, 100) == []
+
+
+def test_a_run_whose_value_explains_nothing_is_warned_of_once():
+    (warning,) = warnings_of([(0.1, -12.0)] * 100, 100)
+    assert "in the last 67 updates explained_variance is not above 0" in warning and "--value-weight" in warning
+    assert warnings_of([(0.1, -1.0)] * 60 + [(0.1, 0.3)] * 40, 100) == []
+
+
+def test_sigma_goes_from_its_beginning_to_its_end(finished):
+    stds = [line["train/std"] / 2 for line in metrics(finished("ppo")) if "train/std" in line]
+    config = json.loads((finished("ppo") / "config.json").read_text())
+    assert config["policy"]["sigma"] == 0.1 and config["policy"]["sigma_end"] == 0.03
+    # Of 80 steps, updates begin after 0, 20, 40, 60.
+    assert stds[0] == pytest.approx(0.1) and stds[-1] == pytest.approx(0.1 * 0.3**0.75)
+
+
+def test_rewards_are_scaled_for_the_value_and_not_in_the_log(tmp_path):
+    for scale in (1, 10):
+        assert main(flags("ppo", "--out", tmp_path / str(scale), "--reward-scale", scale, "--env-steps", 20)) == 0
+    plain, scaled = ({}, {})
+    for scale, values in (("1", plain), ("10", scaled)):
+        for line in metrics(tmp_path / scale):
+            values |= line
+    assert scaled["rollout/ep_rew_mean"] == pytest.approx(plain["rollout/ep_rew_mean"])
+    assert scaled["train/value_loss"] > 20 * plain["train/value_loss"]
+
+
 def test_the_normaliser_is_saved_with_the_policy(finished):
     policy = sb3_checkpoint.load(last(finished("sac"))).policy()
     layers = [module for module in policy.modules() if isinstance(module, FrameFeatures)]
@@ -247,6 +307,8 @@ def test_bad_input_gives_one_line_and_exit_code_2(capsys, tmp_path, algo, more, 
         ("ppo", ["--clip-length", "0"], "--clip-length is 0"),
         ("ppo", ["--l1-share", "1.5"], "--l1-share is 1.5"),
         ("ppo", ["--sigma", "0"], "--sigma is 0"),
+        ("ppo", ["--sigma-end", "2"], "--sigma-end is 2"),
+        ("ppo", ["--reward-scale", "0"], "--reward-scale is 0"),
         ("ppo", ["--hidden", "0"], "--hidden is 0"),
         ("ppo", ["--envs", "0"], "--envs is 0"),
         ("ppo", ["--lr", "-1"], "--lr is -1"),
@@ -257,7 +319,7 @@ def test_bad_input_gives_one_line_and_exit_code_2(capsys, tmp_path, algo, more, 
         ("a2c", ["--passes", "2"], "--passes is 2, with --algo a2c; leave it out"),
         ("sac", ["--gamma", "0.9"], "sac stores no next observations"),
         ("sac", ["--batch", "None"], "--batch is None, with --algo sac; give a number"),
-        ("td3", ["--buffer", "3"], "at least one step for each of the 16 --envs"),
+        ("td3", ["--buffer", "3"], "at least one step for each of the 64 --envs"),
         ("ppo", ["--features", "pixels"], "needs a feature vector, not pixels"),
         ("ppo", ["--seeds", "0"], "--seeds is 0"),
         ("ppo", ["--lr", "fast"], "lr"),
