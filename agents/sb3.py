@@ -138,12 +138,13 @@ def set_sigma(model: BaseAlgorithm, sigma: float) -> None:
         model.target_entropy = gaussian_entropy(sigma)
     elif isinstance(model, TD3):
         if not isinstance(model.action_noise, VectorizedActionNoise):
-            noise = NormalActionNoise(np.zeros(4), np.zeros(4))
-            model.action_noise = VectorizedActionNoise(noise, model.n_envs)
-        for noise in model.action_noise.noises:  # in place: SB3 has read the attribute before it calls callbacks
+            model.action_noise = VectorizedActionNoise(NormalActionNoise(np.zeros(4), np.zeros(4)), model.n_envs)
+        noises: Any = model.action_noise.noises
+        for noise in noises:  # in place: SB3 has read the attribute before it calls callbacks
             noise._sigma = np.full(4, sigma)
     else:
-        model.policy.log_std.requires_grad_(False).fill_(math.log(sigma))
+        log_std: Any = model.policy.log_std
+        log_std.requires_grad_(False).fill_(math.log(sigma))
 
 
 def gaussian_entropy(sigma: float) -> float:

@@ -188,6 +188,9 @@ def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseA
     if config.algo in ("ppo", "recurrent_ppo"):
         assert learn.batch is not None
         options |= {"batch_size": min(learn.batch, learn.envs * learn.steps), "n_epochs": learn.passes}
+    if config.algo == "sac":
+        # SB3 starts the entropy's weight at 1, which would drown rewards in a range of 1 to 2.
+        options["ent_coef"] = f"auto_{0.01 * learn.reward_scale}"
     if config.algo == "td3":
         # The critic leads by eight gradients instead of SB3's two: an actor that follows an untrained critic ends in a
         # corner of the box, where tanh is flat and no gradient brings it back.
