@@ -57,7 +57,7 @@ class Run(NamedTuple):
     variant: str
     """flags of this run alone"""
     boxes: int
-    """number of boxes in one unit of the ``step`` in its log"""
+    """number of boxes in one unit of its log: a step, or an epoch of REINFORCE"""
 
 
 def epochs(env_steps: int, frames: int, episodes: int) -> tuple[int, int]:
@@ -156,7 +156,8 @@ def curve(planned: Run) -> tuple[list[int], list[float]]:
     """Numbers of boxes and the AUC on whole test sequences after them, at each evaluation of a run."""
     entries = [json.loads(line) for line in (planned.folder / "metrics.jsonl").read_text().splitlines()]
     evaluated = [entry for entry in entries if "eval/auc_whole" in entry]
-    boxes = [entry["step"] * planned.boxes for entry in evaluated]
+    unit = "epoch" if planned.algorithm in CONTROLS else "step"
+    boxes = [entry[unit] * planned.boxes for entry in evaluated]
     return boxes, [entry["eval/auc_whole"] for entry in evaluated]
 
 
@@ -175,6 +176,7 @@ def draw(runs: list[Run]) -> Figure:
         best = json.loads((runs[0].folder / "report.json").read_text())["lines"][LINES[0]]["whole"]["auc"]
         axes.axhline(best, linewidth=1, label=LINES[0], **styles[LINES[0]].line)
     axes.set(xscale="log", xlabel="boxes", ylabel="AUC, whole sequences", ylim=(0, None))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.grid(alpha=0.2)
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure

@@ -153,8 +153,8 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-# Exploration of the on-policy algorithms. Wide at first: boxes must differ for rewards to tell which is better, and with
-# a small sigma each step of the mean is a large change of the policy. Narrow at the end: most of OTB's targets are
+# Exploration of the on-policy algorithms. Wide at first: boxes must differ for rewards to tell which is better, and
+# with a small sigma each step of the mean is a large change of the policy. Narrow at the end: most of OTB's targets are
 # narrower than 0.2.
 _POLICY = PolicyConfig(sigma=0.1, sigma_end=0.03)
 

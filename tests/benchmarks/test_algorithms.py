@@ -81,7 +81,7 @@ def test_the_table_has_means_and_deviations_over_the_seeds():
 
 def test_curves_count_boxes_and_not_epochs(tmp_path):
     script = runpy.run_path(str(SCRIPT), run_name="algorithms")
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2, "eval/auc_whole": 0.5}\n')
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n{"epoch": 2, "eval/auc_whole": 0.5}\n')
     assert script["curve"](script["Run"]("reinforce", 600, tmp_path, [], "", boxes=300)) == ([600], [0.5])
 
 
