@@ -189,7 +189,7 @@ def main() -> int:
         "--budgets", type=int, nargs="+", default=[20_000, 100_000, 1_000_000], help="environment steps of a run"
     )
     parser.add_argument(
-        "--off-policy-budgets", type=int, nargs="+", default=[30_000], help="the same of sac and td3, which take longer"
+        "--off-policy-budgets", type=int, nargs="+", default=[100_000], help="those of sac and td3, which take longer"
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each algorithm and budget")
     parser.add_argument("--hidden", type=int, default=256, help="neurons of the layer on the features, and of the next")

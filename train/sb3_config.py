@@ -186,8 +186,8 @@ _OFF_POLICY = LearnConfig(
     lr=1e-4,
     lr_end=1e-5,
     batch=256,
-    # The critic has to learn from rewards alone where each target is, which takes thousands of gradients. Four for each
-    # step of all environments, and 20,000 steps, are 5,000: SAC's take 220 seconds of a CPU core.
+    # The critic has to learn from rewards alone where each target is, which takes more than ten thousand gradients.
+    # Until then the actor is worse than an untrained one.
     passes=4,
     # At D = 7500, 20,000 steps are 300 MB. That keeps the random steps until the critic has learned from them.
     buffer=20_000,
@@ -209,11 +209,11 @@ PRESETS: dict[Algo, SB3Config] = {
     ),
     # SAC explores by its random steps; with 0.1 its actor ended in a corner of the box.
     "sac": SB3Config(
-        algo="sac", policy=PolicyConfig(sigma=0.01), learn=_OFF_POLICY, env_steps=30_000, evaluate_every=5_000
+        algo="sac", policy=PolicyConfig(sigma=0.01), learn=_OFF_POLICY, env_steps=100_000, evaluate_every=10_000
     ),
     # The critic learns a slope only from the noise: within 0.01 the reward changes by less than the critic errs.
     "td3": SB3Config(
-        algo="td3", policy=PolicyConfig(sigma=0.05), learn=_OFF_POLICY, env_steps=30_000, evaluate_every=5_000
+        algo="td3", policy=PolicyConfig(sigma=0.05), learn=_OFF_POLICY, env_steps=100_000, evaluate_every=10_000
     ),
 }
 """Presets for two CPU cores and a few hundred thousand steps."""
