@@ -1,7 +1,7 @@
 """Make the animations of the documentation from drawn sequences: python docs/make_gifs.py [FOLDER].
 
 Writes docs/images/NAME.gif, or FOLDER/NAME.gif. On the environments' pages the action is the true box of the frame
-before: a visible lag, and no agent. ``agent.gif`` shows the trained agent that ``--tracker search`` runs.
+before: a visible lag, and no agent. The others show trained agents, see `AGENTS`.
 """
 
 import contextlib
@@ -37,8 +37,10 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "synthetic-track": ("SyntheticTrack-v0", {"size": SIZE, "features": "pixels", "clip_length": 8}),
 }
 """For each environment's page: its id, and the arguments that it is made with."""
+AGENTS = {"agent": ["--tracker", "search"], "ppo": ["--tracker", "sb3", "--checkpoint", "ppo-drawn"]}
+"""Flags of evaluate for each trained agent."""
 AGENT_SEQUENCE = "synthetic:2023"
-"""The sequence that the trained agent follows: motion blur, and three distractors that look like the target."""
+"""The sequence that they follow: motion blur, and three distractors that look like the target."""
 
 
 def pictures(page: str, frames: int) -> Iterator[np.ndarray]:
@@ -54,12 +56,12 @@ def pictures(page: str, frames: int) -> Iterator[np.ndarray]:
     env.close()
 
 
-def agent_pictures(frames: int) -> Iterator[np.ndarray]:
-    """The trained agent: pictures as of `pictures`, with the region that the agent sees on the right."""
+def agent_pictures(name: str, frames: int) -> Iterator[np.ndarray]:
+    """A trained agent: pictures as of `pictures`, with the region that the agent sees on the right."""
     sequence = loading.load(None, AGENT_SEQUENCE)[0]
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        cli.main(["evaluate", "--tracker", "search", "--sequences", AGENT_SEQUENCE, "--out", folder])
-        boxes = np.loadtxt(Path(folder) / "search" / f"{sequence.name}.txt", delimiter=",")
+        cli.main(["evaluate", *AGENTS[name], "--sequences", AGENT_SEQUENCE, "--name", name, "--out", folder])
+        boxes = np.loadtxt(Path(folder) / name / f"{sequence.name}.txt", delimiter=",")
     env = gym.make("OTBTrackSearch-v0", render_mode="rgb_array", sequences=[sequence], split="all")
     observation, info = env.reset(options={"start": 0})
     for box in boxes[:frames]:
@@ -113,10 +115,11 @@ def few_colours(image: Image.Image, by: Image.Quantize = Image.Quantize.MAXCOVER
 
 
 def make(folder: Path, frames: int = FRAMES) -> None:
-    """Write all animations; that of the agent has twice as many frames."""
+    """Write all animations; those of agents have twice as many frames."""
     for page in PAGES:
         write(folder / f"{page}.gif", pictures(page, frames))
-    write(folder / "agent.gif", agent_pictures(2 * frames))
+    for name in AGENTS:
+        write(folder / f"{name}.gif", agent_pictures(name, 2 * frames))
 
 
 if __name__ == "__main__":

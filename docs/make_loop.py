@@ -1,10 +1,12 @@
-r"""Draw docs/images/loop-*.png: how the closed loop's agent learns, and where it fails.
+r"""Draw docs/images/loop-*.png: how agents learn in the closed loop, and where one fails.
 
 python docs/make_loop.py --root OTB --run runs/search \
   --results results/nano results/proposals results/search-warm results/search
 
-``--run`` is a run of train/search.py, ``--results`` are folders of boxes, the last of them the agent's: its worst
-sequences are drawn.
+python docs/make_loop.py --sb3 runs/loop
+
+``--sb3`` is a run of train/sb3.py in a closed loop, ``--run`` one of train/search.py. ``--results`` are folders of
+boxes, the last of them the agent's: its worst sequences are drawn.
 """
 
 if not __package__:  # run as a file: sys.path[0] is docs/; make it the repository root
@@ -51,6 +53,22 @@ def draw_learning(run: Path) -> None:
     save(figure, "loop-learning")
 
 
+def draw_steps(run: Path) -> None:
+    """Draw the overlap while exploring, and on training clips without exploring, over environment steps."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    curves = {"reward/iou": "sampled actions", "eval/training_iou": "mean actions, training clips"}
+    with matplotlib.rc_context({"font.size": 8}):
+        figure = Figure(figsize=(4.8, 2.4), layout="constrained")
+        axes = figure.subplots()
+        for name, label in curves.items():
+            points = np.array([(row["step"], row[name]) for row in rows if name in row])
+            axes.plot(points[:, 0], points[:, 1], marker="o" if len(points) < SMOOTH else "", label=label)
+        axes.set(xlabel="environment steps", ylabel="mean IoU", ylim=(0, 1))
+        axes.legend(frameon=False)
+        axes.grid(alpha=0.2)
+    save(figure, "loop-sb3")
+
+
 def draw_failures(root: Path, folders: list[Path], number: int) -> None:
     """Draw the overlap over frames of the sequences where the last folder's boxes are worst, the seen third shaded."""
     sequences = loading.load(root, "drlt30")
@@ -83,10 +101,15 @@ def save(figure: Figure, name: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--results", type=Path, nargs="+", required=True)
+    parser.add_argument("--sb3", type=Path)
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--results", type=Path, nargs="+", default=[])
     parser.add_argument("--worst", type=int, default=4, help="number of sequences")
     arguments = parser.parse_args()
-    draw_learning(arguments.run)
-    draw_failures(arguments.root, arguments.results, arguments.worst)
+    if arguments.sb3:
+        draw_steps(arguments.sb3)
+    if arguments.run:
+        draw_learning(arguments.run)
+    if arguments.results:
+        draw_failures(arguments.root, arguments.results, arguments.worst)

@@ -1,4 +1,4 @@
-"""Train PPO of Stable-Baselines3 in the closed loop and film it on a new video: python examples/sb3_search.py
+"""Train Stable-Baselines3 in the closed loop and film it on a new video: python examples/sb3_search.py [--algo sac]
 
 It writes the model, its learning curve and an animation: red is the agent's box, green the true one. Score the model
 on real video: tracking-env evaluate --tracker sb3 --checkpoint search.zip --trust --root OTB --out results
@@ -11,7 +11,7 @@ import gymnasium as gym
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
-from stable_baselines3 import PPO
+from stable_baselines3 import A2C, PPO, SAC, TD3
 from stable_baselines3.common.monitor import Monitor
 
 import tracking_env
@@ -21,7 +21,9 @@ from tracking_env.evaluation import evaluate
 from tracking_env.rendering import draw
 from tracking_env.trackers import run
 
+ALGORITHMS = {"ppo": PPO, "a2c": A2C, "sac": SAC, "td3": TD3}
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--algo", choices=ALGORITHMS, default="ppo", help="with its own defaults")
 parser.add_argument("--steps", type=int, default=40_960, help="training steps of the environment")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--out", type=Path, default=Path("search"), help="folder for model, curve and animation")
@@ -31,7 +33,7 @@ arguments.out.mkdir(parents=True, exist_ok=True)
 gym.register_envs(tracking_env)
 env = gym.make("OTBTrackSearch-v0", sequences="synthetic:0-63", split="all", clip_length=20)
 env = Monitor(FlatObservation(SymmetricAction(env)))  # keeps each episode's return
-model = PPO("MlpPolicy", env, seed=arguments.seed, device="cpu")
+model = ALGORITHMS[arguments.algo]("MlpPolicy", env, seed=arguments.seed, device="cpu")
 model.learn(arguments.steps)
 model.save(arguments.out / "search.zip")
 

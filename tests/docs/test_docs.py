@@ -25,7 +25,7 @@ TEXTS |= {ROOT / name: (ROOT / name).read_text(encoding="utf-8") for name in ("R
 OTHER_PROGRAMS = {"--nproc-per-node", "--logdir", "--summary", "--strict", "--no-deps", "--wheel-dir", "--workspace"}
 OTHER_PROGRAMS |= {"--nnodes", "--node-rank", "--master-addr"}
 """Flags of torchrun, TensorBoard, pip-licenses, pip-audit and pip."""
-LOGGERS = ("reinforce", "epoch", "search", "experts", "sb3", "sb3_callbacks", "results", "pictures", "runs")
+LOGGERS = ("reinforce", "epoch", "search", "experts", "sb3", "sb3_callbacks", "results", "pictures", "runs", "optimisation")
 
 
 def blocks(page, language):
@@ -282,10 +282,10 @@ def test_every_environment_has_a_page_with_an_animation(tmp_path):
     gifs.make(tmp_path, frames=3)
     for page, (name, _) in gifs.PAGES.items():
         assert TEXTS[DOCS / f"environments/{page}.md"].startswith(f"# {name}\n")
-    for name in (*gifs.PAGES, "agent"):
+    for name in (*gifs.PAGES, *gifs.AGENTS):
         published = DOCS / "images" / f"{name}.gif"
         assert published.stat().st_size < 500_000
         with image.open(tmp_path / published.name) as drawn, image.open(published) as shown:
-            assert drawn.n_frames == (6 if name == "agent" else 3) and drawn.size == shown.size
+            assert drawn.n_frames == (6 if name in gifs.AGENTS else 3) and drawn.size == shown.size
             first = np.asarray(drawn.convert("RGB"), int) - np.asarray(shown.convert("RGB"), int)
             assert np.abs(first).mean() < 3, "the animation is out of date; type python docs/make_gifs.py"

@@ -34,6 +34,26 @@ def test_ppo_in_one_file_learns_and_does_not_collapse(seed, tmp_path):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+def test_ppo_of_sb3_learns_without_the_loop(seed, tmp_path):
+    pytest.importorskip("stable_baselines3")
+    (score,) = scores(tmp_path, "sb3_ppo", "--seed", str(seed))
+    assert score > 0.45, "the first box has 0.175"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_ppo_of_torchrl_learns_the_closed_loop(seed, tmp_path):
+    pytest.importorskip("torchrl")
+    (score,) = scores(tmp_path, "torchrl_ppo", "--seed", str(seed))
+    assert score > 0.35, "the action 0, which keeps the first box, has 0.175"
+
+
+def test_ppo_of_rllib_learns_the_closed_loop(tmp_path):
+    pytest.importorskip("ray")
+    (score,) = scores(tmp_path, "rllib_ppo", "--workers", "0")
+    assert score > 0.35, "the action 0, which keeps the first box, has 0.175"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_ppo_of_sb3_learns_the_closed_loop_with_its_own_defaults(seed, tmp_path):
     (score,) = scores(tmp_path, "sb3_search", "--seed", str(seed))
     assert score > 0.4, "the action 0, which keeps the first box, has 0.175"
