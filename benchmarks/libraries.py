@@ -210,7 +210,8 @@ def main() -> None:
     parser.add_argument("--library", choices=LIBRARIES, required=True)
     parser.add_argument("--cleanrl", type=Path, help="CleanRL's file ppo_continuous_action.py")
     parser.add_argument("--env-steps", type=int, default=20_480, help="steps of the environment")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 0 on")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)  # the networks are small: a second thread only waits
@@ -224,7 +225,7 @@ def main() -> None:
     )
     zero = mean_iou(lambda _: np.zeros(4, np.float32))
     with tempfile.TemporaryDirectory() as folder, chdir(folder):  # some libraries write logs
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.seed, arguments.seed + arguments.seeds):
             untrained = mean_iou(train(0, seed, **options))
             begun, begun_cpu = time.monotonic(), time.process_time()
             act = train(arguments.env_steps, seed, **options)

@@ -65,8 +65,8 @@ def test_frames_are_numbered_from_1(video, folder):
         ("nowhere.mp4", 1, "there is no video .*nowhere.mp4"),
         ("bad.mp4", 1, "does not decode as a video"),
         ("empty", 1, "no images in .*empty; wanted files that end in .jpeg, .jpg, .png"),
-        ("my video.mp4", 0, "--start is 0; frames count from 1"),
-        ("my video.mp4", 7, "--start is 7, but .*my video.mp4 has 6 frames"),
+        ("my video.mp4", 0, "`start` is 0; frames count from 1"),
+        ("my video.mp4", 7, "`start` is 7, but .*my video.mp4 has 6 frames"),
     ],
 )
 def test_a_source_that_cannot_be_opened_is_an_error(video, name, start, message):

@@ -25,7 +25,18 @@ TEXTS |= {ROOT / name: (ROOT / name).read_text(encoding="utf-8") for name in ("R
 OTHER_PROGRAMS = {"--nproc-per-node", "--logdir", "--summary", "--strict", "--no-deps", "--wheel-dir", "--workspace"}
 OTHER_PROGRAMS |= {"--nnodes", "--node-rank", "--master-addr"}
 """Flags of torchrun, TensorBoard, pip-licenses, pip-audit and pip."""
-LOGGERS = ("reinforce", "epoch", "search", "experts", "sb3", "sb3_callbacks", "results", "pictures", "runs", "optimisation")
+LOGGERS = (
+    "reinforce",
+    "epoch",
+    "search",
+    "experts",
+    "sb3",
+    "sb3_callbacks",
+    "results",
+    "pictures",
+    "runs",
+    "optimisation",
+)
 
 
 def blocks(page, language):

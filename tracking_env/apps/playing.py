@@ -24,7 +24,7 @@ UNSEEN = 0.25  # brightness outside the region that the agent observes
 SHIFTS: Mapping[str, tuple[int, int]] = {"a": (-1, 0), "d": (1, 0), "w": (0, -1), "s": (0, 1)}
 GROWTHS: Mapping[str, tuple[int, int]] = {"+": (1, 1), "=": (1, 1), "-": (-1, -1), ".": (1, 0), ",": (-1, 0)}
 BOX_KEYS = "w a s d: move; + -: size; . ,: width; click or space: next frame"
-EXPERT_KEYS = "0: the rule; 1-9 or a click: trust that expert; r: put the others back on it; space: next frame"
+EXPERT_KEYS = "0: the rule; 1-9 or a click: trust that expert; r: put the others back on it; f: scan; space: next frame"
 
 
 class Game:
@@ -142,7 +142,7 @@ class ExpertsGame(Game):
     def start(self, seed: int | None = None) -> None:
         """Start the next episode with the action 0, the hand-made rule."""
         self.trusted: int | None = None
-        self.puts_back = False
+        self.puts_back = self.scans = False
         super().start(seed)
 
     def press(self, key: str) -> None:
@@ -150,6 +150,8 @@ class ExpertsGame(Game):
         count = len(self.base.experts)
         if key == "r":
             self.puts_back = not self.puts_back
+        elif key == "f":
+            self.scans = not self.scans
         elif key.isdecimal() and int(key) <= count:
             self.trusted = int(key) - 1 if int(key) else None
 
@@ -163,9 +165,9 @@ class ExpertsGame(Game):
         self.trusted = int(distances.argmin())
 
     def act(self) -> None:
-        """Take the decision. Experts are put back once, so that is not asked for again."""
+        """Take the decision. Resets and scans are for one frame, so they are not asked for again."""
         super().act()
-        self.puts_back = False
+        self.puts_back = self.scans = False
 
     def action(self) -> np.ndarray:
         """Trust 1 in the chosen expert and -1 in the others, float32; 0 is the hand-made rule."""
@@ -175,7 +177,12 @@ class ExpertsGame(Game):
             others = np.arange(count) != self.trusted
             action[:count] = np.where(others, -1, 1)
             action[count + 4 : 2 * count + 4] = others & self.puts_back
+        action[2 * count + 4] = self.scans
         return action
+
+    def caption(self) -> str:
+        """The score so far, and whether a scan is asked for."""
+        return super().caption() + ", scan" * self.scans
 
     def picture(self) -> np.ndarray:
         """The frame to act on with the experts' boxes, each with its number; the trusted one's is red."""
