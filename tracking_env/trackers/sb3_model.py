@@ -1,6 +1,7 @@
 """Any model that Stable-Baselines3 saved, as a policy of ``OTBTrack-v0``. Loading this module loads torch."""
 
 import inspect
+import logging
 import math
 import zipfile
 from pathlib import Path
@@ -21,6 +22,8 @@ try:
     from stable_baselines3.common.save_util import load_from_pkl, load_from_zip_file
 except ModuleNotFoundError as error:
     raise MissingPackageError("a model of Stable-Baselines3", error) from None
+
+logger = logging.getLogger(__name__)
 
 
 class SB3Policy:
@@ -110,7 +113,7 @@ def read(path: Path, trust: bool) -> SB3Model:
     """The model in a file that ``model.save`` wrote, of whatever algorithm.
 
     If it was trained under `VecNormalize`, so that its observations were normalised, their statistics are read from
-    `statistics_file`.
+    `statistics_file`. The file of an off-policy algorithm does not tell that: without statistics there is a warning.
 
     Args:
         path: the file. It holds pickles: reading it runs code that its maker chose.
@@ -142,6 +145,14 @@ def read(path: Path, trust: bool) -> SB3Model:
     if data.get("_last_original_obs") is None:
         return SB3Model(policy)
     file = statistics_file(path)
+    if not file.is_file() and "learning_starts" in data:
+        # Off-policy algorithms keep an observation in either case.
+        logger.warning(
+            "%s does not tell whether VecNormalize normalised its observations; if it did, save the statistics beside "
+            "it: vec_env.save(%r)",
+            *(path, str(file)),
+        )
+        return SB3Model(policy)
     if not file.is_file():
         raise InputError(
             f"{path} was trained on observations that VecNormalize normalised; without its statistics the boxes mean "
