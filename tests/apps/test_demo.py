@@ -354,6 +354,17 @@ def test_a_killed_demo_leaves_a_folder_that_the_next_one_deletes(tmp_path, monke
     }
 
 
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 99999), ("127.0.0.1", -1), ("no.such.invalid", 7860), ("192.0.2.1", None)]
+)
+def test_an_address_that_is_none_of_this_machine_is_refused_at_once(host, port, tmp_path):
+    pytest.importorskip("gradio", reason="gradio is not installed: pip install 'tracking-env[demo]'")
+    from tracking_env.apps.demo.server import serve
+
+    with pytest.raises(InputError, match=f"cannot listen on {host}, port {port or 'any'}; give another"):
+        next(serve(None, host, port, 1, tmp_path).gen)
+
+
 def test_a_large_upload_is_refused_and_deleted(served):
     _, port, folder = served
     assert upload(port, b"x" * 1000) == 200

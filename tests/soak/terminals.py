@@ -22,6 +22,7 @@ import tyro
 from tests.soak.sample_files import BOXES, encode_boxes, encode_frame
 from tracking_env import cli
 from tracking_env.evaluation.result_files import write_result
+from tracking_env.trackers.checkpoint import PRETRAINED
 from train import export
 
 Kind = Literal["pipe", "unread", "full", "closed"]
@@ -60,6 +61,12 @@ def make_commands(folder: Path) -> list[Command]:
         "sequences as JSON": (["sequences", *flags, "--json"], (0,)),
         "check": (["check", "--root", str(root)], (0, 1)),
         "evaluate": (["evaluate", "--tracker", "static", *flags, "--out", str(folder / "out")], (0, 1)),
+        "extract": (["extract", *flags, "--store", str(folder / "store")], (0,)),
+        # MIL does not start on targets of a few pixels.
+        "track": (["track", "--video", str(root / ODD), "--box", "1,2,3,4", "--tracker", "mil"], (2,)),
+        "push": (["push", str(PRETRAINED / "cells"), str(folder / ODD)], (0, 2)),
+        "download": (["download"], (0,)),
+        "trax": (["trax", "--tracker", "mil", "--ini", str(folder / f"{ODD}.ini")], (0,)),
         "an odd folder": (["check", "--root", ODD], (2,)),
         "help": (["score", "--help"], (0,)),
         "an unknown flag": (["score", "--unknown"], (2,)),

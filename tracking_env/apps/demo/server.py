@@ -6,9 +6,10 @@ Uploads and results lie in one temporary folder. Gradio deletes old ones; the ca
 """
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,17 @@ class Guard:
         # A little more than the file, for what stands around it.
         if int(size) > self.largest + _SMALL:
             return 413, "the video is too large"
-        stored = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
-        if stored + self.arriving + int(size) > TOGETHER * self.largest + _SMALL:
+        if _count_bytes(self.folder) + self.arriving + int(size) > TOGETHER * self.largest + _SMALL:
             return 507, "too many videos; wait half an hour, or start the demo again"
         return None
+
+
+def _count_bytes(folder: Path) -> int:
+    count = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # another answer may delete its files meanwhile
+            count += path.stat().st_size if path.is_file() else 0
+    return count
 
 
 def is_own_name(host: str, listens_on: str) -> bool:
@@ -227,6 +235,7 @@ def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int, folder: 
         >>> with serve(layout(page, "search", "mil"), "127.0.0.1", None, 200 << 20, folder) as address:
         ...     print(address)
     """
+    _check_address(host, port)
     font = [gr.themes.Font("system-ui"), gr.themes.Font("sans-serif")]  # Gradio's own fonts come from another host.
     try:
         _, address, _ = blocks.launch(
@@ -249,9 +258,25 @@ def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int, folder: 
             # Not as `css`: Gradio would rewrite its selectors.
             head=f"<style>{(_HERE / 'demo.css').read_text(encoding='utf-8')}</style>",
         )
-    except OSError:
-        raise InputError(f"cannot listen on {host}, port {port or 'any'}; give another --host or --port") from None
+    except OSError:  # another program has taken the port meanwhile
+        raise _address_error(host, port) from None
     try:
         yield address
     finally:
         blocks.close(verbose=False)
+
+
+def _check_address(host: str, port: int | None) -> None:
+    """See that this machine can listen there: Gradio would wait for ever for a host that does not exist."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listener:
+            if os.name != "nt":  # where it means that two programs may have one port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((address[0], port or 0, *address[2:]))
+    except (OSError, OverflowError, ValueError):  # ValueError: a name that cannot be encoded
+        raise _address_error(host, port) from None
+
+
+def _address_error(host: str, port: int | None) -> InputError:
+    return InputError(f"cannot listen on {host}, port {port or 'any'}; give another --host or --port")
