@@ -66,7 +66,7 @@ def test_the_action_moves_by_a_quarter_of_a_side_and_grows_by_a_twentieth(sequen
 
 def test_the_action_of_the_experts_does_not_change(sequence):
     env, alone = wrap("OTBTrackExperts-v0", sequence), make("OTBTrackExperts-v0", sequence)
-    action = np.linspace(-1, 1, 8, dtype=np.float32)
+    action = np.linspace(-1, 1, env.action_space.shape[0], dtype=np.float32)
     for reset_env in (env, alone):
         reset_env.reset(seed=0)
     np.testing.assert_array_equal(env.step(action)[0], alone.step(action)[0])
