@@ -49,7 +49,7 @@ def finished(tmp_path_factory, environment):
 def test_a_run_is_scored_by_evaluate_as_in_its_report(env, finished, tmp_path):
     run = finished(env)
     config = json.loads((newest(run / "checkpoints") / "config.json").read_text())
-    assert config["environment"] == env and config["actions"] == (4 if env == "OTBTrackSearch-v0" else 8)
+    assert config["environment"] == env and config["actions"] == (4 if env == "OTBTrackSearch-v0" else 9)
     arguments = ["--tracker", "sb3", "--checkpoint", str(run), "--sequences", "synthetic:100", "--out", str(tmp_path)]
     assert cli.main(["evaluate", *arguments]) == 0
     ours = read_boxes(tmp_path / "sb3" / "Synthetic-0100.txt")
