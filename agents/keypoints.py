@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, option
 
 COARSE = 5
 """Rows and columns of the averaged map that goes on beside the keypoints."""
@@ -37,8 +37,8 @@ class Keypoints(nn.Module):
         super().__init__()
         if features % side**2:
             raise InputError(
-                f"{features} features are no map of {side} x {side} cells; give --features NAME:{side}x{side} with a "
-                f"pretrained network, or another --map-side"
+                f"{features} features are no map of {side} x {side} cells; give features of a pretrained network, such "
+                f"as {option('features', f'yolo-nano-voc:{side}x{side}')}, or another {option('map_side')}"
             )
         self.side, self.channels = side, features // side**2
         self.filters = nn.Conv2d(self.channels, count, 1)

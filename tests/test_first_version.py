@@ -49,7 +49,12 @@ def test_an_older_run_can_be_resumed(folder, kind, monkeypatch, capsys):
     data = ["--sequences", "synthetic:0-1", "--test-sequences", "synthetic:100", "--out", kind, "--resume"]
     flags = {
         "drlt": ["--observation", "4", "--hidden", "4", "--l1-epochs", "1", "--iou-epochs", "1"],
-        "sb3": ["--hidden", "4", "--envs", "2", "--env-steps", "80", "--evaluate-every", "40"],
+        # With the values of its preset, which has others today.
+        "sb3": [
+            *("--hidden", "4", "--envs", "2", "--env-steps", "80", "--evaluate-every", "40", "--sigma", "0.01"),
+            *("--sigma-end", "None", "--lr", "3e-4", "--lr-end", "3e-5", "--reward-scale", "1", "--batch", "160"),
+            *("--value-weight", "0.5"),
+        ],
         "search": [
             *("--width", "2", "--warm-batch", "4", "--warm-steps", "2", "--crops", "1", "--clips", "1"),
             *("--episodes", "2", "--steps", "4", "--l1-updates", "1", "--iou-updates", "1"),

@@ -49,7 +49,9 @@ class RunFlags:
 CONTROL = ("out", "device", "resume", "overwrite", "config", "wandb")
 """Fields that may differ between a run and its continuation."""
 
-ADDED: Mapping[str, Any] = MappingProxyType({"env": "OTBTrack-v0", "sigma_end": None, "reward_scale": 1.0})
+ADDED: Mapping[str, Any] = MappingProxyType(
+    {"env": "OTBTrack-v0", "sigma_end": None, "reward_scale": 1.0, "keypoints": 0, "map_side": 10}
+)
 """Fields that the configurations of old runs lack, with the value that those runs had."""
 
 Config = TypeVar("Config", bound=RunFlags)

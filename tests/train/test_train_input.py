@@ -21,7 +21,7 @@ from train.reinforce import main
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--preset", "huge"], ["huge", "demo, small, paper"]),
+        (["--preset", "huge"], ["huge", "demo, small, keypoints, paper"]),
         (["--hiden", "8"], ["--hiden", "did you mean '--hidden'"]),
         (["--sequences", "drlt30"], ["drlt30", "root"]),
         (["--sequences", "synthetic:9-3"], ["reversed"]),
