@@ -61,7 +61,7 @@ PRESETS: dict[PresetName, RunConfig] = {
         data=DataConfig(augment=4, features="yolo-nano-voc"),
         network=DRLTConfig(observation=256, hidden=256, keypoints=32),
         windows=WindowConfig(batch=16, order="shuffled"),
-        schedule=ScheduleConfig(l1_epochs=42, iou_epochs=28, lr=2e-3, lr_end=3e-5, clip_norm=10.0),
+        schedule=ScheduleConfig(l1_epochs=150, iou_epochs=100, lr=2e-3, lr_end=3e-5, clip_norm=10.0),
     ),
     # Section 4.2 to the letter: 220 million parameters.
     "paper": RunConfig(preset="paper", schedule=ScheduleConfig(checkpoint_every=5)),

@@ -70,5 +70,5 @@ def test_its_gradient_is_finite_where_one_cell_has_all_the_weight(layer):
 
 
 def test_features_that_are_no_map_of_that_size_are_an_input_error():
-    with pytest.raises(InputError, match="1875 features are no map of 20 x 20 cells; give features of a pretrained network"):
+    with pytest.raises(InputError, match="1875 features are no map of 20 x 20 cells; give features of"):
         Keypoints(1875, 20, 4)
