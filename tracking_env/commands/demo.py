@@ -41,7 +41,7 @@ def show_demo(
         tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
             own module:attribute. By default as in tracking-env track.
         rival: the second tracker: mil or search; or nano, with --weights.
-        checkpoint: trained agent: folder of a run or a checkpoint, drlt-drawn or ppo-drawn, which come with the code,
+        checkpoint: trained agent: folder of a run or a checkpoint; drlt-otb, drlt-drawn, ppo-drawn come with the code,
             hf://USER/REPO, or an SB3 file.
         weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and
             pretrained extractors. By default the downloaded ones.

@@ -57,7 +57,7 @@ def evaluate_tracker(
         jobs: number of processes; with several the measured speed is too low.
         weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and
             pretrained extractors. By default the downloaded ones.
-        checkpoint: trained agent: folder of a run or a checkpoint, drlt-drawn or ppo-drawn, which come with the code,
+        checkpoint: trained agent: folder of a run or a checkpoint; drlt-otb, drlt-drawn, ppo-drawn come with the code,
             hf://USER/REPO, or an SB3 file.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
