@@ -1,7 +1,7 @@
 """Run trackers of docs/results.md on OTB-13 and OTB-10, and pack their boxes for `tracking-env score --against`.
 
 python benchmarks/raw_results.py experts --root OTB --experts FOLDER
-python benchmarks/raw_results.py drlt search-nanotrack --root OTB --weights FOLDER --runs runs
+python benchmarks/raw_results.py drlt-otb search-nanotrack --root OTB --weights FOLDER --runs runs
 
 Without names it packs all. Agents that do not come with the code are read from the folder of ``--runs``;
 ``command.txt`` in each archive says what trained them. Finished sequences, which lie in ``--out``, are not run again;
@@ -72,11 +72,7 @@ RECIPES: Mapping[str, Recipe] = {
         ("--tracker search --checkpoint RUNS/search --weights WEIGHTS",),
         "python train/search.py --preset small --root OTB --sequences drlt30 --weights FOLDER --out runs/search",
     ),
-    "drlt": Recipe(
-        tuple(f"--tracker drlt --checkpoint RUNS/drlt/seed-{seed} --weights WEIGHTS" for seed in range(3)),
-        "python train/reinforce.py --preset small --root OTB --sequences drlt30 --features yolo-nano-voc "
-        "--weights FOLDER --seeds 3 --out runs/drlt",
-    ),
+    "drlt-otb": Recipe(("--tracker drlt --checkpoint drlt-otb --weights WEIGHTS",)),
 }
 
 
