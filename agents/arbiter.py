@@ -29,7 +29,8 @@ APART, WORSE, PATIENCE = 0.2, 0.1, 5
 CANDIDATE_RULE = (-1.9, 6.8, -2.3, -1.0)
 """First weights of the log-odds that a candidate is better than the boxes of now: a constant, the candidate's score (a
 tenth of log-odds) and distance (``log(1 + d)``), both means over the experts, and the log-odds of the largest expected
-overlap. The first three are a logistic regression of which candidates were the target, on training videos."""
+overlap. The first three are a logistic regression of which candidates were the target, see
+`benchmarks/candidates.py`."""
 LEAST_OVERLAP = 0.05
 """Expected overlaps are taken to be at least this, and at most 1 less it, for their log-odds."""
 

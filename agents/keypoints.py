@@ -55,6 +55,7 @@ class Keypoints(nn.Module):
         responses = self.filters(maps.to(self.filters.weight.dtype)).float()
         weights = responses.flatten(2).softmax(dim=-1).unflatten(2, (self.side, self.side))
         places = (torch.arange(self.side, device=maps.device) + 0.5) * (2 / self.side) - 1
+        # The constants bring all numbers to about the size of the standardised map.
         numbers = [(weights * responses).sum(dim=(2, 3)) / 5]
         for along in (weights.sum(dim=2), weights.sum(dim=3)):  # weight of each column, of each row
             mean = along @ places

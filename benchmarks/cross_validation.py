@@ -2,10 +2,11 @@
 
 Sequences of one source video (equal names but for a number at the end, such as ``bike_1`` and ``bike_2``) are in one
 fold. Each fold is scored by an arbiter that learned from the others. It works on stored runs, in which no expert is put
-back; with ``--closed-loop`` it also tracks the whole videos, with scans and resets. All flags of train/experts.py after
-``--`` apply, such as ``--scan-below 0`` for an arbiter that never scans.
+back. With ``--closed-loop`` it also tracks the whole videos, with scans and resets. With ``--fit-rule`` the rule for
+candidates, too, is fitted on the other folds. All flags of train/experts.py after ``--`` apply, such as
+``--scan-below 0`` for an arbiter that never scans.
 
-    python benchmarks/cross_validation.py --root VIDEOS --weights FOLDER --closed-loop -- --preset small
+    python benchmarks/cross_validation.py --root VIDEOS --weights FOLDER --closed-loop --fit-rule -- --preset small
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -25,6 +26,7 @@ import numpy as np
 import torch
 
 from agents.arbiter import Arbiter
+from benchmarks import candidates
 from tracking_env import boxes as bx
 from tracking_env.datasets import load
 from tracking_env.datasets.sequence import Sequence
@@ -39,6 +41,8 @@ from train.experts_config import ExpertsConfig, parse
 from train.optimisation import step
 from train.stored_runs import StoredRun, draw_windows, read_run, read_runs
 
+FRAMES = 10
+"""Frames of each sequence in which candidates are sought for ``--fit-rule``."""
 KINDS = ("whole", "simulated losses", "hard clips")
 Runs = dict[str, list[StoredRun]]
 
@@ -53,6 +57,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--closed-loop", action="store_true", help="track the whole videos too")
+    parser.add_argument("--fit-rule", action="store_true", help="fit the rule for candidates on the other folds too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("flags", nargs="*", help="flags of train/experts.py")
     options = parser.parse_args()
@@ -72,12 +77,19 @@ def main() -> None:
 
     rows = {name: [score(runs, lambda run, at=at: run.boxes[:, at])] for at, name in enumerate(experts)}
     rows["hand-made rule"] = [score(runs, lambda run: fuse(run, np.zeros(run.confidence.shape)))]
+    finds = {}
+    if options.fit_rule:
+        finds = {name: candidates.find(networks, sequence, FRAMES) for name, sequence in sequences.items()}
+
     rows["arbiter"], tracked = [], []
     for seed in range(options.seeds):
         held_out: dict[str, dict[str, float]] = {}
         whole_videos: dict[str, dict[str, float]] = {}
         for fold in split(list(runs), options.folds):
             model = train({name: part for name, part in runs.items() if name not in fold}, config, seed)
+            if options.fit_rule:
+                others = [row for name, part in finds.items() if name not in fold for row in part]
+                model.candidate_rule.data[:3] = torch.from_numpy(candidates.fit_rule(others))
             tested = {name: runs[name] for name in fold}
             held_out |= score(tested, lambda run, model=model: fuse(run, expected_overlaps(model, run)))
             if options.closed_loop:
