@@ -34,7 +34,7 @@ def scanned(team, frame, scans):
 
 
 def test_the_places_cover_the_image_and_the_nearest_comes_first():
-    places = np.array(cover((320, 240), np.array([1.0, 1, 40, 20]), np.array([30.0, 20])))
+    places = cover((320, 240), np.array([1.0, 1, 40, 20]), np.array([30.0, 20]))
     centres = places[:, :2] + places[:, 2:] / 2 - 1
     assert (places[:, 2:] == [30, 20]).all() and len(places) == 16  # 4 columns of 80 pixels, 4 rows of 60
     assert centres[0].tolist() == [40, 30]
@@ -44,6 +44,13 @@ def test_the_places_cover_the_image_and_the_nearest_comes_first():
     x, y = np.meshgrid(np.arange(0, 321, 10), np.arange(0, 241, 10))
     gaps = np.abs(np.stack([x, y], axis=-1)[..., None, :] - centres) / [30, 20]
     assert gaps.max(axis=-1).min(axis=-1).max() <= scan.SPACING / 2
+
+
+def test_a_tiny_target_in_a_large_image_has_a_bounded_number_of_places():
+    here = np.array([4001.0, 2001, 3, 3])
+    places = cover((7680, 4320), here, np.array([3.0, 3]))
+    assert places.shape == (scan.MOST, 4)
+    assert np.abs(places[:, :2] - here[:2]).max() <= 3 * scan.SPACING * (np.sqrt(scan.MOST) / 2 + 1)
 
 
 def test_no_frame_is_scanned_unless_that_was_asked_for():
@@ -90,7 +97,7 @@ def test_a_find_counts_only_if_the_other_expert_sees_the_target_there(agrees, mo
 
 def test_every_second_sweep_is_for_the_size_of_the_first_frame(monkeypatch):
     sides = []
-    monkeypatch.setattr(scan, "cover", lambda size, box, lengths: sides.append(lengths.tolist()) or [box])
+    monkeypatch.setattr(scan, "cover", lambda size, box, lengths: sides.append(lengths.tolist()) or box[None])
     frame, seeking = image(20, 30), Scan(EXPERTS, 1)
     seeking.start(0, BOX)
     for _ in range(200):

@@ -19,6 +19,8 @@ LOOKS = 8
 """Places that are looked at in a frame."""
 SPACING = 3.0
 """Distance of neighbouring places, in sides of the box: an expert sees at least one and a half on each side."""
+MOST = 400
+"""Places of a sweep, the nearest ones: 50 frames. Small targets in large images have thousands."""
 FIND, CHECKED = 0.9, 2
 """The score that makes a find, and how many finds of a frame are checked, the best ones."""
 AGREED = 0.5
@@ -59,8 +61,8 @@ class Scan:
     """
 
     def __init__(self, experts: Sequence[Expert], count: int) -> None:
-        self.experts = experts
-        self._places: list[list[np.ndarray]] = [[] for _ in range(count)]
+        self.experts, self._smallest = experts, max(expert.smallest for expert in experts)
+        self._places = [np.empty((0, 4))] * count
         self._sweeps = np.zeros(count, np.intp)
         self._first_sides, self._usual_sides = np.ones((count, 2)), np.ones((count, 2))
 
@@ -71,7 +73,7 @@ class Scan:
 
     def stop(self, target: int) -> None:
         """Forget which places were seen."""
-        self._places[target], self._sweeps[target] = [], 0
+        self._places[target], self._sweeps[target] = np.empty((0, 4)), 0
 
     def remember(self, target: int, box: np.ndarray) -> None:
         """Keep in mind the size of a box ``(4,)`` that is on the target."""
@@ -101,13 +103,13 @@ class Scan:
         jobs = []
         for row, target in enumerate(targets):
             height, width = frames[row].shape[:2]
-            if not self._places[target]:
+            if not len(self._places[target]):
                 # The target may have another size than lately: every second sweep is for its first one.
                 sides = (self._usual_sides, self._first_sides)[self._sweeps[target] % 2][target]
-                self._places[target] = cover((width, height), boxes[row], sides)
+                self._places[target] = cover((width, height), boxes[row], np.maximum(sides, self._smallest))
                 self._sweeps[target] += 1
             jobs += [(row, place) for place in self._places[target][:LOOKS]]
-            del self._places[target][:LOOKS]
+            self._places[target] = self._places[target][LOOKS:]
         finds: list[list[Choice]] = [[] for _ in targets]
         for row, choice in self._choices(scanning, jobs, frames, templates):
             candidates.looks[row, scanning] += 1
@@ -151,11 +153,11 @@ class Scan:
 
     def _within(self, box: np.ndarray, frame: np.ndarray) -> np.ndarray:
         """A box that every expert can look around."""
-        return regions.within(box, (frame.shape[1], frame.shape[0]), max(expert.smallest for expert in self.experts))
+        return regions.within(box, (frame.shape[1], frame.shape[0]), self._smallest)
 
 
-def cover(size: tuple[int, int], box: np.ndarray, sides: np.ndarray) -> list[np.ndarray]:
-    """Pixel boxes ``(4,)`` with these sides that cover an image, the nearest to a box first.
+def cover(size: tuple[int, int], box: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """Pixel boxes ``(P, 4)`` with these sides that cover an image, the nearest to a box first, at most `MOST`.
 
     Args:
         size: width and height of the image.
@@ -167,8 +169,8 @@ def cover(size: tuple[int, int], box: np.ndarray, sides: np.ndarray) -> list[np.
     x, y = (1 + (np.arange(count) + 0.5) * length / count for count, length in zip(counts, size, strict=True))
     centres = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     distances = (np.abs(centres - (box[:2] + box[2:] / 2)) / sides).max(axis=1)
-    nearest_first = centres[np.argsort(distances, kind="stable")]
-    return [np.concatenate([centre - sides / 2, sides]) for centre in nearest_first]
+    nearest = centres[np.argsort(distances, kind="stable")[:MOST]]
+    return np.concatenate([nearest - sides / 2, np.broadcast_to(sides, nearest.shape)], axis=1)
 
 
 def log_odds(score: float) -> float:
