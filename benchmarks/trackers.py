@@ -16,8 +16,10 @@ if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the re
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
+import inspect
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -26,7 +28,7 @@ from tqdm import tqdm
 
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError
-from tracking_env.registry import TABLE, TrackerSpec
+from tracking_env.registry import TrackerSpec, resolve
 from tracking_env.trackers.base import run
 
 
@@ -61,8 +63,10 @@ def measure(args: argparse.Namespace) -> dict:
     sequences = loading.load(args.root, args.sequences or (None if args.root else "synthetic:0-3"))
     trackers = {}
     for name in args.trackers:
-        takes_weights = args.weights and (name == "search" or (name in TABLE and TABLE[name].files))
-        trackers[name] = TrackerSpec(name, weights=(args.weights,) if takes_weights else ()).make().live()
+        spec = TrackerSpec(name)
+        if args.weights and "weights" in inspect.signature(resolve(spec.entry.entry_point)).parameters:
+            spec = replace(spec, weights=(args.weights,))
+        trackers[name] = spec.make().live()
     fps = np.empty((args.repeat, len(sequences), len(trackers)))
     turns = tqdm(np.ndindex(args.repeat, len(sequences)), total=args.repeat * len(sequences), leave=False, disable=None)
     for repeat, number in turns:

@@ -145,6 +145,14 @@ def test_a_weights_folder_expands_to_its_files(tmp_path):
         TrackerSpec("nano", (tmp_path,)).make()
 
 
+def test_a_weights_folder_may_hold_other_trackers_files(tmp_path):
+    for name in ("nanotrackv2", "nanotrackv3"):
+        for part in ("backbone", "head"):
+            (tmp_path / f"{name}_{part}.onnx").write_bytes(b"no network")
+    with pytest.raises(InputError, match=r"cannot read .*v2_backbone.onnx and .*v2_head.onnx"):
+        TrackerSpec("nano", (tmp_path,)).make()
+
+
 @pytest.mark.otb
 def test_the_tracker_id_contains_the_weights(otb_root):
     folder = otb_root.parent / "weights"

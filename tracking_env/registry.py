@@ -22,7 +22,7 @@ import numpy as np
 
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError, MissingPackageError, describe, option, suggest
-from tracking_env.features.download import find_downloaded
+from tracking_env.features.download import find_downloaded, find_in_folder
 from tracking_env.files import list_folder, sha256
 from tracking_env.trackers.base import Runner, Tracker, Trajectory, run
 from tracking_env.trackers.checkpoint import PRETRAINED, read
@@ -184,16 +184,7 @@ class TrackerSpec:
         folder = self.weights[0]
         if not folder.is_dir():
             raise InputError(f"{self.name} needs a folder or {len(patterns)} files; got {option('weights', folder)}")
-        files = []
-        for pattern in patterns:
-            matching = list_folder(folder, pattern)
-            if len(matching) != 1:
-                raise InputError(
-                    f"{folder} holds {len(matching)} files {pattern}, {self.name} needs one; give the "
-                    f"{len(patterns)} files by name, with {option('weights')}"
-                )
-            files += matching
-        return files
+        return find_in_folder(self.name, DOWNLOAD, folder, patterns)
 
     def _make_tracker(self, factory: Callable[..., Any], options: dict[str, Any], seed: int) -> Tracker:
         options = self._choose_options(factory, options, seed)

@@ -11,6 +11,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 from tracking_env.errors import InputError, option
 from tracking_env.features.model_zoo import TRACKERS, File
-from tracking_env.files import PARTIAL, cache_folder, sha256, write_atomically
+from tracking_env.files import PARTIAL, cache_folder, list_folder, sha256, write_atomically
 
 WEB = ("https:", "http:")
 TIMEOUT = 30
@@ -66,6 +67,31 @@ def find_downloaded(tracker: str, name: str) -> list[Path]:
                 f"{tracker} needs {path.name}, which is not in {folder}; type: tracking-env download {name}, or give "
                 f"the folder of its files with {option('weights')}"
             )
+    return paths
+
+
+def find_in_folder(tracker: str, name: str, folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """The files of a tracker in a folder, which may also hold those of other trackers.
+
+    Args:
+        tracker: its name, for the error message.
+        name: a key of `model_zoo.TRACKERS`.
+        folder: the folder.
+        patterns: of the names of its files, for files that were published or renamed otherwise.
+
+    Raises:
+        InputError: a file is missing, or several files fit.
+    """
+    paths = []
+    for file, pattern in zip(TRACKERS[name], patterns, strict=True):
+        downloaded = folder / file.name
+        matching = [downloaded] if downloaded.is_file() else list_folder(folder, pattern)
+        if len(matching) != 1:
+            raise InputError(
+                f"{folder} holds {len(matching)} files {pattern}, {tracker} needs one; type: tracking-env download "
+                f"{name}, or give its files by name with {option('weights')}"
+            )
+        paths += matching
     return paths
 
 

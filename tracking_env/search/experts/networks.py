@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracking_env.errors import InputError, option
+from tracking_env.errors import InputError
 from tracking_env.features.coreml import to_onnx
-from tracking_env.features.download import find_downloaded
+from tracking_env.features.download import find_downloaded, find_in_folder
 from tracking_env.features.model_zoo import TRACKERS
 from tracking_env.features.onnx_batch import free_sizes
 from tracking_env.features.onnx_inference import ONLY, Network, by_onnxruntime
-from tracking_env.files import list_folder, read_bytes, sha256
+from tracking_env.files import read_bytes, sha256
 
 
 def find_weights(name: str, patterns: Sequence[str], weights: Sequence[Path | str] = ()) -> list[Path]:
@@ -29,23 +29,11 @@ def find_weights(name: str, patterns: Sequence[str], weights: Sequence[Path | st
     if not paths:
         return find_downloaded(name, name)
     if len(paths) == 1 and paths[0].is_dir():
-        return [_find(name, paths[0], file.name, pattern) for file, pattern in zip(files, patterns, strict=True)]
+        return find_in_folder(name, name, paths[0], patterns)
     if len(paths) != len(files):
         names = " and ".join(file.name for file in files)
         raise InputError(f"{name} needs {names}, or their folder; got {' '.join(map(str, paths))}")
     return paths
-
-
-def _find(name: str, folder: Path, published: str, pattern: str) -> Path:
-    if (folder / published).is_file():
-        return folder / published
-    matching = list_folder(folder, pattern)
-    if len(matching) != 1:
-        raise InputError(
-            f"{folder} holds {len(matching)} files {pattern}, {name} needs one; type: tracking-env download {name}, or "
-            f"give its files by name with {option('weights')}"
-        )
-    return matching[0]
 
 
 def open_network(
