@@ -70,7 +70,8 @@ def evaluate_tracker(
     spec = TrackerSpec(tracker, weights, hub.local(checkpoint), features, trust, device, timeout)
     # TRE and SRE are OTB's: they differ from its other protocol in the starts alone.
     loaded = loading.load(root, sequences)
-    rules = choose_protocol("otb" if protocol in ("tre", "sre") else protocol, loaded[0].dataset)
+    asked = "otb" if protocol in ("tre", "sre") else protocol
+    rules = choose_protocol(asked, loaded[0].dataset, any(sequence.anchors for sequence in loaded))
     starts: ProtocolName = protocol if protocol in ("tre", "sre") else "vot" if rules.multi_start else "ope"
     folder = tasks.results_folder(out, name or spec.folder, starts)
     shard = sharding.from_environment(os.environ)

@@ -60,7 +60,7 @@ def make_report(
     if not results and not against:
         raise InputError("no folder to report on; type tracking-env report DIR --root OTB")
     truths = read_ground_truth(root, annotations, sequences, results, against)
-    if choose_protocol(protocol, truths[0].dataset).multi_start:
+    if choose_protocol(protocol, truths[0].dataset, any(truth.anchors for truth in truths)).multi_start:
         raise InputError(
             "a page shows runs from the first frame, VOT's start at anchors; type score for these, or evaluate and "
             "report with --protocol vot-unsupervised"

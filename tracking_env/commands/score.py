@@ -60,7 +60,7 @@ def score_results(
     # A server scores all sequences, so an archive needs them all.
     ground_truth = read_ground_truth(root, annotations, sequences, results if submission is None else (), against)
     tags = {truth.name: truth.attributes for truth in ground_truth}
-    rules = choose_protocol(protocol, ground_truth[0].dataset)
+    rules = choose_protocol(protocol, ground_truth[0].dataset, any(truth.anchors for truth in ground_truth))
     truths = {truth.name: rules.choose_truth(truth.boxes, truth.polygons) for truth in ground_truth}
     if submission is not None:
         return _write_archive(submission, results, {name: len(boxes) for name, boxes in truths.items()}, rules.name)

@@ -49,7 +49,8 @@ def write_page(
     Example:
         >>> write_page(Path("report"), read_ground_truth(Path("OTB"), None, "drlt30"), {"mil": mil, "drlt": drlt})
     """
-    page = Page(sequences, results, gallery or Gallery(), choose_protocol(protocol, sequences[0].dataset))
+    anchored = any(truth.anchors for truth in sequences)
+    page = Page(sequences, results, gallery or Gallery(), choose_protocol(protocol, sequences[0].dataset, anchored))
     if not page.parts:
         failure = "; ".join(f"{tracker}, {sequence}: {reason}" for tracker, sequence, reason in page.failures[:1])
         raise InputError(f"no sequence could be scored ({failure}); give folders that hold results of these sequences")

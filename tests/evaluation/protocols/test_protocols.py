@@ -172,7 +172,8 @@ def test_each_data_set_has_its_own_protocol():
         "lasot": "lasot",
         "uav123": "uav123",
     }
-    owners = [layout for protocol in PROTOCOLS.values() for layout in protocol.layouts]
+    assert [choose_protocol(None, "vot", anchored).name for anchored in (True, False)] == ["vot", "vot-unsupervised"]
+    owners = [layout for each in PROTOCOLS.values() if each.name != "vot-unsupervised" for layout in each.layouts]
     assert len(owners) == len(set(owners))
     assert set(owners) == {*LAYOUTS, "otb", "synthetic"}
     assert choose_protocol(None, "clips").name == "otb"

@@ -161,13 +161,15 @@ def test_evaluate_runs_from_each_anchor_and_score_gives_the_same(workspace, caps
     assert "not scored: bag: " in capsys.readouterr().err
 
 
-def test_without_anchors_otbs_rules_must_be_asked_for(workspace, capsys):
+def test_without_anchors_vots_experiment_without_restarts_is_the_default(workspace, capsys):
     for path in workspace.rglob("anchor.value"):
         path.unlink()
     where = ["--tracker", "static", "--root", "VOT", "--out", "results"]
-    assert cli.main(["evaluate", *where]) == 2
+    assert cli.main(["evaluate", *where, "--protocol", "vot"]) == 2
     assert "ball has no anchor.value" in capsys.readouterr().err
     assert not (workspace / "results").exists()
+    assert cli.main(["evaluate", *where]) == 0
+    assert capsys.readouterr().out.startswith("VOT without restarts")
     assert cli.main(["evaluate", *where, "--protocol", "otb"]) == 0
     assert capsys.readouterr().out.startswith("OTB one-pass evaluation")
 

@@ -207,7 +207,7 @@ _ROWS = (
             "polygons; neither the first 10 frames count nor those without a true or predicted region; mean over "
             "sequences weighted by their numbers of frames"
         ),
-        layouts=(),
+        layouts=("vot",),
         measure=vot_polygons.measure,
         scores={"mean_iou": _mean_iou},
         labels={"mean_iou": "AO"},
@@ -231,12 +231,13 @@ PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ROWS}
 """All protocols by name."""
 
 
-def choose_protocol(name: str | None, dataset: str = "otb") -> Protocol:
+def choose_protocol(name: str | None, dataset: str = "otb", anchored: bool = True) -> Protocol:
     """The protocol of a name, or without a name the data set's own.
 
     Args:
         name: one of `PROTOCOLS`, or None.
         dataset: the field of `datasets.Sequence`. One that no protocol names, such as your own, is scored by OTB's.
+        anchored: whether its sequences have anchors. Those of VOT before 2020 have none, and no multi-start protocol.
 
     Raises:
         InputError: the name is unknown.
@@ -246,7 +247,7 @@ def choose_protocol(name: str | None, dataset: str = "otb") -> Protocol:
         'auc'
     """
     if name is None:
-        own = [protocol for protocol in _ROWS if dataset in protocol.layouts]
+        own = [each for each in _ROWS if dataset in each.layouts and (anchored or not each.multi_start)]
         return own[0] if own else PROTOCOLS["otb"]
     if name not in PROTOCOLS:
         raise InputError(f"unknown protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")
