@@ -111,7 +111,7 @@ def test_unknown_tracker_names_are_refused(name, message):
         ("tracking_env:__version__", "is a str, wanted a class or a function"),
         ("json:JSONDecodeError", "needs 'msg' to be made; give it a default"),
         ("builtins:dict", "is no class or function of Python"),
-        ("builtins:object", "makes an instance of object, wanted one with the methods init"),
+        ("builtins:object", "makes object, wanted an object with the methods init"),
     ],
 )
 def test_entry_points_that_make_no_tracker_are_refused(entry_point, message):

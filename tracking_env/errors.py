@@ -143,16 +143,16 @@ def first_line(error: BaseException) -> str:
 
     Paths of C++ files are left out: OpenCV, onnxruntime and torch name those of the machine that built them.
     """
-    message = _SOURCE_FILE.sub("", str(error)).strip()
+    message = _SOURCE_FILE.sub("", _message(error)).strip()
     return message.splitlines()[0].strip()[:_LONGEST_LINE] if message else type(error).__name__
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error, of whatever library, says that there is not enough memory."""
-    return isinstance(error, MemoryError) or _NO_MEMORY.search(f"{type(error).__name__} {error}") is not None
+    return isinstance(error, MemoryError) or _NO_MEMORY.search(f"{type(error).__name__} {_message(error)}") is not None
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """One line about an error that ended something. Also prints the traceback if `TRACEBACKS` is set.
 
     Returns:
@@ -165,13 +165,20 @@ def describe(error: Exception) -> str:
         return str(error)
     if is_out_of_memory(error):
         return f"out of memory ({first_line(error)}); close other programs, or give less at a time"
-    message = " ".join(_SOURCE_FILE.sub("", str(error)).split())[:_LONGEST_LINE]
+    message = " ".join(_SOURCE_FILE.sub("", _message(error)).split())[:_LONGEST_LINE]
     place = _place(error)
     where = f" ({Path(place.filename).name}, line {place.lineno})" if place else ""
-    return f"{type(error).__name__}: {message}{where}"
+    return f"{type(error).__name__}{message and ': '}{message}{where}"
 
 
-def _place(error: Exception) -> traceback.FrameSummary | None:
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # an error of somebody else's code, whose own text fails
+        return ""
+
+
+def _place(error: BaseException) -> traceback.FrameSummary | None:
     """The innermost call in code that is neither this library's nor an installed package's; else the innermost."""
     calls = traceback.extract_tb(error.__traceback__)
     own = [call for call in calls if not any(Path(call.filename).is_relative_to(folder) for folder in _LIBRARIES)]

@@ -7,6 +7,7 @@ that the user gave. A tracker may have an attribute ``id``, a string that identi
 ids are never mixed. The id of your own tracker also tells its code and its files: it changes when they change.
 """
 
+import contextlib
 import hashlib
 import importlib
 import inspect
@@ -45,6 +46,7 @@ class Entry:
     files: tuple[str, ...] = ()
 
 
+_LONGEST_ID = 200
 NANOTRACK_FILES = ("*backbone*.onnx", "*head*.onnx")
 DOWNLOAD = "nano"
 """What `model_zoo.TRACKERS` calls the files of the trackers that name patterns of files: NanoTrack v2."""
@@ -190,19 +192,25 @@ class TrackerSpec:
         options = self._choose_options(factory, options, seed)
         try:
             tracker: Tracker = factory(**options)
-        except Exception as error:
+            self._check(tracker)
+        except (Exception, SystemExit) as error:
             if isinstance(error, InputError) or self.name in TABLE:
                 raise
             raise InputError(f"cannot make {self.name}: {describe(error)}") from None
-        if not all(callable(getattr(tracker, method, None)) for method in ("init", "update")):
+        return tracker
+
+    def _check(self, tracker: Any) -> None:
+        if not (_takes(tracker, "init", 2) and _takes(tracker, "update", 1)):
+            made = f"the class {tracker.__name__}" if isinstance(tracker, type) else type(tracker).__name__
             raise InputError(
-                f"{self.name} makes an instance of {type(tracker).__name__}, wanted one with the methods "
-                "init(frame, box) and update(frame)"
+                f"{self.name} makes {made}, wanted an object with the methods init(frame, box) and update(frame)"
             )
         identity = getattr(tracker, "id", "")
-        if not isinstance(identity, str):
-            raise InputError(f"the id of {self.name} is {identity!r:.80}, wanted a text that identifies its weights")
-        return tracker
+        if not (isinstance(identity, str) and identity.isprintable() and len(identity) <= _LONGEST_ID):
+            raise InputError(
+                f"the id of {self.name} is {identity!r:.80}, wanted a text of at most {_LONGEST_ID} printable "
+                "characters that identifies its weights"
+            )
 
     def _choose_options(self, factory: Callable[..., Any], options: dict[str, Any], seed: int) -> dict[str, Any]:
         """The options to call a factory with: those that are given, and the seed if it takes one."""
@@ -265,7 +273,8 @@ def resolve(entry_point: str) -> Any:
     if here not in sys.path:
         sys.path.append(here)  # a console script's path has its own folder instead; last, so that it hides nothing
     try:
-        target: Any = importlib.import_module(module_name)
+        with contextlib.chdir(here):  # some modules change the working directory
+            target: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         missing = error.name or module_name
         # Any other name is that of a module which this one imports.
@@ -274,7 +283,7 @@ def resolve(entry_point: str) -> Any:
                 f"cannot import {module_name}: there is no module {missing}; check the spelling, and PYTHONPATH"
             ) from None
         raise MissingPackageError(module_name, missing) from None
-    except Exception as error:  # whatever the module does while it is imported
+    except (Exception, SystemExit) as error:  # whatever the module does while it is imported
         raise InputError(f"cannot import {module_name}: {describe(error)}") from None
     try:
         for part in attribute.split("."):
@@ -287,6 +296,18 @@ def resolve(entry_point: str) -> Any:
             f"{entry_point} is a {type(target).__name__}, wanted a class or a function that makes a tracker"
         )
     return target
+
+
+def _takes(tracker: Any, method: str, count: int) -> bool:
+    """Whether a tracker has a method that can be called with so many arguments."""
+    function = getattr(tracker, method, None)
+    try:
+        inspect.signature(function).bind(*range(count))  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    except ValueError:  # methods in C that do not tell
+        return callable(function)
+    return True
 
 
 def _run_baseline(baseline: Callable[[Sequence], np.ndarray], sequence: Sequence) -> Trajectory:

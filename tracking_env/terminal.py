@@ -5,6 +5,7 @@ lost because nobody reads its last line. `lost_output` tells at the end why some
 """
 
 import codecs
+import errno
 import io
 import logging
 import os
@@ -83,7 +84,7 @@ def lost_output() -> OSError | None:
     """Flush stdout; return why it did not take all of the output, None if it did."""
     try:
         sys.stdout.flush()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         _give_up(sys.stdout, error)
     return _unprinted[0] if _unprinted else None
 
@@ -92,14 +93,14 @@ def _write(text: str, stream: IO[str]) -> None:
     try:
         stream.write(f"{text}\n")
         stream.flush()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         _give_up(stream, error)
 
 
-def _give_up(stream: IO[str], error: OSError) -> None:
+def _give_up(stream: IO[str], error: OSError | ValueError) -> None:
     """Let a stream lead nowhere, since Python flushes it once more at its end and would print an error."""
-    if stream is sys.stdout:
-        _unprinted.append(error)
+    if stream is sys.stdout:  # ValueError: somebody has closed it
+        _unprinted.append(error if isinstance(error, OSError) else OSError(errno.EBADF, "it was closed"))
     with suppress(OSError, ValueError):  # a stream of a test has no number
         _discard(stream.fileno())
 

@@ -74,7 +74,8 @@ TRACKERS = """
     class NeverStarts:
         def init(self, frame, box):
             raise ValueError("cannot")
-        update = init
+        def update(self, frame):
+            pass
 """
 
 

@@ -164,7 +164,8 @@ class PolicyTracker:
 def follow(tracker: Tracker, frames: Iterable[np.ndarray], box: np.ndarray) -> Iterator[Step]:
     """Start a tracker on the first frame and follow the target through the others.
 
-    A frame is taken only when its step is asked for, so that frames may come from a camera.
+    A frame is taken only when its step is asked for, so that frames may come from a camera. The tracker gets copies: it
+    may draw in them.
 
     Args:
         tracker: started anew.
@@ -174,16 +175,18 @@ def follow(tracker: Tracker, frames: Iterable[np.ndarray], box: np.ndarray) -> I
     start = time.perf_counter()
     for index, frame in enumerate(frames):
         if index == 0:
-            tracker.init(frame, box)
             result = np.array(box, dtype=np.float64)
+            tracker.init(frame.copy(), result.copy())
         else:
-            result = four_numbers(tracker.update(frame), RETURNED)
+            result = four_numbers(tracker.update(frame.copy()), RETURNED)
         seconds = time.perf_counter() - start
         confidence = confidence_of(tracker, result)
         if index == 0 and not np.isnan(confidence):
             confidence = 1.0  # the first box was given
         limit = getattr(tracker, "lost_below", None)
-        lost = None if limit is None or np.isnan(confidence) else confidence < limit
+        lost = None
+        if limit is not None and not np.isnan(confidence):
+            lost = confidence < _one_number(limit, "the tracker's lost_below is")
         yield Step(frame, result, seconds, confidence, lost)
         # The clock starts again only now: the caller's own work between two frames is not the tracker's.
         start = time.perf_counter()
@@ -199,14 +202,31 @@ def four_numbers(value: Any, source: str) -> np.ndarray:
     Raises:
         InputError: it is not four numbers.
     """
-    try:
-        box = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        box = np.empty(0)
+    box = _numbers(value)
     if box.shape != (4,):
-        text = " ".join(repr(value).split())[:80]
-        raise InputError(f"{source} {text}, wanted four numbers x, y, w, h")
+        raise InputError(f"{source} {_shorten(value)}, wanted four numbers x, y, w, h")
     return box
+
+
+def _one_number(value: Any, source: str) -> float:
+    number = _numbers(value)
+    if number.shape != ():
+        raise InputError(f"{source} {_shorten(value)}, wanted a number")
+    return float(number)
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """The numbers in a value as a new float64 array, or an empty array if it is anything else."""
+    try:
+        array = np.array(value)
+    except Exception:  # whatever another library's type does when it is converted
+        return np.empty(0)
+    # NumPy would take texts, dates and complex numbers for numbers, too.
+    return array.astype(np.float64) if array.dtype.kind in "iuf" else np.empty(0)
+
+
+def _shorten(value: Any) -> str:
+    return " ".join(repr(value).split())[:80]
 
 
 def confidence_of(tracker: Tracker, box: np.ndarray) -> float:
@@ -219,7 +239,7 @@ def confidence_of(tracker: Tracker, box: np.ndarray) -> float:
     if not hasattr(tracker, "confidence") and spread is not None:
         deviation = four_numbers(spread, "the tracker's spread is")
         return float(bx.iou(box, bx.top_left(bx.centre(box) + deviation)))
-    return float(getattr(tracker, "confidence", np.nan))
+    return _one_number(getattr(tracker, "confidence", np.nan), "the tracker's confidence is")
 
 
 def run(tracker: Tracker, sequence: Sequence, frames: int | None = None) -> Trajectory:

@@ -1,5 +1,6 @@
 """A tracker whose calls are given up when they take too long."""
 
+import contextlib
 import ctypes
 import queue
 import threading
@@ -10,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tracking_env.errors import InputError, option
+from tracking_env.errors import InputError, describe, option
 from tracking_env.trackers.base import Tracker
 
 SECONDS = 60.0
 """How long a call may take by default: many times what the slowest tracker takes for a frame."""
+MAKING = 10
+"""How many times as long it may take to make the tracker, which may read large networks."""
 _WAIT = 0.5  # seconds between looks at the clock; on Windows Ctrl-C is not noticed meanwhile
 
 
@@ -39,7 +42,7 @@ class TimeLimitedTracker:
 
     def _start(self) -> None:
         self._thread = _Thread()
-        self._tracker = self._thread.call(None, self._make)
+        self._tracker = self._call("making", self._seconds * MAKING, self._make)
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on the first frame, as `Tracker.init`.
@@ -49,7 +52,7 @@ class TimeLimitedTracker:
         """
         if self._thread.busy:
             self._start()
-        self._call(self._tracker.init, frame, box)
+        self._call("init", self._seconds, self._tracker.init, frame, box)
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         """The target's box ``(4,)`` in the next frame, as `Tracker.update`.
@@ -57,17 +60,16 @@ class TimeLimitedTracker:
         Raises:
             InputError: it takes too long.
         """
-        box: np.ndarray = self._call(self._tracker.update, frame)
+        box: np.ndarray = self._call("update", self._seconds, self._tracker.update, frame)
         return box
 
-    def _call(self, method: Callable[..., Any], *args: Any) -> Any:
+    def _call(self, name: str, seconds: float, function: Callable[..., Any], *args: Any) -> Any:
         try:
-            return self._thread.call(self._seconds, method, *args)
+            return self._thread.call(seconds, function, *args)
         except _NoAnswerError:
             raise InputError(
-                f"the tracker's {method.__name__} has not returned after {self._seconds:g} seconds; give "
-                f"{option('timeout')} a "
-                "larger number if it is only slow"
+                f"the tracker's {name} has not returned after {seconds:g} seconds; give {option('timeout')} a larger "
+                "number if it is only slow"
             ) from None
 
     def __getattr__(self, name: str) -> Any:
@@ -94,20 +96,23 @@ class _Thread:
         self._thread.start()
         weakref.finalize(self, self._calls.put, None)
 
-    def call(self, seconds: float | None, function: Callable[..., Any], *args: Any) -> Any:
-        """What a function returns or raises; `_NoAnswerError` if it does neither in these seconds (None: no limit)."""
+    def call(self, seconds: float, function: Callable[..., Any], *args: Any) -> Any:
+        """What a function returns or raises; `_NoAnswerError` if it does neither in these seconds."""
         self.busy = True
         self._calls.put((function, args))
         start = time.monotonic()
         while True:
             try:
-                value, error = self._answers.get(timeout=_WAIT if seconds is None else min(_WAIT, seconds))
+                value, error = self._answers.get(timeout=min(_WAIT, seconds))
                 break
             except queue.Empty:
-                if seconds is not None and time.monotonic() - start >= seconds:
+                if time.monotonic() - start >= seconds:
                     self._end()
                     raise _NoAnswerError from None
         self.busy = False
+        if isinstance(error, StopIteration) or not isinstance(error, Exception | KeyboardInterrupt | None):
+            # Raised here it would end the program, or the loop over its frames.
+            raise InputError(f"the tracker ended with {describe(error)}")
         if error is not None:
             raise error
         return value
@@ -123,7 +128,9 @@ def _serve(calls: "queue.SimpleQueue[Any]", answers: "queue.SimpleQueue[Any]") -
     while (call := calls.get()) is not None:
         function, args = call
         try:
-            answers.put((function(*args), None))
+            with contextlib.chdir("."):  # whoever changes the working directory changes it for all threads
+                value = function(*args)
+            answers.put((value, None))
         except BaseException as error:  # a tracker may raise anything; the caller handles it
             answers.put((None, error))
         del call, function, args  # frames are large
