@@ -24,14 +24,14 @@ learn: .venv/.dev
 	$(BIN)/python -m pytest -m learn
 
 bench: .venv/.dev
-	$(BIN)/python benchmarks/score.py
-	$(BIN)/python benchmarks/report.py
-	$(BIN)/python benchmarks/train.py
-	$(BIN)/python benchmarks/cpu.py
-	$(BIN)/python benchmarks/extract.py
-	$(BIN)/python benchmarks/online.py --observation 512 --hidden 512
-	$(BIN)/python benchmarks/env.py
-	$(BIN)/python benchmarks/env.py --dim 4096
+	$(BIN)/python benchmarks/speed/score.py
+	$(BIN)/python benchmarks/speed/report.py
+	$(BIN)/python benchmarks/speed/train.py
+	$(BIN)/python benchmarks/speed/cpu.py
+	$(BIN)/python benchmarks/speed/extract.py
+	$(BIN)/python benchmarks/speed/online.py --observation 512 --hidden 512
+	$(BIN)/python benchmarks/speed/env.py
+	$(BIN)/python benchmarks/speed/env.py --dim 4096
 
 # Faults, damaged files and long runs, two at a time. docs/reliability.md has the results.
 KILLS ?= 200

@@ -35,7 +35,7 @@ from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.files import write_atomically
 from tracking_env.report import plots
 from train import config, search_config
-from train.flags import RunFlags, differences
+from train.run.flags import RunFlags, differences
 
 TRAIN = Path(__file__).resolve().parents[1] / "train" / "reinforce.py"
 SEARCH = TRAIN.parent / "search.py"

@@ -25,7 +25,7 @@ from tracking_env.datasets.sequence import Sequence
 from tracking_env.search.ensemble.fusion import measure_correction
 from tracking_env.search.ensemble.trained import TrainedEnsembleTracker, tracker
 from tracking_env.trackers.base import run
-from train import results
+from train.run import results
 
 FOLLOWED = 0.4
 """IoU from which a frame of the first third tells the convention of its annotator."""

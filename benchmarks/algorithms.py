@@ -34,7 +34,8 @@ from tracking_env.errors import InputError
 from tracking_env.evaluation.sequence_score import PARTS
 from tracking_env.files import write_atomically
 from tracking_env.report import plots
-from train import config, data, sb3_config
+from train import config, sb3_config
+from train.run import data
 
 SB3 = TRAIN.parent / "sb3.py"
 L1_SHARE = 0.6  # 300 of 500 epochs

@@ -35,11 +35,11 @@ from tracking_env.search.ensemble import EnsembleTracker, RunStore, observation_
 from tracking_env.search.ensemble.observation import observes_likeness
 from tracking_env.search.experts import Expert, make_experts
 from tracking_env.trackers.base import run as follow
-from train import hard_clips
 from train.experts import parameter_groups, warm_losses
 from train.experts_config import ExpertsConfig, parse
-from train.optimisation import step
-from train.stored_runs import StoredRun, draw_windows, read_run, read_runs
+from train.run.optimisation import step
+from train.samples import hard_clips
+from train.samples.stored_runs import StoredRun, draw_windows, read_run, read_runs
 
 FRAMES = 10
 """Frames of each sequence in which candidates are sought for ``--fit-rule``."""

@@ -214,12 +214,12 @@ def run_parts(session: Session, carried: Path) -> None:
         "update": lambda: measure_updates(session, common),
         "training": lambda: train(session, common),
         "online": lambda: [
-            session.run("online", "benchmarks/online.py", "--synthetic", *network, *layers, *half)
+            session.run("online", "benchmarks/speed/online.py", "--synthetic", *network, *layers, *half)
             for half in ([], ["--half"])
         ],
         "extraction": lambda: [
-            session.run("extraction", "benchmarks/extract.py", *network, "--repeat", "2", "--synthetic", frames),
-            session.run("extraction", "benchmarks/env.py", "--dim", "4096", "--json"),
+            session.run("extraction", "benchmarks/speed/extract.py", *network, "--repeat", "2", "--synthetic", frames),
+            session.run("extraction", "benchmarks/speed/env.py", "--dim", "4096", "--json"),
         ],
         "repeat": lambda: repeat(session, common),
         "compile": lambda: session.run("compile", f"{HERE}/update_speed.py", *common, "--variants", COMPILED),

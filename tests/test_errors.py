@@ -75,7 +75,7 @@ def test_no_error_of_the_library_names_a_flag():
     """Except in the rooms that are programs; there `option` names arguments and flags."""
     programs = {"commands", "cli.py", "program.py", "demo"}
     flags = []
-    for path in [*(ROOT / "tracking_env").rglob("*.py"), *(ROOT / "agents").glob("*.py")]:
+    for path in [*(ROOT / "tracking_env").rglob("*.py"), *(ROOT / "agents").rglob("*.py")]:
         if programs & set(path.relative_to(ROOT).parts):
             continue
         raised = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise)]

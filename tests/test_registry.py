@@ -164,7 +164,7 @@ def test_the_tracker_id_contains_the_weights(otb_root):
 def trained(tmp_path):
     """The folder of a run with two checkpoints of a small network on grid features, and the second network."""
     torch = pytest.importorskip("torch")
-    from agents import checkpoint
+    from agents.checkpoints import drlt as checkpoint
     from agents.drlt import DRLT, DRLTConfig
 
     for epoch in (1, 2):

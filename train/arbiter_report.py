@@ -16,12 +16,13 @@ from tracking_env.search.ensemble.runs import RunStore
 from tracking_env.search.experts import Expert
 from tracking_env.terminal import print_result
 from tracking_env.trackers.base import run
-from train import hard_clips, results
-from train.data import Data
-from train.pictures import show_evaluation
-from train.run_directory import RunDirectory
-from train.runs import finish_run
-from train.stored_runs import read_run
+from train.run import results
+from train.run.data import Data
+from train.run.directory import RunDirectory
+from train.run.pictures import show_evaluation
+from train.run.steps import finish_run
+from train.samples import hard_clips
+from train.samples.stored_runs import read_run
 
 RULE = "hand-made rule"
 """The row of the rule, which is the action 0."""

@@ -8,9 +8,9 @@ from agents.drlt import DRLTConfig
 from agents.reinforce import ReinforceConfig
 from agents.windows import WindowConfig
 from tracking_env.errors import InputError
-from train.data import DataConfig
-from train.flags import RunFlags, parse_flags
-from train.schedule import ScheduleConfig
+from train.run.data import DataConfig
+from train.run.flags import RunFlags, parse_flags
+from train.run.schedule import ScheduleConfig
 
 PresetName = Literal["demo", "small", "keypoints", "paper"]
 

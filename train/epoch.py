@@ -9,7 +9,7 @@ from agents.windows import Windows
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.errors import InputError
 from train.learner import Learner, NotFiniteError
-from train.schedule import Phase
+from train.run.schedule import Phase
 
 
 def run_epoch(learner: Learner, windows: Windows, phase: Phase, epoch: int) -> dict[str, float]:

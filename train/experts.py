@@ -28,9 +28,10 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from agents import arbiter_checkpoint, returns
+from agents import returns
 from agents.arbiter import Arbiter, log_density, overlap_loss, reset_targets
-from agents.base_checkpoint import restore
+from agents.checkpoints import arbiter as arbiter_checkpoint
+from agents.checkpoints.base import restore
 from tracking_env.envs.otb_track_experts import MILLISECONDS, OTHER_MILLISECONDS
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble import Team, observation_names
@@ -38,16 +39,16 @@ from tracking_env.search.ensemble.observation import observes_likeness
 from tracking_env.search.ensemble.runs import RunStore
 from tracking_env.search.experts import make_experts
 from tracking_env.terminal import print_result
-from train import hard_clips
 from train.arbiter_report import report_agents
-from train.entry_point import run_main
 from train.experts_config import ExpertsConfig, parse
-from train.optimisation import loop_scalars, step
-from train.run_directory import RunDirectory
-from train.runs import open_run
-from train.seeds import failures_of_seeds, run_seeds, warm_start_folder
-from train.stored_runs import Windows, draw_windows, read_run, read_runs, stored_auc
-from train.team_rollout import draw_start, sample_episodes
+from train.run.directory import RunDirectory
+from train.run.entry_point import run_main
+from train.run.optimisation import loop_scalars, step
+from train.run.seeds import failures_of_seeds, run_seeds, warm_start_folder
+from train.run.steps import open_run
+from train.samples import hard_clips
+from train.samples.stored_runs import Windows, draw_windows, read_run, read_runs, stored_auc
+from train.samples.team_rollout import draw_start, sample_episodes
 
 
 def train(config: ExpertsConfig) -> bool:

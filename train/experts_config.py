@@ -9,9 +9,9 @@ from agents.arbiter import ArbiterConfig
 from agents.returns import Returns
 from tracking_env.errors import InputError, suggest
 from tracking_env.search.ensemble.observation import PER_EXPERT, observation_names
-from train.data import DataConfig
-from train.flags import RunFlags, parse_flags
-from train.schedule import interpolate
+from train.run.data import DataConfig
+from train.run.flags import RunFlags, parse_flags
+from train.run.schedule import interpolate
 
 PresetName = Literal["demo", "small"]
 

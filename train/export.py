@@ -17,14 +17,17 @@ from collections.abc import Sequence
 
 import tyro
 
-from agents import arbiter_checkpoint, checkpoint, region_agent_checkpoint, sb3_checkpoint
-from agents.onnx_export import largest_difference
+from agents.checkpoints import arbiter as arbiter_checkpoint
+from agents.checkpoints import drlt as checkpoint
+from agents.checkpoints import region_agent as region_agent_checkpoint
+from agents.checkpoints import sb3 as sb3_checkpoint
+from agents.checkpoints.onnx_export import largest_difference
 from tracking_env.clients import hub
 from tracking_env.errors import InputError
 from tracking_env.terminal import print_result
 from tracking_env.trackers.checkpoint import EXPORT, POLICY, WEIGHTS, read
 from tracking_env.trackers.onnx_policy import OnnxPolicy
-from train.entry_point import run_main
+from train.run.entry_point import run_main
 
 MODULES = {"drlt": checkpoint, "search": region_agent_checkpoint, "sb3": sb3_checkpoint, "experts": arbiter_checkpoint}
 

@@ -10,7 +10,7 @@ from agents.drlt import DRLT, State
 from agents.windows import Batch
 from tracking_env.envs.rewards import REWARDS
 from train.config import RunConfig
-from train.parallel import ALONE, Group
+from train.run.parallel import ALONE, Group
 
 Kind = Literal["reinforce", "supervised"]
 

@@ -27,8 +27,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from agents import checkpoint
-from agents.base_checkpoint import restore
+from agents.checkpoints import drlt as checkpoint
+from agents.checkpoints.base import restore
 from agents.drlt import DRLT
 from agents.windows import Windows
 from tracking_env.features import torch_device
@@ -36,16 +36,16 @@ from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
 from tracking_env.terminal import print_result
 from tracking_env.trackers.checkpoint import newest
-from train import parallel, results
 from train.config import RunConfig, parse
-from train.entry_point import run_main
 from train.epoch import run_epoch
 from train.learner import Learner
-from train.parallel import ALONE, Group
-from train.pictures import show_evaluation
-from train.runs import finish_run, open_run
-from train.schedule import Progress
-from train.seeds import run_seeds
+from train.run import parallel, results
+from train.run.entry_point import run_main
+from train.run.parallel import ALONE, Group
+from train.run.pictures import show_evaluation
+from train.run.schedule import Progress
+from train.run.seeds import run_seeds
+from train.run.steps import finish_run, open_run
 
 
 def train(config: RunConfig, group: Group = ALONE) -> bool:

@@ -32,7 +32,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
-from agents import sb3_checkpoint
+from agents.checkpoints import sb3 as sb3_checkpoint
 from agents.replay import FrameReplayBuffer
 from agents.sb3 import ALGORITHMS, flat_policy_options, policy_options, set_sigma
 from agents.sb3_env import SB3VecEnv, ScaledReward
@@ -40,15 +40,15 @@ from tracking_env.errors import InputError
 from tracking_env.features import torch_device
 from tracking_env.terminal import print_result
 from tracking_env.trackers.checkpoint import newest
-from train import results
-from train.entry_point import run_main
-from train.pictures import show_evaluation
-from train.run_directory import RunDirectory
-from train.runs import finish_run, open_run
+from train.run import results
+from train.run.directory import RunDirectory
+from train.run.entry_point import run_main
+from train.run.pictures import show_evaluation
+from train.run.seeds import run_seeds
+from train.run.steps import finish_run, open_run
 from train.sb3_callbacks import LogWriter, RewardLogger, RewardSwitch, SigmaSchedule, StopOnRequest, UpdateCheck
 from train.sb3_config import SB3Config, parse
 from train.sb3_tasks import make_task
-from train.seeds import run_seeds
 
 LOG_LINES = 10
 """Number of logged lines between two evaluations."""

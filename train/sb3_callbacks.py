@@ -15,7 +15,7 @@ from agents.replay import FrameReplayBuffer
 from agents.sb3 import set_sigma
 from tracking_env.envs.rewards import REWARDS
 from tracking_env.errors import InputError
-from train.run_directory import RunDirectory
+from train.run.directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal, cast, get_args
 
 from tracking_env.errors import InputError
-from train.data import DataConfig
-from train.flags import RunFlags, parse_flags, value_of
-from train.schedule import interpolate
+from train.run.data import DataConfig
+from train.run.flags import RunFlags, parse_flags, value_of
+from train.run.schedule import interpolate
 
 Algo = Literal["ppo", "recurrent_ppo", "a2c", "sac", "td3"]
 Environment = Literal["OTBTrack-v0", "OTBTrackSearch-v0", "OTBTrackExperts-v0"]

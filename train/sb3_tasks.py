@@ -21,8 +21,8 @@ from tracking_env.features.store import FeatureStore
 from tracking_env.search.experts import make_experts
 from tracking_env.trackers.base import Tracker, run
 from tracking_env.trackers.sb3_model import SB3Model
-from train import results
-from train.data import Data
+from train.run import results
+from train.run.data import Data
 from train.sb3_config import SB3Config
 
 VALIDATION_CLIPS = 32

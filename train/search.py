@@ -28,8 +28,9 @@ import torch
 from tqdm import tqdm
 
 import tracking_env  # noqa: F401  (registers the ids)
-from agents import imitation, region_agent_checkpoint, reinforce, returns, supervised
-from agents.base_checkpoint import restore
+from agents import imitation, reinforce, returns, supervised
+from agents.checkpoints import region_agent as region_agent_checkpoint
+from agents.checkpoints.base import restore
 from agents.region_agent import RegionAgent
 from tracking_env.datasets.sequence import ArrayFrames, Sequence
 from tracking_env.errors import InputError
@@ -38,17 +39,17 @@ from tracking_env.features.maps import MapExtractor, Proposer, make_maps
 from tracking_env.search.window import WindowTracker
 from tracking_env.terminal import print_result
 from tracking_env.trackers.base import run as run_tracker
-from train import results
-from train.cutting import cut_crops
-from train.data import Data
-from train.entry_point import run_main
-from train.optimisation import loop_scalars, step
-from train.pictures import show_evaluation
-from train.rollout import draw_clip, replay, sample_episodes, to_image
-from train.run_directory import RunDirectory
-from train.runs import finish_run, open_run
+from train.run import results
+from train.run.data import Data
+from train.run.directory import RunDirectory
+from train.run.entry_point import run_main
+from train.run.optimisation import loop_scalars, step
+from train.run.pictures import show_evaluation
+from train.run.seeds import failures_of_seeds, run_seeds, warm_start_folder
+from train.run.steps import finish_run, open_run
+from train.samples.cutting import cut_crops
+from train.samples.rollout import draw_clip, replay, sample_episodes, to_image
 from train.search_config import SearchConfig, parse
-from train.seeds import failures_of_seeds, run_seeds, warm_start_folder
 
 
 def train(config: SearchConfig) -> bool:

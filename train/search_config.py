@@ -8,9 +8,9 @@ from typing import Literal
 from agents.region_agent import RegionAgentConfig
 from agents.returns import Returns
 from tracking_env.errors import InputError
-from train.data import DataConfig
-from train.flags import RunFlags, parse_flags
-from train.schedule import interpolate
+from train.run.data import DataConfig
+from train.run.flags import RunFlags, parse_flags
+from train.run.schedule import interpolate
 
 PresetName = Literal["demo", "small"]
 

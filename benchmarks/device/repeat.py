@@ -26,10 +26,10 @@ from benchmarks.device.update_speed import configure, first_weights, training_wi
 from benchmarks.device.variants import REFERENCE, VARIANTS, Variant, free_memory, make_learner
 from tracking_env.errors import first_line
 from tracking_env.features import torch_device
-from train import results
 from train.config import RunConfig
 from train.epoch import run_epoch
-from train.schedule import Phase
+from train.run import results
+from train.run.schedule import Phase
 
 RUNS = 3
 

@@ -26,11 +26,11 @@ from benchmarks.device.update_speed import configure, first_weights, training_wi
 from benchmarks.device.variants import REFERENCE, VARIANTS, GraphLearner, make_learner
 from tracking_env.features import torch_device
 from tracking_env.files import write_atomically
-from train import results
 from train.config import RunConfig
 from train.epoch import run_epoch
-from train.run_directory import RunDirectory
-from train.schedule import Progress
+from train.run import results
+from train.run.directory import RunDirectory
+from train.run.schedule import Progress
 
 EVALUATIONS = 10
 RESERVE = 0.08

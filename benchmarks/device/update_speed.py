@@ -26,7 +26,7 @@ from agents.drlt import DRLT
 from agents.windows import Windows
 from benchmarks.device.carried import Carried
 from benchmarks.device.variants import REFERENCE, VARIANTS, Variant, free_memory, make_learner
-from benchmarks.epoch import bandwidth, bytes_per_update, peak_memory, wait
+from benchmarks.speed.epoch import bandwidth, bytes_per_update, peak_memory, wait
 from tracking_env.errors import first_line
 from tracking_env.features import torch_device
 from train.config import PRESETS, RunConfig

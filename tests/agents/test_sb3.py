@@ -17,7 +17,8 @@ from gymnasium import spaces  # noqa: E402
 from sb3_contrib import TQC, RecurrentPPO  # noqa: E402
 from stable_baselines3 import PPO, SAC  # noqa: E402
 
-from agents import sb3, sb3_checkpoint  # noqa: E402
+from agents import sb3  # noqa: E402
+from agents.checkpoints import sb3 as sb3_checkpoint  # noqa: E402
 from agents.replay import FrameReplayBuffer  # noqa: E402
 from agents.sb3 import ALGORITHMS, SB3Agent  # noqa: E402
 from tracking_env import cli  # noqa: E402

@@ -13,7 +13,7 @@ from agents import reinforce, returns  # noqa: E402
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from agents.reinforce import ReinforceConfig  # noqa: E402
 from agents.windows import WindowConfig, Windows  # noqa: E402
-from benchmarks import stepped_reinforce  # noqa: E402
+from benchmarks.speed import stepped_reinforce  # noqa: E402
 from tracking_env.datasets.synthetic import generate  # noqa: E402
 from tracking_env.envs.rewards import REWARDS  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402

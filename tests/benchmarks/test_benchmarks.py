@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-import benchmarks.drawn
 import benchmarks.raw_results
-from benchmarks import plan
+import benchmarks.speed.drawn
+from benchmarks.speed import plan
 from tests.helpers.paths import ROOT
 from tracking_env.evaluation import raw_results
 
@@ -18,7 +18,7 @@ OTB_100 = plan.BENCHMARKS[0]
 
 def measure(name, *args):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *args]
+    command = [sys.executable, str(ROOT / "benchmarks" / "speed" / f"{name}.py"), *args]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -132,7 +132,7 @@ def test_plan_multiplies_measured_times_by_frames():
 
 def test_raw_results_runs_a_tracker_and_packs_its_boxes(tmp_path, monkeypatch):
     drawn = [f"Drawn{seed}" for seed in range(2)]
-    assert benchmarks.drawn.write(tmp_path / "OTB", 101, (64, 48)) == ",".join(drawn)
+    assert benchmarks.speed.drawn.write(tmp_path / "OTB", 101, (64, 48)) == ",".join(drawn)
     monkeypatch.setattr(benchmarks.raw_results, "SEQUENCES", ",".join(drawn))
     monkeypatch.setattr(raw_results.archive, "_FOLDER", tmp_path)
     monkeypatch.setattr(raw_results.write, "__defaults__", (tmp_path,))
@@ -148,7 +148,7 @@ def test_raw_results_runs_a_tracker_and_packs_its_boxes(tmp_path, monkeypatch):
 def test_train_measures_all_training_paths():
     pytest.importorskip("torch")
     flags = ["--seconds", "0", "--sequences", "synthetic:0-1", "--hidden", "8", "--batch", "2", "--json"]
-    command = [sys.executable, str(ROOT / "benchmarks" / "train.py"), *flags]
+    command = [sys.executable, str(ROOT / "benchmarks" / "speed" / "train.py"), *flags]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode in (0, 1), done.stderr
     numbers = json.loads(done.stdout)
@@ -162,7 +162,7 @@ def test_train_measures_all_training_paths():
 def test_cpu_measures_variants_against_the_floor():
     pytest.importorskip("torch")
     flags = ["--threads", "1", "--hidden", "8", "--batch", "2", "--rounds", "1", "--updates", "1", "--json"]
-    command = [sys.executable, str(ROOT / "benchmarks" / "cpu.py"), *flags, "--sequences", "synthetic:0-1"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "speed" / "cpu.py"), *flags, "--sequences", "synthetic:0-1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     (numbers,) = json.loads(done.stdout)

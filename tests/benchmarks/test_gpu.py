@@ -18,13 +18,13 @@ from benchmarks.device.carried import Carried, NoFrames
 from benchmarks.device.recurrence import PlainDRLT
 from benchmarks.device.update_speed import configure, distance
 from benchmarks.device.variants import REFERENCE, VARIANTS, GraphLearner, Variant, make_learner
-from benchmarks.epoch import random_windows
+from benchmarks.speed.epoch import random_windows
 from tests.helpers.bare_machine import make_environment, make_wheel
 from tests.helpers.paths import ROOT
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.errors import InputError
 from train.epoch import run_epoch
-from train.schedule import Phase
+from train.run.schedule import Phase
 
 CPU = torch.device("cpu")
 CONFIG = configure(16, "cpu")

@@ -14,7 +14,7 @@ pytest.importorskip("jinja2", reason="needs the extra hub")
 torch = pytest.importorskip("torch")
 load_file = pytest.importorskip("safetensors.torch").load_file
 
-from agents import checkpoint  # noqa: E402
+from agents.checkpoints import drlt as checkpoint  # noqa: E402
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.clients import hub, model_card  # noqa: E402
@@ -24,7 +24,7 @@ from tracking_env.features.extractors import make_extractor  # noqa: E402
 from tracking_env.rendering import write_video  # noqa: E402
 from tracking_env.trackers.checkpoint import find  # noqa: E402
 from train.config import parse  # noqa: E402
-from train.flags import flatten  # noqa: E402
+from train.run.flags import flatten  # noqa: E402
 
 GRID = make_extractor("grid", None)
 RUN = {
@@ -209,7 +209,7 @@ def write_run(kind, folder):
     data = RUN["data"] | {"weights": None, "extra": None}
     report = REPORT | {kind.report_key: 40}
     if kind is SEARCH_KIND:
-        from agents import region_agent_checkpoint
+        from agents.checkpoints import region_agent as region_agent_checkpoint
         from agents.region_agent import RegionAgent, RegionAgentConfig
         from tracking_env.features.maps import make_maps
         from train.search_config import parse as parse_search
@@ -224,7 +224,7 @@ def write_run(kind, folder):
         report |= {"extractor": maps.id}
     else:
         pytest.importorskip("sb3_contrib")
-        from agents import sb3_checkpoint
+        from agents.checkpoints import sb3 as sb3_checkpoint
         from agents.sb3 import new_policy
 
         policy = new_policy("ppo", GRID.dim, 8, sigma=0.01)
@@ -238,8 +238,8 @@ def write_run(kind, folder):
 
 
 def test_the_card_of_an_arbiter_names_its_experts(tmp_path):
-    from agents import arbiter_checkpoint
     from agents.arbiter import Arbiter, ArbiterConfig
+    from agents.checkpoints import arbiter as arbiter_checkpoint
 
     path = tmp_path / "run" / "checkpoints" / "000040"
     run = {"data": RUN["data"] | {"features": "grey,colour"}, "loop": {"updates": 5}}

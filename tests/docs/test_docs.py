@@ -32,10 +32,10 @@ LOGGERS = (
     "experts",
     "sb3",
     "sb3_callbacks",
-    "results",
-    "pictures",
-    "runs",
-    "optimisation",
+    "run/results",
+    "run/pictures",
+    "run/steps",
+    "run/optimisation",
 )
 
 

@@ -12,15 +12,18 @@ import torch
 from stable_baselines3 import PPO
 from torch import nn
 
-from agents import arbiter_checkpoint, checkpoint, region_agent_checkpoint, sb3_checkpoint
 from agents.arbiter import Arbiter, ArbiterConfig
-from agents.base_checkpoint import restore
+from agents.checkpoints import arbiter as arbiter_checkpoint
+from agents.checkpoints import drlt as checkpoint
+from agents.checkpoints import region_agent as region_agent_checkpoint
+from agents.checkpoints import sb3 as sb3_checkpoint
+from agents.checkpoints.base import restore
 from agents.drlt import DRLT, DRLTConfig
 from agents.region_agent import RegionAgent, RegionAgentConfig
 from agents.sb3 import SB3Agent, observation_space, policy_options
 from tests.soak.parser import make_parsers
 from tracking_env.trackers.checkpoint import read
-from train.schedule import Progress
+from train.run.schedule import Progress
 
 
 def update(optimizer: torch.optim.Optimizer, *modules: nn.Module) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.arbiter import Arbiter, ArbiterConfig
-from agents.onnx_export import export_arbiter
+from agents.checkpoints.onnx_export import export_arbiter
 from tests.soak.checkpoints import drlt_files
 from tests.soak.parser import Parser
 from tracking_env.clients import hub

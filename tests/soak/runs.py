@@ -11,7 +11,7 @@ from tests.soak.parser import Parser
 from tests.soak.sample_files import make_sequence
 from tracking_env.features.store import FeatureStore
 from train.config import RunConfig
-from train.run_directory import RunDirectory
+from train.run.directory import RunDirectory
 
 RUN = RunConfig(out="run", resume=True)
 CONFIG = json.dumps(asdict(RUN)).encode()

@@ -72,7 +72,9 @@ def read_run(folder: Path) -> Contents:
 
 
 def check_checkpoint(folder: Path) -> None:
-    from agents import checkpoint, region_agent_checkpoint, sb3_checkpoint
+    from agents.checkpoints import drlt as checkpoint
+    from agents.checkpoints import region_agent as region_agent_checkpoint
+    from agents.checkpoints import sb3 as sb3_checkpoint
 
     config = json.loads((folder / "config.json").read_text())
     if "algorithm" in config:

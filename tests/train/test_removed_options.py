@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from agents import checkpoint, region_agent_checkpoint
-from agents.removed_options import check_removed_options
+from agents.checkpoints import drlt as checkpoint
+from agents.checkpoints import region_agent as region_agent_checkpoint
+from agents.checkpoints.removed_options import check_removed_options
 from tests.helpers.paths import ROOT
 from tracking_env.errors import InputError
 from tracking_env.trackers.checkpoint import REMOVED

@@ -19,11 +19,11 @@ from tracking_env.datasets.box_files import read_boxes
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.report import plots
 from tracking_env.trackers.checkpoint import newest
-from train import pictures, results
 from train.config import parse
-from train.data import load_data
 from train.reinforce import main
-from train.run_directory import RunDirectory
+from train.run import pictures, results
+from train.run.data import load_data
+from train.run.directory import RunDirectory
 
 
 @pytest.fixture(scope="module")

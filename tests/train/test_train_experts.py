@@ -16,8 +16,8 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
 
 import tracking_env  # noqa: E402, F401  (registers the ids)
-from agents import arbiter_checkpoint  # noqa: E402
 from agents.arbiter import Arbiter, ArbiterConfig  # noqa: E402
+from agents.checkpoints import arbiter as arbiter_checkpoint  # noqa: E402
 from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.datasets import synthetic  # noqa: E402
@@ -26,13 +26,13 @@ from tracking_env.evaluation.scoring import evaluate as score_boxes  # noqa: E40
 from tracking_env.search.ensemble import RunStore, Team, observation_names  # noqa: E402
 from tracking_env.search.experts import make_experts  # noqa: E402
 from train import experts as script  # noqa: E402
-from train import hard_clips  # noqa: E402
 from train.arbiter_report import gain_over  # noqa: E402
 from train.experts import main  # noqa: E402
 from train.experts_config import LoopConfig, WarmConfig, parse  # noqa: E402
-from train.run_directory import RunDirectory  # noqa: E402
-from train.stored_runs import draw_windows, read_run, read_runs, stored_auc  # noqa: E402
-from train.team_rollout import Start, draw_start, sample_episodes  # noqa: E402
+from train.run.directory import RunDirectory  # noqa: E402
+from train.samples import hard_clips  # noqa: E402
+from train.samples.stored_runs import draw_windows, read_run, read_runs, stored_auc  # noqa: E402
+from train.samples.team_rollout import Start, draw_start, sample_episodes  # noqa: E402
 
 TINY = [
     *("--sequences", "synthetic:0-1", "--test-sequences", "synthetic:100", "--width", "8", "--hidden", "6"),

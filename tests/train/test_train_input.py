@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents import checkpoint
+from agents.checkpoints import drlt as checkpoint
 from tests.helpers.training import TINY, refused, run_script
 from tracking_env.trackers.checkpoint import newest
 from train import learner

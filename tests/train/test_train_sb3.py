@@ -19,7 +19,7 @@ pytest.importorskip("sb3_contrib")
 
 from safetensors.numpy import load_file  # noqa: E402
 
-from agents import sb3_checkpoint  # noqa: E402
+from agents.checkpoints import sb3 as sb3_checkpoint  # noqa: E402
 from agents.sb3 import ALGORITHMS, FrameFeatures  # noqa: E402
 from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
 from tests.soak.checkpoints import make_ppo  # noqa: E402
@@ -30,7 +30,7 @@ from tracking_env.features.base import extract  # noqa: E402
 from tracking_env.features.extractors import GridExtractor  # noqa: E402
 from tracking_env.registry import TrackerSpec  # noqa: E402
 from tracking_env.trackers.checkpoint import newest, numbered  # noqa: E402
-from train.run_directory import RunDirectory  # noqa: E402
+from train.run.directory import RunDirectory  # noqa: E402
 from train.sb3 import main  # noqa: E402
 
 TINY = [

@@ -13,12 +13,12 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from agents import region_agent_checkpoint  # noqa: E402
+from agents.checkpoints import region_agent as region_agent_checkpoint  # noqa: E402
 from tests.helpers.training import hyperparameters, tensorboard  # noqa: E402
 from tracking_env import cli  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from train import search  # noqa: E402
-from train.run_directory import RunDirectory  # noqa: E402
+from train.run.directory import RunDirectory  # noqa: E402
 from train.search import main  # noqa: E402
 from train.search_config import LoopConfig, WarmConfig, parse  # noqa: E402
 

@@ -1,0 +1,1 @@
+"""How fast things run, and the bounds they are compared with."""
