@@ -22,8 +22,8 @@ from tracking_env.errors import InputError, option
 from tracking_env.search.ensemble.fusion import SHARPNESS
 from tracking_env.search.ensemble.observation import CANDIDATE, CANDIDATE_DISTANCE
 
-NEVER = -4.0
-"""First bias of the logits of resets and pauses: a probability of 0.02."""
+NEVER, SELDOM = -4.0, -1.0
+"""First bias of the logits of resets and of pauses: probabilities of 0.02 and 0.27."""
 APART, WORSE, PATIENCE = 0.2, 0.1, 5
 """The hand-made reset rule, see `reset_targets`."""
 CANDIDATE_RULE = (-1.9, 6.8, -2.3, -1.0)
@@ -101,11 +101,11 @@ class Arbiter(nn.Module):
         self.residual = nn.Linear(config.hidden, 4)
         self.switches = nn.Linear(config.hidden, 2 if pausing else 1)
         self.candidate_rule = nn.Parameter(torch.tensor(CANDIDATE_RULE))
-        # Zero weights start the policy as the hand-made rule: equal trust, no residual, hardly ever a reset.
+        # Zero weights start the policy as the hand-made rule: equal trust, no residual, no switch above 0.5.
         for layer in (self.overlap, self.residual, self.switches):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        nn.init.constant_(self.switches.bias, NEVER)
+        self.switches.bias.data = torch.tensor([NEVER, SELDOM][: len(self.switches.bias)])
 
     def fit_normaliser(self, observations: Tensor) -> None:
         """Standardise each number of the observation by its mean and deviation over ``(frames, D)``."""
@@ -177,7 +177,10 @@ def join_action(sample: Outputs, overlap: Tensor, scan_below: float) -> Tensor:
 
 
 def sample_action(outputs: Outputs, sigma: float, generator: torch.Generator) -> Outputs:
-    """A sample of the policy in the form of its outputs: trust and residual are Gaussian, switches are 0 or 1."""
+    """A sample of the policy in the form of its outputs: trust and residual are Gaussian, switches are 0 or 1.
+
+    With a deviation ``sigma`` of 0 trust and residual are their means.
+    """
     noise = [torch.randn(part.shape, generator=generator) for part in outputs[:2]]
     chance = torch.rand(outputs.switches.shape, generator=generator)
     # REINFORCE takes no gradient through its samples.
@@ -186,11 +189,14 @@ def sample_action(outputs: Outputs, sigma: float, generator: torch.Generator) ->
 
 
 def log_density(outputs: Outputs, sample: Outputs, sigma: float) -> Tensor:
-    """Logarithm of the policy's density at a sample of it, up to a constant: ``(B, T)``."""
+    """Logarithm of the policy's density at a sample of it, up to a constant: ``(B, T)``.
+
+    With a deviation ``sigma`` of 0 it is that of the switches alone.
+    """
     means, actions = (torch.cat(parts[:2], dim=-1) for parts in (outputs, sample))
     # Switches are independent Bernoulli variables: their log-probability is minus the cross-entropy.
     switches = F.binary_cross_entropy_with_logits(outputs.switches, sample.switches, reduction="none").sum(dim=-1)
-    return reinforce.log_density(actions, means, sigma) - switches
+    return (reinforce.log_density(actions, means, sigma) if sigma else 0.0) - switches
 
 
 def overlap_loss(overlap: Tensor, truth: Tensor, mask: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from agents.arbiter import Arbiter
 from tracking_env.datasets import sequence as sq
+from tracking_env.envs.otb_track_experts import MILLISECONDS, OTHER_MILLISECONDS
 from tracking_env.evaluation.failures import count_failures
 from tracking_env.evaluation.score_report import Report
 from tracking_env.report import comparison
@@ -54,19 +55,21 @@ def report_agents(
     if on_hard and data.unseen:
         tested["hard clips"] = list(hard_clips.test_clips(data.testing))
     name, (start, *_) = list(agents)[-1], list(agents)
+    milliseconds = np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
     facts: dict[str, Any] = {"updates": done, "extractor": store.experts, "summary": {}, "gain": {}}
     tables: dict[str, dict[str, Report]] = {}
     for title, sequences in tested.items():
         fixed = fixed_scores(store, sequences, data.unseen)
         rows = {name: evaluation.report for name, evaluation in fixed.items()}
+        times = dict(zip(rows, [*milliseconds.tolist(), float(milliseconds.sum())], strict=True))
         if title == "test sequences":
             untrained = fixed[RULE]  # which an untrained agent is
         for agent_name, agent in agents.items():
-            evaluation, fps = evaluate_agent(agent, experts, sequences, data.unseen, likeness)
-            rows[agent_name] = evaluation.report
+            evaluation, fps, looks = evaluate_agent(agent, experts, sequences, data.unseen, likeness)
+            rows[agent_name], times[agent_name] = evaluation.report, float(looks @ milliseconds)
             if (title, agent_name) == ("test sequences", name):
                 final, speed = evaluation, fps
-        facts["summary"][title] = summarise(rows)
+        facts["summary"][title] = summarise(rows, times)
         if start != name:
             facts["gain"][title] = gain_over(rows[start], rows[name])
         tables[title] = rows
@@ -85,8 +88,8 @@ def report_agents(
 
 def evaluate_agent(
     model: Arbiter, experts: list[Expert], sequences: Sequence[sq.Sequence], unseen: bool, likeness: bool
-) -> tuple[results.Evaluation, float]:
-    """Track and score sequences; also returns the mean frames per second, decoding included.
+) -> tuple[results.Evaluation, float, np.ndarray]:
+    """Track and score sequences.
 
     Args:
         model: the agent.
@@ -94,15 +97,23 @@ def evaluate_agent(
         sequences: the test sequences.
         unseen: whether none of their frames was trained on; else the first third was.
         likeness: whether the agent observes likeness, see `Team`.
+
+    Returns:
+        The boxes and scores, the mean frames per second, decoding included, and how often each expert looked in a
+        frame on average, ``(K,)``.
     """
     model.eval()
     boxes: dict[str, np.ndarray] = {}
     speeds: list[float] = []
+    looks, frames = np.zeros(len(experts)), 0
     for sequence in tqdm(sequences, desc="testing", unit="sequence", leave=False, disable=None):
-        result = run(EnsembleTracker(model, experts, "", model.pausing, likeness), sequence)
+        tracker = EnsembleTracker(model, experts, "", model.pausing, likeness)
+        result = run(tracker, sequence)
+        looks, frames = looks + tracker.looks, frames + len(sequence)
         boxes[sequence.name] = result.boxes
         speeds.append(result.fps)
-    return results.Evaluation(boxes, results.score(boxes, sequences, unseen)), float(np.mean(speeds))
+    evaluation = results.Evaluation(boxes, results.score(boxes, sequences, unseen))
+    return evaluation, float(np.mean(speeds)), looks / frames
 
 
 def fixed_scores(store: RunStore, sequences: Sequence[sq.Sequence], unseen: bool) -> dict[str, results.Evaluation]:
@@ -119,8 +130,13 @@ def fixed_scores(store: RunStore, sequences: Sequence[sq.Sequence], unseen: bool
     }
 
 
-def summarise(reports: Mapping[str, Report]) -> dict[str, dict[str, float]]:
-    """AUC, P@20 and failures per 100 frames of each row, for ``report.json`` and `format_summary`."""
+def summarise(reports: Mapping[str, Report], milliseconds: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Each row's scores, failures and time per frame, for ``report.json`` and `format_summary`.
+
+    Args:
+        reports: of each row.
+        milliseconds: that its experts take for a frame by the table of ``OTBTrackExperts-v0``, not by a clock.
+    """
     rows = {}
     for name, report in reports.items():
         mean = report.mean["whole"]
@@ -128,16 +144,18 @@ def summarise(reports: Mapping[str, Report]) -> dict[str, dict[str, float]]:
         assert mean is not None and mean.auc is not None and mean.precision20 is not None
         failures = report.count_failures().per_hundred
         rows[name] = {"auc": mean.auc, "precision20": mean.precision20, "failures_per_100_frames": failures}
+        rows[name]["milliseconds"] = milliseconds[name]
     return rows
 
 
 def format_summary(rows: Mapping[str, Mapping[str, float]]) -> str:
     """The rows of `summarise` as a table."""
     width = max(map(len, rows))
-    lines = [f"{'':{width}}    AUC   P@20  failures per 100 frames"]
+    lines = [f"{'':{width}}    AUC   P@20  failures per 100 frames  ms of experts"]
     for name, row in rows.items():
-        scores = f"{row['auc']:.3f}  {row['precision20']:.3f}  {row['failures_per_100_frames']:.2f}"
-        lines.append(f"{name:{width}}  {scores}")
+        failures, milliseconds = row["failures_per_100_frames"], row["milliseconds"]
+        scores = f"{row['auc']:.3f}  {row['precision20']:.3f}"
+        lines.append(f"{name:{width}}  {scores}  {failures:23.2f}  {milliseconds:13.1f}")
     return "\n".join(lines)
 
 

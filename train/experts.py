@@ -81,7 +81,7 @@ def train(config: ExpertsConfig) -> bool:
 
     # Warm start: supervised, on stored runs, in which no expert is reset.
     if done < warm.warm_steps:
-        whole, made = read_runs(store, data.clips, warm.losses)
+        whole, made = read_runs(store, data.clips, warm.losses, model.pausing)
         whole += read_runs(store, hard, 0)[0]
         # Scores on the training videos do not show which weights are best on other videos.
         choosing = data.unseen and warm.choose_every > 0
@@ -131,6 +131,8 @@ def train(config: ExpertsConfig) -> bool:
     # In the loop: REINFORCE, where resetting an expert changes its later search regions.
     model.eval()  # with dropout the second pass would evaluate another policy than the one that acted
     likeness = observes_likeness(config.ignore)
+    # Noise in trust would blur what a switch is worth.
+    sigma = loop.sigma if loop.tune == "all" else 0.0
     team = Team(experts, loop.clips * loop.episodes, likeness)
     cost = loop.cost * np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
     for name, parameter in model.named_parameters():
@@ -149,12 +151,12 @@ def train(config: ExpertsConfig) -> bool:
         for _ in range(loop.clips):
             clips = hard if hard and rng.random() < loop.hard_share else data.clips
             starts.append(draw_start(clips, loop.steps, len(experts), loop.lost_share, rng))
-        rollout = sample_episodes(team, model, starts, loop.steps, loop.sigma, cost, generator)
+        rollout = sample_episodes(team, model, starts, loop.steps, sigma, cost, generator)
         gains = returns.returns(rollout.rewards[loop.reward], loop.returns, gamma=loop.gamma)
         advantages = (gains - returns.baseline(gains, "mean")).flatten(0, 1)
         # The episodes have no gradient, so a second pass over the same observations computes that of the density.
         outputs, _ = model(rollout.observations)
-        density = log_density(outputs, rollout.sample, loop.sigma)
+        density = log_density(outputs, rollout.sample, sigma)
         losses = -(density * advantages * rollout.mask).sum(dim=-1)
         norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
         scalars = loop_scalars(rollout.rewards, loop.reward, rollout.mask, losses, advantages)

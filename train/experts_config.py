@@ -101,7 +101,8 @@ class LoopConfig:
     hard_share: float = 0.25
     """share of the clips that are hard ones, see --hard"""
     sigma: float = 0.05
-    """standard deviation of trust and residual; resets and pauses are drawn by their probability"""
+    """standard deviation of trust and residual; resets and pauses are drawn by their probability. With --tune switches
+    there is none"""
     returns: Returns = "to_go"
     """return of a step: its own reward, or the sum of rewards from it to the end of the clip"""
     gamma: float = 0.95

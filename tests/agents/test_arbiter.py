@@ -107,6 +107,23 @@ def test_the_more_an_arbiter_doubts_the_sooner_it_accepts_a_candidate():
     assert np.diff(logits) == pytest.approx([-(np.log(19) - 1), -2], abs=1e-4)  # overlaps below 0.05 count as 0.05
 
 
+def test_without_noise_only_the_switches_are_drawn():
+    outputs = Outputs(torch.rand(3, 4, 2), torch.rand(3, 4, 4), torch.full((3, 4, 2), 0.4))
+    sample = arbiter.sample_action(outputs, 0.0, torch.Generator().manual_seed(0))
+    assert torch.equal(sample.overlap, outputs.overlap) and torch.equal(sample.residual, outputs.residual)
+    assert sample.switches.unique().tolist() == [0, 1]
+    on = np.log(1 / (1 + np.exp(-0.4)))  # of a switch that is on, and of one that is off
+    expected = (sample.switches * on + (1 - sample.switches) * np.log(1 - np.exp(on))).sum(dim=-1)
+    torch.testing.assert_close(arbiter.log_density(outputs, sample, 0.0), expected)
+
+
+def test_untrained_a_pause_is_unlikely_and_a_reset_more_so():
+    with torch.no_grad():
+        outputs, _ = Arbiter(44, 2, pausing=True).eval()(torch.zeros(1, 1, 44))
+    chances = torch.sigmoid(outputs.switches[0, 0])
+    torch.testing.assert_close(chances, torch.tensor([0.018, 0.018, 0.269, 0.269]), atol=1e-3, rtol=0)
+
+
 def test_numbers_that_never_change_are_hidden():
     model, observations = trained(), torch.randn(50, 44)
     observations[:, 5] = 0.3

@@ -24,6 +24,8 @@ from tracking_env.datasets import synthetic  # noqa: E402
 from tracking_env.errors import InputError  # noqa: E402
 from tracking_env.evaluation.scoring import evaluate as score_boxes  # noqa: E402
 from tracking_env.search.ensemble import RunStore, Team, observation_names  # noqa: E402
+from tracking_env.search.ensemble.fusion import overlaps  # noqa: E402
+from tracking_env.search.ensemble.observation import PER_EXPERT  # noqa: E402
 from tracking_env.search.experts import make_experts  # noqa: E402
 from train import experts as script  # noqa: E402
 from train.arbiter_report import gain_over  # noqa: E402
@@ -31,7 +33,7 @@ from train.experts import main  # noqa: E402
 from train.experts_config import LoopConfig, WarmConfig, parse  # noqa: E402
 from train.run.directory import RunDirectory  # noqa: E402
 from train.samples import hard_clips  # noqa: E402
-from train.samples.stored_runs import draw_windows, read_run, read_runs, stored_auc  # noqa: E402
+from train.samples.stored_runs import draw_windows, read_paused_runs, read_run, read_runs, stored_auc  # noqa: E402
 from train.samples.team_rollout import Start, draw_start, sample_episodes  # noqa: E402
 
 TINY = [
@@ -183,6 +185,10 @@ def test_start_loads_the_warm_start_of_another_run_with_the_same_cost(finished, 
     pausing = tmp_path / "pausing"
     assert main([*QUICK, "--cost", "0.01", "--reward", "l1", "--out", str(pausing)]) == 0
     assert json.loads((pausing / "checkpoints/000008/config.json").read_text())["pausing"] is True
+    summary = json.loads((pausing / "report.json").read_text())["summary"]["test sequences"]
+    # Each of the two experts is said to take 0.5 ms; scanning, the second looks at up to eight places more.
+    assert [summary[row]["milliseconds"] for row in ("grey", "colour", "hand-made rule")] == [0.5, 0.5, 1.0]
+    assert 0.5 <= summary["Arbiter (REINFORCE)"]["milliseconds"] <= 9.0
 
 
 def test_with_the_split_of_the_paper_the_last_weights_are_used(tmp_path, cache):
@@ -324,6 +330,22 @@ def test_windows_of_stored_runs_are_padded_and_masked(tmp_path):
     untrained = Arbiter(44, 2)
     rule = whole[0].fused(np.full((30, 2), 0.5), np.zeros((30, 4)))
     assert stored_auc(untrained, whole) == whole[0].auc(rule) and untrained.training
+
+
+def test_in_runs_with_pauses_one_expert_always_looks(tmp_path):
+    store = RunStore(EXPERTS, tmp_path / "runs")
+    without = read_run(store, VIDEO, 5, 30)
+    for leader, paused in enumerate(read_paused_runs(store, VIDEO, 5, 30)):
+        other, numbers = 1 - leader, paused.observations.reshape(25, 2, 22)
+        running = numbers[..., PER_EXPERT.index("running")] == 1
+        assert running[:, leader].all() and running[0].all() and 5 <= (~running[:, other]).sum() <= 24
+        np.testing.assert_array_equal(paused.boxes[running], without.boxes[running])
+        before = np.flatnonzero(~running[:, other]) - 1
+        np.testing.assert_array_equal(paused.boxes[~running], without.boxes[before, leader])
+        assert (paused.confidence[~running] == 0).all() and (paused.confidence[running] > 0).all()
+        np.testing.assert_allclose(paused.iou, overlaps(paused.boxes, VIDEO.boxes[5:30, None]), atol=1e-6)
+        others_scores = numbers[:, leader, PER_EXPERT.index("score_by_others")]
+        assert (others_scores[~running[:, other]] == 0).all()
 
 
 @pytest.mark.learn

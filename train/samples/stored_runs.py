@@ -1,5 +1,6 @@
 """Training data of the arbiter's warm start: stored runs of experts, with the true overlaps of their boxes."""
 
+import zlib
 from collections.abc import Sequence as Many
 from typing import NamedTuple
 
@@ -15,7 +16,11 @@ from tracking_env.evaluation import metrics
 from tracking_env.search.ensemble import fuse, move_box, observe_run
 from tracking_env.search.ensemble.fusion import overlaps
 from tracking_env.search.ensemble.losses import FRAMES, first_frames, make_losses
+from tracking_env.search.ensemble.report import Report
 from tracking_env.search.ensemble.runs import RunStore
+
+PAUSED = 0.5, 0.95
+"""Share of the frames in which experts pause, at least and at most, in runs with pauses."""
 
 
 class StoredRun(NamedTuple):
@@ -62,9 +67,50 @@ def read_run(
     store: RunStore, sequence: Sequence, start: int = 0, stop: int | None = None, around: np.ndarray | None = None
 ) -> StoredRun:
     """A run from a store, made if it is missing; arguments as of `RunStore.get`."""
-    report = store.get(sequence, start, stop, around)
-    boxes, part = np.array(report.boxes), slice(start, stop)
-    truth = sequence.boxes[part]
+    return _stored_run(store.get(sequence, start, stop, around), sequence, slice(start, stop))
+
+
+def read_paused_runs(store: RunStore, sequence: Sequence, start: int, stop: int) -> list[StoredRun]:
+    """Runs in which one expert always looks and the others pause in random frames, one run for each expert.
+
+    They are made of a run without pauses: an expert that pauses reports nothing, and its box is the one that the other
+    expert had a frame before. Where an expert looks, it looks as if it had not paused.
+
+    Args:
+        store: makes what is missing.
+        sequence: the frames.
+        start: first frame, 0-based.
+        stop: the frame after the last one.
+    """
+    report = store.get(sequence, start, stop)
+    rng = np.random.default_rng([zlib.crc32(sequence.name.encode()), start])
+    frames, experts = report.confidence.shape
+    runs = []
+    for leader in range(experts):
+        running = rng.random((frames, experts)) >= rng.uniform(*PAUSED)
+        running[0], running[:, leader] = True, True
+        runs.append(_stored_run(_pause(report, running, leader), sequence, slice(start, stop)))
+    return runs
+
+
+def _pause(report: Report, running: np.ndarray, leader: int) -> Report:
+    """A run's report ``(T, K)`` if the experts had paused where ``running`` is False, see `read_paused_runs`."""
+    boxes = np.array(report.boxes)
+    before = np.concatenate([boxes[:1, leader], boxes[:-1, leader]])
+    return report._replace(
+        boxes=np.where(running[..., None], boxes, before[:, None]),
+        cross_score=report.cross_score * running[..., None],
+        running=running,
+        **{
+            name: getattr(report, name) * running
+            for name in ("confidence", "second_peak", "first_likeness", "recent_likeness", "motion", "growth")
+        },
+    )
+
+
+def _stored_run(report: Report, sequence: Sequence, part: slice) -> StoredRun:
+    """The report of a part of a sequence, with what a policy observes and the true overlaps."""
+    boxes, truth = np.array(report.boxes), sequence.boxes[part]
     iou, mutual = overlaps(boxes, truth[:, None]), overlaps(boxes[:, :, None], boxes[:, None])
     return StoredRun(
         observe_run(report),
@@ -78,7 +124,7 @@ def read_run(
 
 
 def read_runs(
-    store: RunStore, clips: Many[tuple[Sequence, range]], losses: int
+    store: RunStore, clips: Many[tuple[Sequence, range]], losses: int, pausing: bool = False
 ) -> tuple[list[StoredRun], list[StoredRun]]:
     """The runs to learn from: of each clip one from its first true box, and those with simulated losses.
 
@@ -86,11 +132,13 @@ def read_runs(
         store: makes what is missing.
         clips: sequences and the part of each that is open to training.
         losses: simulated losses per clip.
+        pausing: add runs with pauses to the former, see `read_paused_runs`.
     """
     whole, made = [], []
     for sequence, part in tqdm(clips, desc="experts", unit="sequence", leave=False, disable=None):
         first = int(first_frames(sequence, part, len(part))[0])
         whole.append(read_run(store, sequence, first, part.stop))
+        whole += read_paused_runs(store, sequence, first, part.stop) if pausing else []
         for loss in make_losses(sequence, part, losses, len(store.experts)):
             stop = min(loss.start + FRAMES, part.stop)
             made.append(read_run(store, sequence, loss.start, stop, loss.around))

@@ -42,6 +42,9 @@ class EnsembleTracker:
         id: tells the policy and the experts from others.
         pausing: whether the policy's actions also say which experts run.
         likeness: whether the policy observes likeness, see `Team`.
+
+    Attributes:
+        looks: how often each expert has looked at a frame since the start, ``(K,)``; more than once where it scanned.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class EnsembleTracker:
         self.team.start([0], [frame], [box])
         self._means = Means.new(1, len(self.team.experts))
         self._state: Any = None
+        self.looks = np.zeros(len(self.team.experts), np.intp)
         self.update(frame)
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         """The reported pixel box ``(4,)`` in the next frame."""
         report = self.team.look([frame], [0])
         candidates = self.team.scan([frame], [0])
+        self.looks += report.running[0] + candidates.looks[0]
         observation, self._means = observe(report, candidates, self._means)
         decision = split_action(self.decide(observation[0])[None], len(self.team.experts), self.pausing)
         return self.team.act([0], report, candidates, decision)[0]
