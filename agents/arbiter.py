@@ -154,6 +154,11 @@ class Arbiter(nn.Module):
         best = outputs._replace(switches=(outputs.switches > 0).float())
         return join_action(best, outputs.overlap, self.config.scan_below)
 
+    def has_candidate(self, observations: Tensor) -> Tensor:
+        """Whether a scan has a candidate, for observations ``(B, T, D)``: ``(B, T, 1)`` bool."""
+        numbers = observations.reshape(*observations.shape[:2], self.experts, -1)
+        return (numbers[..., CANDIDATE] != 0).any(dim=-1, keepdim=True)
+
     @torch.inference_mode()
     def act(self, observation: np.ndarray, state: Tensor | None = None) -> tuple[np.ndarray, Tensor]:
         """The action ``(A,)`` without noise for one observation ``(D,)``, and the next state."""
@@ -176,26 +181,32 @@ def join_action(sample: Outputs, overlap: Tensor, scan_below: float) -> Tensor:
     return torch.cat([sample.overlap, sample.residual, resets, scan, -pauses], dim=-1)
 
 
-def sample_action(outputs: Outputs, sigma: float, generator: torch.Generator) -> Outputs:
+def sample_action(outputs: Outputs, sigma: float, drawn: Tensor, generator: torch.Generator) -> Outputs:
     """A sample of the policy in the form of its outputs: trust and residual are Gaussian, switches are 0 or 1.
 
-    With a deviation ``sigma`` of 0 trust and residual are their means.
+    Args:
+        outputs: of the policy.
+        sigma: deviation of trust and residual; with 0 they are their means.
+        drawn: which switches are drawn by their probability, bool; the others are on where that is above 0.5.
+        generator: draws.
     """
     noise = [torch.randn(part.shape, generator=generator) for part in outputs[:2]]
-    chance = torch.rand(outputs.switches.shape, generator=generator)
     # REINFORCE takes no gradient through its samples.
     trust, residual = (mean.detach() + sigma * part for mean, part in zip(outputs[:2], noise, strict=True))
-    return Outputs(trust, residual, (chance < torch.sigmoid(outputs.switches.detach())).float())
+    probability = torch.sigmoid(outputs.switches.detach())
+    chance = torch.where(drawn, torch.rand(probability.shape, generator=generator), 0.5)
+    return Outputs(trust, residual, (chance < probability).float())
 
 
-def log_density(outputs: Outputs, sample: Outputs, sigma: float) -> Tensor:
-    """Logarithm of the policy's density at a sample of it, up to a constant: ``(B, T)``.
+def log_density(outputs: Outputs, sample: Outputs, sigma: float, drawn: Tensor) -> Tensor:
+    """Logarithm of the policy's density at a sample of it, up to a constant: ``(B, T)``; arguments of `sample_action`.
 
     With a deviation ``sigma`` of 0 it is that of the switches alone.
     """
     means, actions = (torch.cat(parts[:2], dim=-1) for parts in (outputs, sample))
     # Switches are independent Bernoulli variables: their log-probability is minus the cross-entropy.
-    switches = F.binary_cross_entropy_with_logits(outputs.switches, sample.switches, reduction="none").sum(dim=-1)
+    entropy = F.binary_cross_entropy_with_logits(outputs.switches, sample.switches, reduction="none")
+    switches = (entropy * drawn).sum(dim=-1)
     return (reinforce.log_density(actions, means, sigma) if sigma else 0.0) - switches
 
 

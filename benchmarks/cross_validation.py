@@ -102,7 +102,7 @@ def main() -> None:
 
     means = {name: [mean_over_sequences(result) for result in results] for name, results in rows.items()}
     if options.json:
-        print(json.dumps({"sequences": len(runs), "auc": means}, indent=1))
+        print(json.dumps({"sequences": len(runs), "auc": means, "auc of sequences": rows}, indent=1))
         return
     width = max(map(len, means))
     print(f"{'AUC':{width}}  " + "  ".join(KINDS))

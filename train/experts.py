@@ -50,6 +50,9 @@ from train.samples import hard_clips
 from train.samples.stored_runs import Windows, draw_windows, read_run, read_runs, stored_auc
 from train.samples.team_rollout import draw_start, sample_episodes
 
+TUNED = {"all": ("",), "switches": ("switches", "candidate"), "candidates": ("candidate",)}
+"""First letters of the names of the weights that the loop changes, for each `LoopConfig.tune`."""
+
 
 def train(config: ExpertsConfig) -> bool:
     """One run from flags to report; returns False if it was stopped before its end."""
@@ -136,7 +139,7 @@ def train(config: ExpertsConfig) -> bool:
     team = Team(experts, loop.clips * loop.episodes, likeness)
     cost = loop.cost * np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(loop.tune == "all" or name.startswith(("switches", "candidate_rule")))
+        parameter.requires_grad_(name.startswith(TUNED[loop.tune]))
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=loop.lr)
     if saved and done > warm.warm_steps:
         restore(optimizer, model, saved.optimizer)
@@ -151,12 +154,12 @@ def train(config: ExpertsConfig) -> bool:
         for _ in range(loop.clips):
             clips = hard if hard and rng.random() < loop.hard_share else data.clips
             starts.append(draw_start(clips, loop.steps, len(experts), loop.lost_share, rng))
-        rollout = sample_episodes(team, model, starts, loop.steps, sigma, cost, generator)
+        rollout = sample_episodes(team, model, starts, loop.steps, sigma, cost, loop.tune == "candidates", generator)
         gains = returns.returns(rollout.rewards[loop.reward], loop.returns, gamma=loop.gamma)
         advantages = (gains - returns.baseline(gains, "mean")).flatten(0, 1)
         # The episodes have no gradient, so a second pass over the same observations computes that of the density.
         outputs, _ = model(rollout.observations)
-        density = log_density(outputs, rollout.sample, sigma)
+        density = log_density(outputs, rollout.sample, sigma, rollout.drawn)
         losses = -(density * advantages * rollout.mask).sum(dim=-1)
         norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
         scalars = loop_scalars(rollout.rewards, loop.reward, rollout.mask, losses, advantages)

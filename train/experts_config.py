@@ -83,9 +83,9 @@ class LoopConfig:
 
     updates: int = 100
     """number of updates; 0 for none"""
-    tune: Literal["all", "switches"] = "all"
-    """the weights that the loop changes: all, or only those of resets and pauses alone, which the supervised warm
-    start cannot learn from rewards"""
+    tune: Literal["all", "switches", "candidates"] = "all"
+    """what the loop draws and learns: all of the policy; or only resets and pauses, which the supervised warm start
+    cannot learn from rewards; or only whether to put the experts back on a candidate of a scan"""
     reward: Literal["l1", "iou"] = "iou"
     """the paper's Eq. 2 or Eq. 3"""
     cost: float = 0.0
@@ -101,8 +101,7 @@ class LoopConfig:
     hard_share: float = 0.25
     """share of the clips that are hard ones, see --hard"""
     sigma: float = 0.05
-    """standard deviation of trust and residual; resets and pauses are drawn by their probability. With --tune switches
-    there is none"""
+    """standard deviation of trust and residual, with --tune all; resets and pauses are drawn by their probability"""
     returns: Returns = "to_go"
     """return of a step: its own reward, or the sum of rewards from it to the end of the clip"""
     gamma: float = 0.95

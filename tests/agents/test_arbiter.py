@@ -25,6 +25,10 @@ def test_an_untrained_arbiter_gives_the_boxes_of_the_rule(pausing):
     np.testing.assert_array_equal(*boxes)
 
 
+ALL = torch.ones(1, 1, 1, dtype=torch.bool)
+"""All switches are drawn."""
+
+
 def trained(experts=2, pausing=False):
     """An arbiter with random weights in every layer."""
     torch.manual_seed(0)
@@ -107,14 +111,22 @@ def test_the_more_an_arbiter_doubts_the_sooner_it_accepts_a_candidate():
     assert np.diff(logits) == pytest.approx([-(np.log(19) - 1), -2], abs=1e-4)  # overlaps below 0.05 count as 0.05
 
 
-def test_without_noise_only_the_switches_are_drawn():
-    outputs = Outputs(torch.rand(3, 4, 2), torch.rand(3, 4, 4), torch.full((3, 4, 2), 0.4))
-    sample = arbiter.sample_action(outputs, 0.0, torch.Generator().manual_seed(0))
+def test_without_noise_only_some_switches_are_drawn():
+    outputs = Outputs(torch.rand(30, 4, 2), torch.rand(30, 4, 4), torch.full((30, 4, 2), 0.4))
+    drawn = torch.tensor([True, True, False, False])[None, :, None].expand(30, 4, 1)
+    sample = arbiter.sample_action(outputs, 0.0, drawn, torch.Generator().manual_seed(0))
     assert torch.equal(sample.overlap, outputs.overlap) and torch.equal(sample.residual, outputs.residual)
-    assert sample.switches.unique().tolist() == [0, 1]
-    on = np.log(1 / (1 + np.exp(-0.4)))  # of a switch that is on, and of one that is off
-    expected = (sample.switches * on + (1 - sample.switches) * np.log(1 - np.exp(on))).sum(dim=-1)
-    torch.testing.assert_close(arbiter.log_density(outputs, sample, 0.0), expected)
+    assert 0.4 < sample.switches[:, :2].mean() < 0.8 and (sample.switches[:, 2:] == 1).all()
+    on = np.log(1 / (1 + np.exp(-0.4)))  # the log-probability of a switch that is on; of one that is off:
+    off = np.log(1 - np.exp(on))
+    expected = torch.where(sample.switches == 1, on, off).sum(dim=-1) * drawn[..., 0]
+    torch.testing.assert_close(arbiter.log_density(outputs, sample, 0.0, drawn), expected)
+
+
+def test_only_some_frames_have_a_candidate():
+    observations = torch.zeros(1, 3, 44)
+    observations.unflatten(2, (2, 22))[0, 1, 1, CANDIDATE] = -0.2
+    assert Arbiter(44, 2).has_candidate(observations)[0, :, 0].tolist() == [False, True, False]
 
 
 def test_untrained_a_pause_is_unlikely_and_a_reset_more_so():
@@ -135,12 +147,12 @@ def test_numbers_that_never_change_are_hidden():
 
 def test_the_log_density_of_samples_is_that_of_their_policy():
     outputs = Outputs(torch.full((1, 5, 2), 0.5), torch.zeros(1, 5, 4), torch.tensor([-20.0, 20.0]).expand(1, 5, 2))
-    sample = arbiter.sample_action(outputs, 0.1, torch.Generator().manual_seed(0))
+    sample = arbiter.sample_action(outputs, 0.1, ALL, torch.Generator().manual_seed(0))
     assert (sample.switches == torch.tensor([0.0, 1.0])).all()
     assert 0 < (sample.overlap - outputs.overlap).abs().max() < 0.5
     moved = outputs._replace(overlap=outputs.overlap + 1.0)
     other = outputs._replace(switches=-outputs.switches)
-    densities = [arbiter.log_density(policy, sample, 0.1) for policy in (outputs, moved, other)]
+    densities = [arbiter.log_density(policy, sample, 0.1, ALL) for policy in (outputs, moved, other)]
     assert densities[0].shape == (1, 5)
     assert (densities[0] > densities[1]).all() and (densities[0] > densities[2]).all()
 
@@ -148,7 +160,7 @@ def test_the_log_density_of_samples_is_that_of_their_policy():
 def test_a_reset_has_the_gradient_of_a_bernoulli_variable():
     logit = torch.zeros(1, 1, 1, requires_grad=True)
     outputs = Outputs(torch.zeros(1, 1, 1), torch.zeros(1, 1, 4), logit)
-    arbiter.log_density(outputs, outputs._replace(switches=torch.ones(1, 1, 1)), 0.1).sum().backward()
+    arbiter.log_density(outputs, outputs._replace(switches=torch.ones(1, 1, 1)), 0.1, ALL).sum().backward()
     assert logit.grad.item() == pytest.approx(0.5)  # 1 - p
 
 

@@ -294,7 +294,7 @@ def test_rewards_of_sampled_episodes_equal_those_of_the_environment(pausing, rew
     starts = [Start(VIDEO, 4, 30, None), Start(other, 2, 10, None)]
     cost = 0.002 if pausing else 0.0
     team, generator = Team(EXPERTS, 4), torch.Generator().manual_seed(0)
-    rollout = sample_episodes(team, model, starts, 12, 0.1, np.full(2, cost * 0.5), generator)
+    rollout = sample_episodes(team, model, starts, 12, 0.1, np.full(2, cost * 0.5), False, generator)
     assert rollout.mask.sum(dim=1).tolist() == [12, 8, 12, 8]
     assert 0 < rollout.sample.switches.mean() < 1
     env = gym.make(

@@ -36,6 +36,8 @@ class Rollout(NamedTuple):
     """``(E, T, D)``"""
     sample: Outputs
     """of the policy, see `agents.arbiter.sample_action`; each part ``(E, T, ...)``"""
+    drawn: Tensor
+    """which switches were drawn, bool, ``(E, T, 1)``"""
     rewards: dict[str, Tensor]
     """``l1`` and ``iou``, less the cost, each ``(N, B, T)``"""
     mask: Tensor
@@ -64,6 +66,7 @@ def sample_episodes(
     steps: int,
     sigma: float,
     cost: np.ndarray,
+    candidates_only: bool,
     generator: torch.Generator,
 ) -> Rollout:
     """Sample N episodes of each clip.
@@ -75,6 +78,7 @@ def sample_episodes(
         steps: T.
         sigma: deviation of trust and residual.
         cost: the amount that each look of an expert subtracts from the reward, ``(K,)``.
+        candidates_only: draw switches in frames with a candidate alone; elsewhere the policy acts without noise.
         generator: of the policy's noise.
     """
     episodes, experts = team.count // len(starts), len(team.experts)
@@ -83,7 +87,7 @@ def sample_episodes(
     boxes_at_start, around = [clip.sequence.boxes[clip.start] for clip in starts], [clip.around for clip in starts]
     team.start(targets, firsts * episodes, boxes_at_start * episodes, around * episodes)
     means, state = Means.new(team.count, experts), None
-    observations, samples, actions, boxes, costs = [], [], [], [], []
+    observations, samples, draws, actions, boxes, costs = [], [], [], [], [], []
     for step in range(steps):
         # A clip that is over repeats its last frame; the mask leaves it out.
         frames = [clip.sequence.frames[min(clip.start + step, clip.stop - 1)] for clip in starts] * episodes
@@ -91,11 +95,17 @@ def sample_episodes(
         vectors, means = observe(report, candidates, means)
         observation = torch.from_numpy(vectors)[:, None]
         outputs, state = model(observation, state)
-        sample = sample_action(outputs, sigma, generator)
+        drawn = (
+            model.has_candidate(observation)
+            if candidates_only
+            else torch.ones(len(observation), 1, 1, dtype=torch.bool)
+        )
+        sample = sample_action(outputs, sigma, drawn, generator)
         action = join_action(sample, outputs.overlap, model.config.scan_below)[:, 0].numpy()
         decision = split_action(action, experts, model.pausing)
         observations.append(observation)
         samples.append(sample)
+        draws.append(drawn)
         actions.append(action)
         boxes.append(team.act(targets, report, candidates, decision))
         costs.append((report.running + candidates.looks) @ cost)
@@ -103,6 +113,7 @@ def sample_episodes(
     return Rollout(
         torch.cat(observations, dim=1),
         Outputs(*(torch.cat(parts, dim=1) for parts in zip(*samples, strict=True))),
+        torch.cat(draws, dim=1),
         {name: values.reshape(episodes, len(starts), steps) for name, values in rewards.items()},
         mask.repeat(episodes, 1),
         np.stack(actions, axis=1),
