@@ -75,6 +75,12 @@ class Scan:
         """Forget which places were seen."""
         self._places[target], self._sweeps[target] = np.empty((0, 4)), 0
 
+    def copy(self, source: int, to: int) -> None:
+        """Let target ``to`` go on as target ``source`` would."""
+        self._places[to] = self._places[source]
+        for state in (self._sweeps, self._first_sides, self._usual_sides):
+            state[to] = state[source]
+
     def remember(self, target: int, box: np.ndarray) -> None:
         """Keep in mind the size of a box ``(4,)`` that is on the target."""
         usual = self._usual_sides[target]

@@ -102,6 +102,19 @@ class Team:
             self.running[target], self.scanning[target] = True, False
             self._scan.start(target, box)
 
+    def copy(self, source: int, to: int) -> None:
+        """Let target ``to`` go on as target ``source`` would, which stays: both may be acted on in another way.
+
+        Raises:
+            ValueError: likeness is measured, whose memory is not copied.
+        """
+        if self._likeness:
+            raise ValueError("a team that measures likeness cannot copy targets")
+        self._templates[to] = self._templates[source]
+        for state in (self.boxes, self.running, self.scanning, self.corrections, self._first_area, self._since_reset):
+            state[to] = state[source]
+        self._scan.copy(source, to)
+
     def look(self, frames: Sequence[np.ndarray], targets: Sequence[int]) -> Report:
         """Let the experts that run look at the next frame of some targets; the others keep their box.
 
