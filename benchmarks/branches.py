@@ -29,8 +29,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from agents import arbiter_checkpoint
 from agents.arbiter import LEAST_OVERLAP, Arbiter
+from agents.checkpoints import arbiter as arbiter_checkpoint
 from tracking_env import boxes as bx
 from tracking_env.datasets import load
 from tracking_env.datasets.sequence import Sequence
@@ -41,9 +41,9 @@ from tracking_env.search.ensemble.observation import CANDIDATE, CANDIDATE_DISTAN
 from tracking_env.search.ensemble.report import Report
 from tracking_env.search.ensemble.scan import Candidates
 from tracking_env.search.experts import Expert, make_experts
-from train import hard_clips
 from train.arbiter_report import evaluate_agent, summarise
-from train.team_rollout import Start
+from train.samples import hard_clips
+from train.samples.team_rollout import Start
 
 FRAMES, AFTER, BRANCHES, APART = 80, 40, 6, 4
 """Length of a clip, frames of a branch after its candidate, branches that are open at the same time, and frames from

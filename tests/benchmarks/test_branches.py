@@ -12,7 +12,7 @@ from tracking_env.search.ensemble import Team
 from tracking_env.search.ensemble.action import split_action
 from tracking_env.search.ensemble.scan import Candidates
 from tracking_env.search.experts import make_experts
-from train.team_rollout import Start
+from train.samples.team_rollout import Start
 
 EXPERTS = make_experts(["grey", "colour"])
 VIDEO = synthetic.generate(3, 20, (160, 120))
@@ -45,8 +45,11 @@ def test_what_comes_after_the_horizon_does_not_count():
 
 def test_a_branch_that_is_acted_on_alike_gains_nothing(monkeypatch):
     """Without a reset on the candidate both episodes are one."""
-    found = Candidates(np.array([[60.0, 60, 20, 20]]), np.ones((1, 2)), np.zeros((1, 2), int))
-    scan = lambda self, frames, targets: Candidates(*(np.repeat(part, len(targets), axis=0) for part in found))  # noqa: E731
+    candidate = Candidates(np.array([[60.0, 60, 20, 20]]), np.ones((1, 2)), np.zeros((1, 2), int))
+
+    def scan(self, frames, targets):
+        return Candidates(*(np.repeat(part, len(targets), axis=0) for part in candidate))
+
     monkeypatch.setattr(Team, "scan", scan)
     team, agent = Team(EXPERTS, 1 + branches.BRANCHES, likeness=False), Arbiter(44, 2).eval()
     gained = branches.explore(team, agent, Start(VIDEO, 0, 20, LOST))
