@@ -129,3 +129,10 @@ def test_an_output_that_cannot_be_written_is_one_line_after_all_work(work, outpu
     )
     os.close(stdout)
     assert (ended.returncode, ended.stderr) == (code, line) and done.exists()
+
+
+@pytest.mark.parametrize("flags", [[""], ["--out", ""], ["--out="], ["--weights", "a", ""]])
+def test_an_empty_argument_is_no_path(flags, capsys):
+    # As a path it would be the working directory: --out "$UNSET" would write there.
+    assert run_program("it", lambda flags: 0, flags) == 2
+    assert capsys.readouterr().err.startswith("it: error: an argument is empty")

@@ -200,6 +200,29 @@ def check_no_address(text: str) -> None:
         raise InputError(f"{address} is an address; fetch or record it first, and give the file or the folder")
 
 
+def check_not_empty(text: str) -> None:
+    """See that an argument, which may be a flag with its value, is not empty: as a path it is the working directory.
+
+    Raises:
+        InputError: it is.
+    """
+    if not text or re.fullmatch(r"--[\w-]+=", text):
+        raise InputError(f"an argument is empty{text and f': {text}'}; give its value, or leave it out")
+
+
+def path_for_opencv(path: Path) -> str:
+    """A path as a text that OpenCV takes.
+
+    Raises:
+        InputError: it has bytes that are no UTF-8, at which OpenCV ends the process.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name of {path} is no UTF-8; rename it") from None
+    return str(path)
+
+
 def require_file(path: Path, kind: str = "", most: int | None = None) -> int:
     """See that a path names a regular file, before a library opens it.
 

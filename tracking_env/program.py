@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tracking_env import terminal
 from tracking_env.errors import TRACEBACKS, InputError, describe, is_out_of_memory, naming_flags
-from tracking_env.files import check_no_address
+from tracking_env.files import check_no_address, check_not_empty
 from tracking_env.log_levels import separate_stderr
 
 TRACEBACK = "--traceback"
@@ -55,6 +55,7 @@ def run_program(
         with naming_flags():
             for arg in args:
                 check_no_address(arg)
+                check_not_empty(arg)
             code = work(args) or 0
     except KeyboardInterrupt:
         code, line = _STOPPED, stopped

@@ -2,6 +2,7 @@ import os
 import pickle
 import shutil
 import struct
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tracking_env.datasets.video import VideoFrames
 from tracking_env.errors import InputError
 from tracking_env.files import cache_folder
 from tracking_env.rendering import write_video
+from tracking_env.trackers import opencv
 
 LENGTH = 24
 
@@ -168,3 +170,16 @@ def test_a_file_that_is_no_video_is_refused(tmp_path):
         VideoFrames(tmp_path / "list.mp4")
     with pytest.raises(InputError, match="there is no video"):
         VideoFrames(tmp_path / "nowhere.mp4")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_utf8_is_refused(path, tmp_path):
+    odd = tmp_path / "clip\udcff.mp4"  # OpenCV would end the process
+    shutil.copy(path, odd)
+    with pytest.raises(InputError, match="is no UTF-8; rename it"):
+        VideoFrames(odd)
+    weights = [tmp_path / "back\udcff.onnx", tmp_path / "head.onnx"]
+    for file in weights:
+        file.touch()
+    with pytest.raises(InputError, match="is no UTF-8; rename it"):
+        opencv.nano(weights)

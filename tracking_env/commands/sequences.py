@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tracking_env.commands import Json
 from tracking_env.datasets import loading, otb
-from tracking_env.terminal import print_result
+from tracking_env.terminal import print_result, printable
 
 
 def list_sequences(root: Path | None = None, sequences: str | None = None, as_json: Json = False) -> int:
@@ -30,6 +30,7 @@ def list_sequences(root: Path | None = None, sequences: str | None = None, as_js
         keys = ("name", "frames", "attributes")
         print_result(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
         return 0
+    rows = [(printable(name, more=""), frames, attributes) for name, frames, attributes in rows]
     width = max(len(name) for name, _, _ in rows)
     for name, frames, attributes in rows:
         print_result(f"{name:<{width}}  {frames:>4}  {' '.join(attributes)}".rstrip())

@@ -21,7 +21,7 @@ from tracking_env.boxes import Size
 from tracking_env.datasets.images import MOST_PIXELS
 from tracking_env.datasets.sequence import short_hash
 from tracking_env.errors import InputError
-from tracking_env.files import cache_folder, write_atomically
+from tracking_env.files import cache_folder, path_for_opencv, require_file, write_atomically
 
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 """How the names of video files end."""
@@ -181,8 +181,9 @@ class VideoFrames:
 
 
 def _open(path: Path) -> cv2.VideoCapture:
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"there is no video {path}; check the path")
+    require_file(path, "the video ")
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -192,7 +193,7 @@ def _open(path: Path) -> cv2.VideoCapture:
     if head and b"\0" not in head:
         raise InputError(f"{path} does not decode as a video: it is a text, perhaps a playlist; give the video itself")
     # Absolute, since FFmpeg takes what stands before a colon for a protocol: `12:30.mp4`, `concat:a|b`.
-    capture = cv2.VideoCapture(str(path.absolute()))
+    capture = cv2.VideoCapture(path_for_opencv(path.absolute()))
     if not capture.isOpened():
         raise InputError(f"{path} does not decode as a video; fetch it again, or convert it to .mp4")
     # Before a frame is decoded: a small file can state a size for which the decoder would take all memory.
@@ -204,5 +205,7 @@ def _open(path: Path) -> cv2.VideoCapture:
 
 def _retrieve(capture: cv2.VideoCapture) -> np.ndarray:
     """The frame that was grabbed, as RGB."""
-    _, image = capture.retrieve()
+    success, image = capture.retrieve()
+    if not success:
+        raise InputError("a frame of the video cannot be converted to RGB; convert the video to .mp4")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from tracking_env.evaluation.metrics import Score
 from tracking_env.evaluation.protocols import Protocol
 from tracking_env.evaluation.score_report import Parts, Report, say_common, select_common
+from tracking_env.terminal import printable
 
 _WIDTH = 80
 _SHORTEST = 12  # characters of a name that stay, also where a table then is wider
 _SPLIT = {"first third": "seen", "rest": "unseen"}
 """Titles of the columns for the parts of the videos, which have the headline score."""
-_Row = tuple[Parts, Parts | None]  # means, and their deviations over runs
+_Row = tuple[str, Parts, Parts | None]  # a name, means, and their deviations over runs
 
 
 def format_trackers(reports: Mapping[str, Report], markdown: bool = False) -> str:
@@ -32,7 +33,7 @@ def format_trackers(reports: Mapping[str, Report], markdown: bool = False) -> st
         markdown: make a Markdown table.
     """
     common = select_common(reports)
-    rows: dict[str, _Row] = {name: _mean_row(report) for name, report in common.items()}
+    rows = [(name, *_mean_row(report)) for name, report in common.items()]
     protocol = next(iter(reports.values())).protocol
     trained = [name for name, report in reports.items() if report.trained and protocol.splits]
     cells = _make_cells(f"tracker{say_common(common)}", rows, protocol, bool(trained), markdown)
@@ -46,21 +47,19 @@ def format_trackers(reports: Mapping[str, Report], markdown: bool = False) -> st
         for row, report in zip(cells[1:], reports.values(), strict=True):
             row.append(report.count)
     table = _join(cells, protocol, markdown)
-    return f"{table}\n\nTrained on the first thirds of these videos: {', '.join(trained)}" if trained else table
+    return f"{table}\n\nTrained on the first thirds of these videos: {', '.join(map(printable, trained))}" if trained else table
 
 
 def format_sequences(report: Report, markdown: bool = False) -> str:
     """The same columns for one tracker: a row per sequence, and the mean as the last row."""
-    rows: dict[str, _Row] = {name: (parts, None) for name, parts in report.sequences.items()}
-    rows[f"mean of {report.count}" if report.failed else "mean"] = _mean_row(report)
+    rows: list[_Row] = [(name, parts, None) for name, parts in report.sequences.items()]
+    rows.append((f"mean of {report.count}" if report.failed else "mean", *_mean_row(report)))
     return _format_rows("sequence", rows, report, markdown)
 
 
 def format_attributes(report: Report, markdown: bool = False) -> str:
     """The same columns for one tracker: a row per difficulty tag, with the number of sequences that have it."""
-    rows: dict[str, _Row] = {}
-    for tag, (count, parts) in report.by_attribute().items():
-        rows[f"{tag} ({count})"] = parts, None
+    rows: list[_Row] = [(f"{tag} ({count})", parts, None) for tag, (count, parts) in report.by_attribute().items()]
     return _format_rows(f"attribute{say_common({'': report})}", rows, report, markdown)
 
 
@@ -72,30 +71,34 @@ def choose_metrics(protocol: Protocol) -> list[str]:
     return [metric for metric in protocol.scores if metric != "mean_iou" or protocol.precision is None]
 
 
-def _format_rows(corner: str, rows: Mapping[str, _Row], report: Report, markdown: bool) -> str:
+def _format_rows(corner: str, rows: list[_Row], report: Report, markdown: bool) -> str:
     split = report.trained and report.protocol.splits
     return _join(_make_cells(corner, rows, report.protocol, split, markdown), report.protocol, markdown)
 
 
-def _mean_row(report: Report) -> _Row:
+def _mean_row(report: Report) -> tuple[Parts, Parts | None]:
     return report.mean, report.std if len(report.runs) > 1 else None
 
 
-def _make_cells(
-    corner: str, rows: Mapping[str, _Row], protocol: Protocol, split: bool, markdown: bool
-) -> list[list[str]]:
+def _make_cells(corner: str, rows: list[_Row], protocol: Protocol, split: bool, markdown: bool) -> list[list[str]]:
     """The titles, and a row of texts for each name."""
     columns = [(protocol.label(metric), "whole", metric) for metric in choose_metrics(protocol)]
     if split:
         label = protocol.label(protocol.headline)
         columns += [(f"{label} {title}", part, protocol.headline) for title, part in _SPLIT.items()]
     cells = [[corner, *(title for title, _, _ in columns)]]
-    for name, (means, deviations) in rows.items():
-        row = [name]
+    for name, means, deviations in rows:
+        row = [_format_name(name, markdown)]
         for _, part, metric in columns:
             row.append(_format_score(means[part], deviations[part] if deviations else None, metric, markdown))
         cells.append(row)
     return cells
+
+
+def _format_name(name: str, markdown: bool) -> str:
+    """A name as one cell of one row: names are those of folders, which may hold any character."""
+    text = printable(name, more="")
+    return text.replace("|", r"\|").replace("<", "&lt;") if markdown else text
 
 
 def _format_score(score: Score | None, deviation: Score | None, metric: str, markdown: bool) -> str:

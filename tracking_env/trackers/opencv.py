@@ -15,7 +15,7 @@ import numpy as np
 
 from tracking_env import boxes as bx
 from tracking_env.errors import InputError, first_line, option
-from tracking_env.files import require_file
+from tracking_env.files import path_for_opencv, require_file
 from tracking_env.log_levels import ERRORS, quiet_opencv
 
 _cv2: Any = cv2  # its stubs know no trackers
@@ -128,7 +128,7 @@ def nano(weights: Sequence[str] = ()) -> OpenCVTracker:
     for path in weights:
         require_file(Path(path))
     parameters = _cv2.TrackerNano_Params()
-    parameters.backbone, parameters.neckhead = map(str, weights)
+    parameters.backbone, parameters.neckhead = (path_for_opencv(Path(path)) for path in weights)
 
     def create() -> Any:
         with quiet_opencv(ERRORS):  # it warns of a default of its own
