@@ -3,6 +3,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -150,3 +151,10 @@ def test_the_digest_of_a_file_is_its_sha256(tmp_path):
     assert files.sha256(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     with pytest.raises(InputError, match=r"cannot read .*none: No such file"):
         files.sha256(tmp_path / "none")
+
+
+def test_a_long_message_is_described_at_once():
+    begun = time.monotonic()
+    for text in ("y/" * 100_000, "/" * 100_000, "a/b.c:1 x" * 20_000):
+        assert len(describe(ValueError(text))) < 300
+    assert time.monotonic() - begun < 5

@@ -16,7 +16,10 @@ TRACEBACKS = "TRACKING_ENV_TRACEBACK"
 """Environment variable: if set, every error that ends something is printed with its traceback, in all processes."""
 COMMAND_LINE = "TRACKING_ENV_COMMAND_LINE"
 """Environment variable: not empty while a program runs, in all of its processes; then errors name flags."""
-_SOURCE_FILE = re.compile(r"[^\s\[\]()'\"]*[/\\][^\s\[\]()'\"]*\.(?:cpp|cxx|cc|c|cu|hpp|h)(?::\d+)*:?\s*")
+# Tried once for each word: a message may be somebody's text of megabytes.
+_SOURCE_FILE = re.compile(
+    r"(?<![^\s\[\]()'\"])(?=[^\s\[\]()'\"]*[/\\])[^\s\[\]()'\"]*\.(?:cpp|cxx|cc|c|cu|hpp|h)(?::\d+)*:?\s*"
+)
 _NO_MEMORY = re.compile(
     r"out ?of ?memory|(not enough|insufficient) memory|bad_alloc|(can't|cannot|failed to|unable to) allocate", re.I
 )

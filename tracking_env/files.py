@@ -63,6 +63,9 @@ def write_atomically(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; give another folder") from None
+    # A rename would put a file in the place of /dev/null, for all programs.
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"cannot write {path}: it is a device or a pipe; give the path of a file")
     _delete_left(path)
     partial = _temporary_name(path)
     try:

@@ -44,8 +44,15 @@ class RunFlags:
             raise InputError("--resume and --overwrite exclude each other; give one of them")
         if self.seeds < 1:
             raise InputError(f"--seeds is {self.seeds}; give a number of runs >= 1")
+        if self.seed < 0:
+            raise InputError(f"--seed is {self.seed}; give a number >= 0")
+        for name, value in flatten(self).items():
+            if isinstance(value, int) and value > LARGEST:
+                raise InputError(f"--{name.replace('_', '-')} is {value}; give a number of at most {LARGEST}")
 
 
+LARGEST = 2**31 - 1
+"""The largest whole number of a flag: code in C takes no larger ones."""
 CONTROL = ("out", "device", "resume", "overwrite", "config", "wandb")
 """Fields that may differ between a run and its continuation."""
 
