@@ -134,6 +134,9 @@ def test_a_file_takes_no_place_of_a_device_or_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path / "link", Path(os.devnull)):
-        with pytest.raises(InputError, match="it is a device or a pipe; give the path of a file"), write_atomically(path):
+        with (
+            pytest.raises(InputError, match="it is a device or a pipe; give the path of a file"),
+            write_atomically(path),
+        ):
             pass
     assert (tmp_path / "pipe").is_fifo() and Path(os.devnull).is_char_device()

@@ -13,6 +13,8 @@ from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.registry import TrackerSpec
 from tracking_env.terminal import print_error, print_result
 
+_MOST_MEGABYTES = 1 << 20
+
 
 def show_demo(
     tracker: str | None = None,
@@ -58,6 +60,8 @@ def show_demo(
     """
     if megabytes < 1 or frames < 1:
         raise InputError(f"--megabytes is {megabytes} and --frames {frames}; give at least 1")
+    if megabytes > _MOST_MEGABYTES:
+        raise InputError(f"--megabytes is {megabytes}; give at most {_MOST_MEGABYTES}")
     try:
         from tracking_env.apps.demo.page import Page, available_trackers  # needs matplotlib
 

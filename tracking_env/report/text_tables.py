@@ -47,7 +47,11 @@ def format_trackers(reports: Mapping[str, Report], markdown: bool = False) -> st
         for row, report in zip(cells[1:], reports.values(), strict=True):
             row.append(report.count)
     table = _join(cells, protocol, markdown)
-    return f"{table}\n\nTrained on the first thirds of these videos: {', '.join(map(printable, trained))}" if trained else table
+    return (
+        f"{table}\n\nTrained on the first thirds of these videos: {', '.join(map(printable, trained))}"
+        if trained
+        else table
+    )
 
 
 def format_sequences(report: Report, markdown: bool = False) -> str:

@@ -136,6 +136,8 @@ class Page:
 
     def choose_sequence(self, name: str) -> Answer:
         """Answer to the choice of a sequence: its first frame, and its true box if there is one."""
+        if name not in self.sequences_by_name:  # the page offers no such choice, but another program may send it
+            return "", None, None, None, None, status_html("There is no such sequence; choose another.", "bad")
         sequence = self.sequences_by_name[name]
         box = np.round(sequence.boxes[0], 1).tolist() if sequence.annotated[0] else [None] * 4
         return self.show_box(name, None, *box)

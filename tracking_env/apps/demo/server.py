@@ -6,7 +6,9 @@ Uploads and results lie in one temporary folder. Gradio deletes old ones; the ca
 """
 
 import ipaddress
+import logging
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,8 +22,9 @@ from starlette.responses import PlainTextResponse
 
 from tracking_env.apps.demo.page import Page
 from tracking_env.datasets.video import SUFFIXES
-from tracking_env.errors import InputError
+from tracking_env.errors import InputError, describe
 
+_log = logging.getLogger(__name__)
 _HERE = Path(__file__).resolve().parent
 _DELETE_CACHE = 600, 1800  # seconds: how often Gradio deletes old files, and how old they must be
 _POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
@@ -59,6 +62,8 @@ class Guard:
             # There is no other kind than the server's own start and end, and websockets, which the page does not use.
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
+            else:
+                await send({"type": "websocket.close"})
             return
         headers = Headers(scope=scope)
         refusal = self._refuse(scope, headers)
@@ -67,8 +72,12 @@ class Guard:
             await PlainTextResponse(text, status)(scope, receive, send)
             return
 
+        begun = False
+
         async def send_with_policy(message: Any) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 MutableHeaders(scope=message)["Content-Security-Policy"] = _POLICY
             await send(message)
 
@@ -76,6 +85,11 @@ class Guard:
         self.arriving += size
         try:
             await self.app(scope, receive, send_with_policy)
+        except Exception as error:
+            # Gradio raises all kinds of errors at requests that the page does not send.
+            _log.warning("cannot answer %s: %s", scope["path"][:80], describe(error))
+            if not begun:
+                await PlainTextResponse("this request cannot be answered", 400)(scope, receive, send)
         finally:
             self.arriving -= size
 
@@ -121,8 +135,10 @@ def is_own_name(host: str, listens_on: str) -> bool:
         >>> is_own_name("localhost:7860", "127.0.0.1"), is_own_name("example.org", "127.0.0.1")
         (True, False)
     """
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    name = name.strip("[]").lower()
+    match = re.fullmatch(r"(\[[^\[\]]+\]|[^:\[\]]+)(:[0-9]+)?", host.strip())
+    if not match:
+        return False
+    name = match[1].strip("[]").lower()
     if _is_loopback(listens_on):
         return _is_loopback(name)
     return name == "localhost" or _is_address(name) or name in (listens_on.lower(), socket.gethostname().lower())
@@ -260,6 +276,10 @@ def serve(blocks: gr.Blocks, host: str, port: int | None, largest: int, folder: 
         )
     except OSError:  # another program has taken the port meanwhile
         raise _address_error(host, port) from None
+    except ValueError:  # Gradio asks the page for its own address, and a proxy answered
+        raise InputError(
+            f"cannot reach the page on {host}; type export NO_PROXY={host},localhost if this machine uses a proxy"
+        ) from None
     try:
         yield address
     finally:
