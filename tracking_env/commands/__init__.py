@@ -5,12 +5,34 @@ A command prints its result and returns the exit code. Python code calls the lib
 
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from tracking_env.terminal import print_error, print_result
 
+TRACKERS = (
+    "search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your own "
+    "module:attribute."
+)
+"""Names of trackers, for the help of the flag ``--tracker``."""
+Checkpoint = Annotated[
+    str | None,
+    tyro.conf.arg(
+        help="trained agent: folder of a run or a checkpoint; drlt-otb, drlt-drawn, ppo-drawn come with the code, "
+        "hf://USER/REPO, or an SB3 file."
+    ),
+]
+"""Type of the flag ``--checkpoint`` of all commands that run a tracker."""
+Weights = Annotated[
+    tuple[Path, ...],
+    tyro.conf.arg(
+        help="weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and "
+        "pretrained extractors. By default the downloaded ones."
+    ),
+]
+"""Type of the flag ``--weights`` of all commands that run a tracker."""
 Device = Literal["auto", "cpu", "cuda"]
 """Values of the flag ``--device``."""
 ScoringName = Literal[

@@ -4,10 +4,14 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from tracking_env.apps.default_tracker import choose_tracker
 from tracking_env.apps.demo.folder import temporary_folder
 from tracking_env.clients import hub
+from tracking_env.commands import TRACKERS, Checkpoint, Weights
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError, MissingPackageError
 from tracking_env.registry import TrackerSpec
@@ -17,10 +21,10 @@ _MOST_MEGABYTES = 1 << 20
 
 
 def show_demo(
-    tracker: str | None = None,
+    tracker: Annotated[str | None, tyro.conf.arg(help=TRACKERS + " By default as in tracking-env track.")] = None,
     rival: str = "mil",
-    checkpoint: str | None = None,
-    weights: tuple[Path, ...] = (),
+    checkpoint: Checkpoint = None,
+    weights: Weights = (),
     features: str | None = None,
     trust: bool = False,
     offline: bool = False,
@@ -40,13 +44,10 @@ def show_demo(
     Example: tracking-env demo --root OTB --sequences Suv,Couple
 
     Args:
-        tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
-            own module:attribute. By default as in tracking-env track.
+        tracker: one of `commands.TRACKERS`, or your own.
         rival: the second tracker: mil or search; or nano, with --weights.
-        checkpoint: trained agent: folder of a run or a checkpoint; drlt-otb, drlt-drawn, ppo-drawn come with the code,
-            hf://USER/REPO, or an SB3 file.
-        weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and
-            pretrained extractors. By default the downloaded ones.
+        checkpoint: folder of a trained agent, or its name; see `commands.Checkpoint`.
+        weights: weights files, or their folder; see `commands.Weights`.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
         offline: download nothing.

@@ -3,10 +3,12 @@
 import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from tracking_env.clients import hub
-from tracking_env.commands import Device, Json, ScoringName
+from tracking_env.commands import TRACKERS, Checkpoint, Device, Json, ScoringName, Weights
 from tracking_env.datasets import loading, sharding
 from tracking_env.evaluation import runner, tasks
 from tracking_env.evaluation.protocols import choose_protocol
@@ -17,15 +19,20 @@ from tracking_env.terminal import print_error, print_result
 
 
 def evaluate_tracker(
-    tracker: str,
+    tracker: Annotated[
+        str,
+        tyro.conf.arg(
+            help=TRACKERS + " Or a baseline: static; or mean, velocity, replay, late or copy, which read true boxes."
+        ),
+    ],
     out: Path,
     root: Path | None = None,
     sequences: str | None = None,
     protocol: ScoringName | Literal["tre", "sre"] | None = None,
     repeat: int = 1,
     jobs: int = 1,
-    weights: tuple[Path, ...] = (),
-    checkpoint: str | None = None,
+    weights: Weights = (),
+    checkpoint: Checkpoint = None,
     features: str | None = None,
     trust: bool = False,
     device: Device | None = None,
@@ -44,8 +51,7 @@ def evaluate_tracker(
     Example: tracking-env evaluate --tracker mil --root OTB --out results
 
     Args:
-        tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
-            own module:attribute. Or a baseline: static; or mean, velocity, replay, late or copy, which read true boxes.
+        tracker: one of `commands.TRACKERS`, or your own.
         out: folder for the results.
         root: folder of sequences: OTB, GOT-10k, LaSOT, UAV123, VOT, or videos. By default synthetic:0-31.
         sequences: names and lists (otb100, otb50, otb2013, drlt30, available), separated by commas. Or synthetic:0-9.
@@ -55,10 +61,8 @@ def evaluate_tracker(
             perturbed first boxes).
         repeat: number of runs from the first frame, each with another seed: OUT/TRACKER/run-1/NAME.txt, ...
         jobs: number of processes; with several the measured speed is too low.
-        weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and
-            pretrained extractors. By default the downloaded ones.
-        checkpoint: trained agent: folder of a run or a checkpoint; drlt-otb, drlt-drawn, ppo-drawn come with the code,
-            hf://USER/REPO, or an SB3 file.
+        weights: weights files, or their folder; see `commands.Weights`.
+        checkpoint: folder of a trained agent, or its name; see `commands.Checkpoint`.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
         device: cpu, cuda or auto (a GPU if there is one); for nanotrack-v3, fear-xs and vittrack.

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from tracking_env.apps.default_tracker import choose_tracker
 from tracking_env.apps.track_video import INTERRUPTED, TrackedVideo, track
 from tracking_env.apps.video_source import open_source
 from tracking_env.clients import hub
-from tracking_env.commands import Device, Json
+from tracking_env.commands import TRACKERS, Checkpoint, Device, Json, Weights
 from tracking_env.errors import InputError
 from tracking_env.registry import TrackerSpec
 from tracking_env.terminal import print_error, print_result
@@ -16,9 +19,9 @@ from tracking_env.terminal import print_error, print_result
 def track_video(
     video: str,
     box: str | None = None,
-    tracker: str | None = None,
-    checkpoint: str | None = None,
-    weights: tuple[Path, ...] = (),
+    tracker: Annotated[str | None, tyro.conf.arg(help=TRACKERS)] = None,
+    checkpoint: Checkpoint = None,
+    weights: Weights = (),
     features: str | None = None,
     trust: bool = False,
     device: Device | None = None,
@@ -41,12 +44,9 @@ def track_video(
     Args:
         video: a video file, a folder of images, or the number of a camera (0 for the first).
         box: the target in the first frame: x,y,w,h in pixels from 1,1. By default you draw it in a window.
-        tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
-            own module:attribute.
-        checkpoint: trained agent: folder of a run or a checkpoint; drlt-otb, drlt-drawn, ppo-drawn come with the code,
-            hf://USER/REPO, or an SB3 file.
-        weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and
-            pretrained extractors. By default the downloaded ones.
+        tracker: one of `commands.TRACKERS`, or your own.
+        checkpoint: folder of a trained agent, or its name; see `commands.Checkpoint`.
+        weights: weights files, or their folder; see `commands.Weights`.
         features: extractor that an SB3 file was trained on; a checkpoint folder names its own.
         trust: read an SB3 file although it can run code.
         device: cpu, cuda or auto (a GPU if there is one); for nanotrack-v3, fear-xs and vittrack.

@@ -2,8 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from tracking_env.clients import hub, trax
+from tracking_env.commands import TRACKERS, Checkpoint, Weights
 from tracking_env.errors import InputError
 from tracking_env.files import write_atomically
 from tracking_env.registry import TrackerSpec
@@ -11,9 +15,9 @@ from tracking_env.terminal import print_result
 
 
 def serve_trax(
-    tracker: str,
-    checkpoint: str | None = None,
-    weights: tuple[Path, ...] = (),
+    tracker: Annotated[str, tyro.conf.arg(help=TRACKERS)],
+    checkpoint: Checkpoint = None,
+    weights: Weights = (),
     folder: Path | None = None,
     ini: Path | None = None,
 ) -> int:
@@ -22,12 +26,9 @@ def serve_trax(
     Example: tracking-env trax --tracker drlt --checkpoint runs/small --ini trackers.ini
 
     Args:
-        tracker: search, drlt, sb3, experts, proposals, mil, nano, nanotrack-v3, fear-xs, vittrack, kcf, csrt or your
-            own module:attribute.
-        checkpoint: trained agent: folder of a run or a checkpoint; drlt-otb, drlt-drawn, ppo-drawn come with the code,
-            hf://USER/REPO, or an SB3 file.
-        weights: weights files, or their folder; for nano, proposals, nanotrack-v3, fear-xs, vittrack, experts and
-            pretrained extractors. By default the downloaded ones.
+        tracker: one of `commands.TRACKERS`, or your own.
+        checkpoint: folder of a trained agent, or its name; see `commands.Checkpoint`.
+        weights: weights files, or their folder; see `commands.Weights`.
         folder: folder of your own module. By default the working directory.
         ini: write this file instead of serving.
     """
