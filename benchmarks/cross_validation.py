@@ -136,13 +136,11 @@ def train(runs: dict[str, Runs], config: ExpertsConfig, seed: int) -> Arbiter:
     model.ignore(config.ignored_numbers())
     optimizer = torch.optim.AdamW(parameter_groups(model, warm.weight_decay))
     for done in range(warm.warm_steps):
-        for group in optimizer.param_groups:
-            group["lr"] = warm.rate(done)
         windows = draw_windows(
             whole, made, warm.warm_batch, warm.window, warm.loss_share, np.random.default_rng([seed, done])
         )
         overlap_part, reset_part = warm_losses(model, windows)
-        step(model, optimizer, overlap_part + warm.imitation * reset_part, warm.warm_clip_norm, done)
+        step(model, optimizer, overlap_part + warm.imitation * reset_part, warm.warm_clip_norm, warm.rate(done), done)
     return model.eval()
 
 

@@ -38,14 +38,12 @@ from tracking_env.search.ensemble import Team, observation_names
 from tracking_env.search.ensemble.observation import observes_likeness
 from tracking_env.search.ensemble.runs import RunStore
 from tracking_env.search.experts import make_experts
-from tracking_env.terminal import print_result
 from train.arbiter_report import report_agents
 from train.experts_config import ExpertsConfig, parse
-from train.run.directory import RunDirectory
 from train.run.entry_point import run_main
 from train.run.optimisation import loop_scalars, step
 from train.run.seeds import failures_of_seeds, run_seeds, warm_start_folder
-from train.run.steps import open_run
+from train.run.steps import open_run, stop_run
 from train.samples import hard_clips
 from train.samples.stored_runs import Windows, draw_windows, read_run, read_runs, stored_auc
 from train.samples.team_rollout import draw_start, sample_episodes
@@ -102,8 +100,6 @@ def train(config: ExpertsConfig) -> bool:
         bar = tqdm(desc="warm start", initial=done, total=warm.warm_steps, unit="update", disable=None)
         while done < warm.warm_steps:
             lr = warm.rate(done)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
             # Randomness depends on seed and update alone, so that a resumed run repeats an uninterrupted one.
             rng = np.random.default_rng([config.seed, done])
             torch.manual_seed(config.seed * 1_000_003 + done)  # dropout draws from torch's own generator
@@ -111,7 +107,7 @@ def train(config: ExpertsConfig) -> bool:
             model.train()
             overlap_part, reset_part = warm_losses(model, windows)
             loss = overlap_part + warm.imitation * reset_part
-            norm = step(model, optimizer, loss, warm.warm_clip_norm, done)
+            norm = step(model, optimizer, loss, warm.warm_clip_norm, lr, done)
             scalars = {"warm/overlap_loss": overlap_part.item(), "warm/reset_loss": reset_part.item()}
             scalars |= {"train/gradient_norm": norm, "train/learning_rate": lr}
             done += 1
@@ -127,8 +123,11 @@ def train(config: ExpertsConfig) -> bool:
             if done == warm.warm_steps:
                 saved = None  # the warm start had another optimiser
                 model = arbiter_checkpoint.load(run.path / "warm").model
-            if save_or_stop(run, config, model, optimizer, store.experts, done, total):
-                return False
+            stop = run.stop_requested and done < total
+            if stop or done == total or done % config.checkpoint_every == 0:
+                arbiter_checkpoint.save_newest(run.checkpoints, model, store.experts, done, asdict(config), optimizer)
+            if stop:
+                return stop_run(run, done)
         bar.close()
 
     # In the loop: REINFORCE, where resetting an expert changes its later search regions.
@@ -146,8 +145,6 @@ def train(config: ExpertsConfig) -> bool:
     bar = tqdm(desc="in the loop", initial=done - warm.warm_steps, total=loop.updates, unit="update", disable=None)
     while done < total:
         lr, begun = loop.rate(done - warm.warm_steps), time.perf_counter()
-        for group in optimizer.param_groups:
-            group["lr"] = lr
         rng = np.random.default_rng([config.seed, done])
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
         starts = []
@@ -161,7 +158,7 @@ def train(config: ExpertsConfig) -> bool:
         outputs, _ = model(rollout.observations)
         density = log_density(outputs, rollout.sample, sigma, rollout.drawn)
         losses = -(density * advantages * rollout.mask).sum(dim=-1)
-        norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
+        norm = step(model, optimizer, losses.mean(), loop.clip_norm, lr, done)
         scalars = loop_scalars(rollout.rewards, loop.reward, rollout.mask, losses, advantages)
         bar.set_postfix(iou=f"{scalars['reward/iou']:.3f}")
         resets = rollout.sample.switches[..., : len(experts)].sum(dim=-1) * rollout.mask
@@ -170,8 +167,11 @@ def train(config: ExpertsConfig) -> bool:
         done += 1
         run.log(done, scalars, {"time/fps": run.env_steps / (time.perf_counter() - begun)})
         bar.update()
-        if save_or_stop(run, config, model, optimizer, store.experts, done, total):
-            return False
+        stop = run.stop_requested and done < total
+        if stop or done == total or done % config.checkpoint_every == 0:
+            arbiter_checkpoint.save_newest(run.checkpoints, model, store.experts, done, asdict(config), optimizer)
+        if stop:
+            return stop_run(run, done)
     bar.close()
 
     # Checkpoints that are used for tracking also get the network as policy.onnx.
@@ -205,25 +205,6 @@ def parameter_groups(model: Arbiter, weight_decay: float) -> list[dict[str, Any]
     weights = [parameter for parameter in model.parameters() if parameter.dim() > 1]
     biases = [parameter for parameter in model.parameters() if parameter.dim() == 1]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
-
-
-def save_or_stop(
-    run: RunDirectory,
-    config: ExpertsConfig,
-    model: Arbiter,
-    optimizer: torch.optim.Adam,
-    experts: list[str],
-    done: int,
-    total: int,
-) -> bool:
-    """Save a checkpoint if one is due; return True if the run was asked to stop before its last update."""
-    if done % config.checkpoint_every == 0 or done == total or run.stop_requested:
-        arbiter_checkpoint.save_newest(run.checkpoints, model, experts, done, asdict(config), optimizer)
-    if not run.stop_requested or done == total:
-        return False
-    run.close()
-    print_result(f"stopped after update {done} and saved; type the same command with --resume to go on")
-    return True
 
 
 def label(config: ExpertsConfig) -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agents.arbiter import ArbiterConfig
-from agents.returns import Returns
 from tracking_env.errors import InputError, suggest
 from tracking_env.search.ensemble.observation import PER_EXPERT, observation_names
 from train.run.data import DataConfig
-from train.run.flags import RunFlags, parse_flags
+from train.run.flags import parse_flags
+from train.run.loop_flags import LoopFlags, TwoStageFlags
 from train.run.schedule import interpolate
 
 PresetName = Literal["demo", "small"]
@@ -78,7 +78,7 @@ class WarmConfig:
 
 
 @dataclass(frozen=True)
-class LoopConfig:
+class LoopConfig(LoopFlags):
     """REINFORCE in the loop: resetting an expert changes its later search regions."""
 
     updates: int = 100
@@ -90,36 +90,17 @@ class LoopConfig:
     """the paper's Eq. 2 or Eq. 3"""
     cost: float = 0.0
     """reward per millisecond of an expert, such as 0.002; above 0 the agent also learns which experts to run"""
-    clips: int = 4
-    """number of clips per update"""
-    episodes: int = 4
-    """N, episodes sampled of each clip; the baseline is their mean return"""
-    steps: int = 40
-    """T, frames of a clip"""
     lost_share: float = 0.5
     """share of the clips that begin with a simulated loss"""
     hard_share: float = 0.25
     """share of the clips that are hard ones, see --hard"""
     sigma: float = 0.05
     """standard deviation of trust and residual, with --tune all; resets and pauses are drawn by their probability"""
-    returns: Returns = "to_go"
-    """return of a step: its own reward, or the sum of rewards from it to the end of the clip"""
-    gamma: float = 0.95
-    """discount per step, with --returns to_go"""
-    lr: float = 3e-4
-    """learning rate of Adam in the first update"""
-    lr_end: float = 3e-5
-    """learning rate in the last update; exponential in between"""
-    clip_norm: float = 10.0
-    """largest norm of the gradient"""
 
     def __post_init__(self) -> None:
-        if self.episodes < 2:
-            raise InputError(f"episodes is {self.episodes}; give at least 2, since the baseline averages over them")
-        if min(self.steps, self.clips) < 1 or self.updates < 0:
-            raise InputError("--steps and --clips count from 1, --updates from 0")
-        if not (self.sigma > 0 and 0 <= self.gamma <= 1 and min(self.lr, self.lr_end, self.clip_norm) > 0):
-            raise InputError("give --sigma, --lr, --lr-end and --clip-norm > 0, and --gamma from 0 to 1")
+        super().__post_init__()
+        if self.updates < 0:
+            raise InputError("--updates counts from 0")
         if not (0 <= self.lost_share <= 1 and 0 <= self.hard_share <= 1 and 0 <= self.cost < math.inf):
             raise InputError("give --lost-share and --hard-share from 0 to 1, and --cost >= 0")
 
@@ -129,7 +110,7 @@ class LoopConfig:
 
 
 @dataclass(frozen=True)
-class ExpertsConfig(RunFlags):
+class ExpertsConfig(TwoStageFlags):
     """All options of train/experts.py."""
 
     preset: PresetName = "demo"
@@ -138,20 +119,11 @@ class ExpertsConfig(RunFlags):
     network: ArbiterConfig = field(default_factory=ArbiterConfig)
     warm: WarmConfig = field(default_factory=WarmConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
-    start: str | None = None
-    """folder of another run, whose warm start replaces an own one; with several seeds, that of the same seed"""
     ignore: str = ""
     """numbers of the observation that are hidden from the agent, with their running means: names with commas between
     them, such as first_likeness,recent_likeness"""
     test_hard: bool = True
     """test on a hard clip of each difficulty per test sequence too, if the test sequences are not trained on"""
-    checkpoint_every: int = 100
-    """updates between checkpoints"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.checkpoint_every < 1:
-            raise InputError(f"--checkpoint-every is {self.checkpoint_every}; give a number of updates >= 1")
 
     def ignored_numbers(self) -> list[int]:
         """The indices in the observation of the numbers in `ignore`.

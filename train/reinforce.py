@@ -34,7 +34,6 @@ from agents.windows import Windows
 from tracking_env.features import torch_device
 from tracking_env.features.extractors import make_extractor
 from tracking_env.features.store import FeatureStore
-from tracking_env.terminal import print_result
 from tracking_env.trackers.checkpoint import newest
 from train.config import RunConfig, parse
 from train.epoch import run_epoch
@@ -45,7 +44,7 @@ from train.run.parallel import ALONE, Group
 from train.run.pictures import show_evaluation
 from train.run.schedule import Progress
 from train.run.seeds import run_seeds
-from train.run.steps import finish_run, open_run
+from train.run.steps import finish_run, open_run, stop_run
 
 
 def train(config: RunConfig, group: Group = ALONE) -> bool:
@@ -117,9 +116,9 @@ def train(config: RunConfig, group: Group = ALONE) -> bool:
             )
         if stop and not last:
             bar.close()
-            run.close()
             if group.leads:
-                print_result(f"stopped after epoch {done} and saved; type the same command with --resume to go on")
+                return stop_run(run, done)
+            run.close()
             return False
     bar.close()
     if not group.leads:

@@ -38,14 +38,12 @@ from agents.sb3 import ALGORITHMS, flat_policy_options, policy_options, set_sigm
 from agents.sb3_env import SB3VecEnv, ScaledReward
 from tracking_env.errors import InputError
 from tracking_env.features import torch_device
-from tracking_env.terminal import print_result
 from tracking_env.trackers.checkpoint import newest
 from train.run import results
-from train.run.directory import RunDirectory
 from train.run.entry_point import run_main
 from train.run.pictures import show_evaluation
 from train.run.seeds import run_seeds
-from train.run.steps import finish_run, open_run
+from train.run.steps import finish_run, open_run, stop_run
 from train.sb3_callbacks import LogWriter, RewardLogger, RewardSwitch, SigmaSchedule, StopOnRequest, UpdateCheck
 from train.sb3_config import SB3Config, parse
 from train.sb3_tasks import make_task
@@ -122,7 +120,7 @@ def train(config: SB3Config) -> bool:
             ) from None
         learning_seconds += time.perf_counter() - began
         if stop.stopped:
-            return _stopped(run, done)
+            return stop_run(run, done)
         bar.update(model.num_timesteps - done)
 
         # Evaluate on the test sequences; choose the best policy on training clips.
@@ -140,7 +138,7 @@ def train(config: SB3Config) -> bool:
             sb3_checkpoint.save(run.path / "best", model, about | {"best": best}, keep=1, training=False)
         sb3_checkpoint.save(run.checkpoints, model, about | {"best": best})
         if run.stop_requested and model.num_timesteps < config.env_steps:
-            return _stopped(run, model.num_timesteps)
+            return stop_run(run, model.num_timesteps)
     bar.close()
 
     for folder in (run.checkpoints, run.path / "best"):
@@ -160,13 +158,6 @@ def train(config: SB3Config) -> bool:
     finish_run(run, data, label(config), evaluation, fps, facts, task.evaluate(untrained.policy), device)
     task.env.close()
     return True
-
-
-def _stopped(run: RunDirectory, step: int) -> bool:
-    """Close a run that was stopped, and tell how to resume it; always False, the return value of `train`."""
-    run.close()
-    print_result(f"stopped; saved is step {step}: type the same command with --resume to go on from there")
-    return False
 
 
 def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseAlgorithm:

@@ -41,12 +41,11 @@ from tracking_env.terminal import print_result
 from tracking_env.trackers.base import run as run_tracker
 from train.run import results
 from train.run.data import Data
-from train.run.directory import RunDirectory
 from train.run.entry_point import run_main
 from train.run.optimisation import loop_scalars, step
 from train.run.pictures import show_evaluation
 from train.run.seeds import failures_of_seeds, run_seeds, warm_start_folder
-from train.run.steps import finish_run, open_run
+from train.run.steps import finish_run, open_run, stop_run
 from train.samples.cutting import cut_crops
 from train.samples.rollout import draw_clip, replay, sample_episodes, to_image
 from train.search_config import SearchConfig, parse
@@ -85,8 +84,6 @@ def train(config: SearchConfig) -> bool:
         bar = tqdm(desc="warm start", initial=done, total=warm.warm_steps, unit="update", disable=None)
         while done < warm.warm_steps:
             lr = warm.rate(done)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
             # Randomness depends on seed and update alone, so that a resumed run repeats an uninterrupted one.
             generator = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
             batch = crops.batch(model, warm.warm_batch, warm.pretended_share, generator)
@@ -96,7 +93,7 @@ def train(config: SearchConfig) -> bool:
                 batch.search, batch.location, batch.state, visible=visible, proposals=batch.proposals
             )
             losses = imitation.loss(decision, batch.truth, model.cells)
-            norm = step(model, optimizer, losses.mean(), warm.warm_clip_norm, done)
+            norm = step(model, optimizer, losses.mean(), warm.warm_clip_norm, lr, done)
             overlap = imitation.generalised_iou(decision.mean.detach(), batch.truth).mean()
             scalars = {"warm/generalised_iou": float(overlap), "train/gradient_norm": norm, "train/learning_rate": lr}
             done += 1
@@ -105,8 +102,11 @@ def train(config: SearchConfig) -> bool:
             if done == warm.warm_steps:
                 saved = None  # the warm start had another optimiser
                 region_agent_checkpoint.save(run.path / "warm", model, maps.id, done, asdict(config))
-            if save_or_stop(run, config, model, optimizer, maps, done, total):
-                return False
+            stop = run.stop_requested and done < total
+            if stop or done == total or done % config.checkpoint_every == 0:
+                region_agent_checkpoint.save_newest(run.checkpoints, model, maps.id, done, asdict(config), optimizer)
+            if stop:
+                return stop_run(run, done)
         bar.close()
         del crops  # the crops take more memory than anything else in this script
 
@@ -132,8 +132,6 @@ def train(config: SearchConfig) -> bool:
     while done < total:
         update, begun = done - warm.warm_steps, time.perf_counter()
         reward, lr = loop.reward(update), loop.rate(update)
-        for group in optimizer.param_groups:
-            group["lr"] = lr
         rng = np.random.default_rng([config.seed, update])
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + done)
         clips = [draw_clip(sequences, loop.steps, rng) for _ in range(loop.clips)]
@@ -148,7 +146,7 @@ def train(config: SearchConfig) -> bool:
             losses = reinforce.loss(mean, rollout.actions[None], advantages[None], loop.sigma, rollout.mask)
         else:
             losses = supervised.loss(to_image(mean, rollout.regions), rollout.truth, reward, rollout.mask)
-        norm = step(model, optimizer, losses.mean(), loop.clip_norm, done)
+        norm = step(model, optimizer, losses.mean(), loop.clip_norm, lr, done)
         scalars = loop_scalars(rollout.rewards, reward, rollout.mask, losses, advantages)
         bar.set_postfix(iou=f"{scalars['reward/iou']:.3f}")
         scalars |= {"train/gradient_norm": norm, "train/learning_rate": lr}
@@ -156,8 +154,11 @@ def train(config: SearchConfig) -> bool:
         done += 1
         run.log(done, scalars, {"time/fps": run.env_steps / (time.perf_counter() - begun)})
         bar.update()
-        if save_or_stop(run, config, model, optimizer, maps, done, total):
-            return False
+        stop = run.stop_requested and done < total
+        if stop or done == total or done % config.checkpoint_every == 0:
+            region_agent_checkpoint.save_newest(run.checkpoints, model, maps.id, done, asdict(config), optimizer)
+        if stop:
+            return stop_run(run, done)
     bar.close()
 
     # Checkpoints that are used for tracking also get the network as policy.onnx.
@@ -183,25 +184,6 @@ def train(config: SearchConfig) -> bool:
         f"recovered, {failures.lost_share:.1%} of frames lost, {failures.frames_to_failure:.0f} frames to the first "
         "failure"
     )
-    return True
-
-
-def save_or_stop(
-    run: RunDirectory,
-    config: SearchConfig,
-    model: RegionAgent,
-    optimizer: torch.optim.Adam,
-    maps: MapExtractor,
-    done: int,
-    total: int,
-) -> bool:
-    """Save a checkpoint if one is due; return True if the run was asked to stop before its last update."""
-    if done % config.checkpoint_every == 0 or done == total or run.stop_requested:
-        region_agent_checkpoint.save_newest(run.checkpoints, model, maps.id, done, asdict(config), optimizer)
-    if not run.stop_requested or done == total:
-        return False
-    run.close()
-    print_result(f"stopped after update {done} and saved; type the same command with --resume to go on")
     return True
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agents.region_agent import RegionAgentConfig
-from agents.returns import Returns
 from tracking_env.errors import InputError
 from train.run.data import DataConfig
-from train.run.flags import RunFlags, parse_flags
+from train.run.flags import parse_flags
+from train.run.loop_flags import LoopFlags, TwoStageFlags
 from train.run.schedule import interpolate
 
 PresetName = Literal["demo", "small"]
@@ -57,7 +57,7 @@ class WarmConfig:
 
 
 @dataclass(frozen=True)
-class LoopConfig:
+class LoopConfig(LoopFlags):
     """REINFORCE in the loop: each action moves the window of the next observation."""
 
     tune: Literal["all", "last"] = "last"
@@ -70,34 +70,19 @@ class LoopConfig:
     iou_updates: int = 100
     """updates on the IoU reward (Eq. 3), after them"""
     clips: int = 6
-    """number of clips per update"""
-    episodes: int = 4
-    """N, episodes sampled of each clip; the baseline is their mean return"""
     steps: int = 20
-    """T, frames of a clip"""
+    lr: float = 1e-3
+    lr_end: float = 1e-4
     sigma: float = 0.003
     """standard deviation of the policy, relative to the region. Actions move the region, so noise accumulates: with the
     paper's 0.01 training episodes would differ too much from those at test time"""
-    returns: Returns = "to_go"
-    """return of a step: its own reward, or the sum of rewards from it to the end of the clip"""
-    gamma: float = 0.95
-    """discount per step, with --returns to_go"""
     jitter: float = 0.1
     """standard deviation of the first region's error, over the target's size"""
-    lr: float = 1e-3
-    """learning rate of Adam in the first update"""
-    lr_end: float = 1e-4
-    """learning rate in the last update; exponential in between"""
-    clip_norm: float = 10.0
-    """largest norm of the gradient"""
 
     def __post_init__(self) -> None:
-        if self.episodes < 2:
-            raise InputError(f"episodes is {self.episodes}; give at least 2, since the baseline averages over them")
-        if min(self.steps, self.clips) < 1 or min(self.l1_updates, self.iou_updates) < 0:
-            raise InputError("--steps and --clips count from 1, --l1-updates and --iou-updates from 0")
-        if not (self.sigma > 0 and 0 <= self.gamma <= 1 and min(self.lr, self.lr_end, self.clip_norm) > 0):
-            raise InputError("give --sigma, --lr, --lr-end and --clip-norm > 0, and --gamma from 0 to 1")
+        super().__post_init__()
+        if min(self.l1_updates, self.iou_updates) < 0:
+            raise InputError("--l1-updates and --iou-updates count from 0")
 
     @property
     def updates(self) -> int:
@@ -114,7 +99,7 @@ class LoopConfig:
 
 
 @dataclass(frozen=True)
-class SearchConfig(RunFlags):
+class SearchConfig(TwoStageFlags):
     """All options of train/search.py."""
 
     preset: PresetName = "demo"
@@ -122,15 +107,6 @@ class SearchConfig(RunFlags):
     network: RegionAgentConfig = field(default_factory=RegionAgentConfig)
     warm: WarmConfig = field(default_factory=WarmConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
-    start: str | None = None
-    """folder of another run, whose warm start replaces an own one; with several seeds, that of the same seed"""
-    checkpoint_every: int = 100
-    """updates between checkpoints"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.checkpoint_every < 1:
-            raise InputError(f"--checkpoint-every is {self.checkpoint_every}; give a number of updates >= 1")
 
 
 PRESETS: dict[PresetName, SearchConfig] = {

@@ -257,7 +257,7 @@ def test_a_stopped_run_keeps_its_last_checkpoint(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(RunDirectory, "log", stopping)
     assert main(flags("ppo", "--out", tmp_path / "run")) == 0
-    assert "saved is step 40: type the same command with --resume" in capsys.readouterr().out
+    assert "stopped after step 40 and saved; type the same command with --resume" in capsys.readouterr().out
     assert last(tmp_path / "run").name == "000000040"
     assert not (tmp_path / "run" / "report.json").exists()
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tracking_env.errors import InputError
 
 
-def step(model: nn.Module, optimizer: torch.optim.Adam, loss: Tensor, clip_norm: float, done: int) -> float:
+def step(model: nn.Module, optimizer: torch.optim.Adam, loss: Tensor, clip_norm: float, lr: float, done: int) -> float:
     """One step of the optimiser; returns the gradient's norm before clipping.
 
     Args:
@@ -16,11 +16,14 @@ def step(model: nn.Module, optimizer: torch.optim.Adam, loss: Tensor, clip_norm:
         optimizer: of some or all of its parameters.
         loss: scalar, with gradient.
         clip_norm: largest norm of the gradient.
+        lr: learning rate of the step.
         done: number of updates done, for the error.
 
     Raises:
         InputError: loss or gradient are not finite; the step was not taken.
     """
+    for group in optimizer.param_groups:
+        group["lr"] = lr
     model.zero_grad(set_to_none=True)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)

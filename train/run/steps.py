@@ -35,6 +35,18 @@ def open_run(config: RunFlags, unit: str) -> tuple[RunDirectory, Data]:
     return RunDirectory(config, unit), data
 
 
+def stop_run(run: RunDirectory, done: int) -> bool:
+    """Close a run that was asked to stop before its end; print how to go on. Returns False, as its training then does.
+
+    Args:
+        run: the run's directory, with a checkpoint of this moment.
+        done: epochs, updates or steps that it has made.
+    """
+    run.close()
+    print_result(f"stopped after {run.unit} {done} and saved; type the same command with --resume to go on")
+    return False
+
+
 def finish_run(
     run: RunDirectory,
     data: Data,

@@ -18,7 +18,7 @@ def test_a_step_moves_the_weights_by_the_clipped_gradient(clip_norm, moved):
     model = torch.nn.Linear(2, 1, bias=False)
     torch.nn.init.zeros_(model.weight)
     loss = (model.weight * torch.tensor([3.0, 4.0])).sum()
-    norm = optimisation.step(model, torch.optim.SGD(model.parameters(), lr=1.0), loss, clip_norm, 0)
+    norm = optimisation.step(model, torch.optim.SGD(model.parameters(), lr=9.0), loss, clip_norm, 1.0, 0)
     assert norm == pytest.approx(5)
     assert model.weight[0].tolist() == pytest.approx([-value for value in moved])
 
