@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch")
 
 from agents.drlt import DRLT, DRLTConfig  # noqa: E402
 from agents.windows import Batch  # noqa: E402
+from tracking_env.errors import InputError  # noqa: E402
 from train.config import RunConfig  # noqa: E402
 from train.learner import Learner  # noqa: E402
 from train.run import optimisation  # noqa: E402
@@ -21,6 +22,16 @@ def test_a_step_moves_the_weights_by_the_clipped_gradient(clip_norm, moved):
     norm = optimisation.step(model, torch.optim.SGD(model.parameters(), lr=9.0), loss, clip_norm, 1.0, 0)
     assert norm == pytest.approx(5)
     assert model.weight[0].tolist() == pytest.approx([-value for value in moved])
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step():
+    model = torch.nn.Linear(2, 1)
+    before = [parameter.clone() for parameter in model.parameters()]
+    with pytest.raises(InputError, match="not finite in update 5; nothing was learned"):
+        optimisation.step(
+            model, torch.optim.Adam(model.parameters()), model.bias.sum() * float("nan"), 1.0, lr=1.0, done=4
+        )
+    assert all(map(torch.equal, before, model.parameters()))
 
 
 def first_moment(clip_norm):
