@@ -64,3 +64,9 @@ def test_a_candidate_is_observed_by_its_log_odds_and_the_distance_of_each_box():
     assert column(observations, "grey candidate_distance") == pytest.approx(np.log(4))
     none, _ = observe(report(1), Candidates.none(1, 2), Means.new(1, 2))
     assert not column(none, "grey candidate").any() and not column(none, "grey candidate_distance").any()
+
+
+def test_frames_since_a_reset_decay_tenfold_over_the_longest_count():
+    since = np.array([[0.0, 10.0]])
+    observations, _ = observe(report(1, since_reset=since), Candidates.none(1, 2), Means.new(1, 2))
+    assert [column(observations, f"{expert} since_reset")[0] for expert in EXPERTS] == pytest.approx([1, np.exp(-1)])

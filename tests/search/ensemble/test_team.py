@@ -6,7 +6,7 @@ import pytest
 from tracking_env.datasets import synthetic
 from tracking_env.search.ensemble import Team
 from tracking_env.search.ensemble.action import split_action
-from tracking_env.search.experts import make_expert
+from tracking_env.search.experts import Choice, make_expert
 from tracking_env.search.experts.simple import GreyExpert
 
 EXPERTS = [make_expert(name) for name in ("grey", "colour")]
@@ -83,3 +83,28 @@ def test_equal_starts_are_computed_once():
     assert len(expert.sizes) == 2
     report = team.look([VIDEOS[0].frames[1]] * 3, range(3))
     assert np.array_equal(report.boxes[0], report.boxes[1]) and not np.array_equal(report.boxes[0], report.boxes[2])
+
+
+class ScriptedGrey(GreyExpert):
+    """The grey expert, but with one answer to every look."""
+
+    box = np.zeros(4)
+
+    def choose(self, look, box):
+        return Choice(self.box, 0.5, (0, 0))
+
+
+def test_motion_growth_and_area_are_relative_to_the_last_box_and_the_first():
+    expert, frame, box = ScriptedGrey(), VIDEOS[0].frames[0], np.array([30.0, 40, 20, 10])
+    expert.box = box
+    team = Team([expert])
+    team.start([0], [frame], [box])
+    # Twice as wide and high, the centre 20 to the right and 10 down: of a size of sqrt(200).
+    expert.box = np.array([40.0, 45, 40, 20])
+    report = team.look([frame], [0])
+    assert report.motion == pytest.approx(np.hypot(20, 10) / 200**0.5)
+    assert report.growth == pytest.approx(np.log(4))
+    assert report.relative_area == pytest.approx(np.log(4))
+    report = team.look([frame], [0])
+    assert report.motion == 0 and report.growth == 0
+    assert report.relative_area == pytest.approx(np.log(4)), "of the first box, not of the last one"
