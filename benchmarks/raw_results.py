@@ -25,7 +25,7 @@ from tracking_env import cli
 from tracking_env.errors import InputError
 from tracking_env.evaluation import raw_results
 from tracking_env.evaluation.result_files import Results, read_results
-from tracking_env.evaluation.runner import read_id
+from tracking_env.evaluation.results_folder import read_id
 from tracking_env.search.ensemble import EnsembleTracker, HandMadeRule
 from tracking_env.search.ensemble.action import action_size
 from tracking_env.search.experts import make_experts

@@ -9,8 +9,9 @@ import pytest
 from tracking_env.datasets import synthetic
 from tracking_env.errors import InputError
 from tracking_env.features.extractors import GridExtractor
-from tracking_env.registry import TABLE, TrackerSpec, resolve
+from tracking_env.registry import TABLE, TrackerSpec
 from tracking_env.trackers.base import PolicyTracker, run
+from tracking_env.trackers.entry_point import resolve
 
 SEQUENCE = synthetic.generate(1, length=6)
 

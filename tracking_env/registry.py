@@ -7,26 +7,22 @@ that the user gave. A tracker may have an attribute ``id``, a string that identi
 ids are never mixed. The id of your own tracker also tells its code and its files: it changes when they change.
 """
 
-import contextlib
 import hashlib
-import importlib
-import inspect
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
 
 from tracking_env.datasets.sequence import Sequence
-from tracking_env.errors import InputError, MissingPackageError, describe, option, suggest
+from tracking_env.errors import InputError, describe, option, suggest
 from tracking_env.features.download import find_downloaded, find_in_folder
 from tracking_env.files import list_folder, sha256
 from tracking_env.trackers.base import Runner, Tracker, Trajectory, run
 from tracking_env.trackers.checkpoint import PRETRAINED, read
+from tracking_env.trackers.entry_point import choose_options, resolve, source_digests, takes
 from tracking_env.trackers.time_limit import SECONDS, TimeLimitedTracker
 
 
@@ -171,7 +167,7 @@ class TrackerSpec:
         digest = _digest(map(sha256, weights)) if self.entry.files else None
         if self.name not in TABLE:
             files = _list_files([*weights, self.checkpoint])
-            digest = _digest([*_source_digests(factory, self.name), *map(sha256, files)])
+            digest = _digest([*source_digests(factory, self.name), *map(sha256, files)])
         parts = [self.name, getattr(tracker, "id", None), digest]
         return Runner(" ".join(filter(None, parts)), partial(run, tracker), tracker)
 
@@ -189,7 +185,7 @@ class TrackerSpec:
         return find_in_folder(self.name, DOWNLOAD, folder, patterns)
 
     def _make_tracker(self, factory: Callable[..., Any], options: dict[str, Any], seed: int) -> Tracker:
-        options = self._choose_options(factory, options, seed)
+        options = choose_options(self.name, factory, options, seed)
         try:
             tracker: Tracker = factory(**options)
             self._check(tracker)
@@ -200,7 +196,7 @@ class TrackerSpec:
         return tracker
 
     def _check(self, tracker: Any) -> None:
-        if not (_takes(tracker, "init", 2) and _takes(tracker, "update", 1)):
+        if not (takes(tracker, "init", 2) and takes(tracker, "update", 1)):
             made = f"the class {tracker.__name__}" if isinstance(tracker, type) else type(tracker).__name__
             raise InputError(
                 f"{self.name} makes {made}, wanted an object with the methods init(frame, box) and update(frame)"
@@ -211,30 +207,6 @@ class TrackerSpec:
                 f"the id of {self.name} is {identity!r:.80}, wanted a text of at most {_LONGEST_ID} printable "
                 "characters that identifies its weights"
             )
-
-    def _choose_options(self, factory: Callable[..., Any], options: dict[str, Any], seed: int) -> dict[str, Any]:
-        """The options to call a factory with: those that are given, and the seed if it takes one."""
-        try:
-            parameters = inspect.signature(factory).parameters
-        except ValueError:  # some that are written in C
-            raise InputError(f"{self.name} is no class or function of Python; give one that makes a tracker") from None
-        kinds = {parameter.kind for parameter in parameters.values()}
-        takes_any = inspect.Parameter.VAR_KEYWORD in kinds
-        for argument in options:
-            if argument not in parameters and not takes_any:
-                raise InputError(f"{self.name} takes no {option(argument)}; leave it out")
-        # A seed is passed to every run, so a tracker without randomness need not take it.
-        if "seed" in parameters or takes_any:
-            options = options | {"seed": seed}
-        for name, parameter in parameters.items():
-            if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-                continue
-            # Options are passed by keyword, which a positional-only parameter does not take.
-            missing = name not in options or parameter.kind is parameter.POSITIONAL_ONLY
-            if missing and parameter.default is parameter.empty:
-                hint = f"give {option(name)}" if name in ("weights", "checkpoint") else "give it a default"
-                raise InputError(f"{self.name} needs {name!r} to be made; {hint}")
-        return options
 
 
 def make_tracker(
@@ -262,70 +234,9 @@ def make_tracker(
     return TrackerSpec(name, weights, folder, features, trust).make(seed).live()
 
 
-def resolve(entry_point: str) -> Any:
-    """The class or function that ``module:attribute`` names. The working directory is searched too.
-
-    Raises:
-        InputError: there is no such module or attribute, or the module needs a package that is not installed.
-    """
-    module_name, _, attribute = entry_point.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # a console script's path has its own folder instead; last, so that it hides nothing
-    try:
-        with contextlib.chdir(here):  # some modules change the working directory
-            target: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        missing = error.name or module_name
-        # Any other name is that of a module which this one imports.
-        if module_name == missing or module_name.startswith(f"{missing}."):
-            raise InputError(
-                f"cannot import {module_name}: there is no module {missing}; check the spelling, and PYTHONPATH"
-            ) from None
-        raise MissingPackageError(module_name, missing) from None
-    except (Exception, SystemExit) as error:  # whatever the module does while it is imported
-        raise InputError(f"cannot import {module_name}: {describe(error)}") from None
-    try:
-        for part in attribute.split("."):
-            target = getattr(target, part)
-    except AttributeError:
-        hint = suggest(attribute, dir(target)) or "; give module:attribute"
-        raise InputError(f"{module_name} has no {attribute!r}{hint}") from None
-    if not callable(target):
-        raise InputError(
-            f"{entry_point} is a {type(target).__name__}, wanted a class or a function that makes a tracker"
-        )
-    return target
-
-
-def _takes(tracker: Any, method: str, count: int) -> bool:
-    """Whether a tracker has a method that can be called with so many arguments."""
-    function = getattr(tracker, method, None)
-    try:
-        inspect.signature(function).bind(*range(count))  # type: ignore[arg-type]
-    except TypeError:
-        return False
-    except ValueError:  # methods in C that do not tell
-        return callable(function)
-    return True
-
-
 def _run_baseline(baseline: Callable[[Sequence], np.ndarray], sequence: Sequence) -> Trajectory:
     """A baseline's boxes as a run. It looks at no frame, so it has no speed."""
     return Trajectory(baseline(sequence), np.full(len(sequence), np.nan))
-
-
-def _source_digests(factory: Callable[..., Any], entry_point: str) -> list[str]:
-    """Digests of the files of Python code in which an own tracker is named and made."""
-    names = dict.fromkeys((entry_point.partition(":")[0], getattr(factory, "__module__", None)))
-    return [_source_digest(sys.modules[name]) for name in names if name in sys.modules]
-
-
-@cache
-def _source_digest(module: ModuleType) -> str:
-    # Once for each module: the code that runs is that of the import, even if the file changes later.
-    path = getattr(module, "__file__", None) or ""
-    return sha256(Path(path)) if path.endswith(".py") else ""
 
 
 def _list_files(paths: Iterable[Path | None]) -> list[Path]:

@@ -28,8 +28,9 @@ from tqdm import tqdm
 
 from tracking_env.datasets import loading
 from tracking_env.errors import InputError
-from tracking_env.registry import TrackerSpec, resolve
+from tracking_env.registry import TrackerSpec
 from tracking_env.trackers.base import run
+from tracking_env.trackers.entry_point import resolve
 
 
 def main() -> int:

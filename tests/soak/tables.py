@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.soak.parser import Parser
 from tests.soak.sample_files import BOXES, encode_boxes, make_sequence
-from tracking_env.evaluation import result_files, runner
+from tracking_env.evaluation import result_files, results_folder
 from tracking_env.evaluation.result_files import write_result
 from tracking_env.evaluation.scoring import score_folder
 from tracking_env.evaluation.tasks import Task
@@ -33,7 +33,7 @@ def score(folder: Path) -> None:
 
 def resume(folder: Path) -> None:
     task = Task(folder / "T-tre", make_sequence(), "start-01", 1)
-    runner.prepare_folder("mine", folder / "T-tre", [task])
+    results_folder.prepare_folder("mine", folder / "T-tre", [task])
 
 
 PARSERS = {

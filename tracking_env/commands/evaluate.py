@@ -10,7 +10,7 @@ import tyro
 from tracking_env.clients import hub
 from tracking_env.commands import TRACKERS, Checkpoint, Device, Json, ScoringName, Weights
 from tracking_env.datasets import loading, sharding
-from tracking_env.evaluation import runner, tasks
+from tracking_env.evaluation import results_folder, runner, tasks
 from tracking_env.evaluation.protocols import choose_protocol
 from tracking_env.evaluation.robustness import ProtocolName
 from tracking_env.registry import TrackerSpec
@@ -97,7 +97,9 @@ def evaluate_tracker(
         print_result(json.dumps(report.to_json(), indent=1))
     else:
         # `search` and checkpoints stand for many agents: the id has the digests of what ran.
-        print_result(f"{format_trackers({folder.name: report})}\n\nRan {runner.read_id(folder)}; results in {folder}")
+        print_result(
+            f"{format_trackers({folder.name: report})}\n\nRan {results_folder.read_id(folder)}; results in {folder}"
+        )
     for sequence, reason in report.failed.items():
         print_error(f"tracking-env: failed: {sequence}: {reason}")
     return 1 if report.failed else 0
