@@ -2,9 +2,12 @@ import hashlib
 import json
 import os
 import re
+import socket
 import threading
+import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 
 import pytest
 
@@ -187,6 +190,33 @@ def test_an_address_that_sends_too_slowly_is_given_up(server, tmp_path, monkeypa
     monkeypatch.setattr(download, "PERIOD", 0.3)
     with pytest.raises(InputError, match="sends less than 1000 bytes per second"):
         fetch(file(server, "drip"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("start", "endless"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /a\r\nContent-Length: 99999\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", b"X: y\r\n"),
+    ],
+    ids=["header", "continue", "body of a redirect", "trailers"],
+)
+def test_an_answer_without_end_is_given_up_wherever_it_never_ends(start, endless, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "PERIOD", 0.3)
+
+    def answer():
+        with suppress(OSError), listener.accept()[0] as connection:
+            connection.sendall(start)
+            while True:
+                connection.sendall(endless)
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(InputError, match="sends less than 1000 bytes per second"):
+            fetch(File("a.weights", (url,), 5), tmp_path)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1:9/a.weights", "data:text/plain,hello"])

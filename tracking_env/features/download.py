@@ -8,10 +8,12 @@ downloads must have the same one.
 import hashlib
 import http.client
 import re
-import time
+import socket
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,77 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         if not url.startswith("https:" if request.full_url.startswith("https:") else WEB):
             raise urllib.error.URLError(f"it leads to {url}")
         return super().redirect_request(request, fp, code, message, headers, url)
+
+
+class _Watched(urllib.request.AbstractHTTPHandler):
+    """Opens connections, and keeps their sockets in a list."""
+
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        super().__init__()
+        self.sockets = sockets
+
+    def do_open(self, http_class: Any, *args: Any, **options: Any) -> Any:
+        sockets = self.sockets
+
+        class Connection(http_class):
+            def connect(self) -> None:
+                super().connect()
+                sockets.append(self.sock)
+
+        return super().do_open(Connection, *args, **options)
+
+
+class _WatchedHTTP(_Watched, urllib.request.HTTPHandler):
+    pass
+
+
+class _WatchedHTTPS(_Watched, urllib.request.HTTPSHandler):
+    pass
+
+
+@contextmanager
+def _give_up_slow(sockets: list[socket.socket], begun: int, count: Callable[[], int]) -> Iterator[None]:
+    """Close connections over which too few bytes of the file come.
+
+    A look at the bytes that are read would not do: a host may send headers, redirects or trailers without end.
+
+    Args:
+        sockets: those that are open.
+        begun: the number of bytes that were there before.
+        count: the number of bytes of the file so far.
+
+    Raises:
+        URLError: the connection was closed.
+    """
+    ended, slow = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        before = begun
+        while not ended.wait(PERIOD):
+            try:
+                now = count()
+            except OSError:  # the file was dropped, or got its name, at this moment
+                continue
+            if now - before < SLOWEST * PERIOD:
+                slow.set()
+                for connection in sockets:
+                    with suppress(OSError):
+                        # Not the method of an SSL socket, which another thread is reading.
+                        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            before = now
+
+    threading.Thread(target=watch, daemon=True).start()
+    error = urllib.error.URLError(f"sends less than {SLOWEST} bytes per second")
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if slow.is_set():
+            raise error from None
+        raise
+    finally:
+        ended.set()
+    if slow.is_set():
+        raise error
 
 
 def find_downloaded(tracker: str, name: str) -> list[Path]:
@@ -191,8 +264,12 @@ def _append(url: str, file: File, folder: Path, partial: Path | None, begun: int
         headers["Range"] = f"bytes={begun}-"
     if not url.startswith(WEB):
         raise _WrongFileError("it is no address of the web")
-    opener = urllib.request.build_opener(_SafeRedirects)
-    with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as response:
+    sockets: list[socket.socket] = []
+    opener = urllib.request.build_opener(_SafeRedirects, _WatchedHTTP(sockets), _WatchedHTTPS(sockets))
+    with (
+        _give_up_slow(sockets, begun, lambda: sum(path.stat().st_size for path in _partials(file, folder))),
+        opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as response,
+    ):
         version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
         source = hashlib.sha256(f"{url} {version}".encode()).hexdigest()[:8]
         target = folder / f"{PARTIAL}{source}-{file.name}"
@@ -210,7 +287,6 @@ def _append(url: str, file: File, folder: Path, partial: Path | None, begun: int
         most = file.size or MOST_BYTES
         if total is not None and (total > most or file.size not in (None, total)):
             raise _WrongFileError(f"offers {total} bytes, the file has {file.size or f'at most {most}'}")
-        window, mark = time.monotonic(), begun
         with (
             target.open("ab" if begun else "wb") as out,
             tqdm(total=total, initial=begun, desc=file.name, unit="B", unit_scale=True, disable=None) as bar,
@@ -221,11 +297,6 @@ def _append(url: str, file: File, folder: Path, partial: Path | None, begun: int
                 bar.update(len(chunk))
                 if out.tell() > most:
                     raise _WrongFileError(f"sends more than {most} bytes")
-                elapsed = time.monotonic() - window
-                if elapsed > PERIOD:
-                    if out.tell() - mark < SLOWEST * elapsed:
-                        raise urllib.error.URLError(f"sends less than {SLOWEST} bytes per second")
-                    window, mark = time.monotonic(), out.tell()
             reached = out.tell()
     # Without a stated length, `_verify` tells whether the file is whole.
     return target, total is None or reached >= total
