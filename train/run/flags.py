@@ -1,5 +1,6 @@
 """The flags that all training scripts share, and the way from flags to a configuration."""
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -47,12 +48,13 @@ class RunFlags:
         if self.seed < 0:
             raise InputError(f"--seed is {self.seed}; give a number >= 0")
         for name, value in flatten(self).items():
-            if isinstance(value, int) and value > LARGEST:
-                raise InputError(f"--{name.replace('_', '-')} is {value}; give a number of at most {LARGEST}")
+            largest = LARGEST.get(type(value), math.inf)
+            if largest < value < math.inf:
+                raise InputError(f"--{name.replace('_', '-')} is {value}; give a number of at most {largest}")
 
 
-LARGEST = 2**31 - 1
-"""The largest whole number of a flag: code in C takes no larger ones."""
+LARGEST = {int: 2**31 - 1, float: 1e38}
+"""The largest numbers of flags: torch takes no larger ones."""
 CONTROL = ("out", "device", "resume", "overwrite", "config", "wandb")
 """Fields that may differ between a run and its continuation."""
 
