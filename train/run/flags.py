@@ -48,8 +48,8 @@ class RunFlags:
         if self.seed < 0:
             raise InputError(f"--seed is {self.seed}; give a number >= 0")
         for name, value in flatten(self).items():
-            largest = LARGEST.get(type(value), math.inf)
-            if largest < value < math.inf:
+            largest = LARGEST.get(type(value))
+            if largest is not None and largest < value < math.inf:
                 raise InputError(f"--{name.replace('_', '-')} is {value}; give a number of at most {largest}")
 
 
