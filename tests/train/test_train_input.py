@@ -30,7 +30,7 @@ from train.reinforce import main
         (["--features", "yolo-nano-voc", "--weights", "none.weights"], ["none.weights"]),
         (["--resume"], ["no run to resume"]),
         (["--seed", "9" * 25], ["--seed is 9999999999999999999999999", "at most 2147483647"]),
-        (["--seed", "-1"], ["--seed is -1", "give a number >= 0"]),
+        (["--seed=-1"], ["--seed is -1", "give a number >= 0"]),
         (["--steps", "9" * 25], ["--steps is", "at most 2147483647"]),
         (["--lr", "1e300"], ["--lr is 1e+300", "at most 1e+38"]),
         (["--seeds", "2", "--resume"], ["no run to resume"]),
