@@ -137,7 +137,9 @@ def find_annotations(folder: Path, spec: str = otb.AVAILABLE) -> dict[str, Calla
         other = paths.setdefault(name, path)
         if other is not path and is_similar == (normal_form(other.stem) != name):
             raise InputError(f"{other} and {path.name} may both be {name}; rename the one that is not")
-    own = [name for name, path in paths.items() if name not in otb.TABLE and _holds_boxes(path)]
+    # A file that is asked for by name is read, so that an error says what is wrong with it.
+    asked = {normal_form(name.strip()) for name in spec.split(",")}
+    own = [name for name, path in paths.items() if name not in otb.TABLE and (name in asked or _holds_boxes(path))]
     available = [*(name for name in otb.TABLE if name in paths), *own]
     names = otb.choose(spec, available, folder)
     return {name: partial(_without_frames, paths.get(name, folder / f"{name}.txt"), name) for name in names}
