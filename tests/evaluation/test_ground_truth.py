@@ -58,7 +58,7 @@ def test_annotations_follow_the_rules_of_a_root(tmp_path, caplog):
     assert caplog.messages[0].startswith("1 of the 30 sequences of drlt30 are in")
     with pytest.raises(InputError, match=r"cannot read boxes from .*Deer.txt"):
         read_ground_truth(None, tmp_path, "Deer")
-    with pytest.raises(InputError, match="README.txt, line 1: got 'Annotations"):
+    with pytest.raises(InputError, match=r"README.txt, line 1: got 'Annotations"):
         read_ground_truth(None, tmp_path, "README")
 
 
@@ -111,5 +111,5 @@ def test_folders_named_in_the_other_unicode_form_are_found(tmp_path):
 
 def test_a_damaged_annotation_that_is_asked_for_says_what_is_wrong(tmp_path):
     (tmp_path / "clip.txt").write_text("1,2,3,4\n1_0,2,3,4\n")
-    with pytest.raises(InputError, match="clip.txt, line 2: got '1_0,2,3,4'"):
+    with pytest.raises(InputError, match=r"clip.txt, line 2: got '1_0,2,3,4'"):
         read_ground_truth(None, tmp_path, "clip")
