@@ -1,11 +1,11 @@
-"""A replay buffer for ``OTBTrack-v0``, where actions do not affect later observations."""
+"""Replay buffers that checkpoints can hold: of ``OTBTrack-v0``, and of flat observations in the closed loops."""
 
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.buffers import BaseBuffer, DictReplayBuffer
+from stable_baselines3.common.buffers import BaseBuffer, DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -86,3 +86,12 @@ class FrameReplayBuffer(DictReplayBuffer):
         """The buffer's arrays by name, as tensors that share their memory: writing to them fills the buffer."""
         arrays = self.observations | self.terms | {"actions": self.actions}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+class FlatReplayBuffer(ReplayBuffer):
+    """SB3's own buffer, with next observations: in a closed loop actions affect them."""
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """As `FrameReplayBuffer.tensors`."""
+        names = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+        return {name: torch.from_numpy(getattr(self, name)) for name in names}

@@ -110,14 +110,17 @@ def policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
 
 
 def flat_policy_options(algorithm: str, hidden: int, sigma: float) -> dict[str, Any]:
-    """Keyword arguments of an on-policy algorithm's policy on flat observations, as the closed loops give them.
+    """Keyword arguments of an algorithm's policy on flat observations, as the closed loops give them.
 
     Args:
-        algorithm: a name of `ALGORITHMS` that is not off-policy.
+        algorithm: a name of `ALGORITHMS`.
         hidden: neurons of each of two layers; of an LSTM and a layer in ``recurrent_ppo``.
-        sigma: first standard deviation of the policy, in its actions' [-1, 1].
+        sigma: first standard deviation of the policy, in its actions' [-1, 1]; off-policy algorithms get theirs by
+            `set_sigma`.
     """
-    options: dict[str, Any] = {"net_arch": [hidden, hidden], "log_std_init": math.log(sigma)}
+    options: dict[str, Any] = {"net_arch": [hidden, hidden]}
+    if not ALGORITHMS[algorithm].off_policy:
+        options["log_std_init"] = math.log(sigma)
     if algorithm == "recurrent_ppo":
         # One LSTM, as in `policy_options`.
         options |= {
@@ -134,22 +137,24 @@ def set_sigma(model: BaseAlgorithm, sigma: float) -> None:
         model: an algorithm of `ALGORITHMS`. SAC's deviation depends on the frame; it is set on average.
         sigma: in SB3's [-1, 1], which is twice as wide as relative boxes.
     """
+    actions: Any = model.action_space.shape
     if isinstance(model, SAC):
-        model.target_entropy = gaussian_entropy(sigma)
+        model.target_entropy = gaussian_entropy(sigma, *actions)
     elif isinstance(model, TD3):
         if not isinstance(model.action_noise, VectorizedActionNoise):
-            model.action_noise = VectorizedActionNoise(NormalActionNoise(np.zeros(4), np.zeros(4)), model.n_envs)
+            noise = NormalActionNoise(np.zeros(actions), np.zeros(actions))
+            model.action_noise = VectorizedActionNoise(noise, model.n_envs)
         noises: Any = model.action_noise.noises
         for noise in noises:  # in place: SB3 has read the attribute before it calls callbacks
-            noise._sigma = np.full(4, sigma)
+            noise._sigma = np.full(actions, sigma)
     else:
         log_std: Any = model.policy.log_std
         log_std.requires_grad_(False).fill_(math.log(sigma))
 
 
-def gaussian_entropy(sigma: float) -> float:
-    """The entropy of a Gaussian policy over four numbers, in nats."""
-    return 4 * math.log(sigma * math.sqrt(2 * math.pi * math.e))
+def gaussian_entropy(sigma: float, numbers: int = 4) -> float:
+    """The entropy of a Gaussian policy over so many independent numbers, in nats."""
+    return numbers * math.log(sigma * math.sqrt(2 * math.pi * math.e))
 
 
 def new_policy(algorithm: str, features: int, hidden: int, sigma: float, actions: int | None = None) -> BasePolicy:

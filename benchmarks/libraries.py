@@ -33,6 +33,8 @@ gym.register_envs(tracking_env)
 Act = Callable[[np.ndarray], np.ndarray]
 """A policy's most likely action, ``(4,)``, for a flat observation."""
 TRAINING, TEST = "synthetic:0-63", "synthetic:10000-10019"
+ENVIRONMENTS = 16
+"""Environments side by side, for libraries whose defaults need several."""
 HIDDEN = 64
 """Neurons of each of two layers, where a library leaves the network to its users: those of SB3 and CleanRL."""
 
@@ -74,7 +76,10 @@ def train_cleanrl(steps: int, seed: int, file: Path) -> Act:
 
 
 def train_skrl(steps: int, seed: int) -> Act:
-    """skrl: the defaults of PPO, on its own model of two layers."""
+    """skrl: the defaults of PPO, on its own model of two layers.
+
+    They are made for many environments side by side: of each they take 16 steps between two updates.
+    """
     from skrl.agents.torch.ppo import PPO
     from skrl.envs.wrappers.torch import wrap_env
     from skrl.memories.torch import RandomMemory
@@ -83,7 +88,8 @@ def train_skrl(steps: int, seed: int) -> Act:
     from skrl.utils.model_instantiators.torch import deterministic_model, gaussian_model
 
     set_seed(seed)
-    env = wrap_env(make_env(), verbose=False)
+    same_step = gym.vector.AutoresetMode.SAME_STEP  # else the step after an episode's end would be learned from
+    env = wrap_env(gym.vector.SyncVectorEnv([make_env] * ENVIRONMENTS, autoreset_mode=same_step), verbose=False)
     layers = [{"name": "net", "input": "OBSERVATIONS", "layers": [HIDDEN, HIDDEN], "activations": "tanh"}]
     spaces = {"observation_space": env.observation_space, "action_space": env.action_space, "device": env.device}
     models = {
@@ -93,7 +99,9 @@ def train_skrl(steps: int, seed: int) -> Act:
     memory = RandomMemory(memory_size=16, num_envs=env.num_envs, device=env.device)  # the default of rollouts
     agent = PPO(models=models, memory=memory, cfg={}, **spaces)
     if steps:
-        SequentialTrainer(env=env, agents=agent, cfg={"timesteps": steps, "disable_progressbar": True}).train()
+        SequentialTrainer(
+            env=env, agents=agent, cfg={"timesteps": steps // ENVIRONMENTS, "disable_progressbar": True}
+        ).train()
 
     def act(observation: np.ndarray) -> np.ndarray:
         with torch.no_grad():

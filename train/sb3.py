@@ -33,7 +33,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
 from agents.checkpoints import sb3 as sb3_checkpoint
-from agents.replay import FrameReplayBuffer
+from agents.replay import FlatReplayBuffer, FrameReplayBuffer
 from agents.sb3 import ALGORITHMS, flat_policy_options, policy_options, set_sigma
 from agents.sb3_env import SB3VecEnv, ScaledReward
 from tracking_env.errors import InputError
@@ -163,6 +163,7 @@ def train(config: SB3Config) -> bool:
 def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseAlgorithm:
     """The algorithm with the options of a configuration."""
     algorithm, learn, sigma = ALGORITHMS[config.algo], config.learn, config.policy.sigma
+    is_frames = config.env == "OTBTrack-v0"
     options: dict[str, Any] = {"learning_rate": learn.lr, "gamma": learn.gamma}
     if algorithm.off_policy:
         options |= {
@@ -171,7 +172,7 @@ def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseA
             "batch_size": learn.batch,
             "buffer_size": learn.buffer,
             "learning_starts": learn.random_steps,
-            "replay_buffer_class": FrameReplayBuffer,
+            "replay_buffer_class": FrameReplayBuffer if is_frames else FlatReplayBuffer,
         }
     else:
         options |= {"n_steps": learn.steps, "max_grad_norm": learn.clip_norm, "vf_coef": learn.value_weight}
@@ -182,11 +183,10 @@ def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseA
     if config.algo == "sac":
         # SB3 starts the entropy's weight at 1, which would drown rewards in a range of 1 to 2.
         options["ent_coef"] = f"auto_{0.01 * learn.reward_scale}"
-    if config.algo == "td3":
+    if config.algo == "td3" and is_frames:
         # The critic leads by eight gradients instead of SB3's two: an actor that follows an untrained critic ends in a
         # corner of the box, where tanh is flat and no gradient brings it back.
         options["policy_delay"] = 8
-    is_frames = config.env == "OTBTrack-v0"
     make_options = policy_options if is_frames else flat_policy_options
     model = algorithm.algorithm_class(
         algorithm.policy if is_frames else algorithm.flat_policy,
@@ -197,8 +197,8 @@ def make_model(config: SB3Config, env: SB3VecEnv, device: torch.device) -> BaseA
         **options,
     )
     if isinstance(model, OffPolicyAlgorithm):
-        assert isinstance(model.replay_buffer, FrameReplayBuffer)
-        model.replay_buffer.reward_scale = learn.reward_scale
+        if isinstance(model.replay_buffer, FrameReplayBuffer):
+            model.replay_buffer.reward_scale = learn.reward_scale
         set_sigma(model, action_unit(config) * sigma)
     model.lr_schedule = lambda _: config.rate(model.num_timesteps)  # SB3's own progress covers a single call of `learn`
     return model

@@ -62,7 +62,7 @@ class LearnConfig:
     # Actions do not affect later observations, so a larger discount would only add the noise of later rewards (as
     # REINFORCE's --returns step).
     gamma: float = 0.0
-    """discount; sac and td3 store no next observations and need 0"""
+    """discount; in OTBTrack-v0 sac and td3 store no next observations and need 0"""
     reward_scale: float = 1.0
     """factor on rewards: the value is learned in these units, logs and reports are not"""
     clip_norm: float | None = None
@@ -132,10 +132,17 @@ class SB3Config(RunFlags):
         update, batch = self.learn.envs * self.learn.steps, self.learn.batch
         if batch is not None and self.learn.buffer is None and update % min(batch, update):
             raise InputError(f"--batch is {batch}; give a divisor of an update's {update} steps (--envs times --steps)")
-        if self.learn.buffer is not None and self.learn.gamma:
-            raise InputError(f"--gamma is {self.learn.gamma}, but {self.algo} stores no next observations; leave it 0")
-        if self.env != "OTBTrack-v0" and self.learn.buffer is not None:
-            raise InputError(f"{self.algo} learns without a next observation; in {self.env} choose another --algo")
+        if self.learn.buffer is not None:
+            if self.env == "OTBTrack-v0" and self.learn.gamma:
+                raise InputError(
+                    f"--gamma is {self.learn.gamma}, but in {self.env} {self.algo} stores no next observations; "
+                    "leave it 0"
+                )
+            if self.env != "OTBTrack-v0" and 0 < self.l1_share < 1:
+                raise InputError(
+                    f"--l1-share is {self.l1_share}, but in {self.env} {self.algo} learns from old steps, which keep "
+                    "their reward; give 0 (IoU) or 1 (L1)"
+                )
         if self.data.features.split(":")[0] == "pixels":
             raise InputError("train/sb3.py needs a feature vector, not pixels; give another extractor with --features")
 
@@ -229,17 +236,29 @@ _LOOP = LearnConfig(
 )
 
 
+# Half a gradient per step, since SB3's own one per step takes longer than the steps themselves.
+_OFF_POLICY_LOOP = LearnConfig(envs=8, steps=1, gamma=0.9, batch=256, passes=4, buffer=20_000, random_steps=2_000)
+
+
 def _loop_preset(env: Environment, algo: Algo) -> SB3Config:
-    """The defaults of an on-policy algorithm in a closed loop: SB3's own, with a shorter horizon and less noise."""
-    learn = {"ppo": replace(_LOOP, batch=128, passes=10), "recurrent_ppo": replace(_LOOP, batch=128, passes=10)}
+    """The defaults of an algorithm in a closed loop: SB3's own, with a shorter horizon and less noise."""
+    learn: dict[str, LearnConfig] = {
+        "ppo": replace(_LOOP, batch=128, passes=10),
+        "recurrent_ppo": replace(_LOOP, batch=128, passes=10),
+        # Fewer steps per gradient: A2C takes one gradient where PPO takes eighty.
+        "a2c": replace(_LOOP, steps=8),
+        "sac": _OFF_POLICY_LOOP,
+        "td3": _OFF_POLICY_LOOP,
+    }
+    off_policy = learn[algo].buffer is not None
     return SB3Config(
         algo=algo,
         env=env,
         data=DataConfig(features="cells" if env == "OTBTrackSearch-v0" else "grey,colour"),
-        policy=PolicyConfig(hidden=64, sigma=0.5, sigma_end=None),
-        # Fewer steps per gradient: A2C takes one gradient where PPO takes eighty.
-        learn=learn.get(algo, replace(_LOOP, steps=8)),
-        env_steps=50_000,
+        # A critic compares the actions of the whole buffer, the random ones too, so less noise is enough.
+        policy=PolicyConfig(hidden=64, sigma=0.1 if off_policy else 0.5, sigma_end=None),
+        learn=learn[algo],
+        env_steps=20_000 if off_policy else 50_000,
         # An untrained agent is near the target for some frames, so the overlap is not 0.
         l1_share=0.0,
         clip_length=20,
@@ -253,10 +272,7 @@ def presets_of(env: str) -> dict[Algo, SB3Config]:
         return PRESETS
     if env not in get_args(Environment):
         raise InputError(f"unknown env {env!r}; choose one of {', '.join(get_args(Environment))}")
-    loops: dict[Algo, SB3Config] = {
-        algo: _loop_preset(cast(Environment, env), algo) for algo in PRESETS if PRESETS[algo].learn.buffer is None
-    }
-    return loops
+    return {algo: _loop_preset(cast(Environment, env), algo) for algo in PRESETS}
 
 
 def parse(args: Sequence[str] | None = None) -> SB3Config:

@@ -28,7 +28,7 @@ from stable_baselines3.common.policies import BasePolicy
 
 from agents.checkpoints.base import check_kinds, check_steps, forget, reading, write_policy, writing
 from agents.checkpoints.sb3_onnx import export_sb3
-from agents.replay import FrameReplayBuffer
+from agents.replay import FlatReplayBuffer, FrameReplayBuffer
 from agents.sb3 import ALGORITHMS, new_policy
 from tracking_env.errors import InputError
 from tracking_env.files import read_json, remove
@@ -89,7 +89,7 @@ class Checkpoint:
             for name in _variables(model):
                 getattr(model, name).data.copy_(saved[name])
             buffer = getattr(model, "replay_buffer", None)
-            if isinstance(buffer, FrameReplayBuffer):
+            if isinstance(buffer, FrameReplayBuffer | FlatReplayBuffer):
                 steps = load_file(self.path / "replay.safetensors")
                 rows = len(steps["actions"])
                 for name, tensor in buffer.tensors().items():
@@ -129,7 +129,7 @@ def save(
         save_file(_weights(model.policy), partial / "model.safetensors")
         if training:
             save_file(_training(model), partial / "training.safetensors")
-        if isinstance(buffer, FrameReplayBuffer):
+        if isinstance(buffer, FrameReplayBuffer | FlatReplayBuffer):
             # Most of the buffer may still be empty, and it is the largest file by far.
             rows = buffer.size()
             save_file({name: array[:rows] for name, array in buffer.tensors().items()}, partial / "replay.safetensors")

@@ -68,4 +68,4 @@ class _SB3Frame(nn.Module):
             action = torch.tanh(policy.actor.mu(policy.actor.latent_pi(latent)))
         else:
             action = policy.actor.mu(latent)  # ends in a tanh
-        return ((action + 1) / 2,)
+        return (action if self.is_flat else (action + 1) / 2,)

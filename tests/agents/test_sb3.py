@@ -67,6 +67,7 @@ def test_the_initial_policy_has_the_sigma_of_the_paper_and_a_centred_box(algorit
 def test_the_entropy_of_a_gaussian_is_that_of_torch():
     gaussian = torch.distributions.Normal(torch.zeros(4), torch.full((4,), 0.02))
     assert sb3.gaussian_entropy(0.02) == pytest.approx(gaussian.entropy().sum().item())
+    assert sb3.gaussian_entropy(0.02, numbers=9) == pytest.approx(9 * gaussian.entropy()[0].item())
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -1,6 +1,7 @@
 """Run a script of the checkout in another folder."""
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -19,3 +20,9 @@ def run_script(path, folder, *flags, cache=None, threads=1, timeout=600):
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def cpu_seconds():
+    """Processor time of the programs that this process has run so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -1,22 +1,15 @@
 """The examples learn: a score at the end, from several seeds, within a time on two cores."""
 
 import re
-import resource
 
 import pytest
 
 from tests.helpers.paths import ROOT
-from tests.helpers.scripts import run_script
+from tests.helpers.scripts import cpu_seconds, run_script
 
 pytestmark = pytest.mark.learn
 SECONDS = 240
 """Processor time that an example may take: two minutes on two cores."""
-
-
-def cpu_seconds():
-    """Processor time of the programs that this process has run so far."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def scores(folder, name, *flags):

@@ -16,16 +16,19 @@ from tracking_env.trackers.checkpoint import newest
 from train.sb3 import main
 
 pytestmark = pytest.mark.usefixtures("here")
-LOOPS = {
-    "OTBTrackSearch-v0": ("ppo", ["--batch", "8"]),
-    "OTBTrackExperts-v0": ("recurrent_ppo", ["--batch", "8"]),
-}
+LOOPS = [
+    ("OTBTrackSearch-v0", "ppo"),
+    ("OTBTrackSearch-v0", "sac"),
+    ("OTBTrackExperts-v0", "recurrent_ppo"),
+    ("OTBTrackExperts-v0", "td3"),
+]
+OFF_POLICY = ("--random-steps", "4", "--buffer", "24")
 
 
-def flags(env, *more):
-    algo, batch = LOOPS[env]
+def flags(env, algo, *more):
     return [
-        *("--env", env, "--algo", algo, *batch, "--envs", "2", "--steps", "8", "--hidden", "8", "--device", "cpu"),
+        *("--env", env, "--algo", algo, "--batch", "8", *(OFF_POLICY if algo in ("sac", "td3") else ())),
+        *("--envs", "2", "--steps", "8", "--hidden", "8", "--device", "cpu"),
         *("--sequences", "synthetic:0", "--test-sequences", "synthetic:100", "--env-steps", "32"),
         *("--evaluate-every", "16", "--clip-length", "5", *map(str, more)),
     ]
@@ -33,21 +36,21 @@ def flags(env, *more):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, environment):
-    """A finished run of each environment, trained on first use."""
+    """A finished run of an algorithm in an environment, trained on first use."""
     folder, runs = tmp_path_factory.mktemp("runs"), {}
 
-    def run(env):
-        if env not in runs:
-            assert main(flags(env, "--out", folder / env)) == 0
-            runs[env] = folder / env
-        return runs[env]
+    def run(env, algo):
+        if (env, algo) not in runs:
+            assert main(flags(env, algo, "--out", folder / env / algo)) == 0
+            runs[env, algo] = folder / env / algo
+        return runs[env, algo]
 
     return run
 
 
-@pytest.mark.parametrize("env", LOOPS)
-def test_a_run_is_scored_by_evaluate_as_in_its_report(env, finished, tmp_path):
-    run = finished(env)
+@pytest.mark.parametrize(("env", "algo"), LOOPS)
+def test_a_run_is_scored_by_evaluate_as_in_its_report(env, algo, finished, tmp_path):
+    run = finished(env, algo)
     config = json.loads((newest(run / "checkpoints") / "config.json").read_text())
     assert config["environment"] == env and config["actions"] == (4 if env == "OTBTrackSearch-v0" else 9)
     arguments = ["--tracker", "sb3", "--checkpoint", str(run), "--sequences", "synthetic:100", "--out", str(tmp_path)]
@@ -58,12 +61,13 @@ def test_a_run_is_scored_by_evaluate_as_in_its_report(env, finished, tmp_path):
     assert np.ptp(ours, axis=0).max() > 0.1
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(finished, tmp_path):
-    whole, half = finished("OTBTrackSearch-v0"), tmp_path / "half"
+@pytest.mark.parametrize(("env", "algo"), LOOPS[:2])
+def test_a_resumed_run_equals_an_uninterrupted_one(env, algo, finished, tmp_path):
+    whole, half = finished(env, algo), tmp_path / "half"
     shutil.copytree(whole, half)
     shutil.rmtree(newest(half / "checkpoints"))
     (half / "report.json").unlink()
-    assert main(flags("OTBTrackSearch-v0", "--out", half, "--resume")) == 0
+    assert main(flags(env, algo, "--out", half, "--resume")) == 0
     weights, again = (load_file(newest(path / "checkpoints") / "model.safetensors") for path in (whole, half))
     assert weights.keys() == again.keys()
     assert all(np.array_equal(weights[name], again[name]) for name in weights)
@@ -72,7 +76,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(finished, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--env", "OTBTrackSearch-v0", "--algo", "sac"], "unknown algo 'sac'; choose one of ppo, recurrent_ppo, a2c"),
+        (["--env", "OTBTrackSearch-v0", "--algo", "dqn"], "unknown algo 'dqn'; choose one of ppo, recurrent_ppo, a2c"),
         (["--env", "Pong-v5"], "unknown env 'Pong-v5'; choose one of OTBTrack-v0"),
         (["--env", "OTBTrackSearch-v0", "--features", "grid"], "grid"),
         (["--env", "OTBTrackExperts-v0", "--features", "gray"], "unknown expert 'gray' (did you mean 'grey'?)"),
