@@ -25,3 +25,9 @@ def test_one_expert_always_runs():
 
 def test_actions_are_clipped():
     assert split_action(np.full((1, 9), 7.0), 2, False).residual.tolist() == [[1, 1, 1, 1]]
+
+
+def test_exactly_at_the_threshold_nothing_is_asked_for():
+    action = np.array([[0.0] * 6 + [0.5, 0.5, 0.5, -0.5, -0.5]])
+    decision = split_action(action, 2, True)
+    assert not decision.reset.any() and not decision.scan.any() and decision.running.all()
