@@ -99,7 +99,7 @@ def main() -> int:
         run.log(progress.epoch, scalars)
         if last:
             break
-    run.add_final_scores("DRLT, paper preset", results.final_scalars(report))
+    run.curves.add_final_scores("DRLT, paper preset", results.final_scalars(report))
     run.close()
     return 0
 

@@ -12,6 +12,7 @@ from tests.soak.sample_files import make_sequence
 from tracking_env.features.store import FeatureStore
 from train.config import RunConfig
 from train.run.directory import RunDirectory
+from train.run.log import METRICS, drop_metrics_after
 
 RUN = RunConfig(out="run", resume=True)
 CONFIG = json.dumps(asdict(RUN)).encode()
@@ -25,8 +26,7 @@ def write_run(folder: Path) -> None:
 def read_run(folder: Path) -> None:
     """Read the files that a resumed run reads, without opening TensorBoard's log."""
     run = RunDirectory(replace(RUN, out=str(folder / "run")))
-    run._metrics = folder / "run" / "metrics.jsonl"
-    run._drop_metrics_after(3)
+    drop_metrics_after(folder / "run" / METRICS, run.unit, 3)
 
 
 class MeanExtractor:

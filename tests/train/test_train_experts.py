@@ -229,9 +229,7 @@ def test_bad_flags_give_one_line_and_exit_code_2(flags, message, tmp_path, capsy
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [
-        (LoopConfig, {"episodes": 1}, "give at least 2, since the baseline averages over them"),
-        (LoopConfig, {"steps": 0}, "--steps and --clips count from 1"),
-        (LoopConfig, {"gamma": 1.5}, "--gamma from 0 to 1"),
+        (LoopConfig, {"updates": -1}, "--updates counts from 0"),
         (LoopConfig, {"cost": -1.0}, "--cost >= 0"),
         (WarmConfig, {"loss_share": 2.0}, "--loss-share is 2.0; give a number from 0 to 1"),
         (WarmConfig, {"window": 0}, "--window and --warm-batch count from 1"),

@@ -169,9 +169,7 @@ def test_bad_flags_give_one_line_and_exit_code_2(flags, message, tmp_path, capsy
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [
-        (LoopConfig, {"episodes": 1}, "give at least 2, since the baseline averages over them"),
-        (LoopConfig, {"steps": 0}, "--steps and --clips count from 1"),
-        (LoopConfig, {"gamma": 1.5}, "--gamma from 0 to 1"),
+        (LoopConfig, {"iou_updates": -1}, "--l1-updates and --iou-updates count from 0"),
         (WarmConfig, {"pretended_share": 2.0}, "--pretended-share and --blind-share from 0 to 1"),
         (WarmConfig, {"crops": 0, "pretended": 0}, "a warm start needs crops"),
     ],

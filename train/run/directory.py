@@ -20,21 +20,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType, MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-import cv2
-import numpy as np
 from filelock import FileLock, Timeout
-from tensorboard.compat.proto.summary_pb2 import Summary
-from torch.utils.tensorboard import summary
 
 from agents.checkpoints.removed_options import check_removed_options
 from tracking_env.errors import InputError
-from tracking_env.files import PARTIAL, read_json, remove, require_file, write_atomically
+from tracking_env.files import PARTIAL, read_json, remove, write_atomically
 from tracking_env.trackers.checkpoint import newest
-from train.run.events import EventFile
-from train.run.flags import CONTROL, RunFlags, differences, flatten
-from train.run.wandb_mirror import WandbMirror
+from train.run.flags import RunFlags, differences, flatten
+from train.run.log import RunLog
 
 _LOCK = ".lock"  # held by the process that trains
 _FOLDERS = {"checkpoints": "[0-9]*", "best": "[0-9]*", "results": "*.txt", "untrained": "*.txt"}
@@ -54,8 +49,8 @@ class RunDirectory:
         newest: the checkpoint to resume from; None for a new run.
         opened: `time.perf_counter` when this was created.
         stop_requested: whether Ctrl-C was pressed since `catch_interrupts`.
-        env_steps: environment steps of one unit; TensorBoard's curves are over environment steps.
-        supervised: units before the first environment step; TensorBoard counts each of them as one step.
+        supervised, env_steps: what TensorBoard's axis needs, see `RunLog`; set them before `start`.
+        curves: the run's log, from `start` on.
 
     Raises:
         InputError: the folder already holds a run or other files, there is nothing to resume, or the run there has
@@ -69,8 +64,6 @@ class RunDirectory:
         self.opened = time.perf_counter()
         self.stop_requested = False
         self.env_steps, self.supervised = 1, 0
-        self._events: EventFile | None = None
-        self._mirror: WandbMirror | None = None
         self._lock = FileLock(self.path / _LOCK)
         self.newest = self._checkpoint_to_resume()
 
@@ -117,49 +110,12 @@ class RunDirectory:
         if self.newest is None:
             self._delete_run()
             self.write_json("config.json", asdict(self.config))
-        self._metrics = self.path / "metrics.jsonl"
-        self._drop_metrics_after(done)
-        self._events = EventFile(self.path, self._place(done) + 1)
-        if self.config.wandb:
-            self._mirror = WandbMirror(self.path, flatten(self.config))
-        flags = "\n".join(f"    {name} = {value}" for name, value in flatten(self.config).items())
-        self._events.add(summary.text("config", flags))
+        flags = flatten(self.config)
+        self.curves = RunLog(self.path, self.unit, done, flags, self.config.wandb, self.supervised, self.env_steps)
 
     def log(self, step: int, scalars: dict[str, float], clocks: Mapping[str, float] = MappingProxyType({})) -> None:
-        """Append the scalars of an epoch (1-based) or step to the metrics file and to TensorBoard.
-
-        Args:
-            step: the epoch, update or step.
-            scalars: values by name.
-            clocks: values that depend on the machine, by name: for TensorBoard alone, since the metrics file depends
-                on the seed alone.
-        """
-        with self._metrics.open("a") as file:
-            file.write(json.dumps({self.unit: step} | scalars) + "\n")
-        shown = scalars | dict(clocks)
-        for name, value in shown.items():
-            self._add(summary.scalar(name, value), step)
-        if self._mirror:
-            self._mirror.log(self._place(step), shown)
-
-    def add_picture(self, step: int, name: str, picture: np.ndarray, kind: Literal["png", "jpg"]) -> None:
-        """Add a picture ``(height, width, 3)`` uint8 RGB to TensorBoard: plots as PNG, video frames as JPEG."""
-        options = [cv2.IMWRITE_JPEG_QUALITY, 75] if kind == "jpg" else []
-        _, data = cv2.imencode(f".{kind}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
-        height, width, channels = picture.shape
-        image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data.tobytes())
-        self._add(Summary(value=[Summary.Value(tag=name, image=image)]), step)
-
-    def add_final_scores(self, agent: str, scores: dict[str, float]) -> None:
-        """Add the scores of a finished run to TensorBoard, with its flags as hyper-parameters to sort runs by.
-
-        `SummaryWriter.add_hparams` would write them as a second run, in a folder inside this one.
-        """
-        flags = {name: value for name, value in flatten(self.config).items() if name not in CONTROL}
-        for part in summary.hparams({"agent": agent} | flags, scores):
-            self._add(part)
-        for name, value in scores.items():
-            self._add(summary.scalar(name, value))
+        """Log the scalars of an epoch, update or step; arguments as of `RunLog.add`."""
+        self.curves.add(step, scalars, clocks)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file into the directory, whole or not at all."""
@@ -181,8 +137,8 @@ class RunDirectory:
         """Release the directory to other processes, and stop catching interrupts."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if self._mirror:
-            self._mirror.close()
+        if self._lock.is_locked:  # processes that do not lead have started no log
+            self.curves.close()
         self._lock.release()
 
     def _checkpoint_to_resume(self) -> Path | None:
@@ -248,28 +204,3 @@ class RunDirectory:
     def _content(self) -> list[Path]:
         """The files and folders in the directory, without the lock and without unfinished files."""
         return [path for path in self.path.iterdir() if path.name != _LOCK and not path.name.startswith(PARTIAL)]
-
-    def _place(self, step: int) -> int:
-        """Where an epoch, update or step is on TensorBoard's axis."""
-        return min(step, self.supervised) + max(0, step - self.supervised) * self.env_steps
-
-    def _add(self, part: Summary, step: int | None = None) -> None:
-        assert self._events, "call start() first"
-        self._events.add(part, None if step is None else self._place(step))
-
-    def _drop_metrics_after(self, done: int) -> None:
-        """Delete the metrics of epochs or steps that will run again."""
-        if not self._metrics.exists():
-            return
-        require_file(self._metrics)
-        lines = self._metrics.read_text(errors="replace").splitlines()
-        valid = [line for line in lines if 0 < self._step_of(line) <= done]
-        with write_atomically(self._metrics) as partial:
-            partial.write_text("".join(line + "\n" for line in valid))
-
-    def _step_of(self, line: str) -> int:
-        """The epoch or step of a line of metrics; 0 for a line that is cut off, as on a full disk."""
-        try:
-            return int(json.loads(line)[self.unit])
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            return 0

@@ -21,13 +21,13 @@ from train.run.results import Evaluation, median_sequence, rank
 def show_evaluation(run: RunDirectory, step: int, evaluation: Evaluation, data: Data) -> None:
     """Add to TensorBoard the success plot, and film strips of the best, the median and the worst sequence."""
     predictions, report = evaluation
-    run.add_picture(step, "eval/success", plots.rasterise(success_plot(report, data.unseen)), "png")
+    run.curves.add_picture(step, "eval/success", plots.rasterise(success_plot(report, data.unseen)), "png")
     ranked = rank(report, data.testing)
     examples = {"median": median_sequence(report, data.testing)}
     if len(ranked) > 2:
         examples |= {"worst": ranked[0], "best": ranked[-1]}
     for name, sequence in examples.items():
-        run.add_picture(step, f"overlay/{name}", film_strip(sequence, predictions[sequence.name]), "jpg")
+        run.curves.add_picture(step, f"overlay/{name}", film_strip(sequence, predictions[sequence.name]), "jpg")
 
 
 def success_plot(report: Report, unseen: bool) -> Figure:

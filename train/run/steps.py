@@ -87,7 +87,7 @@ def finish_run(
     }
     run.write_json("report.json", report_content(report, rows, **shared_facts, **facts))
     speeds = {f"final/fps_{name}": rate for name, rate in fps.items()}
-    run.add_final_scores(label, final_scalars(report) | speeds)
+    run.curves.add_final_scores(label, final_scalars(report) | speeds)
     # Baselines learn nothing, so the table marks the agent alone.
     print_result(format_trackers(rows | {label: replace(report, trained=not data.unseen)}))
     print_result("speed: " + ", ".join(f"{rate:.0f} fps {name}" for name, rate in fps.items()))
