@@ -3,12 +3,15 @@
     python benchmarks/branches.py --checkpoint runs/experts/warm --root VIDEOS --sequences TRAINING \
       --test-sequences VALIDATION --weights FOLDER --horizons 1,10,40 --seeds 5
 
-An agent of train/experts.py follows training clips in which targets are lost, and rejects all candidates. From a
-candidate an episode branches off that accepts it and goes on for 40 frames. The difference of both episodes' IoU,
-added up over a horizon, is the advantage of accepting. REINFORCE changes when the agent accepts: it follows the
-gradient of the advantage times the probability of accepting, in which both episodes take part and none has to be drawn.
-A seed draws which clips it learns from, with replacement. All agents are tested on the videos of --test-sequences and
-on hard clips of them, beside the agent itself and beside agents whose rule has another constant, by hand.
+An agent of train/experts.py follows clips in which targets are lost, and rejects all candidates. From a candidate an
+episode branches off that accepts it and goes on for 40 frames. The difference of both episodes' IoU, added up over a
+horizon, is the advantage of accepting. REINFORCE changes when the agent accepts: it follows the gradient of the
+advantage times the probability of accepting, in which both episodes take part and none has to be drawn. A seed draws
+which clips it learns from, with replacement.
+
+Columns: accepted, the share of the candidates of --test-sequences that the agent accepts; gain, what it gains by that
+over 40 frames, in IoU per candidate. Rows beside the agents: all candidates accepted; a constant of the rule that is
+tuned on the training clips; only candidates accepted that gain (an oracle).
 """
 
 if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the repository root
@@ -18,11 +21,11 @@ if not __package__:  # run as a file: sys.path[0] is benchmarks/; make it the re
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import copy
 import json
+import sys
 from collections.abc import Sequence as Many
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -36,22 +39,21 @@ from tracking_env.datasets import load
 from tracking_env.datasets.sequence import Sequence
 from tracking_env.search.ensemble import Team, observe
 from tracking_env.search.ensemble.action import Decision, split_action
-from tracking_env.search.ensemble.losses import first_frames, lose
+from tracking_env.search.ensemble.losses import first_frames
 from tracking_env.search.ensemble.observation import CANDIDATE, CANDIDATE_DISTANCE, Means
 from tracking_env.search.ensemble.report import Report
 from tracking_env.search.ensemble.scan import Candidates
 from tracking_env.search.experts import Expert, make_experts
-from train.arbiter_report import evaluate_agent, summarise
 from train.samples import hard_clips
 from train.samples.team_rollout import Start
 
 FRAMES, AFTER, BRANCHES, APART = 80, 40, 6, 4
 """Length of a clip, frames of a branch after its candidate, branches that are open at the same time, and frames from
 one branch to the next: candidates of neighbouring frames are alike."""
-CLIPS = 2
-"""Clips of each sequence that begin with a simulated loss; there are as many hard clips."""
-CONSTANTS = -1.0, 1.0
-"""By so much the rule's constant is changed by hand."""
+CLIPS = 3
+"""Clips of each sequence in which the experts begin anywhere in the image; there are four hard clips beside them."""
+CONSTANTS = np.arange(-4, 4.1, 0.25)
+"""By so much the rule's constant is changed when it is tuned."""
 UPDATES, LR = 1000, 0.05
 Parts = TypeVar("Parts", Report, Candidates, Decision)
 
@@ -66,39 +68,56 @@ class Branch(NamedTuple):
 
 
 def main() -> None:
-    """Print a table of all agents, and optionally write their scores as JSON."""
+    """Print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="of train/experts.py")
     parser.add_argument("--root", help="folder of the videos; by default drawn ones")
     parser.add_argument("--sequences", default="synthetic:0-9", help="names of those to learn from")
-    parser.add_argument("--test-sequences", default="synthetic:100-102", help="names of those to test on")
+    parser.add_argument("--test-sequences", default="synthetic:100-104", help="names of those to test on")
     parser.add_argument("--weights", help="folder of the experts' files")
-    parser.add_argument("--horizons", default="1,10,40", help="frames over which gains are summed")
+    parser.add_argument("--horizons", default="1,10,40", help="frames over which gains are added up")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     torch.set_num_threads(1)
     saved = arbiter_checkpoint.load(options.checkpoint)
-    model, experts = saved.model, make_experts([each.partition(" ")[0] for each in saved.experts], options.weights)
-    clips = collect(experts, model, load(options.root, options.sequences))
-    agents = {"the agent": [model]}
-    agents |= {f"constant {change:+.1f}": [with_rule(model, change * np.eye(4)[0])] for change in CONSTANTS}
-    for horizon in map(int, options.horizons.split(",")):
-        learned = [learn(model, clips, horizon, np.random.default_rng(seed)) for seed in range(options.seeds)]
-        agents[f"REINFORCE, credit over {horizon} frames"] = learned
-    tests = load(options.root, options.test_sequences)
-    tested = {"test sequences": tests, "hard clips": hard_clips.test_clips(tests)}
-    scores = {name: [test(each, experts, tested) for each in group] for name, group in agents.items()}
-    numbers = {
-        "clips": len(clips),
-        "branches": sum(map(len, clips)),
-        "rules": {name: [each.candidate_rule.tolist() for each in group] for name, group in agents.items()},
-        "scores": scores,
-    }
+    experts = make_experts([each.partition(" ")[0] for each in saved.experts], options.weights)
+    clips, tests = (
+        collect(experts, saved.model, load(options.root, names))
+        for names in (options.sequences, options.test_sequences)
+    )
+    if not (clips and tests):
+        sys.exit("no candidates: give more sequences, in which targets are lost")
+    numbers = compare(saved.model.candidate_rule.detach().double().numpy(), clips, tests, options)
     if options.json:
         print(json.dumps(numbers))
         return
-    print_table(numbers)
+    for kind in ("training", "test"):
+        print(f"{kind}: {numbers[kind]['clips']} clips with {numbers[kind]['candidates']} candidates")
+    print(f"{'':34}{'accepted':>10}{'gain':>8}{'± seeds':>9}")
+    for name, runs in numbers["rows"].items():
+        accepted, gain = ([run[key] for run in runs] for key in ("accepted", "gain"))
+        deviation = f"{np.std(gain, ddof=1):9.3f}" if len(runs) > 1 else ""
+        print(f"{name:34}{np.mean(accepted):10.2f}{np.mean(gain):8.3f}{deviation}")
+
+
+def compare(
+    rule: np.ndarray, clips: list[list[Branch]], tests: list[list[Branch]], options: argparse.Namespace
+) -> dict[str, Any]:
+    """The rows of the table, each with one result per seed, and how many clips and candidates there are."""
+    candidates = [branch for branches in tests for branch in branches]
+    rows = {
+        "all accepted": [score(candidates, np.ones(len(candidates), bool))],
+        "the agent": [score_rule(candidates, rule)],
+        "constant tuned": [score_rule(candidates, tune(rule, clips))],
+    }
+    for horizon in map(int, options.horizons.split(",")):
+        learned = [learn(rule, clips, horizon, np.random.default_rng(seed)) for seed in range(options.seeds)]
+        rows[f"REINFORCE, credit over {horizon} frames"] = [score_rule(candidates, each) for each in learned]
+    rows["oracle"] = [score(candidates, np.array([branch.gain.sum() > 0 for branch in candidates]))]
+    parts = {"training": clips, "test": tests}
+    sizes = {name: {"clips": len(part), "candidates": sum(map(len, part))} for name, part in parts.items()}
+    return sizes | {"rows": rows}
 
 
 def collect(experts: list[Expert], model: Arbiter, sequences: Many[Sequence]) -> list[list[Branch]]:
@@ -110,8 +129,9 @@ def collect(experts: list[Expert], model: Arbiter, sequences: Many[Sequence]) ->
         starts = [Start(clip, 0, len(clip), None) for clip, _ in hard_clips.training_clips([(sequence, whole)], 1)]
         rng = np.random.default_rng(len(sequence))
         for first in rng.choice(first_frames(sequence, whole, FRAMES), CLIPS).tolist():
-            around = lose(sequence.boxes[first], sequence.size, len(experts), len(experts), rng)
-            starts.append(Start(sequence, first, len(sequence), around))
+            sides = sequence.boxes[first, 2:]
+            around = np.concatenate([rng.uniform(1, sequence.size) - sides / 2, sides])
+            starts.append(Start(sequence, first, len(sequence), np.tile(around, (len(experts), 1))))
         clips += [explore(team, model, start) for start in starts]
     return [branches for branches in clips if branches]
 
@@ -178,49 +198,38 @@ def rule_inputs(observation: np.ndarray, overlap: Tensor, experts: int) -> np.nd
     return np.array([1.0, numbers[CANDIDATE], numbers[CANDIDATE_DISTANCE], doubt])
 
 
-def learn(model: Arbiter, clips: list[list[Branch]], horizon: int, rng: np.random.Generator) -> Arbiter:
-    """The agent after REINFORCE on the branches of clips that are drawn with replacement."""
+def learn(rule: np.ndarray, clips: list[list[Branch]], horizon: int, rng: np.random.Generator) -> np.ndarray:
+    """The rule for candidates ``(4,)`` after REINFORCE on the branches of clips that are drawn with replacement."""
     drawn = [branch for clip in rng.integers(len(clips), size=len(clips)) for branch in clips[clip]]
     inputs = torch.tensor(np.stack([branch.inputs for branch in drawn]))
     advantage = torch.tensor([branch.gain[:horizon].sum() for branch in drawn])
-    rule = model.candidate_rule.detach().double().clone().requires_grad_()
-    optimizer = torch.optim.Adam([rule], lr=LR)
+    weights = torch.tensor(rule, requires_grad=True)
+    optimizer = torch.optim.Adam([weights], lr=LR)
     for _ in range(UPDATES):
         # With two episodes per candidate, the expectation over both replaces REINFORCE's sample: the gradient of p A.
-        loss = -(torch.sigmoid(inputs @ rule) * advantage).mean()
+        loss = -(torch.sigmoid(inputs @ weights) * advantage).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return with_rule(model, (rule - model.candidate_rule).detach().numpy())
+    return weights.detach().numpy()
 
 
-def with_rule(model: Arbiter, change: np.ndarray) -> Arbiter:
-    """A copy of the agent whose rule for candidates is changed by ``(4,)``."""
-    changed = copy.deepcopy(model)
-    changed.candidate_rule.data += torch.tensor(change, dtype=torch.float32)
-    return changed
+def tune(rule: np.ndarray, clips: list[list[Branch]]) -> np.ndarray:
+    """The rule with the constant of the highest gain on the training clips."""
+    candidates = [branch for branches in clips for branch in branches]
+    rules = [rule + np.array([change, 0, 0, 0]) for change in CONSTANTS]
+    return max(rules, key=lambda each: score_rule(candidates, each)["gain"])
 
 
-def test(model: Arbiter, experts: list[Expert], tested: dict[str, list[Sequence]]) -> dict[str, dict[str, float]]:
-    """Scores of an agent by kind of sequences, see `arbiter_report.summarise`."""
-    scores = {}
-    for kind, sequences in tested.items():
-        evaluation, _, _ = evaluate_agent(model, experts, sequences, unseen=True, likeness=False)
-        scores[kind] = summarise({"": evaluation.report}, {"": 0.0})[""]
-    return scores
+def score_rule(candidates: list[Branch], rule: np.ndarray) -> dict[str, float]:
+    """`score` of the candidates that a rule accepts: those with a probability above 0.5."""
+    return score(candidates, np.array([branch.inputs @ rule > 0 for branch in candidates]))
 
 
-def print_table(numbers: dict) -> None:
-    """Mean and deviation over the seeds of each agent."""
-    print(f"{numbers['clips']} clips, {numbers['branches']} candidates")
-    width = max(map(len, numbers["scores"]))
-    for name, runs in numbers["scores"].items():
-        cells = []
-        for kind in runs[0]:
-            for measure in ("auc", "failures_per_100_frames"):
-                values = [run[kind][measure] for run in runs]
-                cells.append(f"{np.mean(values):.3f} ± {np.std(values, ddof=min(1, len(values) - 1)):.3f}")
-        print(f"{name:{width}}  " + "  ".join(cells))
+def score(candidates: list[Branch], accepted: np.ndarray) -> dict[str, float]:
+    """The share of candidates that are accepted, and the gain per candidate."""
+    gains = np.array([branch.gain.sum() for branch in candidates])
+    return {"accepted": float(accepted.mean()), "gain": float((gains * accepted).mean())}
 
 
 if __name__ == "__main__":

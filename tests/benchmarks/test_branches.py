@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from agents.arbiter import CANDIDATE_RULE, Arbiter
 from benchmarks import branches
@@ -16,31 +15,41 @@ from train.samples.team_rollout import Start
 
 EXPERTS = make_experts(["grey", "colour"])
 VIDEO = synthetic.generate(3, 20, (160, 120))
+RULE = np.array(CANDIDATE_RULE)
 LOST = np.array([[20.0, 20, 30, 30], [20.0, 20, 30, 30]])
 
 
-def accepts(model, branch):
-    return model.candidate_rule.detach().numpy() @ branch.inputs > 0
+def accepts(rule, branch):
+    return rule @ branch.inputs > 0
 
 
 @pytest.mark.parametrize("gain", [0.5, -0.5])
 def test_the_agent_learns_to_accept_what_gains(gain):
     """The untrained rule rejects one candidate and accepts the other; both gain, or neither."""
     inputs = [np.array([1.0, score, 0.5, 0.0]) for score in (0.3, 0.6)]
-    clips, agent = [[Branch(each, np.full(AFTER, gain)) for each in inputs]], Arbiter(44, 2)
-    assert [accepts(agent, branch) for branch in clips[0]] == [False, True]
-    model = branches.learn(agent, clips, AFTER, np.random.default_rng(0))
-    assert [accepts(model, branch) for branch in clips[0]] == [gain > 0] * 2
+    clips = [[Branch(each, np.full(AFTER, gain)) for each in inputs]]
+    assert [accepts(RULE, branch) for branch in clips[0]] == [False, True]
+    learned = branches.learn(RULE, clips, AFTER, np.random.default_rng(0))
+    assert [accepts(learned, branch) for branch in clips[0]] == [gain > 0] * 2
 
 
 def test_what_comes_after_the_horizon_does_not_count():
     """Accepting costs 0.1 in the first frame, and gains 0.5 in each later one."""
     gain = np.full(AFTER, 0.5)
     gain[0] = -0.1
-    clips, agent = [[Branch(np.array([1.0, 0.4, 0.5, 0.0]), gain)]], Arbiter(44, 2)
-    near, far = (branches.learn(agent, clips, horizon, np.random.default_rng(0)) for horizon in (1, 40))
+    clips = [[Branch(np.array([1.0, 0.4, 0.5, 0.0]), gain)]]
+    near, far = (branches.learn(RULE, clips, horizon, np.random.default_rng(0)) for horizon in (1, 40))
     assert not accepts(near, clips[0][0]) and accepts(far, clips[0][0])
-    torch.testing.assert_close(agent.candidate_rule.detach(), torch.tensor(CANDIDATE_RULE))  # is left as it was
+
+
+def test_a_tuned_constant_gains_most_on_the_training_clips():
+    gains = {0.2: -2.0, 0.3: 3.0, 0.6: 1.0}  # by score; the untrained rule accepts the last alone
+    clips = [[Branch(np.array([1.0, score, 0.5, 0.0]), np.full(1, gain))] for score, gain in gains.items()]
+    candidates = [clip[0] for clip in clips]
+    assert branches.score_rule(candidates, RULE) == {"accepted": pytest.approx(1 / 3), "gain": pytest.approx(1 / 3)}
+    tuned = branches.tune(RULE, clips)
+    assert branches.score_rule(candidates, tuned) == {"accepted": pytest.approx(2 / 3), "gain": pytest.approx(4 / 3)}
+    assert (tuned[1:] == RULE[1:]).all()
 
 
 def test_a_branch_that_is_acted_on_alike_gains_nothing(monkeypatch):
