@@ -152,6 +152,8 @@ def test_a_weights_folder_may_hold_other_trackers_files(tmp_path):
             (tmp_path / f"{name}_{part}.onnx").write_bytes(b"no network")
     with pytest.raises(InputError, match=r"cannot read .*v2_backbone.onnx and .*v2_head.onnx"):
         TrackerSpec("nano", (tmp_path,)).make()
+    with pytest.raises(InputError, match=r"nanotrackv2_backbone.onnx is no network"):
+        TrackerSpec("proposals", (tmp_path,)).make()
 
 
 @pytest.mark.otb

@@ -157,8 +157,7 @@ def find_in_folder(tracker: str, name: str, folder: Path, patterns: Sequence[str
     """
     paths = []
     for file, pattern in zip(TRACKERS[name], patterns, strict=True):
-        downloaded = folder / file.name
-        matching = [downloaded] if downloaded.is_file() else list_folder(folder, pattern)
+        matching = list_matching(folder, file.name, pattern)
         if len(matching) != 1:
             raise InputError(
                 f"{folder} holds {len(matching)} files {pattern}, {tracker} needs one; type: tracking-env download "
@@ -166,6 +165,12 @@ def find_in_folder(tracker: str, name: str, folder: Path, patterns: Sequence[str
             )
         paths += matching
     return paths
+
+
+def list_matching(folder: Path, name: str, pattern: str) -> list[Path]:
+    """The file of this name in a folder; without it, the files that match a pattern."""
+    downloaded = folder / name
+    return [downloaded] if downloaded.is_file() else list_folder(folder, pattern)
 
 
 def fetch(file: File, folder: Path) -> Path:

@@ -12,8 +12,9 @@ import numpy as np
 
 from tracking_env.errors import InputError, first_line, option
 from tracking_env.features import onnx_inference
+from tracking_env.features.download import list_matching
 from tracking_env.features.onnx_batch import free_sizes
-from tracking_env.files import list_folder, read_bytes, sha256
+from tracking_env.files import read_bytes, sha256
 
 SEARCH, TEMPLATE = 255, 127
 """Sides in pixels of the two crops, search region and template, as in Siamese trackers such as NanoTrack."""
@@ -186,8 +187,10 @@ class NanoTrackHeadMaps(NanoTrackMaps):
 
 
 def _file(weights: Path, part: str) -> Path:
-    """The file of a part of NanoTrack, ``backbone`` or ``head``: the path itself, or the one match in a folder."""
-    files = list_folder(weights, f"*{part}*.onnx") if weights.is_dir() else [weights]
+    """The file of a part of NanoTrack v2, ``backbone`` or ``head``: the path itself, or the one match in a folder."""
+    files = [weights]
+    if weights.is_dir():
+        files = list_matching(weights, f"nanotrackv2_{part}.onnx", f"*{part}*.onnx")
     if len(files) != 1 or not files[0].is_file():
         raise InputError(
             f"no NanoTrack {part} at {weights}; give the file nanotrack_{part}_sim.onnx of "
