@@ -23,21 +23,26 @@ BOX = [5, 5, 20, 20]
 
 def show(folder: Path) -> int:
     """Start the demo with its temporary files in a folder, track an upload, and end it as a service manager does."""
-    answer, temporary = folder / "answer.txt", folder / "temporary"
-    answer.unlink(missing_ok=True)
-    temporary.mkdir(exist_ok=True)
-    tempfile.tempdir = str(temporary)
+    answer = folder / "answer.txt"
+    if answer.exists():
+        answer.unlink()
+    form = _as_form(encode_video(".mp4"))
+    tempfile.tempdir = str(folder)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     lines: list[str] = []
-    user = threading.Thread(target=_use, args=(f"http://127.0.0.1:{port}", lines), daemon=True)
+    user = threading.Thread(target=_use, args=(f"http://127.0.0.1:{port}", form, lines), daemon=True)
     user.start()
     code = cli.main(["demo", "--port", str(port), "--tracker", "mil", "--rival", "mil", "--sequences", "synthetic:7"])
+    if code:
+        return code
     user.join(SECONDS)
+    if 'class="status bad"' in lines[0]:
+        print(f"error: the page says: {lines[0]}")
+        return 2
     # Written last: a job that is killed before has no answer, and may have left files.
-    if lines:
-        answer.write_text(lines[0])
+    answer.write_text(lines[0])
     return code
 
 
@@ -46,14 +51,14 @@ def read_answer(folder: Path) -> Contents:
     answer = folder / "answer.txt"
     if not answer.exists():
         return {}
-    left = sorted(path.name for path in (folder / "temporary").iterdir())
+    left = sorted(path.name for path in folder.iterdir() if path != answer)
     return {"answer": answer.read_bytes(), "left": "\n".join(left).encode()}
 
 
-def _use(address: str, lines: list[str]) -> None:
+def _use(address: str, form: tuple[bytes, dict[str, str]], lines: list[str]) -> None:
     """Upload a video, track it, add the page's last line to a list, and end the demo."""
     try:
-        video = json.loads(_send(f"{address}/gradio_api/upload", *_as_form(encode_video(".mp4"))))[0]
+        video = json.loads(_send(f"{address}/gradio_api/upload", *form))[0]
         # Tracking alone waits in the queue.
         functions = json.loads(_send(f"{address}/config"))["dependencies"]
         (track,) = [function["id"] for function in functions if function["queue"]]
@@ -65,6 +70,8 @@ def _use(address: str, lines: list[str]) -> None:
         messages = [json.loads(event.removeprefix("data:")) for event in events if event.startswith("data:")]
         statuses = [status for message in messages if (status := _status(message)) is not None]
         lines.append(statuses[-1])
+    except AssertionError as error:  # the page refuses the upload
+        lines.append(f'<p class="status bad">{error}</p>')
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -138,6 +138,20 @@ def test_a_slow_policy_is_refused(monkeypatch):
         OnnxPolicy(slow)
 
 
+def test_a_single_operator_without_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(onnx_policy, "LONGEST", 0.05)
+    monkeypatch.setattr(onnx_policy, "_OVERTIME", 0.1)
+    pool = helper.make_node("AveragePool", ["image"], ["mean"], kernel_shape=[201, 201], pads=[100] * 4)
+    last = [
+        ("ReduceMin", ["mean"], ["least"]),
+        ("Reshape", ["least", "shape"], ["one"]),
+        ("Min", ["a", "one"], ["box"]),
+    ]
+    numbers = {"image": np.ones((1, 1, 400, 400), np.float32), "shape": np.array([1, 1])}
+    with pytest.raises(InputError, match="a frame takes longer than 0 seconds"):
+        OnnxPolicy(graph([pool, *last], {"a": [1, 4]}, {"box": [1, 4]}, numbers))
+
+
 def test_nothing_of_a_policy_is_computed_before_its_operators_are_checked(monkeypatch):
     monkeypatch.setattr(onnx_inference, "open_session", lambda *_, **__: pytest.fail("onnxruntime reads it"))
     with pytest.raises(InputError, match="it has the operator 'RandomNormal'"):

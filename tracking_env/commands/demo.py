@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -86,7 +87,9 @@ def show_demo(
             page = Page(trackers, folder, extra_sequences, frames)
             # Service managers end a program with SIGTERM; it must delete its files then, too.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-            with server.serve(server.layout(page, spec.name, rival), host, port, megabytes << 20, folder) as address:
+            blocks = server.layout(page, spec.name, rival)
+            # Ctrl-C may come before the server has started, or while it ends.
+            with suppress(KeyboardInterrupt), server.serve(blocks, host, port, megabytes << 20, folder) as address:
                 print_result(f"{address} (Ctrl-C ends it)")
                 try:
                     threading.Event().wait()

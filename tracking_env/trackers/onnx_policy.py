@@ -27,6 +27,7 @@ from tracking_env.errors import InputError, first_line
 from tracking_env.features import onnx_inference
 from tracking_env.files import read_bytes
 from tracking_env.trackers.onnx_operators import check_operators
+from tracking_env.trackers.time_limit import call_limited
 
 NEXT = "_next"
 """Ends the name of an output that is the next value of a state."""
@@ -40,6 +41,7 @@ MOST_NUMBERS = 1 << 24
 """Most numbers of one input or state."""
 LONGEST = 30.0
 """Seconds that the first two frames may take. At the paper's size DRLT takes a tenth of a second."""
+_OVERTIME = 2.0  # seconds for onnxruntime to stop
 State = dict[str, np.ndarray]
 """The recurrent state by name, as the graph takes it."""
 
@@ -151,16 +153,24 @@ class OnnxPolicy:
         # onnxruntime looks at this flag before each operator.
         timer = threading.Timer(LONGEST, setattr, (options, "terminate", True))
         timer.start()
-        try:
+
+        def decide_two_frames() -> int:
             prediction, state = self.predict(observation)
             self.predict(observation, state)
+            return len(prediction.action)
+
+        slow = InputError(f"it is no policy: a frame takes longer than {LONGEST:.0f} seconds")
+        try:
+            # A single operator can take hours, which only the caller can give up.
+            return call_limited(decide_two_frames, LONGEST + _OVERTIME)
+        except TimeoutError:
+            raise slow from None
         except InputError:
             if options.terminate:
-                raise InputError(f"it is no policy: a frame takes longer than {LONGEST:.0f} seconds") from None
+                raise slow from None
             raise
         finally:
             timer.cancel()
-        return len(prediction.action)
 
     def _check_shape(self, name: str, value: Any, shape: tuple[int, ...]) -> None:
         if not isinstance(value, np.ndarray) or value.dtype != np.float32:

@@ -76,6 +76,18 @@ class TimeLimitedTracker:
         return getattr(self.__dict__["_tracker"], name)
 
 
+def call_limited(function: Callable[[], Any], seconds: float) -> Any:
+    """What a function returns or raises. Its thread is left behind if that takes longer.
+
+    Raises:
+        TimeoutError: it has not returned after these seconds.
+    """
+    try:
+        return _Thread().call(seconds, function)
+    except _NoAnswerError:
+        raise TimeoutError(f"no answer after {seconds:g} seconds") from None
+
+
 class _NoAnswerError(Exception):
     """A call has not returned in time."""
 

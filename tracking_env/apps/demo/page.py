@@ -4,6 +4,7 @@ Nothing here depends on a web framework. The answers are HTML, numbers and paths
 them.
 """
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -205,6 +206,8 @@ class Page:
                         if self.closed.is_set() or session in self.stopping:
                             comparison.stopped = STOPPED
                             break
+                if shutil.disk_usage(self.folder).free < path.stat().st_size:  # Gradio makes a copy
+                    raise InputError("there is no room for the video; make room on the disk")
                 plot = plot_html(comparison, Path(folder), ours, rival)
                 # A video that states too many frames has been tracked to its end all the same.
                 total_beyond = source.total if len(comparison.ours) == self.limit else None

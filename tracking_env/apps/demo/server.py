@@ -89,7 +89,8 @@ class Guard:
             # Gradio raises all kinds of errors at requests that the page does not send.
             _log.warning("cannot answer %s: %s", scope["path"][:80], describe(error))
             if not begun:
-                await PlainTextResponse("this request cannot be answered", 400)(scope, receive, send)
+                status, text = (507, "the disk") if isinstance(error, OSError) else (400, "this request")
+                await PlainTextResponse(f"{text} cannot be used", status)(scope, receive, send)
         finally:
             self.arriving -= size
 
