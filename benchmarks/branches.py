@@ -55,6 +55,7 @@ CLIPS = 3
 CONSTANTS = np.arange(-4, 4.1, 0.25)
 """By so much the rule's constant is changed when it is tuned."""
 UPDATES, LR = 1000, 0.05
+LEARNED = "REINFORCE, credit over "
 Parts = TypeVar("Parts", Report, Candidates, Decision)
 
 
@@ -77,6 +78,9 @@ def main() -> None:
     parser.add_argument("--weights", help="folder of the experts' files")
     parser.add_argument("--horizons", default="1,10,40", help="frames over which gains are added up")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--out", type=Path, help="write each agent to OUT/HORIZON-SEED/warm, for train/experts.py --start"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -89,6 +93,12 @@ def main() -> None:
     if not (clips and tests):
         sys.exit("no candidates: give more sequences, in which targets are lost")
     numbers = compare(saved.model.candidate_rule.detach().double().numpy(), clips, tests, options)
+    if options.out:
+        for name, runs in numbers["rows"].items():
+            for seed, run in enumerate(runs if name.startswith(LEARNED) else []):
+                saved.model.candidate_rule.data = torch.tensor(run["rule"], dtype=torch.float32)
+                folder = options.out / f"{name.removeprefix(LEARNED).split()[0]}-{seed}" / "warm"
+                arbiter_checkpoint.save(folder, saved.model, saved.experts, saved.done, saved.run)
     if options.json:
         print(json.dumps(numbers))
         return
@@ -113,7 +123,7 @@ def compare(
     }
     for horizon in map(int, options.horizons.split(",")):
         learned = [learn(rule, clips, horizon, np.random.default_rng(seed)) for seed in range(options.seeds)]
-        rows[f"REINFORCE, credit over {horizon} frames"] = [score_rule(candidates, each) for each in learned]
+        rows[f"{LEARNED}{horizon} frames"] = [score_rule(candidates, each) for each in learned]
     rows["oracle"] = [score(candidates, np.array([branch.gain.sum() > 0 for branch in candidates]))]
     parts = {"training": clips, "test": tests}
     sizes = {name: {"clips": len(part), "candidates": sum(map(len, part))} for name, part in parts.items()}
@@ -221,9 +231,10 @@ def tune(rule: np.ndarray, clips: list[list[Branch]]) -> np.ndarray:
     return max(rules, key=lambda each: score_rule(candidates, each)["gain"])
 
 
-def score_rule(candidates: list[Branch], rule: np.ndarray) -> dict[str, float]:
-    """`score` of the candidates that a rule accepts: those with a probability above 0.5."""
-    return score(candidates, np.array([branch.inputs @ rule > 0 for branch in candidates]))
+def score_rule(candidates: list[Branch], rule: np.ndarray) -> dict[str, Any]:
+    """`score` of the candidates that a rule accepts, those with a probability above 0.5; and the rule."""
+    accepted = np.array([branch.inputs @ rule > 0 for branch in candidates])
+    return score(candidates, accepted) | {"rule": rule.tolist()}
 
 
 def score(candidates: list[Branch], accepted: np.ndarray) -> dict[str, float]:
