@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.helpers.paths import ROOT
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="jobs are forks")
 def test_jobs_recover_from_faults_with_the_same_results():
     command = [sys.executable, "-m", "tests.soak.faults", "--kills", "3", "--others", "1"]
     command += ["--only", "extraction", "evaluation", "download", "--faults", "killed", "two at once", "disk full"]

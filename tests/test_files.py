@@ -61,6 +61,7 @@ def test_the_content_is_on_the_disk_before_the_name(tmp_path, monkeypatch):
     assert events == ["b.txt", partial.name, "-> folder", tmp_path.name]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_what_a_killed_process_left_is_deleted_when_the_path_is_written_again(tmp_path):
     script = (
         "import os, signal, sys; from pathlib import Path; from tracking_env.files import write_atomically\n"

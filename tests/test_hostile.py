@@ -45,7 +45,7 @@ def test_damaged_files_are_read_or_refused(name, tmp_path):
 
 
 SPECIAL_FILES = {
-    "pipe": os.mkfifo,
+    "pipe": lambda path: os.mkfifo(path),
     "link to a pipe": lambda path: (os.mkfifo(path.with_name("pipe")), path.symlink_to("pipe")),
     "link to an endless device": lambda path: path.symlink_to("/dev/zero"),
     "folder": lambda path: path.mkdir(),

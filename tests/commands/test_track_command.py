@@ -218,6 +218,7 @@ def test_the_video_itself_is_not_overwritten(capsys):
     assert Path("x/own_tracker.Right/video.mp4").read_bytes() == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
 def test_a_folder_that_is_a_link_to_itself_is_a_one_line_error(capsys):
     Path("loop").symlink_to("loop")
     assert track("--out", "loop") == 2
@@ -246,6 +247,7 @@ def test_an_early_end_is_explained_and_keeps_the_frames_before_it(name, code, wh
     assert json.loads(Path(f"tracked/own_tracker.{name}/video.track.json").read_text())["stopped"].startswith(why)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_keeps_the_tracked_frames(folder):
     command = ["track", "--video", "video.mp4", "--box", BOX, "--tracker", "own_tracker:Slow"]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])

@@ -81,6 +81,8 @@ def test_threads_pickles_and_forks_read_the_same_frames(path):
     assert number(pickle.loads(pickle.dumps(frames))[7]) == 7
     fresh = VideoFrames(path)
     assert number(fresh[5]) == 5
+    if sys.platform == "win32":
+        return  # no forks there
     read, write = os.pipe()
     if (child := os.fork()) == 0:
         os.write(write, bytes([number(fresh[at]) for at in range(12, LENGTH)]))

@@ -1,7 +1,6 @@
 """Run a script of the checkout in another folder."""
 
 import os
-import resource
 import subprocess
 import sys
 
@@ -24,5 +23,7 @@ def run_script(path, folder, *flags, cache=None, threads=1, timeout=600):
 
 def cpu_seconds():
     """Processor time of the programs that this process has run so far."""
+    import resource  # POSIX alone has it, and not all tests of this module need it
+
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

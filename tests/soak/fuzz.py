@@ -8,7 +8,6 @@ import json
 import multiprocessing
 import os
 import re
-import resource
 import sys
 import tempfile
 import time
@@ -164,6 +163,8 @@ def fuzz_with_atheris(name: str, seconds: float, folder: Path) -> None:
 
 
 def _fuzz_in_process(name: str, engine: str, amount: float, root: str, queue: Any) -> None:
+    import resource  # POSIX alone has it; tests/test_hostile.py does without
+
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     folder = Path(root, re.sub(r"\W+", "-", name))
     folder.mkdir()

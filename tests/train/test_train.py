@@ -4,6 +4,7 @@ import json
 import math
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def test_every_epoch_is_logged_once_with_the_reward_of_its_phase(finished: Path)
 OTHER_ORDER = ["--first-location", "video", "--order", "sequential", "--batch", "2"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("options", [[], pytest.param(OTHER_ORDER, marks=pytest.mark.slow)], ids=["default", "other"])
 def test_a_resumed_run_gives_the_same_numbers(
     environment: dict[str, str], finished: Path, tmp_path: Path, options: list[str]
