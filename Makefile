@@ -19,7 +19,7 @@ type: .venv/.dev
 check: .venv/.dev
 	$(BIN)/python -m pytest -n 2
 
-# Whether agents still learn: every example and the libraries that are installed, to a score, from several seeds.
+# Whether agents still learn: the examples, the training scripts and the libraries that are installed, to a score.
 learn: .venv/.dev
 	$(BIN)/python -m pytest -m learn
 

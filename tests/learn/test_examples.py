@@ -37,7 +37,7 @@ def test_ppo_of_sb3_learns_without_the_loop(seed, tmp_path):
 def test_ppo_of_torchrl_learns_the_closed_loop(seed, tmp_path):
     pytest.importorskip("torchrl")
     (score,) = scores(tmp_path, "torchrl_ppo", "--seed", str(seed))
-    assert score > 0.3, "the action 0, which keeps the first box, has 0.175"
+    assert score > 0.4, "the action 0, which keeps the first box, has 0.175"
 
 
 def test_ppo_of_rllib_learns_the_closed_loop(tmp_path):
