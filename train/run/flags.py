@@ -1,6 +1,9 @@
 """The flags that all training scripts share, and the way from flags to a configuration."""
 
+import contextlib
+import io
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -100,19 +103,36 @@ def parse_flags(
         name = getattr(default, preset_field)
     else:
         raise InputError(f"--config and --{preset_field} exclude each other; the file has a {preset_field} of its own")
-    config, unknown = tyro.cli(
-        type(default),
-        prog=script,
-        description=description,
-        args=args,
-        default=default,
-        return_unknown_args=True,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
-    )
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            config, unknown = tyro.cli(
+                type(default),
+                prog=script,
+                description=description,
+                args=args,
+                default=default,
+                return_unknown_args=True,
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+            )
+    except SystemExit as stopped:
+        if not stopped.code:  # after --help
+            raise
+        raise InputError(message_in_box(printed.getvalue())) from None
     if unknown:
         flags = ["--" + field_name.replace("_", "-") for field_name in flatten(config)]
         raise InputError(f"unknown flag {unknown[0]!r}{suggest(unknown[0], flags)}; --help lists them all")
     return replace(config, data=config.data.filled(), out=config.out or f"{out}{name}")
+
+
+def message_in_box(text: str) -> str:
+    """The message of tyro's box, such as ``Error parsing --steps: ...``, in one line."""
+    lines = [line.strip(" │") for line in text.splitlines()[1:]]  # without the title; ASCII terminals get no frame
+    rulers = [not line.strip("─-╭╮╰╯") for line in lines]
+    begin = rulers.index(False)
+    end = rulers.index(True, begin)  # below, the box repeats help
+    # The names of the configuration's parts are no flags.
+    return re.sub(r"^Error parsing (\w+: )?", "", " ".join(lines[begin:end]))
 
 
 def read_config(kind: type[Config], path: Path) -> Config:
