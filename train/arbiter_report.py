@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from agents.arbiter import Arbiter
 from tracking_env.datasets import sequence as sq
-from tracking_env.envs.otb_track_experts import MILLISECONDS, OTHER_MILLISECONDS
+from tracking_env.envs.otb_track_experts import look_milliseconds
 from tracking_env.evaluation.failures import count_failures
 from tracking_env.evaluation.score_report import Report
 from tracking_env.report import comparison
@@ -55,7 +55,7 @@ def report_agents(
     if on_hard and data.unseen:
         tested["hard clips"] = list(hard_clips.test_clips(data.testing))
     name, (start, *_) = list(agents)[-1], list(agents)
-    milliseconds = np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
+    milliseconds = look_milliseconds(experts)
     facts: dict[str, Any] = {"updates": done, "extractor": store.experts, "summary": {}, "gain": {}}
     tables: dict[str, dict[str, Report]] = {}
     for title, sequences in tested.items():

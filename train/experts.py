@@ -32,7 +32,7 @@ from agents import returns
 from agents.arbiter import Arbiter, log_density, overlap_loss, reset_targets
 from agents.checkpoints import arbiter as arbiter_checkpoint
 from agents.checkpoints.base import restore
-from tracking_env.envs.otb_track_experts import MILLISECONDS, OTHER_MILLISECONDS
+from tracking_env.envs.otb_track_experts import look_milliseconds
 from tracking_env.errors import InputError
 from tracking_env.search.ensemble import Team, observation_names
 from tracking_env.search.ensemble.observation import observes_likeness
@@ -136,7 +136,7 @@ def train(config: ExpertsConfig) -> bool:
     # Noise in trust would blur what a switch is worth.
     sigma = loop.sigma if loop.tune == "all" else 0.0
     team = Team(experts, loop.clips * loop.episodes, likeness)
-    cost = loop.cost * np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
+    cost = loop.cost * look_milliseconds(experts)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(TUNED[loop.tune]))
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=loop.lr)

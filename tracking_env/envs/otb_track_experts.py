@@ -27,6 +27,11 @@ the machine."""
 OTHER_MILLISECONDS = 5.0
 
 
+def look_milliseconds(experts: Many[Expert]) -> np.ndarray:
+    """What a look of each expert costs, ``(K,)``: `MILLISECONDS`, or for an expert of your own `OTHER_MILLISECONDS`."""
+    return np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in experts])
+
+
 class OTBTrackExpertsEnv(TrackEnv):
     """Visual object tracking with experts: frozen pretrained trackers propose boxes, and the agent decides among them.
 
@@ -112,7 +117,7 @@ class OTBTrackExpertsEnv(TrackEnv):
         files = () if weights is None else (weights,)
         self.experts = [make_expert(expert, files) if isinstance(expert, str) else expert for expert in experts]
         self.cost = cost
-        self.milliseconds = np.array([MILLISECONDS.get(expert.name, OTHER_MILLISECONDS) for expert in self.experts])
+        self.milliseconds = look_milliseconds(self.experts)
         self.observation_names = observation_names([expert.name for expert in self.experts])
         observation_space = spaces.Box(-LIMIT, LIMIT, (len(self.observation_names),), np.float32)
         action_space = spaces.Box(-1.0, 1.0, (action_size(len(self.experts), cost > 0),), np.float32)
